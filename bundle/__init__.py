@@ -1,0 +1,1 @@
+"""The contract that every room reads: manifest, labels, preprocessing, golden set, errors."""
