@@ -1,0 +1,168 @@
+"""``bundle.json``: what a bundle says about its model, as frozen, validated, versioned data.
+
+The published JSON Schema is ``bundle/schema/bundle.schema.json`` (a test holds it in step with these classes).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bundle.model import Contract, FileEntry, Fraction, Name, RelativePath, Sha256
+from bundle.notice import NOTICE
+
+SCHEMA: Literal["dermport-bundle/1"] = "dermport-bundle/1"
+Crop = Literal["full-frame", "centre-square"]
+Part = Literal["train", "validation", "test"]
+
+
+class Label(Contract):
+    """One class, in the order of the model's outputs."""
+
+    id: Annotated[str, Field(min_length=1, description="short name, as artifacts carry it")]
+    name: Annotated[str, Field(min_length=1, description="name for people")]
+
+
+class TaskSpec(Contract):
+    """What is told apart.
+
+    `positive` are the label ids whose summed probability is the score that the decision compares with its threshold.
+    """
+
+    name: Name
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    positive: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The label ids, in the order of the model's outputs."""
+        return tuple(label.id for label in self.labels)
+
+    @property
+    def positive_indices(self) -> tuple[int, ...]:
+        """The output indices of the positive labels."""
+        return tuple(index for index, label in enumerate(self.ids) if label in self.positive)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TaskSpec:
+        if len(set(self.ids)) != len(self.ids):
+            raise ValueError("two labels have the same id")
+        if unknown := set(self.positive) - set(self.ids):
+            raise ValueError(f"positive labels that are no labels: {sorted(unknown)}")
+        if set(self.positive) == set(self.ids):
+            raise ValueError("every label is positive: nothing is left to tell apart")
+        return self
+
+
+class Preprocessing(Contract):
+    """The parameters of ``dermport-prep/1`` (see :mod:`bundle.prep`)."""
+
+    id: Literal["dermport-prep/1"] = "dermport-prep/1"
+    size: Annotated[int, Field(ge=32, le=1024, description="side S of the square input, pixels")]
+    crop: Crop = "full-frame"
+
+
+class ModelSpec(Contract):
+    """The trained network; input float32 [N, S, S, 3] with values 0..255, output float32 [N, C] probabilities."""
+
+    file: RelativePath = "model.keras"
+    architecture: Literal["MobileNetV2"] = "MobileNetV2"
+    alpha: Annotated[float, Field(gt=0)]
+    parameters: Annotated[int, Field(gt=0)]
+    weights: Annotated[
+        str, Field(description="what the trunk started from: imagenet, none, or a file's name and sha256")
+    ]
+
+
+class Decision(Contract):
+    """The rule that turns probabilities into yes or no: score = sum over the positive labels, yes if >= threshold."""
+
+    name: str = "suspicious"
+    threshold: Fraction
+    target_sensitivity: Fraction
+    part: Part = "validation"
+
+
+class Calibration(Contract):
+    """Temperature scaling (Guo et al. 2017), folded into the last layer, so that every port is calibrated by itself."""
+
+    temperature: Annotated[float, Field(gt=0)]
+    folded: Literal[True] = True
+    part: Part = "validation"
+
+
+class SplitSpec(Contract):
+    """How the photos were parted: by lesion, stratified by label."""
+
+    file: RelativePath
+    seed: int
+    photos: dict[Part, int]
+    lesions: dict[Part, int]
+
+
+class DatasetSpec(Contract):
+    """What the model was trained on."""
+
+    name: str
+    reader: str
+    fingerprint: Annotated[Sha256, Field(description="over every photo's id, bytes, label and lesion")]
+    photos: int
+    lesions: int
+    dropped: Annotated[dict[str, int], Field(description="photos left out, by reason")]
+    split: SplitSpec
+
+
+class Metric(Contract):
+    """One figure with its bootstrap interval (resampled by lesion), both absent where it is undefined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class Metrics(Contract):
+    """The evaluation's head figures; everything else is in ``evaluation/metrics.json``."""
+
+    part: Part
+    photos: int
+    confidence: Fraction = 0.95
+    figures: dict[str, Metric]
+
+
+class Provenance(Contract):
+    """Enough to make the bundle again."""
+
+    created: Annotated[str, Field(description="UTC, ISO 8601")]
+    command: str
+    seed: int
+    git_commit: str | None
+    python: str
+    platform: str
+    packages: dict[str, str]
+    seconds: float
+
+
+class Manifest(Contract):
+    """The whole of ``bundle.json``."""
+
+    schema_version: Annotated[Literal["dermport-bundle/1"], Field(alias="schema")] = SCHEMA
+    name: Name
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    notice: str = NOTICE
+    task: TaskSpec
+    preprocessing: Preprocessing
+    model: ModelSpec
+    calibration: Calibration
+    decision: Decision
+    dataset: DatasetSpec
+    metrics: Metrics
+    provenance: Provenance
+    files: tuple[FileEntry, ...]
+
+    @model_validator(mode="after")
+    def _files_are_listed(self) -> Manifest:
+        listed = {entry.path for entry in self.files}
+        if missing := {self.model.file, self.dataset.split.file} - listed:
+            raise ValueError(f"files that are named but not listed with size and sha256: {sorted(missing)}")
+        return self
