@@ -1,0 +1,1 @@
+"""Bundle in, one proved artifact per target and precision out."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from bundle.errors import UsageError
 from exporters.contract import Recipe, Target
 from exporters.targets.coreml import CoreML
 from exporters.targets.onnx import Onnx
 from exporters.targets.tensorrt import TensorRT
 from exporters.targets.tflite import TFLite
-
-from bundle.errors import UsageError
 
 TARGETS: dict[str, Target] = {target.capabilities.name: target for target in (Onnx(), TFLite(), CoreML(), TensorRT())}
 

@@ -1,0 +1,1 @@
+"""The Jetson's Flask server."""

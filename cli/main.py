@@ -1,0 +1,33 @@
+"""The ``dermport`` command: one app, one file per subcommand, one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from bundle.errors import DermportError
+
+COMMANDS = ()
+
+
+def build_app() -> typer.Typer:
+    """Return the Typer app with every subcommand registered."""
+    app = typer.Typer(name="dermport", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for command in COMMANDS:
+        app.command()(command)
+    return app
+
+
+def main() -> None:
+    """Run the command line; a DermportError is printed in plain words and ends with its exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is first imported
+    try:
+        build_app()()
+    except DermportError as error:
+        sys.stderr.write(f"dermport: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("dermport: interrupted; nothing half-written is left.\n")
+        sys.exit(130)

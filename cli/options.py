@@ -1,0 +1,17 @@
+"""Options that mean the same in every command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle folder, e.g. artifacts/ham7.")]
+Data = Annotated[Path, typer.Option("--data", help="Data set: HAM10000's layout, a folder per class, or a CSV.")]
+Out = Annotated[Path, typer.Option("--out", help="Where to write; must not exist yet.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Jobs = Annotated[int, typer.Option("--jobs", help="Processes or threads to use; 0: one per core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout, and nothing else there.")]
+To = Annotated[list[str] | None, typer.Option("--to", help="Target; may be repeated. Default: all.")]
+Precision = Annotated[list[str] | None, typer.Option("--precision", help="Precision; may be repeated. Default: all.")]
