@@ -1,0 +1,142 @@
+"""A source, read for a task: every photo checked, what cannot be used left out with its reason."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import DataError, PhotoError
+from bundle.hashing import sha256_bytes
+from bundle.manifest import Preprocessing
+from bundle.prep import prepare
+from training.data.fingerprint import fingerprint
+from training.data.records import Dropped, Reader, Reason, Record
+from training.data.report import ReadReport, build_report
+from training.data.sources import open_dataset
+from training.data.tasks import Task
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work proceeds."""
+
+# The smallest input that prepare() makes: checking costs a decode and next to nothing more.
+_CHECK = Preprocessing(size=32)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The photos that can be used for a task.
+
+    Attributes:
+        name: The source's folder or file name.
+        task: What is told apart.
+        records: The photos, in the order of their ids; every label is part of the task.
+        report: What was kept and what was left out.
+        fingerprint: sha256 over every photo's id, bytes, label and lesion.
+    """
+
+    name: str
+    task: Task
+    records: tuple[Record, ...]
+    report: ReadReport
+    fingerprint: str
+
+    def targets(self) -> NDArray[np.int64]:
+        """Return int64 [N]: each record's output index, in the order of `records`."""
+        return np.array([self.task.index_of(record.label) for record in self.records], dtype=np.int64)
+
+
+def read_dataset(
+    source: Path | Reader,
+    task: Task,
+    *,
+    require_metadata: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read every photo that the source lists and keep those that can be used for the task.
+
+    Left out are: photos whose file is missing or that ``dermport-prep/1`` refuses; labels outside the task; with
+    `require_metadata`, rows with an empty cell; all but one of photos with the same id or the same bytes, and all of
+    them where their labels contradict each other.
+
+    Args:
+        source: A path (see :func:`training.data.sources.open_dataset`) or a reader.
+        task: What is told apart.
+        require_metadata: Leave out photos with any metadata missing.
+        jobs: Threads that decode; None for one per processor.
+        progress: Called with (photos checked, photos listed).
+
+    Raises:
+        DataError: The source cannot be read, or not one usable photo is left.
+    """
+    reader = open_dataset(source) if isinstance(source, Path) else source
+    listed = list(reader.iter_records())
+    results = _check_all(listed, task, require_metadata, jobs, progress)
+    dropped = [result for result in results if isinstance(result, Dropped)]
+    kept = [result for result in results if isinstance(result, Record)]
+    for key in (lambda record: record.photo_id, lambda record: record.sha256):
+        kept, repeated = _without_repeats(kept, key, task)
+        dropped += repeated
+    records = tuple(sorted(kept, key=lambda record: record.photo_id))
+    report = build_report(reader.root.resolve().name, reader.name, task, records, dropped)
+    if not records:
+        raise DataError(f"{reader.root}: no photo can be used for the task {task.spec.name}.\n{report.to_text()}")
+    return Dataset(report.source, task, records, report, fingerprint(records))
+
+
+def _check_all(
+    listed: Sequence[Record | Dropped], task: Task, require_metadata: bool, jobs: int | None, progress: Progress | None
+) -> list[Record | Dropped]:
+    def check(entry: Record | Dropped) -> Record | Dropped:
+        return entry if isinstance(entry, Dropped) else _check(entry, task, require_metadata)
+
+    results = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for result in pool.map(check, listed):
+            results.append(result)
+            if progress:
+                progress(len(results), len(listed))
+    return results
+
+
+def _check(record: Record, task: Task, require_metadata: bool) -> Record | Dropped:
+    if task.label_of(record.label) is None:
+        return Dropped(record.photo_id, Reason.UNKNOWN_LABEL, f"label {record.label!r} is not in the task")
+    empty = [name for name, value in record.metadata.items() if not value]
+    if require_metadata and empty:
+        return Dropped(record.photo_id, Reason.INCOMPLETE, f"no {', '.join(empty)}")
+    try:
+        data = record.path.read_bytes()
+        prepare(data, _CHECK)
+    except FileNotFoundError:
+        return Dropped(record.photo_id, Reason.MISSING, f"{record.path.name} does not exist")
+    except OSError as error:
+        return Dropped(record.photo_id, Reason.UNREADABLE, error.strerror or str(error))
+    except PhotoError as error:
+        return Dropped(record.photo_id, Reason.UNREADABLE, error.message)
+    return replace(record, sha256=sha256_bytes(data))
+
+
+def _without_repeats(
+    records: Iterable[Record], key: Callable[[Record], str], task: Task
+) -> tuple[list[Record], list[Dropped]]:
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[key(record)].append(record)
+    kept, dropped = [], []
+    for group in groups.values():
+        first, *rest = sorted(group, key=lambda record: (record.photo_id, record.path))
+        labels = sorted({record.label for record in group})
+        if len({task.label_of(label) for label in labels}) > 1:
+            detail = f"the same photo is labelled {' and '.join(labels)}"
+            dropped += [Dropped(record.photo_id, Reason.CONFLICT, detail) for record in group]
+        else:
+            kept.append(first)
+            dropped += [Dropped(one.photo_id, Reason.DUPLICATE, f"the same photo as {first.photo_id}") for one in rest]
+    return kept, dropped
