@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 
 from bundle.errors import DermportError
 
-COMMANDS = ()
+COMMANDS: tuple[Callable[..., None], ...] = ()
 
 
 def build_app() -> typer.Typer:
