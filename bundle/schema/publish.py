@@ -11,6 +11,7 @@ from bundle.golden import GoldenIndex
 from bundle.manifest import Manifest
 from bundle.model import Contract
 from bundle.vectors import Vectors
+from bundle.wire import ModelsAnswer, PredictionAnswer, Problem, ReadyAnswer
 
 FOLDER = Path(__file__).parent
 PUBLISHED: dict[str, type[Contract]] = {
@@ -18,6 +19,10 @@ PUBLISHED: dict[str, type[Contract]] = {
     "export": ExportRecord,
     "golden": GoldenIndex,
     "vectors": Vectors,
+    "prediction": PredictionAnswer,
+    "models": ModelsAnswer,
+    "ready": ReadyAnswer,
+    "problem": Problem,
 }
 
 

@@ -1,0 +1,32 @@
+"""One id per request, in the answer, in every problem and in the log."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from flask import Flask, Response, g, request
+
+HEADER = "X-Request-Id"
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def new_request_id() -> str:
+    """Return a random id."""
+    return uuid.uuid4().hex
+
+
+def register(app: Flask) -> None:
+    """Give every request of `app` an id: the sender's own where it is a plain one, else a new one."""
+    app.before_request(_assign)
+    app.after_request(_send)
+
+
+def _assign() -> None:
+    sent = request.headers.get(HEADER, "")
+    g.request_id = sent if _ACCEPTED.fullmatch(sent) else new_request_id()
+
+
+def _send(response: Response) -> Response:
+    response.headers[HEADER] = g.request_id
+    return response

@@ -1,0 +1,31 @@
+"""Where a request's time goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bundle.wire import Timing
+
+
+class StageClock:
+    """Milliseconds by stage, each counted from the end of the one before.
+
+    Args:
+        now: A clock in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
+        self._start = self._last = now()
+        self._stages: dict[str, float] = {}
+
+    def mark(self, stage: str) -> None:
+        """End `stage`, a field of :class:`bundle.wire.Timing`."""
+        now = self._now()
+        self._stages[stage] = round(1000 * (now - self._last), 3)
+        self._last = now
+
+    def timing(self) -> Timing:
+        """Return the marked stages, with the total until now."""
+        return Timing(**self._stages, total=round(1000 * (self._now() - self._start), 3))
