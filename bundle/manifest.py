@@ -22,6 +22,7 @@ class Label(Contract):
 
     id: Annotated[str, Field(min_length=1, description="short name, as artifacts carry it")]
     name: Annotated[str, Field(min_length=1, description="name for people")]
+    sources: Annotated[tuple[str, ...], Field(description="labels of data sets that count as this one")] = ()
 
 
 class TaskSpec(Contract):

@@ -148,3 +148,7 @@ class Target(Protocol):
     def unavailable(self) -> str:
         """Return why this machine cannot export to the target, or an empty string where it can."""
         ...
+
+    def runs_here(self) -> str:
+        """Return in a few words how this machine executes the target's artifacts, with the evidence and its reason."""
+        ...

@@ -115,14 +115,22 @@ def _read_tables(path: Path) -> dict[str, Any]:
 
 
 def _task(name: str, table: _TaskTable) -> Task:
-    labels = tuple(Label(id=label.id, name=label.name) for label in table.label)
-    spec = TaskSpec(name=name, labels=labels, positive=table.positive)
-    return Task(spec, table.title or name, _grouping(table))
+    labels = tuple(Label(id=label.id, name=label.name, sources=label.sources) for label in table.label)
+    return task_from_spec(TaskSpec(name=name, labels=labels, positive=table.positive), table.title)
 
 
-def _grouping(table: _TaskTable) -> dict[str, str]:
+def task_from_spec(spec: TaskSpec, title: str = "") -> Task:
+    """Return the task that a bundle records.
+
+    Raises:
+        ValueError: A source's label is listed under two labels.
+    """
+    return Task(spec, title or spec.name, _grouping(spec))
+
+
+def _grouping(spec: TaskSpec) -> dict[str, str]:
     grouping: dict[str, str] = {}
-    for label in table.label:
+    for label in spec.labels:
         for source in label.sources:
             if grouping.setdefault(plain(source), label.id) != label.id:
                 raise ValueError(f"the source {source!r} is listed under two labels")

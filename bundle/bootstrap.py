@@ -1,0 +1,159 @@
+"""Bootstrap intervals by lesion: photos of one lesion are no independent cases, so lesions are what gets resampled.
+
+Percentile intervals of the cluster bootstrap (Davison and Hinkley 1997, section 3.8). A resample is a weight per photo,
+how often its lesion was drawn. An interval is taken over the resamples in which the figure is defined. Calibration errors
+are biased upwards by resampling, so that a small ECE can lie at the lower end of its own interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import DataError
+from bundle.export_record import Delta
+from bundle.manifest import Metric
+from bundle.metrics import Floats, Predictions, Statistics, defined, statistics
+
+_CHUNK = 2_000_000  # weights held at once: 16 MB
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are drawn; equal settings and lesions give equal intervals.
+
+    Attributes:
+        resamples: How many.
+        confidence: The intervals' level, between 0 and 1.
+        seed: Of the draws.
+    """
+
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def weights(self, lesions: Sequence[str]) -> Iterator[Floats]:
+        """Yield the resamples in chunks, float64 [N, b]: how often the lesion of each photo was drawn."""
+        names, lesion_of_photo = np.unique(np.asarray(lesions, dtype=np.str_), return_inverse=True)
+        generator = np.random.default_rng(self.seed)
+        share = np.full(len(names), 1 / len(names))
+        step = max(1, _CHUNK // len(lesions))
+        for start in range(0, self.resamples, step):
+            count = min(step, self.resamples - start)
+            draws = generator.multinomial(len(names), share, size=count)
+            yield draws.T[lesion_of_photo].astype(np.float64)
+
+    def bounds(self, values: Floats) -> tuple[float | None, float | None]:
+        """Return the interval's ends of B resampled figures, None where every one is undefined (NaN)."""
+        known = values[~np.isnan(values)]
+        if not known.size:
+            return None, None
+        tail = (1 - self.confidence) / 2
+        low, high = np.quantile(known, (tail, 1 - tail))
+        return float(low), float(high)
+
+
+DEFAULT = Bootstrap()
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Every figure with its interval.
+
+    Attributes:
+        overall: By the keys of :data:`bundle.metrics.TITLES`.
+        per_class: C metrics each, by the keys of :data:`bundle.metrics.CLASS_TITLES`.
+    """
+
+    overall: dict[str, Metric]
+    per_class: dict[str, tuple[Metric, ...]]
+
+
+def intervals(predictions: Predictions, lesions: Sequence[str], bootstrap: Bootstrap = DEFAULT) -> Intervals:
+    """Return every figure of the predictions with its interval.
+
+    Args:
+        predictions: N photos.
+        lesions: The lesion that each photo shows, length N.
+        bootstrap: How to resample.
+
+    Raises:
+        DataError: `lesions` has another length than the predictions.
+    """
+    (point,), (drawn,) = _resampled((predictions,), lesions, bootstrap)
+
+    def metric(value: float, values: Floats) -> Metric:
+        low, high = bootstrap.bounds(values) if defined(value) is not None else (None, None)
+        return Metric(value=defined(value), low=low, high=high)
+
+    return Intervals(
+        overall={name: metric(values[0], drawn.overall[name]) for name, values in point.overall.items()},
+        per_class={
+            name: tuple(map(metric, values[0], drawn.per_class[name].T)) for name, values in point.per_class.items()
+        },
+    )
+
+
+def paired_intervals(
+    original: NDArray[np.floating],
+    artifact: NDArray[np.floating],
+    truth: NDArray[np.integer],
+    lesions: Sequence[str],
+    *,
+    positive: tuple[int, ...],
+    threshold: float,
+    bootstrap: Bootstrap = DEFAULT,
+) -> dict[str, Delta]:
+    """Return how far an artifact's figures are from the original's, by the keys of :data:`bundle.metrics.TITLES`.
+
+    Both are scored on the same resamples, so that what they have in common cancels out of the interval of the change.
+
+    Args:
+        original: The original's probabilities, float [N, C].
+        artifact: The artifact's probabilities of the same photos, float [N, C].
+        truth: int [N].
+        lesions: The lesion that each photo shows, length N.
+        positive: The class indices whose summed probability is the decision's score.
+        threshold: The decision's.
+        bootstrap: How to resample.
+
+    Raises:
+        DataError: Shapes do not fit, or a probability is not finite.
+    """
+    pair = tuple(Predictions(probabilities, truth, positive, threshold) for probabilities in (original, artifact))
+    (first, second), (drawn_first, drawn_second) = _resampled(pair, lesions, bootstrap)
+    deltas = {}
+    for name, values in first.overall.items():
+        before, after = float(values[0]), float(second.overall[name][0])
+        low, high = bootstrap.bounds(drawn_second.overall[name] - drawn_first.overall[name])
+        if defined(after - before) is None:
+            low = high = None
+        deltas[name] = Delta(
+            original=defined(before), artifact=defined(after), change=defined(after - before), low=low, high=high
+        )
+    return deltas
+
+
+def _resampled(
+    models: tuple[Predictions, ...], lesions: Sequence[str], bootstrap: Bootstrap
+) -> tuple[list[Statistics], list[Statistics]]:
+    """Return each model's statistics, first of the photos as they are, then of all resamples (shared by the models)."""
+    photos = len(models[0].truth)
+    if len(lesions) != photos:
+        raise DataError(f"{len(lesions)} lesions are given for {photos} photos.")
+    ones = np.ones((photos, 1))
+    chunks: list[list[Statistics]] = [[] for _ in models]
+    for weights in bootstrap.weights(lesions):
+        for parts, model in zip(chunks, models, strict=True):
+            parts.append(statistics(model, weights))
+    return [statistics(model, ones) for model in models], [_joined(parts) for parts in chunks]
+
+
+def _joined(parts: list[Statistics]) -> Statistics:
+    return Statistics(
+        overall={name: np.concatenate([part.overall[name] for part in parts]) for name in parts[0].overall},
+        per_class={name: np.concatenate([part.per_class[name] for part in parts]) for name in parts[0].per_class},
+    )

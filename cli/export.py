@@ -1,0 +1,61 @@
+"""``dermport export``: a bundle's model for every target and precision."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import BundleArgument, Jobs, Json, Precision, To
+from cli.output import console, emit_json, progress, say
+
+if TYPE_CHECKING:
+    from exporters.matrix import Outcome
+
+
+def export(
+    bundle: BundleArgument,
+    to: To = None,
+    precision: Precision = None,
+    jobs: Jobs = 0,
+    force: Annotated[bool, typer.Option("--force", help="Export even what is finished and unchanged.")] = False,
+    json: Json = False,
+) -> None:
+    """Export the model for every target and precision; what is unchanged costs nothing."""
+    from bundle.store import Bundle
+    from exporters.matrix import export_matrix
+    from exporters.registry import select
+
+    started = time.perf_counter()
+    with progress("exporting") as update:
+        outcomes = export_matrix(Bundle.open(bundle), select(to, precision), jobs=jobs, force=force, progress=update)
+    seconds = time.perf_counter() - started
+    _print_table(outcomes)
+    fresh = sum(outcome.fresh for outcome in outcomes)
+    say(
+        f"{fresh} exported, {len(outcomes) - fresh} unchanged, in {seconds:.1f} s. Prove them: dermport verify {bundle}"
+    )
+    if json:
+        exports = [o.export.record.model_dump(mode="json", by_alias=True) | {"fresh": o.fresh} for o in outcomes]
+        emit_json({"seconds": round(seconds, 2), "exports": exports})
+
+
+def _print_table(outcomes: list[Outcome]) -> None:
+    from rich.table import Table
+
+    table = Table("target", "precision", "artifact", "KiB", "of Keras", "operators", "seconds", "")
+    for outcome in outcomes:
+        record = outcome.export.record
+        table.add_row(
+            record.target,
+            record.precision,
+            str(outcome.export.artifact),
+            f"{record.artifact_bytes / 1024:,.0f}",
+            f"{record.size_ratio:.3f}",
+            str(sum(operator.count for operator in record.operators)),
+            f"{record.seconds:.1f}",
+            ("exported" if outcome.fresh else "unchanged")
+            + ("" if record.built else ", kit: " + record.not_built_because),
+        )
+    console().print(table)

@@ -1,0 +1,78 @@
+"""A data set's photos, prepared for a bundle: what ``verify`` and ``evaluate`` score on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+import numpy as np
+
+from bundle.errors import DataError, UsageError
+from bundle.manifest import Part
+from cli.output import progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bundle.store import Bundle
+    from training.data.dataset import Dataset
+    from training.data.records import Record
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos with their truth.
+
+    Attributes:
+        name: What they are, for people.
+        tensors: uint8 [N, S, S, 3].
+        truth: Label indices, int64 [N].
+        lesions: Lesion ids, [N].
+        ids: Photo ids, [N].
+    """
+
+    name: str
+    tensors: NDArray[np.uint8]
+    truth: NDArray[np.int64]
+    lesions: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
+    """Read one part of a data set by the bundle's own split; ``all`` takes every photo, of any data set.
+
+    Raises:
+        UsageError: The part is unknown.
+        DataError: A part is asked of a data set that the bundle was not trained on.
+    """
+    from training.data.dataset import read_dataset
+    from training.data.photos import load_tensors
+    from training.data.tasks import task_from_spec
+
+    task = task_from_spec(bundle.manifest.task)
+    with progress("reading photos") as update:
+        dataset = read_dataset(data, task, progress=update)
+    records = dataset.records if part == "all" else _of_part(bundle, dataset, part)
+    with progress("preparing photos") as update:
+        tensors = load_tensors(records, bundle.manifest.preprocessing, progress=update)
+    return Photos(
+        name=f"{dataset.name}, {part} ({len(records):,} photos)",
+        tensors=tensors,
+        truth=np.array([task.index_of(record.label) for record in records]),
+        lesions=tuple(record.lesion_id for record in records),
+        ids=tuple(record.photo_id for record in records),
+    )
+
+
+def _of_part(bundle: Bundle, dataset: Dataset, part: str) -> tuple[Record, ...]:
+    from training.data.splits import read_split
+
+    if part not in get_args(Part):
+        raise UsageError(f"There is no part {part!r}.", remedy=f"Parts: {', '.join(get_args(Part))}, all.")
+    if dataset.fingerprint != bundle.manifest.dataset.fingerprint:
+        raise DataError(
+            f"{dataset.name} is not the data set that {bundle.manifest.name} was trained on (other fingerprint).",
+            remedy="Score all of it: --part all.",
+        )
+    return read_split(bundle.file(bundle.manifest.dataset.split.file), dataset).records(cast("Part", part))

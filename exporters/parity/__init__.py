@@ -1,0 +1,1 @@
+"""The proof: every artifact, read back from disk and executed, held against the original."""

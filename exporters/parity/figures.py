@@ -1,0 +1,81 @@
+"""How far an artifact's answers are from the original's: pure arithmetic on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.export_record import Delta
+from bundle.manifest import Manifest
+from bundle.probabilities import scores
+from bundle.wilson import wilson_interval
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The comparison of one artifact with the original.
+
+    Attributes:
+        photos: How many photos were compared.
+        max_change: Largest |change| of a probability.
+        mean_change: Mean |change| over all probabilities.
+        top1_agreement: Share of photos with the same most probable label.
+        agreement_interval: Its 95 % Wilson interval.
+        flips_to_positive: Photos that only the artifact's decision calls positive.
+        flips_to_negative: Photos that only the original's decision calls positive.
+        labels: The labels that the artifact carries.
+        labels_match: Whether they are the bundle's, in the bundle's order.
+        metrics: Change of each metric, where the photos' labels are known.
+    """
+
+    photos: int
+    max_change: float
+    mean_change: float
+    top1_agreement: float
+    agreement_interval: tuple[float, float]
+    flips_to_positive: int
+    flips_to_negative: int
+    labels: tuple[str, ...]
+    labels_match: bool
+    metrics: Mapping[str, Delta] = field(default_factory=dict)
+
+
+def in_bundle_order(
+    probabilities: NDArray[np.float32], labels: tuple[str, ...], wanted: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """Reorder columns by label name, as a reader of the artifact's labels would; as they are where names differ."""
+    if sorted(labels) != sorted(wanted):
+        return probabilities
+    return probabilities[:, [labels.index(label) for label in wanted]]
+
+
+def compare(
+    manifest: Manifest,
+    original: NDArray[np.float32],
+    artifact: NDArray[np.float32],
+    labels: tuple[str, ...],
+    metrics: Mapping[str, Delta],
+) -> Figures:
+    """Compare probabilities float32 [N, C]; `artifact` is already in the bundle's order.
+
+    A probability that is not finite counts as changed by 1 (the most that a probability can).
+    """
+    change = np.nan_to_num(np.abs(artifact.astype(np.float64) - original), nan=1.0, posinf=1.0)
+    agree = int((original.argmax(axis=1) == artifact.argmax(axis=1)).sum())
+    positive, threshold = manifest.task.positive_indices, manifest.decision.threshold
+    before, after = scores(original, positive) >= threshold, scores(artifact, positive) >= threshold
+    return Figures(
+        photos=len(original),
+        max_change=float(change.max()),
+        mean_change=float(change.mean()),
+        top1_agreement=agree / len(original),
+        agreement_interval=wilson_interval(agree, len(original)),
+        flips_to_positive=int((after & ~before).sum()),
+        flips_to_negative=int((before & ~after).sum()),
+        labels=labels,
+        labels_match=labels == manifest.task.ids,
+        metrics=metrics,
+    )
