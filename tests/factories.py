@@ -1,0 +1,178 @@
+"""A tiny real bundle for the tests: MobileNetV2 (alpha 0.35, 96 pixels) that tells drawn blotches apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bundle.atomic import atomic_directory
+from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
+from bundle.hashing import sha256_bytes
+from bundle.manifest import (
+    Calibration,
+    DatasetSpec,
+    Decision,
+    Label,
+    Manifest,
+    Metric,
+    Metrics,
+    ModelSpec,
+    Preprocessing,
+    Provenance,
+    SplitSpec,
+    TaskSpec,
+)
+from bundle.prep import prepare
+from bundle.store import Bundle, file_entries, write_manifest
+
+SIZE = 96
+LABELS = ("akiec", "bcc", "mel", "nv")
+_COLOURS = np.array([(200, 70, 80), (225, 150, 160), (60, 40, 45), (150, 95, 60)], np.float32)
+
+
+def draw_photo(label: int, seed: int, width: int = 160, height: int = 120) -> bytes:
+    """Return a JPEG of a blotch whose colour and raggedness go with the label."""
+    random = np.random.default_rng((label, seed))
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    angle = np.arctan2(y - random.normal(0, 0.15), x - random.normal(0, 0.15))
+    ragged = 1 + 0.08 * (label + 1) * np.sin((3 + label) * angle + random.uniform(0, 6))
+    inside = 1 / (1 + np.exp((np.hypot(x, y) * ragged - random.uniform(0.4, 0.6)) * 14))
+    skin = np.array((225, 185, 160), np.float32) * random.uniform(0.75, 1.05)
+    colour = _COLOURS[label] * random.uniform(0.85, 1.15, 3).astype(np.float32)
+    pixels = skin + inside[..., None] * (colour - skin) + random.normal(0, 6, (height, width, 3))
+    file = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def draw_set(per_label: int, first_seed: int = 0) -> tuple[list[bytes], NDArray[np.int64]]:
+    """Return photos and their label indices, the labels in turn."""
+    truth = np.tile(np.arange(len(LABELS)), per_label)
+    return [draw_photo(int(label), first_seed + i) for i, label in enumerate(truth)], truth
+
+
+def tensors_of(photos: list[bytes], size: int = SIZE) -> NDArray[np.uint8]:
+    """Prepare photos: uint8 [N, size, size, 3]."""
+    return np.stack([prepare(photo, Preprocessing(size=size)).tensor for photo in photos])
+
+
+def make_model(tensors: NDArray[np.uint8], truth: NDArray[np.int64], seed: int = 0) -> Any:
+    """Return a Keras model that has learnt the photos: random trunk with real statistics, least-squares head."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    size = tensors.shape[1]
+    trunk = keras.applications.MobileNetV2((size, size, 3), alpha=0.35, include_top=False, weights=None, pooling="avg")
+    image = keras.Input((size, size, 3), name="image")
+    features = trunk(keras.layers.Rescaling(1 / 127.5, offset=-1.0)(image), training=False)
+    outputs = keras.layers.Dense(len(LABELS), activation="softmax", name="probabilities")(features)
+    model = keras.Model(image, outputs)
+    _measure_statistics(trunk, tensors)
+    _fit_head(model, trunk, tensors, truth)
+    return model
+
+
+def _scaled(tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return tensors.astype(np.float32) / 127.5 - 1
+
+
+def _measure_statistics(trunk: Any, tensors: NDArray[np.uint8]) -> None:
+    """Give batch normalisation the statistics of the photos, so that a random trunk passes signal on."""
+    norms = [layer for layer in trunk.layers if hasattr(layer, "moving_mean")]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    trunk(_scaled(tensors), training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _fit_head(model: Any, trunk: Any, tensors: NDArray[np.uint8], truth: NDArray[np.int64]) -> None:
+    features = np.asarray(trunk(_scaled(tensors), training=False), np.float64)
+    centre, wanted = features.mean(axis=0), np.eye(len(LABELS))[truth] - 1 / len(LABELS)
+    ridge = np.eye(features.shape[1]) * 1e-2 * len(features)
+    kernel = 5 * np.linalg.solve((features - centre).T @ (features - centre) + ridge, (features - centre).T @ wanted)
+    model.get_layer("probabilities").set_weights([kernel, -centre @ kernel])
+
+
+def make_bundle(path: Path, name: str = "tiny") -> Bundle:
+    """Train the tiny model and write a whole bundle at `path`: model, golden set, split, calibration photos."""
+    photos, truth = draw_set(16)
+    tensors = tensors_of(photos)
+    model = make_model(tensors, truth)
+    golden_photos, golden_truth = draw_set(4, first_seed=1000)
+    with atomic_directory(path) as folder:
+        model.save(folder / "model.keras")
+        _write_golden(folder, model, golden_photos, golden_truth)
+        (folder / "calibration").mkdir()
+        np.save(folder / "calibration" / "tensors.npy", tensors)
+        _write_split(folder / "split.csv", truth)
+        (folder / "evaluation").mkdir()
+        (folder / "evaluation" / "model_card.md").write_text(f"# {name}\n\nDrawn blotches; says nothing about skin.\n")
+        write_manifest(folder, _manifest(folder, name, int(model.count_params())))
+    return Bundle.open(path)
+
+
+def _write_golden(folder: Path, model: Any, photos: list[bytes], truth: NDArray[np.int64]) -> None:
+    tensors = tensors_of(photos)
+    answers = np.asarray(model(tensors.astype(np.float32), training=False))
+    names = [f"photos/{i:02d}-{LABELS[label]}.jpg" for i, label in enumerate(truth)]
+    index = GoldenIndex(
+        photos=tuple(
+            GoldenPhoto(
+                photo=name,
+                label=LABELS[label],
+                lesion_id=f"lesion-{i}",
+                input_sha256=sha256_bytes(tensor.tobytes()),
+                probabilities=tuple(float(p) for p in answer),
+            )
+            for i, (name, label, tensor, answer) in enumerate(zip(names, truth, tensors, answers, strict=True))
+        )
+    )
+    write_golden(folder / "golden", GoldenSet(index, tensors), dict(zip(names, photos, strict=True)))
+
+
+def _write_split(path: Path, truth: NDArray[np.int64]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("photo_id", "lesion_id", "label", "part"))
+        writer.writerows((f"photo-{i}", f"lesion-{i}", LABELS[label], "train") for i, label in enumerate(truth))
+
+
+def _manifest(folder: Path, name: str, parameters: int) -> Manifest:
+    counts = {"train": 64, "validation": 0, "test": 0}
+    split = SplitSpec(file="split.csv", seed=0, photos=counts, lesions=counts)
+    return Manifest(
+        name=name,
+        version="1.0.0",
+        task=TaskSpec(
+            name="blotches",
+            labels=tuple(Label(id=label, name=f"Drawn {label}", sources=(label,)) for label in LABELS),
+            positive=("akiec", "bcc", "mel"),
+        ),
+        preprocessing=Preprocessing(size=SIZE),
+        model=ModelSpec(alpha=0.35, parameters=parameters, weights="none"),
+        calibration=Calibration(temperature=1.0),
+        decision=Decision(threshold=0.5, target_sensitivity=0.9),
+        dataset=DatasetSpec(
+            name="blotches", reader="drawn", fingerprint="0" * 64, photos=64, lesions=64, dropped={}, split=split
+        ),
+        metrics=Metrics(part="train", photos=64, figures={"accuracy": Metric(value=None)}),
+        provenance=Provenance(
+            created="2026-01-01T00:00:00+00:00",
+            command="tests/factories.py",
+            seed=0,
+            git_commit=None,
+            python="3",
+            platform="any",
+            packages={},
+            seconds=0.0,
+        ),
+        files=file_entries(folder),
+    )
