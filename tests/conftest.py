@@ -1,9 +1,12 @@
-"""What several tests share: one tiny bundle, trained and exported once for each test process that needs it."""
+"""What several tests share: a tiny bundle, trained and exported once for a whole run, whatever the number of processes."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,16 +16,57 @@ from bundle.store import Bundle
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Bundle:
+    """Return the bundle of that name, made by whichever test process comes first."""
+    base = factory.getbasetemp()
+    common = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    with _locked(common / f"{name}.lock"):
+        if not (common / name / "done").exists():
+            shutil.rmtree(common / name, ignore_errors=True)
+            (common / name).mkdir()
+            make(common / name / "tiny")
+            (common / name / "done").touch()
+    return Bundle.open(common / name / "tiny")
+
+
 @pytest.fixture(scope="session")
 def shared_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The tiny bundle; do not change it (see `tiny_bundle`)."""
+    """The tiny bundle, not exported; do not change it (see `tiny_bundle`)."""
     from tests.factories import make_bundle
 
-    return make_bundle(tmp_path_factory.mktemp("shared") / "tiny")
+    return _made_once(tmp_path_factory, "bundle", make_bundle)
+
+
+@pytest.fixture(scope="session")
+def shared_exports(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The tiny bundle with every target and precision exported; do not change it (see `exported_bundle`)."""
+
+    def make(path: Path) -> None:
+        from exporters.matrix import export_matrix
+        from exporters.registry import select
+
+        shutil.copytree(shared_bundle.path, path)
+        export_matrix(Bundle.open(path), select(None, None), jobs=1)
+
+    return _made_once(tmp_path_factory, "exports", make)
 
 
 @pytest.fixture
 def tiny_bundle(shared_bundle: Bundle, tmp_path: Path) -> Bundle:
     """A copy of the tiny bundle, to change at will."""
     shutil.copytree(shared_bundle.path, tmp_path / "tiny")
+    return Bundle.open(tmp_path / "tiny")
+
+
+@pytest.fixture
+def exported_bundle(shared_exports: Bundle, tmp_path: Path) -> Bundle:
+    """A copy of the exported tiny bundle, to change at will."""
+    shutil.copytree(shared_exports.path, tmp_path / "tiny")
     return Bundle.open(tmp_path / "tiny")
