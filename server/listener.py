@@ -27,7 +27,9 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
 
     def execute(self) -> None:
         status = self.request.error.code
-        document = problem(status, words_of(status), instance=self.request.path, request_id=new_request_id())
+        document = problem(
+            status, words_of(status), instance=getattr(self.request, "path", ""), request_id=new_request_id()
+        )
         body = document.model_dump_json().encode()
         self.status = f"{status} {document.title}"
         self.response_headers.append(("Content-Type", PROBLEM_TYPE))

@@ -1,0 +1,64 @@
+"""``dermport serve``: the Jetson's server."""
+
+from __future__ import annotations
+
+import json as jsons
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import BundleArgument, Json
+from cli.output import say
+
+if TYPE_CHECKING:
+    from server.service import Service
+
+
+def serve(
+    bundle: BundleArgument,
+    host: Annotated[str, typer.Option("--host", help="Address to bind; the default lets only this machine in.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 8080,
+    runtime: Annotated[
+        str | None, typer.Option("--runtime", help="tensorrt, onnxruntime or litert. Default: the best there is.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="Precision of the export to serve. Default: the runtime's best.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads of the runtime. Default: the runtime's own.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
+    from server.app import create_app
+    from server.config import ServerConfig
+    from server.listener import Listener, is_loopback
+    from server.routes import EXTENSION
+
+    app = create_app(ServerConfig(bundle, runtime, precision, threads))
+    service: Service = app.extensions[EXTENSION]
+    listener = Listener(app, host, port)
+    if not is_loopback(host):
+        say(f"[yellow]Whoever can reach {host} can use this server: there is no authentication yet.[/yellow]")
+    if service.complaint:
+        say(f"[red]Not ready:[/red] {service.complaint}")
+    say(f"{service.served_by.name}, {service.model.target} {service.model.precision} ({service.served_by.reason}).")
+    say(f"[bold]{listener.url}[/bold] serves {service.model.name} {service.model.version}; Ctrl+C stops it.")
+    if json:
+        sys.stdout.write(jsons.dumps(_document(listener.url, service)) + "\n")
+        sys.stdout.flush()
+    listener.run()
+    service.close()
+    say("Stopped.")
+
+
+def _document(url: str, service: Service) -> dict[str, object]:
+    return {
+        "url": url,
+        "model": service.model.model_dump(mode="json"),
+        "runtime": service.served_by.model_dump(mode="json"),
+        "ready": not service.complaint,
+    }

@@ -1,0 +1,108 @@
+"""The phone's HTTP client of the Jetson's server."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from bundle.errors import PhotoError, ServerError, UsageError
+from bundle.wire import PHOTO_FIELD, PROBLEM_TYPE, PredictionAnswer, Problem, ReadyAnswer
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 60.0
+CONNECT_RETRIES = 2
+
+_Message = TypeVar("_Message", bound=BaseModel)
+
+
+class JetsonClient:
+    """Asks one server. Use it in a ``with`` block; the connection is kept alive.
+
+    Proxies that the environment names are not used: the Jetson stands on the local network, and photos stay there.
+
+    Args:
+        url: Where the server answers, e.g. ``http://jetson.local:8080``.
+        transport: Another way to reach it, for tests; None connects, trying again twice where that fails.
+
+    Raises:
+        UsageError: `url` is none.
+    """
+
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        if not self.url.startswith(("http://", "https://")):
+            raise UsageError(f"{url!r} is no server's address.", remedy="It looks like http://jetson.local:8080.")
+        try:
+            self._client = httpx.Client(
+                base_url=self.url,
+                timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+                transport=transport or httpx.HTTPTransport(retries=CONNECT_RETRIES),
+                trust_env=False,
+            )
+        except httpx.InvalidURL as error:
+            raise UsageError(f"{url!r} is no server's address: {error}.") from error
+
+    def __enter__(self) -> JetsonClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def check_ready(self) -> ReadyAnswer:
+        """Return the proof of the server's live runtime.
+
+        Raises:
+            ServerError: The server does not answer, or says that it is not ready.
+        """
+        response = self._send("GET", "/readyz")
+        if response.is_error:
+            raise ServerError(f"{self.url} is not ready: {self._problem(response).detail}")
+        return self._read(response, ReadyAnswer)
+
+    def predict(self, data: bytes) -> PredictionAnswer:
+        """Ask for a prediction. The photo's name stays on the phone.
+
+        Raises:
+            PhotoError: The server refuses the photo, with its own code.
+            ServerError: The server does not answer, or not in the agreed form.
+        """
+        response = self._send("POST", "/v1/predict", files={PHOTO_FIELD: (PHOTO_FIELD, data)})
+        if response.is_error:
+            problem = self._problem(response)
+            raise PhotoError(problem.detail, code=problem.code, status=problem.status, remedy=problem.remedy)
+        return self._read(response, PredictionAnswer)
+
+    def _send(self, method: str, path: str, files: dict[str, tuple[str, bytes]] | None = None) -> httpx.Response:
+        try:
+            return self._client.request(method, path, files=files)
+        except httpx.TimeoutException as error:
+            raise ServerError(f"{self.url} took too long to answer {path}.", remedy="Is it overloaded?") from error
+        except httpx.HTTPError as error:
+            raise ServerError(
+                f"{self.url} does not answer: {error}.",
+                remedy="Start it with `dermport serve BUNDLE`, and check the address and the network.",
+            ) from error
+
+    def _problem(self, response: httpx.Response) -> Problem:
+        if response.headers.get("content-type", "").split(";")[0] != PROBLEM_TYPE:
+            raise ServerError(
+                f"{self.url} answers HTTP {response.status_code} without saying why.",
+                remedy="Is it dermport's server? A proxy in between?",
+            )
+        return self._read(response, Problem)
+
+    def _read(self, response: httpx.Response, kind: type[_Message]) -> _Message:
+        try:
+            return kind.model_validate_json(response.content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise ServerError(
+                f"{self.url} answers in another form than agreed: {where}: {first['msg']}.",
+                remedy="Do phone and server have the same version of dermport?",
+            ) from error
