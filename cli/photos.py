@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bundle.store import Bundle
-    from training.data.dataset import Dataset
     from training.data.records import Record
 
 
@@ -46,18 +45,15 @@ def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
         UsageError: The part is unknown.
         DataError: A part is asked of a data set that the bundle was not trained on.
     """
-    from training.data.dataset import read_dataset
     from training.data.photos import load_tensors
     from training.data.tasks import task_from_spec
 
     task = task_from_spec(bundle.manifest.task)
-    with progress("reading photos") as update:
-        dataset = read_dataset(data, task, progress=update)
-    records = dataset.records if part == "all" else _of_part(bundle, dataset, part)
+    records = part_records(bundle, data, part)
     with progress("preparing photos") as update:
         tensors = load_tensors(records, bundle.manifest.preprocessing, progress=update)
     return Photos(
-        name=f"{dataset.name}, {part} ({len(records):,} photos)",
+        name=f"{data.resolve().name}, {part} ({len(records):,} photos)",
         tensors=tensors,
         truth=np.array([task.index_of(record.label) for record in records]),
         lesions=tuple(record.lesion_id for record in records),
@@ -65,14 +61,21 @@ def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
     )
 
 
-def _of_part(bundle: Bundle, dataset: Dataset, part: str) -> tuple[Record, ...]:
+def part_records(bundle: Bundle, data: Path, part: str) -> tuple[Record, ...]:
+    """Return the records of one part, by the bundle's own split; raises as :func:`read_part`."""
+    from training.data.dataset import read_dataset
     from training.data.splits import read_split
+    from training.data.tasks import task_from_spec
 
-    if part not in get_args(Part):
+    if part not in (*get_args(Part), "all"):
         raise UsageError(f"There is no part {part!r}.", remedy=f"Parts: {', '.join(get_args(Part))}, all.")
+    with progress("reading photos") as update:
+        dataset = read_dataset(data, task_from_spec(bundle.manifest.task), progress=update)
+    if part == "all":
+        return dataset.records
     if dataset.fingerprint != bundle.manifest.dataset.fingerprint:
         raise DataError(
-            f"{dataset.name} is not the data set that {bundle.manifest.name} was trained on (other fingerprint).",
+            f"{data} is not the data set that {bundle.manifest.name} was trained on (other fingerprint).",
             remedy="Score all of it: --part all.",
         )
     return read_split(bundle.file(bundle.manifest.dataset.split.file), dataset).records(cast("Part", part))

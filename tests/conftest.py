@@ -1,4 +1,4 @@
-"""What several tests share: a tiny bundle, trained and exported once for a whole run, whatever the number of processes."""
+"""What several tests share: a tiny bundle, trained and exported once for a whole run of any number of processes."""
 
 from __future__ import annotations
 
