@@ -81,7 +81,7 @@ class Predictions:
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
         """The most probable class, int [N]."""
-        return np.argmax(self.probabilities, axis=1)
+        return np.asarray(np.argmax(self.probabilities, axis=1))
 
     @cached_property
     def scores(self) -> Floats:
@@ -131,7 +131,7 @@ def class_figures(predictions: Predictions) -> dict[str, tuple[float | None, ...
 
 def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
     """Return how often each class (rows) was taken for each (columns), int64 [C, C]."""
-    return _confusion(predictions, _ones(predictions))[0].astype(np.int64)
+    return np.asarray(_confusion(predictions, _ones(predictions))[0], dtype=np.int64)
 
 
 def defined(value: float) -> float | None:
@@ -188,13 +188,13 @@ def roc_auc(values: NDArray[np.floating], positive: NDArray[np.bool_], weights: 
 def confidence_bins(predictions: Predictions) -> NDArray[np.intp]:
     """Return the bin of each photo's top probability, int [N], 0..14: 15 bins of equal width, closed above."""
     confidence = predictions.probabilities.max(axis=1)
-    return np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1)
+    return np.asarray(np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1))
 
 
 def log_losses(predictions: Predictions) -> Floats:
     """Return minus the logarithm of the true class's probability, float64 [N]; 0 is taken as float32's smallest."""
     of_truth = predictions.probabilities[np.arange(len(predictions.truth)), predictions.truth]
-    return -np.log(np.maximum(of_truth.astype(np.float64), np.finfo(np.float32).tiny))
+    return np.asarray(-np.log(np.maximum(of_truth.astype(np.float64), np.finfo(np.float32).tiny)))
 
 
 def _ones(predictions: Predictions) -> Floats:
@@ -202,18 +202,19 @@ def _ones(predictions: Predictions) -> Floats:
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+    undefined = np.full(np.shape(part), np.nan)
+    return np.asarray(np.divide(part, whole, out=undefined, where=whole > 0))
 
 
 def _one_hot(indices: NDArray[np.integer], count: int) -> Floats:
-    return np.eye(count)[indices]
+    return np.asarray(np.eye(count)[indices])
 
 
 def _confusion(predictions: Predictions, weights: Floats) -> Floats:
     classes = predictions.classes
     cells = predictions.truth * classes + predictions.predicted
     by_cell = _one_hot(cells, classes * classes).T @ weights
-    return by_cell.T.reshape(-1, classes, classes)
+    return np.asarray(by_cell.T.reshape(-1, classes, classes))
 
 
 def _per_class(counts: Floats) -> dict[str, Floats]:
@@ -245,4 +246,4 @@ def _ece(predictions: Predictions, weights: Floats) -> Floats:
     # Guo et al. 2017, "On calibration of modern neural networks", eq. 3; a bin's share cancels its mean's divisor.
     gap = predictions.probabilities.max(axis=1) - (predictions.predicted == predictions.truth)
     by_bin = _one_hot(confidence_bins(predictions), BINS) * gap[:, None]
-    return np.abs(by_bin.T @ weights).sum(axis=0) / weights.sum(axis=0)
+    return np.asarray(np.abs(by_bin.T @ weights).sum(axis=0) / weights.sum(axis=0))
