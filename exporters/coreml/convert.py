@@ -1,0 +1,92 @@
+"""A Keras model as .mlpackage folders."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bundle.errors import ExportError, UsageError
+from bundle.hashing import sha256_file
+from exporters.coreml.conversion import INPUT_NAME, classifier_from_keras
+from exporters.coreml.description import PackageDescription
+from exporters.coreml.quiet import quiet
+from exporters.coreml.recipes import RECIPES
+from exporters.mil.package import open_package
+
+if TYPE_CHECKING:
+    import keras
+
+tool_packages: tuple[str, ...] = ("coremltools", "keras", "tensorflow-cpu", "numpy", "scikit-learn")
+"""The distributions whose versions decide the bytes of an .mlpackage."""
+
+_DATE = "com.github.apple.coremltools.conversion_date"
+
+
+def convert(
+    model: keras.Model, labels: Sequence[str], precision: str, out: Path, description: PackageDescription
+) -> None:
+    """Write one precision of a model as an .mlpackage for iOS 16 and later.
+
+    Args:
+        model: float32 [N, S, S, 3] of 0..255 in, with its normalisation inside; float32 [N, C] probabilities out.
+        labels: The C class labels, in the order of the outputs.
+        precision: ``"fp16"``, ``"int8"`` (weights) or ``"palette4"`` (weights).
+        out: The folder to write, ending in ``.mlpackage``; it must not exist.
+        description: What the package says about itself.
+
+    Raises:
+        UsageError: There is no such precision.
+        ExportError: The model cannot be converted, the labels do not fit it, or `out` exists.
+    """
+    convert_all(model, labels, {precision: out}, description)
+
+
+def convert_all(
+    model: keras.Model, labels: Sequence[str], outputs: Mapping[str, Path], description: PackageDescription
+) -> None:
+    """Write several precisions of a model from one conversion: like :func:`convert`, with a folder per precision."""
+    if unknown := set(outputs) - set(RECIPES):
+        raise UsageError(f"Core ML has no precision {sorted(unknown)}.", remedy=f"Known: {', '.join(RECIPES)}.")
+    if taken := [out for out in outputs.values() if out.exists()]:
+        raise ExportError(f"{taken[0]} exists already.", remedy="Remove it, or choose another folder.")
+    classifier = classifier_from_keras(model, labels)
+    for precision, out in outputs.items():
+        write_package(RECIPES[precision](classifier), out, description)
+
+
+def write_package(classifier: Any, out: Path, description: PackageDescription) -> None:
+    """Save a ``coremltools.models.MLModel`` with its description; equal models give equal bytes."""
+    classifier.author = description.author
+    classifier.license = description.licence
+    classifier.short_description = description.text
+    classifier.version = description.version
+    classifier.user_defined_metadata.update(description.metadata)
+    classifier.input_description[INPUT_NAME] = "The prepared photo, RGB; the model scales the pixels itself."
+    with quiet():
+        classifier.save(str(out))
+    _settle(out)
+
+
+def _settle(out: Path) -> None:
+    """Remove from a saved package what differs from one conversion to the next: date, map order, random identifiers."""
+    package = open_package(out)
+    spec = package.read_spec()
+    spec.description.metadata.userDefined.pop(_DATE, None)
+    package.model_file.write_bytes(spec.SerializeToString(deterministic=True))
+    manifest = out / "Manifest.json"
+    document = json.loads(manifest.read_text())
+    root = document["itemInfoEntries"][document["rootModelIdentifier"]]
+    entries = {_identifier(out, item): item for item in document["itemInfoEntries"].values()}
+    document |= {"itemInfoEntries": entries, "rootModelIdentifier": _identifier(out, root)}
+    manifest.write_text(json.dumps(document, indent=4, sort_keys=True))
+
+
+def _identifier(out: Path, item: Mapping[str, str]) -> str:
+    """Return an identifier that follows from an item's content."""
+    path = out / "Data" / item["path"]
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    content = " ".join([item["path"], *(sha256_file(file) for file in files)])
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, content)).upper()

@@ -1,0 +1,102 @@
+"""Runs a saved .mlpackage without Core ML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import ExportError
+from exporters.mil.graph import onnx_from_program
+from exporters.mil.program import ImageInput, read_program
+
+_PHOTOS_AT_ONCE = 16
+
+
+class MilReference:
+    """The saved file's own ML Program, executed operator by operator (evidence ``mil-reference``).
+
+    The program and its weights are read from disk, compressed weights are decompressed, each operator is translated to
+    ONNX and ONNX Runtime computes it. An operator without a translation is an error.
+
+    What the file declares is taken at its word, as Core ML does: it gets its channels in the declared order (RGB or
+    BGR), with whatever scale and bias its program applies, and `labels` are the file's own.
+
+    **Half precision.** Every operation computes in float32 from float16 operands, and its result is rounded once to
+    float16 (to nearest even) wherever the program says that the variable is float16; float32 parts stay float32. So
+    stored weights, activations, overflow to infinity and the loss in every operation are those of float16. What is
+    *not* emulated is how Core ML computes inside one operation: the order and width of accumulation in a convolution
+    or mean, and approximations of exp in softmax, which differ between CPU, GPU and Neural Engine; nor does Core ML
+    promise to keep to float16 (on a CPU it may use float32).
+
+    Args:
+        path: The .mlpackage.
+
+    Attributes:
+        name: The runtime with its version.
+        labels: The class labels that the file carries, in the order of its probabilities.
+        operators: Every operation of the file by type and precision, constants left out.
+
+    Raises:
+        ExportError: The file is missing, damaged, or no image classifier.
+        UnknownOperatorError: It has an operator without a translation.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        program, self.image = read_program(path)
+        self.labels = program.labels
+        self.operators = program.counts
+        self.name = f"mil-reference on ONNX Runtime {onnxruntime.__version__}"
+        translation = onnx_from_program(program, [program.classifier.outputs[1]])
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self._step = _PHOTOS_AT_ONCE if translation.by_row else 1
+        self._session = onnxruntime.InferenceSession(translation.model, options, providers=["CPUExecutionProvider"])
+
+    def __enter__(self) -> MilReference:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._session
+
+    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, H, W, 3] RGB.
+
+        Raises:
+            ExportError: The photos have another size than the file takes, or it gives other than one probability per
+                label.
+        """
+        planes = planes_from_photos(tensors, self.image)
+        rows = [self._run(planes[start : start + self._step]) for start in range(0, len(planes), self._step)]
+        return np.concatenate(rows) if rows else np.empty((0, len(self.labels)), np.float32)
+
+    def _run(self, planes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        result = self._session.run(None, {self.image.name: planes.astype(np.float32)})[0]
+        probabilities: NDArray[np.float32] = np.asarray(result, np.float32).reshape(len(planes), -1)
+        if probabilities.shape[1] != len(self.labels):
+            raise ExportError(
+                f"The model gives {probabilities.shape[1]} probabilities for {len(self.labels)} labels.",
+                remedy="Export it again.",
+            )
+        return probabilities
+
+
+def planes_from_photos(tensors: NDArray[np.uint8], image: ImageInput) -> NDArray[np.uint8]:
+    """Return photos as Core ML lays them out for a program: uint8 [N, 3, H, W], channels in the declared order.
+
+    Args:
+        tensors: Prepared photos, uint8 [N, H, W, 3] RGB.
+        image: What the file declares.
+
+    Raises:
+        ExportError: The photos have another type or size.
+    """
+    image.check(tensors)
+    channels = tensors if image.layout == "RGB" else tensors[..., ::-1]
+    return channels.transpose(0, 3, 1, 2)
