@@ -1,0 +1,53 @@
+"""A saved graph's operators by type and precision, and its inputs and outputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from bundle.export_record import OperatorCount, TensorSpec
+from exporters.onnx.graph import Graph
+
+if TYPE_CHECKING:
+    import onnx
+
+_NAMES = {1: "fp32", 10: "fp16", 3: "int8", 6: "int32", 7: "int64", 9: "bool"}  # onnx.TensorProto's data types
+_DTYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 10: "float16"}
+
+
+def operators(model: onnx.ModelProto) -> tuple[OperatorCount, ...]:
+    """Count the operators of `model` by type and the precision that they compute in.
+
+    Conv, Gemm and MatMul whose activation and weight come from DequantizeLinear compute in int8 on a device (it fuses
+    the pairs); everything else computes in the type of its output.
+    """
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model)
+    graph = Graph.of(inferred)
+    infos = (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
+    types = {info.name: info.type.tensor_type.elem_type for info in infos}
+    counts = Counter((node.op_type, _precision(graph, node, types)) for node in graph.nodes)
+    return tuple(OperatorCount(type=kind, precision=name, count=n) for (kind, name), n in sorted(counts.items()))
+
+
+def _precision(graph: Graph, node: onnx.NodeProto, types: dict[str, int]) -> str:
+    read = [graph.writer(name) for name in node.input[:2]]
+    if node.op_type in ("Conv", "Gemm", "MatMul") and all(writer == "DequantizeLinear" for writer in read):
+        return "int8"
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        return "int8"
+    return _NAMES.get(types.get(node.output[0], 0), "unknown")
+
+
+def tensors(infos: list[onnx.ValueInfoProto], meaning: str) -> tuple[TensorSpec, ...]:
+    """Describe declared inputs or outputs; a named dimension is -1."""
+    return tuple(
+        TensorSpec(
+            name=info.name,
+            shape=tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in info.type.tensor_type.shape.dim),
+            dtype=_DTYPES.get(info.type.tensor_type.elem_type, "unknown"),
+            meaning=meaning,
+        )
+        for info in infos
+    )

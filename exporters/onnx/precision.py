@@ -1,0 +1,42 @@
+"""The graph of one precision, made from the float32 graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporters.contract import Recipe, Source
+from exporters.onnx.half import half_model
+from exporters.onnx.lint import require_qdq
+from exporters.onnx.metadata import stamp
+from exporters.onnx.qdq import float_weights, quantised
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def graph_for(
+    recipe: Recipe, original: onnx.ModelProto, source: Source, *, int8_constants: bool = True
+) -> onnx.ModelProto:
+    """Return the graph of a recipe's precision: fp32, fp16 or int8.
+
+    Args:
+        recipe: What to make; its settings give the number of calibration photos.
+        original: What :func:`exporters.onnx.convert.float_model` returned; not changed.
+        source: What gives the calibration photos and the metadata.
+        int8_constants: Whether the int8 form stores its weights in int8 (a quarter of the size), or in float32 as
+            TensorRT 8 needs it.
+
+    Raises:
+        ExportError: The int8 graph breaks TensorRT's Q/DQ rules.
+    """
+    if recipe.precision == "fp32":
+        return original
+    if recipe.precision == "fp16":
+        graph = half_model(original)
+    else:
+        photos = source.calibration()[: recipe.settings["calibration_photos"]]
+        graph = quantised(original, photos)
+        graph = graph if int8_constants else float_weights(graph)
+        require_qdq(graph)
+    stamp(graph, source, recipe.precision)
+    return graph

@@ -1,0 +1,79 @@
+"""ONNX: one file for ONNX Runtime on any machine, with a dynamic batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from exporters.contract import Capabilities, Description, Execution, Recipe, Source
+
+INT8_SETTINGS = {
+    "opset": 17,
+    "calibration_photos": 200,
+    "activation_ranges": "min-max",
+    "bias_correction": True,
+}
+
+
+class Onnx:
+    """Artifacts ``model.onnx``: fp32, and int8 as explicit Q/DQ by TensorRT's rules."""
+
+    capabilities = Capabilities(
+        name="onnx",
+        devices="any machine with ONNX Runtime (x86-64, aarch64, Jetson's CPU)",
+        artifact="model.onnx",
+        recipes=(
+            Recipe("fp32", "float32, opset 17, dynamic batch", policy="fp32", settings={"opset": 17}),
+            Recipe(
+                "int8",
+                "int8 weights and activations, explicit Q/DQ by TensorRT's rules, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings=INT8_SETTINGS,
+            ),
+        ),
+        dynamic_batch=True,
+        builds_on="Linux, macOS, Windows",
+        evidence=("host-runtime",),
+        tools=("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime"),
+    )
+
+    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+        """Write ``model.onnx`` for each recipe; the float conversion is shared."""
+        from exporters.onnx.convert import FILE, float_model, save
+        from exporters.onnx.precision import graph_for
+
+        original = float_model(source)
+        for recipe in recipes:
+            save(graph_for(recipe, original, source), folders[recipe.precision] / FILE)
+
+    def describe(self, folder: Path) -> Description:
+        """Read back ``model.onnx``."""
+        import onnx
+
+        from exporters.onnx.convert import FILE
+        from exporters.onnx.operators import operators, tensors
+
+        model = onnx.load(folder / FILE)
+        return Description(
+            inputs=tensors(list(model.graph.input), "RGB, 0..255"),
+            outputs=tensors(list(model.graph.output), "calibrated probabilities in the order of the labels"),
+            operators=operators(model),
+        )
+
+    def execution(self, folder: Path) -> Execution:
+        """Load ``model.onnx`` with ONNX Runtime."""
+        from runtimes.onnxruntime import OnnxRuntime
+
+        return Execution(OnnxRuntime(folder / self.capabilities.artifact), "host-runtime")
+
+    def unavailable(self) -> str:
+        """Return which packages this machine lacks for converting, or an empty string."""
+        return missing_packages()
+
+
+def missing_packages() -> str:
+    """Return which packages a conversion to ONNX lacks here, as a sentence; empty where it lacks none."""
+    missing = [name for name in ("tensorflow", "tf2onnx", "onnx", "onnxruntime") if find_spec(name) is None]
+    return f"not installed: {', '.join(missing)}; pip install 'dermport[export]'" if missing else ""

@@ -1,0 +1,1 @@
+"""Engine kits, and the engines that a Jetson builds from them."""

@@ -1,0 +1,68 @@
+"""``kit.json``: everything that a Jetson needs to turn the ``model.onnx`` beside it into an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from bundle.atomic import write_json
+from bundle.errors import BundleError
+from bundle.export_record import TensorSpec
+from bundle.model import Contract, Name, RelativePath, Sha256
+from bundle.notice import NOTICE
+from exporters.tensorrt.typing import Typing
+
+KIT = "kit.json"
+NOT_BUILT = "an engine only runs on the TensorRT version and GPU that built it, and none was used here"
+
+
+class Profile(Contract):
+    """The batch sizes that an engine is built for."""
+
+    minimum: Annotated[int, Field(gt=0)] = 1
+    optimum: Annotated[int, Field(gt=0)] = 8
+    maximum: Annotated[int, Field(gt=0)] = 32
+
+
+class Kit(Contract):
+    """The whole of ``kit.json``."""
+
+    schema_version: Annotated[Literal["dermport-engine-kit/1"], Field(alias="schema")] = "dermport-engine-kit/1"
+    bundle: Name
+    version: str
+    precision: str
+    recipe: dict[str, Any]
+    typing: Typing
+    profile: Profile
+    onnx: RelativePath
+    onnx_sha256: Sha256
+    labels: tuple[str, ...]
+    preprocessing: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    built: bool = False
+    not_built_because: str = NOT_BUILT
+    notice: str = NOTICE
+
+
+def read_kit(folder: Path) -> Kit:
+    """Read ``kit.json``.
+
+    Raises:
+        BundleError: The folder holds no kit, or one of another schema version.
+    """
+    path = folder / KIT
+    remedy = "Name a folder that `dermport export --to tensorrt` wrote."
+    try:
+        return Kit.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(f"{path} does not exist.", remedy=remedy) from None
+    except ValidationError as error:
+        raise BundleError(f"{path} is not valid: {error.errors()[0]['msg']}.", remedy=remedy) from error
+
+
+def write_kit(folder: Path, kit: Kit) -> None:
+    """Write ``kit.json`` atomically."""
+    write_json(folder / KIT, kit.model_dump(mode="json", by_alias=True))

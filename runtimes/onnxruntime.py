@@ -1,0 +1,62 @@
+"""ONNX artifacts, executed by ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import ExportError, UnavailableError
+
+
+class OnnxRuntime:
+    """A loaded ``model.onnx``: input `image` float32 [N, S, S, 3] of 0..255, output `probabilities` float32 [N, C].
+
+    Args:
+        path: The ONNX file.
+        threads: Threads per operator; None leaves it to ONNX Runtime (one per core).
+
+    Raises:
+        UnavailableError: onnxruntime is not installed.
+        ExportError: The file is no ONNX model that ONNX Runtime can execute, or carries no labels.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise UnavailableError(
+                "ONNX Runtime is not installed.", remedy="pip install 'dermport[server]' or onnxruntime."
+            ) from error
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self.labels = _labels(self._session.get_modelmeta().custom_metadata_map)
+        except Exception as error:  # ONNX Runtime raises errors of a dozen types, none with a common base
+            raise ExportError(f"{path} cannot be executed: {error}.", remedy="Run `dermport export` again.") from error
+        self.name = f"ONNX Runtime {ort.__version__}"
+        self._input = self._session.get_inputs()[0].name
+
+    def __enter__(self) -> OnnxRuntime:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._session
+
+    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, S, S, 3] RGB."""
+        (result,) = self._session.run(None, {self._input: tensors.astype(np.float32)})
+        return np.asarray(result, dtype=np.float32)
+
+
+def _labels(metadata: dict[str, str]) -> tuple[str, ...]:
+    if "labels" not in metadata:
+        raise ValueError("its metadata has no labels")
+    return tuple(json.loads(metadata["labels"]))
