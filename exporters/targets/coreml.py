@@ -1,0 +1,84 @@
+"""Core ML: an .mlpackage for iPhones, converted and compressed without a Mac."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bundle.export_record import TensorSpec
+from exporters.contract import Capabilities, Description, Execution, Recipe, Source
+from exporters.coreml.recipes import LARGEST_UNCOMPRESSED
+from exporters.machine import lacking
+
+_COMPRESSION = {"largest_uncompressed_elements": LARGEST_UNCOMPRESSED, "activations": "float16"}
+
+
+class CoreML:
+    """Artifacts ``model.mlpackage``: image in, class labels and probabilities out, iOS 16 and later."""
+
+    capabilities = Capabilities(
+        name="coreml",
+        devices="iPhone and iPad (iOS 16+), Mac (macOS 13+)",
+        artifact="model.mlpackage",
+        recipes=(
+            Recipe("fp16", "float16 weights and activations", policy="fp16"),
+            Recipe("int8", "int8 weights, one scale per channel", policy="weights8", settings=_COMPRESSION),
+            Recipe("palette4", "4-bit palettes of weights, k-means", policy="weights4", settings=_COMPRESSION),
+        ),
+        dynamic_batch=False,
+        builds_on="Linux, macOS",
+        evidence=("device", "mil-reference"),
+        tools=("coremltools", "keras", "tensorflow-cpu", "tensorflow", "scikit-learn", "numpy"),
+    )
+
+    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+        """Write ``model.mlpackage`` for each recipe; the conversion is shared."""
+        from exporters.coreml.convert import convert_all
+        from exporters.coreml.description import PackageDescription
+        from exporters.origin import AUTHOR, LICENCE, origin, summary
+
+        description = PackageDescription(
+            author=AUTHOR,
+            licence=LICENCE,
+            text=summary(source),
+            version=source.manifest.version,
+            metadata={f"dermport.{key}": value for key, value in origin(source).items()},
+        )
+        outputs = {r.precision: folders[r.precision] / self.capabilities.artifact for r in recipes}
+        convert_all(source.model, source.manifest.task.ids, outputs, description)
+
+    def describe(self, folder: Path) -> Description:
+        """Read back ``model.mlpackage``."""
+        from exporters.mil.program import read_program
+
+        program, image = read_program(folder / self.capabilities.artifact)
+        shape = (1, image.height, image.width, 3)
+        meaning = "calibrated probabilities by label; the most probable label comes beside them"
+        return Description(
+            inputs=(TensorSpec(name=image.name, shape=shape, dtype="image", meaning=f"{image.layout}, 0..255"),),
+            outputs=(
+                TensorSpec(name=program.outputs[1], shape=(1, len(program.labels)), dtype="float", meaning=meaning),
+            ),
+            operators=program.counts,
+        )
+
+    def execution(self, folder: Path) -> Execution:
+        """Load ``model.mlpackage`` with Core ML on a Mac, else with the reference that executes its ML Program."""
+        from exporters.coreml.device import CoreMLRuntime, coreml_unavailable
+        from exporters.mil.reference import MilReference
+
+        path = folder / self.capabilities.artifact
+        if reason := coreml_unavailable():
+            return Execution(MilReference(path), "mil-reference", reason)
+        return Execution(CoreMLRuntime(path), "device")
+
+    def unavailable(self) -> str:
+        """Return which package this machine lacks for converting, or an empty string."""
+        return lacking("tensorflow", "coremltools", "sklearn")
+
+    def runs_here(self) -> str:
+        """Return how this machine executes an .mlpackage."""
+        from exporters.coreml.device import coreml_unavailable
+
+        reason = coreml_unavailable()
+        return f"mil-reference ({reason})" if reason else "Core ML itself (device)"
