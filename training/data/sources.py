@@ -37,17 +37,17 @@ def _open_file(path: Path) -> Reader:
 def _open_folder(path: Path, lesion_pattern: str | None) -> Reader:
     if metadata := find_metadata(path):
         return Ham10000Reader(metadata)
-    if class_folders(path):
-        return FolderReader(path, lesion_pattern)
     tables = [table for table in sorted(path.glob("*.csv")) if is_table(table)]
     if len(tables) == 1:
         return TableReader(tables[0])
+    if class_folders(path):
+        return FolderReader(path, lesion_pattern)
     if tables:
         names = ", ".join(table.name for table in tables)
         raise DataError(f"{path} holds several tables of photos: {names}.", remedy="Name the one to read.")
     raise DataError(
-        f"{path} holds no data set that dermport reads. Looked for: {METADATA} with its image folders; a folder per "
-        f"class with photos in it; one CSV with a column for the path ({', '.join(PATH_COLUMNS)}) and one for the "
-        f"label ({', '.join(LABEL_COLUMNS)}).",
+        f"{path} holds no data set that dermport reads. Looked for: {METADATA} with its image folders; one CSV with a "
+        f"column for the path ({', '.join(PATH_COLUMNS)}) and one for the label ({', '.join(LABEL_COLUMNS)}); a folder "
+        "per class with photos in it.",
         remedy="`dermport sample-data --out DIR` draws an example.",
     )

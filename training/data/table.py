@@ -15,8 +15,11 @@ LESION_COLUMNS = ("lesion_id", "lesion")
 
 
 def is_table(path: Path) -> bool:
-    """Return whether the CSV file `path` has a column for the photo's path and one for its label."""
-    header = read_header(path)
+    """Return whether `path` is a CSV with a column for the photo's path and one for its label."""
+    try:
+        header = read_header(path)
+    except DataError:
+        return False
     return _column(header, PATH_COLUMNS) is not None and _column(header, LABEL_COLUMNS) is not None
 
 
