@@ -77,7 +77,9 @@ def _print(comparison: Comparison) -> None:
 
 
 def _write(path: Path, text: str) -> None:
+    from rich.markup import escape
+
     from bundle.atomic import write_text
 
     write_text(path, text)
-    say(f"Written: {path}")
+    say(f"Written: {escape(str(path))}")

@@ -33,6 +33,8 @@ def serve(
     json: Json = False,
 ) -> None:
     """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
+    from rich.markup import escape
+
     from server.app import create_app
     from server.config import ServerConfig
     from server.listener import Listener, is_loopback
@@ -44,9 +46,10 @@ def serve(
     if not is_loopback(host):
         say(f"[yellow]Whoever can reach {host} can use this server: there is no authentication yet.[/yellow]")
     if service.complaint:
-        say(f"[red]Not ready:[/red] {service.complaint}")
-    say(f"{service.served_by.name}, {service.model.target} {service.model.precision} ({service.served_by.reason}).")
-    say(f"[bold]{listener.url}[/bold] serves {service.model.name} {service.model.version}; Ctrl+C stops it.")
+        say(f"[red]Not ready:[/red] {escape(service.complaint)}")
+    served, by = service.model, service.served_by
+    say(escape(f"{by.name}, {served.target} {served.precision}: {by.reason}"))
+    say(f"[bold]{listener.url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
     if json:
         sys.stdout.write(jsons.dumps(_document(listener.url, service)) + "\n")
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from bundle.prep import prepare
 from mobile_stub.comparison import CAUSES, Comparison, PhotoComparison
 from mobile_stub.photos import Photo
 from mobile_stub.prediction import Prediction
+from mobile_stub.text import small
 
 THUMBNAIL = Preprocessing(size=112, crop="centre-square")
 TEMPLATE = "comparison.html"
@@ -28,6 +29,7 @@ def to_html(comparison: Comparison, photos: Sequence[Photo], manifest: Manifest)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["small"] = small
     rows = [(row, thumbnail(photo.read())) for row, photo in zip(comparison.photos, photos, strict=True)]
     return environment.get_template(TEMPLATE).render(
         comparison=comparison,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,8 @@ class Proof:
     @property
     def complaint(self) -> str:
         """What is wrong, or an empty string."""
+        if not math.isfinite(self.worst_change):
+            return f"The live runtime's answer to golden photo {self.worst_photo} is not a number."
         if self.worst_change > self.bound.worst:
             return (
                 f"The live runtime's answer to golden photo {self.worst_photo} differs from the original's by "

@@ -1,0 +1,15 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from mobile_stub.comparison import Share
+
+
+def small(change: float) -> str:
+    """Return a change of a probability with two digits, e.g. ``0.14``, ``3.1e-05``, ``0``."""
+    return f"{change:.2g}"
+
+
+def share_text(share: Share) -> str:
+    """Return a share with its interval, e.g. ``21 of 21 (95 % interval 84.5 to 100.0 %)``."""
+    return f"{share.count} of {share.of} (95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %)"

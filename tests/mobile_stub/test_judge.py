@@ -1,0 +1,114 @@
+"""The cause of a difference, by evidence, and the totals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bundle.errors import ServerError
+from mobile_stub.compare import judge, total
+from mobile_stub.comparison import CAUSES, Cause, PhotoComparison
+from mobile_stub.prediction import Prediction, Refusal
+
+
+def _said(p: float = 0.7, **other: Any) -> Prediction:
+    facts: dict[str, Any] = {
+        "label": "mel" if p >= 0.5 else "nv",
+        "probabilities": {"mel": p, "nv": 1 - p},
+        "score": p,
+        "positive": p >= 0.4,
+        "input_sha256": "1" * 64,
+        "model_sha256": "2" * 64,
+        "artifact_sha256": "3" * 64,
+        "artifact": "tflite fp32",
+        "runtime": "LiteRT 2",
+        "milliseconds": 1.0,
+    }
+    return Prediction(**(facts | other))
+
+
+OTHER = "f" * 64
+EVIDENCE: list[tuple[Prediction | Refusal, Cause]] = [
+    (_said(), "same"),
+    (_said(0.7 + 9e-6, artifact_sha256=OTHER, model_sha256=OTHER), "same"),
+    (_said(0.7 + 2e-5), "runtime"),
+    (_said(0.6, artifact_sha256=OTHER), "artifact"),
+    (_said(0.6, artifact_sha256=OTHER, model_sha256=OTHER), "model"),
+    (_said(0.6, input_sha256=OTHER, artifact_sha256=OTHER, model_sha256=OTHER), "preprocessing"),
+    (_said(0.7, input_sha256=OTHER), "preprocessing"),
+    (Refusal(code="truncated", message="x"), "error"),
+]
+
+
+@pytest.mark.parametrize(("server", "cause"), EVIDENCE)
+def test_cause_is_named_by_evidence(server: Prediction | Refusal, cause: Cause) -> None:
+    assert judge("x.jpg", _said(), server).cause == cause
+
+
+def test_every_cause_is_explained_and_can_occur() -> None:
+    assert {cause for _, cause in EVIDENCE} | {"refused"} == set(CAUSES)
+
+
+def test_refusing_for_the_same_reason_is_agreeing() -> None:
+    def refusal(code: str) -> Refusal:
+        return Refusal(code=code, message=f"said by {code}")
+
+    agreed = judge("x.jpg", refusal("empty"), Refusal(code="empty", message="in other words"))
+    assert (agreed.cause, agreed.disagrees) == ("refused", False)
+    differed = judge("x.jpg", refusal("empty"), refusal("undecodable"))
+    assert (differed.cause, differed.disagrees) == ("error", True)
+    assert differed.change is differed.same_input is differed.same_label is None
+
+
+def test_change_is_the_largest_over_the_labels() -> None:
+    phone = _said(probabilities={"mel": 0.7, "nv": 0.2, "df": 0.1})
+    server = _said(probabilities={"mel": 0.6, "nv": 0.05, "df": 0.35})
+    assert judge("x.jpg", phone, server).change == pytest.approx(0.25)
+
+
+def test_other_labels_cannot_be_compared() -> None:
+    with pytest.raises(ServerError, match=r"server's labels are bcc, nv; the bundle's are mel, nv"):
+        judge("x.jpg", _said(), _said(probabilities={"bcc": 0.7, "nv": 0.3}, label="bcc"))
+
+
+def _row(phone: float, server: float, **other: Any) -> PhotoComparison:
+    return judge("x.jpg", _said(phone), _said(server, **other))
+
+
+def test_totals() -> None:
+    refused = Refusal(code="empty", message="x")
+    rows = [
+        _row(0.7, 0.7),
+        _row(0.45, 0.55),  # another label, the same decision
+        _row(0.39, 0.41),  # no on the phone, yes on the Jetson
+        _row(0.41, 0.38),  # the other way round
+        _row(0.9, 0.9, input_sha256=OTHER),
+        judge("x.jpg", refused, refused),
+        judge("x.jpg", _said(), refused),
+    ]
+    totals = total(rows)
+    assert (totals.photos, totals.predicted, totals.inputs_equal) == (7, 5, 4)
+    assert (totals.flips_to_positive, totals.flips_to_negative) == (1, 1)
+    assert (totals.label_agreement.count, totals.label_agreement.of) == (4, 5)
+    assert (totals.decision_agreement.count, totals.decision_agreement.of) == (3, 5)
+    assert totals.causes == {"same": 1, "runtime": 3, "preprocessing": 1, "refused": 1, "error": 1}
+    assert totals.change is not None
+    assert totals.change.max == pytest.approx(0.1)
+    assert totals.change.mean == pytest.approx((0.1 + 0.02 + 0.03) / 5)
+    assert totals.change.median == pytest.approx(0.02)
+    assert [row.disagrees for row in rows] == [False, True, True, True, True, False, True]
+
+
+def test_agreement_has_wilsons_interval() -> None:
+    """All of 21: n / (n + z^2) is the lower end."""
+    share = total([_row(0.7, 0.7)] * 21).label_agreement
+    assert (share.count, share.of, share.high) == (21, 21, 1.0)
+    assert share.low == pytest.approx(21 / (21 + 1.959964**2), abs=1e-6)
+
+
+def test_no_predictions_have_no_quantiles() -> None:
+    refused = Refusal(code="empty", message="x")
+    totals = total([judge("x.jpg", refused, refused)])
+    assert totals.change is None
+    assert (totals.label_agreement.low, totals.label_agreement.high) == (0.0, 1.0)

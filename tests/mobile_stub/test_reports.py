@@ -1,0 +1,140 @@
+"""Table, CSV and HTML of a comparison, and which photos one is over."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bundle.errors import UsageError
+from bundle.manifest import Manifest
+from bundle.notice import NOTICE
+from bundle.store import Bundle
+from mobile_stub.compare import judge, total
+from mobile_stub.comparison import Comparison
+from mobile_stub.csv_report import COLUMNS, to_csv
+from mobile_stub.html_report import thumbnail, to_html
+from mobile_stub.photos import Photo, find_photos
+from mobile_stub.prediction import Prediction, Refusal
+from mobile_stub.table import to_table
+from tests.factories import draw_photo
+
+NAME = "<b>[red]mole</b> & co.jpg"
+
+
+@pytest.fixture
+def manifest(shared_bundle: Bundle) -> Manifest:
+    return shared_bundle.manifest
+
+
+def _said(score: float, label: str) -> Prediction:
+    rest = {"akiec": 0.0, "bcc": 0.0, "mel": score, "nv": 1 - score}
+    return Prediction(
+        label=label,
+        probabilities=rest,
+        score=score,
+        positive=score >= 0.5,
+        input_sha256="1" * 64,
+        model_sha256="2" * 64,
+        artifact_sha256="3" * 64,
+        artifact="tflite fp32",
+        runtime="LiteRT 2",
+        milliseconds=1.5,
+    )
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> tuple[Photo, ...]:
+    (tmp_path / "1.jpg").write_bytes(draw_photo(2, seed=1))
+    (tmp_path / "2.jpg").write_bytes(draw_photo(3, seed=2))
+    (tmp_path / "3.jpg").write_bytes(b"")
+    return (Photo(NAME, tmp_path / "1.jpg"), Photo("same.jpg", tmp_path / "2.jpg"), Photo("no.jpg", tmp_path / "3.jpg"))
+
+
+@pytest.fixture
+def comparison(manifest: Manifest, photos: tuple[Photo, ...]) -> Comparison:
+    empty = Refusal(code="empty", message="The photo is empty (0 bytes).")
+    rows = (
+        judge(photos[0].name, _said(0.75, "mel"), _said(0.25, "nv")),
+        judge(photos[1].name, _said(0.1, "nv"), _said(0.1, "nv")),
+        judge(photos[2].name, empty, empty),
+    )
+    return Comparison(
+        bundle=manifest.name,
+        version=manifest.version,
+        server="http://jetson.test",
+        decision=manifest.decision.name,
+        threshold=manifest.decision.threshold,
+        created="2026-01-02T03:04:05+00:00",
+        photos=rows,
+        totals=total(rows),
+    )
+
+
+def test_csv_is_a_row_a_photo(comparison: Comparison) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(comparison))))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["photo"] for row in rows] == [NAME, "same.jpg", "no.jpg"]
+    assert [row["cause"] for row in rows] == ["runtime", "same", "refused"]
+    assert (rows[0]["phone_label"], rows[0]["server_label"], rows[0]["change"]) == ("mel", "nv", "0.5")
+    assert (rows[0]["phone_probability"], rows[0]["server_probability"]) == ("0.75", "0.75")
+    assert (rows[2]["phone_refused"], rows[2]["phone_label"], rows[2]["change"]) == ("empty", "", "")
+
+
+def test_html_shows_disagreements_first_and_needs_nothing_else(
+    comparison: Comparison, photos: tuple[Photo, ...], manifest: Manifest
+) -> None:
+    page = to_html(comparison, photos, manifest)
+    assert NAME not in page
+    assert "&lt;b&gt;[red]mole&lt;/b&gt; &amp; co.jpg" in page
+    assert NOTICE in page
+    assert page.index("Where they disagree") < page.index("mole") < page.index("Where they agree")
+    assert page.index("Where they agree") < page.index("same.jpg") < page.index("no.jpg")
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "no picture" in page
+    assert not re.search(r"<script|<link|@import|url\(|(src|href)=\"(?!data:)", page)
+    assert not re.search(r"/(tmp|root|home)/", page)
+    assert page.count('class="photo differs"') == 1
+    assert "left: 75.0%" in page
+
+
+def test_thumbnail_of_what_is_no_photo_is_empty() -> None:
+    assert thumbnail(b"GIF89a") == ""
+
+
+def test_table_names_the_figures(comparison: Comparison) -> None:
+    console = Console(file=io.StringIO(), width=100, record=True)
+    console.print(to_table(comparison))
+    text = console.export_text()
+    assert "1 of 2 (95 % interval 9.5 to 90.5 %); 0 no → yes, 1 yes → no on the Jetson" in text
+    assert "mel 0.750 yes" in text
+    assert "nv 0.750 no" in text
+    assert "[red]mole" in text
+    assert "cause: runtime         1  equal inputs and the same file: the runtimes differ" in text
+    assert NOTICE in text.replace("\n", " ")
+
+
+def test_document_reads_back(comparison: Comparison) -> None:
+    assert Comparison.model_validate_json(comparison.model_dump_json(by_alias=True)) == comparison
+    assert comparison.passed
+
+
+def test_photos_of_files_and_folders(tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("in/b.JPG", "in/deep/a.png", "in/notes.txt", "alone.heic"):
+        (tmp_path / name).write_bytes(b"x")
+    found = find_photos([tmp_path / "in", tmp_path / "alone.heic"])
+    assert [photo.name for photo in found] == ["b.JPG", "deep/a.png", "alone.heic"]
+
+
+def test_photos_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no\.jpg does not exist"):
+        find_photos([tmp_path / "no.jpg"])
+    with pytest.raises(UsageError, match="no photos"):
+        find_photos([tmp_path])
+    with pytest.raises(UsageError, match=r"gone\.jpg cannot be read"):
+        Photo("gone.jpg", tmp_path / "gone.jpg").read()

@@ -1,0 +1,100 @@
+"""A served bundle without any inference library: a runtime that remembers the golden set's answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from flask import Flask
+from numpy.typing import NDArray
+
+from bundle.export_record import ExportRecord, SourceRef
+from bundle.hashing import sha256_bytes
+from bundle.store import RECORD, Bundle, Export, file_entries, write_record
+from runtimes.base import Runtime
+from server.app import create_app
+from server.config import ServerConfig
+from server.runtimes import Candidate
+
+
+@dataclass
+class RecallRuntime:
+    """Answers golden tensors as the original did, and any other with equal probabilities."""
+
+    name: str
+    labels: tuple[str, ...]
+    answers: dict[str, tuple[float, ...]]
+    closed: bool = False
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> RecallRuntime:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.closed = True
+
+    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert self.busy.acquire(blocking=False), "two threads are in the runtime at once"
+        equal = (1 / len(self.labels),) * len(self.labels)
+        rows = [self.answers.get(sha256_bytes(tensor.tobytes()), equal) for tensor in tensors]
+        self.busy.release()
+        return np.asarray(rows, np.float32)
+
+
+def recall(bundle: Bundle, name: str = "Recall 1.0") -> RecallRuntime:
+    golden = bundle.golden().index
+    return RecallRuntime(
+        name, bundle.manifest.task.ids, {photo.input_sha256: photo.probabilities for photo in golden.photos}
+    )
+
+
+def add_export(bundle: Bundle, target: str = "fake", precision: str = "fp32", content: bytes = b"weights") -> Export:
+    """Record an artifact of any content below the bundle."""
+    folder = bundle.export_folder(target, precision)
+    folder.mkdir(parents=True)
+    (folder / "model.bin").write_bytes(content)
+    manifest = bundle.manifest
+    record = ExportRecord(
+        target=target,
+        precision=precision,
+        bundle=SourceRef(name=manifest.name, version=manifest.version, model_sha256=bundle.model_sha256),
+        preprocessing=manifest.preprocessing.id,
+        labels=manifest.task.ids,
+        artifact="model.bin",
+        artifact_bytes=len(content),
+        artifact_sha256=sha256_bytes(content),
+        size_ratio=1.0,
+        recipe={},
+        inputs=(),
+        outputs=(),
+        operators=(),
+        tools={},
+        key="0" * 64,
+        seconds=0.0,
+        created="2026-01-01T00:00:00+00:00",
+        files=file_entries(folder, exclude=(RECORD,)),
+    )
+    write_record(folder, record)
+    return bundle.export(target, precision)
+
+
+def candidate(load: Callable[[Export, int | None], Runtime], name: str = "fake") -> Candidate:
+    return Candidate(name, name.title(), name, ("fp32", "int8"), load)
+
+
+def recall_app(bundle: Bundle, runtime: Runtime | None = None) -> Flask:
+    """Return an app that serves `bundle` with a fake runtime."""
+    if not bundle.export_folder("fake", "fp32").exists():
+        add_export(bundle)
+    chosen = runtime or recall(bundle)
+    return create_app(ServerConfig(bundle.path), (candidate(lambda _export, _threads: chosen),))
+
+
+def golden_photo(bundle: Bundle, index: int = 0) -> Path:
+    return bundle.path / "golden" / bundle.golden().index.photos[index].photo
