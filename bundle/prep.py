@@ -126,7 +126,9 @@ def _decode(data: bytes) -> Image.Image:
         raise
     except Exception as error:
         raise PhotoError(
-            f"The {kind} cannot be decoded: {error}.", code="undecodable", remedy="Send the photo again, unedited."
+            f"The {kind} is damaged or incomplete: it cannot be decoded.",
+            code="undecodable",
+            remedy="Send the photo again, unedited.",
         ) from error
     return image
 
