@@ -115,4 +115,5 @@ def _codes_of_pixels(tensor: Mapping[str, Any]) -> NDArray[Any]:
         return pixels
     scale, zero_point = _quantisation(tensor)
     limits = np.iinfo(tensor["dtype"])
-    return np.clip(np.rint(pixels / scale) + zero_point, limits.min, limits.max).astype(tensor["dtype"])
+    codes = np.clip(np.rint(pixels / scale) + zero_point, limits.min, limits.max)
+    return np.asarray(codes, dtype=tensor["dtype"])

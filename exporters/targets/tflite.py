@@ -1,0 +1,86 @@
+"""TFLite: Android phones by LiteRT, browsers by LiteRT.js."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from exporters.contract import Capabilities, Description, Execution, Recipe, Source
+
+_INT8 = {
+    "quantizer": "litert-quantizer",
+    "calibration_photos": 200,
+    "activation_ranges": "min-max",
+    "bias_correction_photos": 32,
+}
+_REASON = "LiteRT on this machine's CPU; phones may use other delegates"
+
+
+class TFLite:
+    """Artifacts ``model.tflite``, batch 1: fp32, fp16, int8 with float32 ends, int8-full with uint8 ends."""
+
+    capabilities = Capabilities(
+        name="tflite",
+        devices="Android (LiteRT, MediaPipe Tasks, ML Kit), browsers (LiteRT.js), x86-64 and aarch64 Linux",
+        artifact="model.tflite",
+        recipes=(
+            Recipe("fp32", "float32", policy="fp32"),
+            Recipe("fp16", "float16 weights, float32 input and output", policy="fp16"),
+            Recipe(
+                "int8",
+                "int8 weights and activations, float32 input and output, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings={**_INT8, "ends": "float32"},
+            ),
+            Recipe(
+                "int8-full",
+                "int8 weights and activations, uint8 input and output for NPUs, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings={**_INT8, "ends": "uint8"},
+            ),
+        ),
+        dynamic_batch=False,
+        builds_on="Linux, macOS, Windows",
+        evidence=("host-runtime",),
+        tools=("tensorflow-cpu", "tensorflow", "keras", "litert-quantizer", "ai-edge-litert", "flatbuffers"),
+    )
+
+    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+        """Write ``model.tflite`` for each recipe; the float conversion and the calibration are shared."""
+        from exporters.tflite.convert import float_model
+        from exporters.tflite.metadata import stamped
+        from exporters.tflite.quantize import Forms
+
+        forms = Forms(float_model(source.model), source.calibration)
+        for recipe in recipes:
+            model = stamped(forms.get(recipe), source, recipe.precision)
+            (folders[recipe.precision] / self.capabilities.artifact).write_bytes(model)
+
+    def describe(self, folder: Path) -> Description:
+        """Read back ``model.tflite``."""
+        from exporters.tflite.operators import describe
+
+        return describe(folder / self.capabilities.artifact)
+
+    def execution(self, folder: Path) -> Execution:
+        """Load ``model.tflite`` with LiteRT."""
+        from runtimes.litert import LiteRT
+
+        return Execution(LiteRT(folder / self.capabilities.artifact), "host-runtime", _REASON)
+
+    def unavailable(self) -> str:
+        """Return which package this machine lacks for converting, or an empty string."""
+        from importlib.util import find_spec
+
+        missing = [name for name in ("tensorflow", "litert_quantizer", "ai_edge_litert") if find_spec(name) is None]
+        return f"not installed: {', '.join(missing)}; pip install 'dermport[export]'" if missing else ""
+
+    def runs_here(self) -> str:
+        """Return how this machine executes the artifacts."""
+        from importlib.util import find_spec
+
+        if find_spec("ai_edge_litert") is None:
+            return "no: LiteRT is not installed; pip install 'dermport[phone]'"
+        return f"host-runtime: {_REASON}"

@@ -1,0 +1,123 @@
+"""A TFLite model in memory: its layers, its constants (to be changed in place), and back to bytes.
+
+Built on the object API that ai-edge-litert generates from TFLite's schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from numpy.typing import NDArray
+
+_LAYERS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or dense layer.
+
+    Attributes:
+        output: Name of its output tensor; the same in a float model and in one quantised from it.
+        input: Name of its input tensor.
+        weights: Its weights, with the output channels as the first axis; a view into the model.
+        bias: Its bias [channels], float32 or int32; a view into the model.
+        bias_scale: What one step of an int32 bias is worth, [channels]; ones for float32.
+    """
+
+    output: str
+    input: str
+    weights: NDArray[Any]
+    bias: NDArray[Any]
+    bias_scale: NDArray[np.float64]
+
+
+class Graph:
+    """The one graph of a TFLite model.
+
+    Args:
+        data: The model's bytes; copied.
+
+    Attributes:
+        model: TFLite's ``ModelT``.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        from ai_edge_litert.tools import flatbuffer_utils
+
+        self.model = flatbuffer_utils.read_model_from_bytearray(memoryview(bytearray(data)))
+        self._name_of = flatbuffer_utils.opcode_to_name
+        for buffer in self.model.buffers:
+            if buffer.data is not None:
+                buffer.data = np.frombuffer(buffer.data, np.uint8)
+
+    @property
+    def operators(self) -> list[Any]:
+        """The operators (``OperatorT``) in the order in which they run."""
+        return list(self.model.subgraphs[0].operators)
+
+    def type_of(self, operator: Any) -> str:
+        """Return the operator's type, e.g. ``"CONV_2D"``."""
+        return str(self._name_of(self.model, operator.opcodeIndex))
+
+    def tensor(self, index: int) -> Any:
+        """Return a tensor (``TensorT``) by its index."""
+        return self.model.subgraphs[0].tensors[index]
+
+    def layers(self) -> list[Layer]:
+        """Return the convolutions and dense layers in the order in which they run."""
+        return [self._layer(o) for o in self.operators if self.type_of(o) in _LAYERS]
+
+    def _layer(self, operator: Any) -> Layer:
+        source, weights, bias = (self.tensor(index) for index in operator.inputs[:3])
+        channels = _LAYERS[self.type_of(operator)]
+        scale = bias.quantization.scale if bias.quantization else None
+        return Layer(
+            output=self.tensor(operator.outputs[0]).name.decode(),
+            input=source.name.decode(),
+            weights=np.moveaxis(self._constant(weights), channels, 0),
+            bias=self._constant(bias),
+            bias_scale=np.ones(bias.shape) if scale is None else np.asarray(scale, np.float64),
+        )
+
+    def _constant(self, tensor: Any) -> NDArray[Any]:
+        data = self.model.buffers[tensor.buffer].data
+        return np.asarray(data.view(_DTYPES[tensor.type]).reshape(tensor.shape))
+
+    def name_ends(self, source: str, result: str) -> None:
+        """Name the model's input and output tensor."""
+        subgraph = self.model.subgraphs[0]
+        self.tensor(subgraph.inputs[0]).name, self.tensor(subgraph.outputs[0]).name = source, result
+
+    def add_metadata(self, name: str, data: bytes) -> None:
+        """Add a named buffer, which runtimes ignore and tools look for."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data = np.frombuffer(data, np.uint8)
+        entry.name, entry.buffer = name, len(self.model.buffers)
+        self.model.buffers.append(buffer)
+        self.model.metadata = [*(self.model.metadata or ()), entry]
+
+    def to_bytes(self) -> bytes:
+        """Return the model as a file: every buffer inside the flatbuffer, at a multiple of 16 bytes.
+
+        The quantiser keeps buffers behind the flatbuffer (``Buffer.offset``), which older runtimes cannot read.
+        """
+        builder = _AlignedBuilder(1 << 20)
+        builder.Finish(self.model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+
+# By TensorType of TFLite's schema: float32, float16, int32, int8.
+_DTYPES = {0: np.float32, 1: np.float16, 2: np.int32, 9: np.int8}
+
+
+class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """The schema asks for ``force_align: 16``, which Python's generated code does not do."""
+
+    def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802
+        self.Prep(16, x.nbytes)
+        return int(super().CreateNumpyVector(x))

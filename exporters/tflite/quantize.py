@@ -1,0 +1,116 @@
+"""Smaller precisions of a float32 TFLite model, by litert-quantizer (the successor of ``tf.lite``'s quantisation).
+
+Beside being the maintained one, it quantises the finished float model, so that all precisions share one conversion;
+its uint8 input is exact (scale 1, zero-point 0); and the ranges of activations are ours to give.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import ExportError
+from exporters.contract import Recipe
+from exporters.tflite.bias import corrected_biases, make_room_for_biases, with_biases
+from exporters.tflite.calibrate import Range, ranges
+
+_EVERY = "*"
+_ENDS = ("INPUT", "OUTPUT")
+_WEIGHTS8 = {"num_bits": 8, "symmetric": True, "granularity": "CHANNELWISE", "dtype": "INT"}
+_WEIGHTS16 = {"num_bits": 16, "symmetric": True, "granularity": "CHANNELWISE", "dtype": "FLOAT"}
+
+
+def float16_weights(model: bytes) -> bytes:
+    """Return the model with float16 weights and biases; it computes in float32 (on GPUs, in float16)."""
+    rule = _rule(_EVERY, "float_casting", _WEIGHTS16, compute_precision="FLOAT", explicit_dequantize=True)
+    return _quantised(model, [rule], None)
+
+
+class Forms:
+    """One float32 model in all precisions; what several of them need is done once, and only when asked for.
+
+    Args:
+        model: The float32 model's bytes.
+        calibration: Gives the calibration photos, uint8 [N, S, S, 3].
+    """
+
+    def __init__(self, model: bytes, calibration: Callable[[], NDArray[np.uint8]]) -> None:
+        self._model = model
+        self._calibration = calibration
+        self._int8: Int8 | None = None
+
+    def get(self, recipe: Recipe) -> bytes:
+        """Return the model in a recipe's precision."""
+        if recipe.precision == "fp32":
+            return self._model
+        if recipe.precision == "fp16":
+            return float16_weights(self._model)
+        settings = recipe.settings
+        if self._int8 is None:
+            photos = self._calibration()[: settings["calibration_photos"]]
+            self._int8 = Int8.calibrated(self._model, photos, settings["bias_correction_photos"])
+        return self._int8.to_bytes(uint8_ends=settings["ends"] == "uint8")
+
+
+@dataclass(frozen=True)
+class Int8:
+    """A model that was prepared and calibrated once, for both forms of int8.
+
+    Attributes:
+        model: The float32 model's bytes, its weights prepared.
+        ranges: The range of each activation.
+        biases: Corrected int32 biases by output tensor.
+    """
+
+    model: bytes
+    ranges: Mapping[str, Range]
+    biases: Mapping[str, NDArray[np.int32]]
+
+    @classmethod
+    def calibrated(cls, model: bytes, photos: NDArray[np.uint8], correction_photos: int) -> Int8:
+        """Calibrate a float32 model on photos uint8 [N, S, S, 3] and correct its biases on the first few of them.
+
+        Weights become int8 with a scale for each output channel, activations int8 with a scale for each tensor
+        (smallest to largest value seen), biases int32.
+        """
+        if len(photos) == 0:
+            raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
+        measured = ranges(model, photos)
+        prepared = make_room_for_biases(model, measured)
+        plain = _quantised(prepared, _int8_rules(uint8_ends=False), measured)
+        biases = corrected_biases(prepared, plain, photos[:correction_photos])
+        return cls(prepared, measured, biases)
+
+    def to_bytes(self, *, uint8_ends: bool) -> bytes:
+        """Return the int8 model with float32 input and output, or with uint8 ones that take raw pixels unchanged."""
+        return with_biases(_quantised(self.model, _int8_rules(uint8_ends=uint8_ends), self.ranges), self.biases)
+
+
+def _int8_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
+    def rule(operation: str, activations: str, algorithm: str = "min_max_uniform_quantize") -> dict[str, Any]:
+        activation = {"num_bits": 8, "symmetric": False, "granularity": "TENSORWISE", "dtype": activations}
+        return _rule(operation, algorithm, _WEIGHTS8, activation_tensor_config=activation, compute_precision="INTEGER")
+
+    ends = [rule(end, "UINT") if uint8_ends else rule(end, "INT", "no_quantize") for end in _ENDS]
+    return [rule(_EVERY, "INT"), *ends]
+
+
+def _rule(operation: str, algorithm: str, weights: dict[str, Any], **config: Any) -> dict[str, Any]:
+    op_config = {"weight_tensor_config": weights, "explicit_dequantize": False, **config}
+    return {"regex": ".*", "operation": operation, "algorithm_key": algorithm, "op_config": op_config}
+
+
+def _quantised(model: bytes, rules: list[dict[str, Any]], calibration: Mapping[str, Range] | None) -> bytes:
+    from litert_quantizer import Quantizer
+
+    with redirect_stderr(io.StringIO()):  # progress bars; errors still come as exceptions
+        result = Quantizer(bytearray(model), rules).quantize(calibration, enable_progress_report=False)
+    if result.quantized_model is None:
+        raise ExportError("litert-quantizer returned no model.")
+    return bytes(result.quantized_model)
