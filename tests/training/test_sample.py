@@ -49,7 +49,7 @@ def test_the_layout_is_the_archives(sample_folder: Path) -> None:
     assert "CC0-1.0" in (sample_folder / "LICENSE").read_text()
 
 
-def test_the_same_seed_draws_the_same_set_with_any_number_of_processes(tmp_path: Path) -> None:
+def test_the_same_seed_draws_the_same_set_with_any_number_of_jobs(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     for name, seed, jobs in (("a", 1, 1), ("b", 1, 2), ("c", 2, 1)):
         draw_sample_set(
