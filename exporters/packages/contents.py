@@ -38,7 +38,7 @@ def _texts(bundle: Bundle, platform: Platform, exports: tuple[Export, ...]) -> d
     values = guide_values(bundle, platform, exports)
     own = TEMPLATES / platform.name
     return {
-        "README.md": fill(TEMPLATES / "guide.md", values),
+        "GUIDE.md": fill(TEMPLATES / "guide.md", values),
         "LICENSES.md": fill(TEMPLATES / "licenses.md", values),
         "LICENSE": (TEMPLATES / "apache-2.0.txt").read_bytes(),
         "PREPROCESSING.txt": prep.TEXT.encode(),

@@ -33,6 +33,7 @@ def guide_values(bundle: Bundle, platform: Platform, exports: tuple[Export, ...]
         "proof": _proof_table(exports),
         "evidence": _evidence_list(exports),
         "largest_change": _largest_change(record.parity),
+        "golden_photo": _golden_photo(manifest),
         **_manifest_values(manifest),
     }
     own = TEMPLATES / platform.name / "guide.md"
@@ -59,6 +60,10 @@ def _manifest_values(manifest: Manifest) -> dict[str, str]:
         "decision": manifest.decision.name,
         "threshold": repr(manifest.decision.threshold),
     }
+
+
+def _golden_photo(manifest: Manifest) -> str:
+    return next(entry.path for entry in manifest.files if entry.path.startswith("golden/photos/"))
 
 
 def _precision_note(platform: Platform, precision: str) -> str:

@@ -17,15 +17,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bundle.errors import BundleError, ExportError, IntegrityError, UnavailableError, UsageError
+from bundle.errors import BundleError, ExportError, IntegrityError, UsageError
 from bundle.export_record import ExportRecord, OperatorCount, Parity, SourceRef, TensorSpec
 from bundle.notice import NOTICE
 from bundle.prep import prepare
 from bundle.store import Bundle, file_entries, write_record
 from bundle.vectors import read_vectors
 from cli.package import package as package_command
-from exporters.packages import wheel
-from exporters.packages.guide import TEMPLATES
 from exporters.packages.package import Package, build_package
 from exporters.packages.platforms import PLATFORMS, get_platform
 
@@ -159,7 +157,7 @@ def test_vectors_in_a_package_still_give_their_hashes(exported: Bundle, tmp_path
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_guide_names_notice_proof_threshold_and_real_files(exported: Bundle, tmp_path: Path, platform: str) -> None:
     top = unzip(build_package(exported, get_platform(platform)), tmp_path / "u")
-    guide = (top / "README.md").read_text()
+    guide = (top / "GUIDE.md").read_text()
     assert NOTICE in guide
     assert NOTICE in (top / "LICENSES.md").read_text()
     assert "**0.5**" in guide
@@ -174,7 +172,7 @@ def test_guide_names_notice_proof_threshold_and_real_files(exported: Bundle, tmp
 
 @pytest.mark.parametrize("platform", PHONES)
 def test_guides_code_carries_the_bundles_own_numbers(exported: Bundle, tmp_path: Path, platform: str) -> None:
-    guide = (unzip(build_package(exported, get_platform(platform)), tmp_path / "u") / "README.md").read_text()
+    guide = (unzip(build_package(exported, get_platform(platform)), tmp_path / "u") / "GUIDE.md").read_text()
     code = "\n".join(re.findall(r"```(?:swift|kotlin|js)\n(.*?)```", guide, re.DOTALL))
     assert '"akiec", "bcc", "mel"' in code
     assert re.search(r"(?i)size = 96\b", code)
@@ -246,7 +244,7 @@ def test_what_was_never_proved_is_warned_of_and_says_so(exported: Bundle, tmp_pa
     make_export(exported, "coreml", "fp16", None)
     package = build_package(exported, get_platform("ios"))
     assert "dermport verify" in package.warnings[0]
-    assert "**not proved**" in (unzip(package, tmp_path / "u") / "README.md").read_text()
+    assert "**not proved**" in (unzip(package, tmp_path / "u") / "GUIDE.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -290,72 +288,6 @@ def test_one_missing_export_leaves_no_zip_at_all(exported: Bundle, run: Callable
     assert isinstance(result.exception, BundleError)
     assert result.exception.exit_code == 2
     assert not (exported.path / "packages").exists()
-
-
-@pytest.fixture(scope="module")
-def built() -> tuple[str, bytes]:
-    return wheel.build_wheel()
-
-
-def test_wheel_installs_the_command_and_its_data(built: tuple[str, bytes]) -> None:
-    name, data = built
-    assert re.fullmatch(r"dermport-[\d.]+-py3-none-any\.whl", name)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = set(archive.namelist())
-        (entry_points,) = (archive.read(n).decode() for n in names if n.endswith("entry_points.txt"))
-    assert "dermport = cli.main:main" in entry_points
-    assert {"server/app.py", "bundle/vectors/vectors.json", "exporters/packages/templates/guide.md"} <= names
-    templates = {p.relative_to(TEMPLATES).as_posix() for p in TEMPLATES.rglob("*") if p.is_file()}
-    assert {
-        n.removeprefix("exporters/packages/templates/") for n in names if "/templates/" in n and "packages" in n
-    } == templates
-    assert not [n for n in names if n.startswith("tests/") or "__pycache__" in n]
-
-
-def test_wheel_has_the_same_bytes_each_time(built: tuple[str, bytes]) -> None:
-    assert wheel.build_wheel() == built
-
-
-def test_wheel_without_sources_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(wheel, "__file__", str(tmp_path / "exporters" / "packages" / "wheel.py"))
-    monkeypatch.setattr(wheel, "_recorded_root", lambda: None)
-    with pytest.raises(UnavailableError, match="sources") as error:
-        wheel.build_wheel()
-    assert "pip install" in error.value.remedy
-
-
-def test_wheel_that_cannot_be_built_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheel, "_BUILD", "raise SystemExit('no setuptools here')")
-    with pytest.raises(UnavailableError, match="no setuptools here"):
-        wheel.build_wheel()
-
-
-def test_jetson_package_is_the_same_with_its_wheel(exported: Bundle, built: tuple[str, bytes]) -> None:
-    first = build_package(exported, get_platform("jetson"))
-    assert f"wheels/{built[0]}" in first.paths
-    assert build_package(exported, get_platform("jetson")).sha256 == first.sha256
-
-
-def test_jetson_requirements_pin_what_the_project_is_locked_to() -> None:
-    root = Path(__file__).parents[2]
-    lines = (TEMPLATES / "jetson" / "requirements.txt").read_text().splitlines()
-    assert all(re.match(r"[a-z0-9-]+==[\w.]+( ;|$)", line) for line in lines)
-    pins = {line.split(" ;")[0] for line in lines}
-    locked = {line.split(" ;")[0] for line in (root / "constraints.txt").read_text().splitlines()}
-    assert pins <= locked
-    distributions = {pin.split("==")[0] for pin in pins}
-    assert {"flask", "waitress", "onnxruntime", "ai-edge-litert", "polygraphy", "numpy", "pillow"} <= distributions
-    assert not {"tensorflow", "tensorflow-cpu", "keras", "coremltools"} & distributions
-
-
-def test_jetson_requirements_meet_the_projects_own(exported: Bundle) -> None:
-    """Nothing that the server's and the Jetson's extra name is left unpinned."""
-    from importlib import metadata
-
-    named = [r for r in metadata.requires("dermport") or [] if not re.search(r"extra == .(?!server|jetson)", r)]
-    wanted = {re.match(r"[A-Za-z0-9-]+", requirement)[0].lower() for requirement in named} - {"dermport"}  # type: ignore[index]
-    lines = (TEMPLATES / "jetson" / "requirements.txt").read_text().splitlines()
-    assert wanted <= {line.split("==")[0] for line in lines}
 
 
 @pytest.mark.usefixtures("no_wheel")

@@ -1,6 +1,6 @@
 /*
  * dermport-prep/1, steps 3 to 6: decoded pixels in, the model's input out, byte for byte what bundle/prep.py makes.
- * Plain Kotlin, nothing of Android; the README shows how to decode a photo on Android.
+ * Plain Kotlin, nothing of Android; GUIDE.md shows how to decode a photo on Android.
  */
 
 import kotlin.math.abs

@@ -6,7 +6,6 @@
  * input_sha256 of the photos in golden/ and vectors/ once per browser that you support.
  */
 
-const LATIN1 = new TextDecoder('latin1');
 const PNG_COLOUR = new Set(['eXIf', 'iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP']);
 
 /** @returns {Promise<{data: Uint8ClampedArray, width: number, height: number, orientation: number}>} RGBA */
@@ -29,7 +28,7 @@ export async function decode(bytes) {
  */
 export function strip(bytes) {
   if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return stripJpeg(bytes);
-  if (LATIN1.decode(bytes.subarray(0, 8)) === '\x89PNG\r\n\x1a\n') return stripPng(bytes);
+  if (ascii(bytes, 1, 4) === 'PNG') return stripPng(bytes);
   throw new Error('The photo is neither JPEG nor PNG.');
 }
 
@@ -46,7 +45,7 @@ function stripJpeg(bytes) {
     const end = at + 2 + view(bytes).getUint16(at + 2);
     if (end > bytes.length) throw new Error('The JPEG is truncated.');
     const body = bytes.subarray(at + 4, end);
-    if (marker === 0xe1 && LATIN1.decode(body.subarray(0, 6)) === 'Exif\0\0') {
+    if (marker === 0xe1 && ascii(body, 0, 6) === 'Exif\0\0') {
       orientation ||= exifOrientation(body.subarray(6));
     }
     if (marker !== 0xe1 && marker !== 0xe2) kept.push(bytes.subarray(at, end)); // APP1: EXIF, XMP; APP2: ICC
@@ -61,7 +60,7 @@ function stripPng(bytes) {
   let orientation = 1;
   for (let at = 8; at + 12 <= bytes.length;) {
     const end = at + 12 + view(bytes).getUint32(at);
-    const type = LATIN1.decode(bytes.subarray(at + 4, at + 8));
+    const type = ascii(bytes, at + 4, at + 8);
     if (type === 'tRNS' || type === 'acTL') throw new Error('The PNG has transparency or is animated.');
     if (type === 'eXIf') orientation = exifOrientation(bytes.subarray(at + 8, end - 4));
     if (!PNG_COLOUR.has(type)) kept.push(bytes.subarray(at, end));
@@ -73,7 +72,7 @@ function stripPng(bytes) {
 /** Tag 274 of a TIFF block's first directory, or 1 where it is absent, damaged or not 1 to 8. */
 function exifOrientation(tiff) {
   try {
-    const little = LATIN1.decode(tiff.subarray(0, 2)) === 'II';
+    const little = ascii(tiff, 0, 2) === 'II';
     const data = view(tiff);
     if (data.getUint16(2, little) !== 42) return 1;
     const directory = data.getUint32(4, little);
@@ -89,6 +88,10 @@ function exifOrientation(tiff) {
     if (!(error instanceof RangeError)) throw error; // damaged EXIF is no EXIF
   }
   return 1;
+}
+
+function ascii(bytes, from, to) {
+  return String.fromCharCode(...bytes.subarray(from, to));
 }
 
 function view(bytes) {
