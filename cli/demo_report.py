@@ -74,7 +74,7 @@ def print_summary(demo: Demo) -> None:
             f"{totals['inputs_equal']}, largest |Δp| {totals['change']['max']:.2g}."
         )
     figures = bundle.manifest.metrics.figures
-    shown = ("accuracy", "balanced_accuracy", "roc_auc")
+    shown = ("accuracy", "balanced_accuracy", "macro_roc_auc")
     console().print("Test part: " + ", ".join(f"{name} {figures[name].value:.3f}" for name in shown) + f". {NOTICE}")
 
 

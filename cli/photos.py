@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bundle.store import Bundle
+    from training.data.dataset import Dataset
     from training.data.records import Record
 
 
@@ -25,6 +26,8 @@ class Photos:
 
     Attributes:
         name: What they are, for people.
+        dataset: The data set's name.
+        external: Whether the bundle was trained on another data set.
         tensors: uint8 [N, S, S, 3].
         truth: Label indices, int64 [N].
         lesions: Lesion ids, [N].
@@ -32,6 +35,8 @@ class Photos:
     """
 
     name: str
+    dataset: str
+    external: bool
     tensors: NDArray[np.uint8]
     truth: NDArray[np.int64]
     lesions: tuple[str, ...]
@@ -49,11 +54,13 @@ def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
     from training.data.tasks import task_from_spec
 
     task = task_from_spec(bundle.manifest.task)
-    records = part_records(bundle, data, part)
+    dataset, records = _read(bundle, data, part)
     with progress("preparing photos") as update:
         tensors = load_tensors(records, bundle.manifest.preprocessing, progress=update)
     return Photos(
-        name=f"{data.resolve().name}, {part} ({len(records):,} photos)",
+        name=f"{dataset.name}, {part} ({len(records):,} photos)",
+        dataset=dataset.name,
+        external=dataset.fingerprint != bundle.manifest.dataset.fingerprint,
         tensors=tensors,
         truth=np.array([task.index_of(record.label) for record in records]),
         lesions=tuple(record.lesion_id for record in records),
@@ -63,6 +70,10 @@ def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
 
 def part_records(bundle: Bundle, data: Path, part: str) -> tuple[Record, ...]:
     """Return the records of one part, by the bundle's own split; raises as :func:`read_part`."""
+    return _read(bundle, data, part)[1]
+
+
+def _read(bundle: Bundle, data: Path, part: str) -> tuple[Dataset, tuple[Record, ...]]:
     from training.data.dataset import read_dataset
     from training.data.splits import read_split
     from training.data.tasks import task_from_spec
@@ -72,10 +83,11 @@ def part_records(bundle: Bundle, data: Path, part: str) -> tuple[Record, ...]:
     with progress("reading photos") as update:
         dataset = read_dataset(data, task_from_spec(bundle.manifest.task), progress=update)
     if part == "all":
-        return dataset.records
+        return dataset, dataset.records
     if dataset.fingerprint != bundle.manifest.dataset.fingerprint:
         raise DataError(
             f"{data} is not the data set that {bundle.manifest.name} was trained on (other fingerprint).",
             remedy="Score all of it: --part all.",
         )
-    return read_split(bundle.file(bundle.manifest.dataset.split.file), dataset).records(cast("Part", part))
+    split = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset)
+    return dataset, split.records(cast("Part", part))

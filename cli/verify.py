@@ -67,8 +67,8 @@ def _data_reference(bundle: Bundle, data: Path, part: str) -> Reference:
     from exporters.source import keras_probabilities, load_model
 
     photos = read_part(bundle, data, part)
-    say(f"Asking the original about {len(photos.tensors):,} photos of {photos.name}.")
-    probabilities = keras_probabilities(load_model(bundle), photos.tensors)
+    with progress("asking the original") as update:
+        probabilities = keras_probabilities(load_model(bundle), photos.tensors, update)
     return Reference(photos.name, photos.tensors, probabilities, photos.truth, photos.lesions)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 CALIBRATION_FILE = "calibration/tensors.npy"
+_BATCH = 64
 
 
 def load_source(bundle: Bundle) -> Source:
@@ -45,10 +47,14 @@ def read_calibration(bundle: Bundle) -> NDArray[np.uint8]:
     return tensors
 
 
-def keras_probabilities(model: keras.Model, tensors: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
-    """Return the original's probabilities, float32 [N, C], of prepared photos."""
-    parts = [
-        np.asarray(model(tensors[start : start + batch].astype(np.float32), training=False))
-        for start in range(0, len(tensors), batch)
-    ]
+def keras_probabilities(
+    model: keras.Model, tensors: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None
+) -> NDArray[np.float32]:
+    """Return the original's probabilities, float32 [N, C], of prepared photos; `progress` is told (done, total)."""
+    parts = []
+    for start in range(0, len(tensors), _BATCH):
+        photos = tensors[start : start + _BATCH]
+        parts.append(np.asarray(model(photos.astype(np.float32), training=False)))
+        if progress is not None:
+            progress(start + len(photos), len(tensors))
     return np.concatenate(parts)
