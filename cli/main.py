@@ -9,8 +9,30 @@ from collections.abc import Callable
 import typer
 
 from bundle.errors import DermportError
+from cli.build_engine import build_engine
+from cli.compare import compare
+from cli.demo import demo
+from cli.doctor import doctor
+from cli.export import export
+from cli.package import package
+from cli.sample_data import sample_data
+from cli.serve import serve
+from cli.targets import targets
+from cli.verify import verify
 
-COMMANDS: tuple[Callable[..., None], ...] = ()
+# In the order of the work, which is also the order of --help.
+COMMANDS: tuple[Callable[..., None], ...] = (
+    sample_data,
+    export,
+    build_engine,
+    verify,
+    package,
+    serve,
+    compare,
+    targets,
+    doctor,
+    demo,
+)
 
 
 def build_app() -> typer.Typer:

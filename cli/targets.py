@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cli.options import Json
-from cli.output import console, emit_json
+from cli.output import emit_json, say
 
 if TYPE_CHECKING:
     from exporters.contract import Target
@@ -19,10 +19,10 @@ def targets(json: Json = False) -> None:
     if json:
         emit_json({"targets": rows})
     else:
-        _print_table(rows)
+        _print_rows(rows)
 
 
-def _row(target: Target) -> dict[str, object]:
+def _row(target: Target) -> dict[str, Any]:
     capabilities = target.capabilities
     why_not = target.unavailable()
     return {
@@ -39,14 +39,12 @@ def _row(target: Target) -> dict[str, object]:
     }
 
 
-def _print_table(rows: list[dict[str, object]]) -> None:
-    from rich.table import Table
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
 
-    table = Table("target", "precisions", "devices", "built on", "exports here", "runs here", show_lines=True)
     for row in rows:
-        precisions = row["precisions"]
-        assert isinstance(precisions, list)
-        exports_here = "yes" if row["exports_here"] else f"no: {row['why_not']}"
-        cells = (row["name"], ", ".join(precisions), row["devices"], row["builds_on"], exports_here, row["runs_here"])
-        table.add_row(*map(str, cells))
-    console().print(table)
+        say(f"[bold]{row['name']}[/bold]  {escape(row['devices'])}")
+        say(f"  precisions    {', '.join(row['precisions'])}")
+        say(f"  built on      {escape(row['builds_on'])}")
+        say(f"  exports here  {'yes' if row['exports_here'] else 'no: ' + escape(row['why_not'])}")
+        say(f"  runs here     {escape(row['runs_here'])}")
