@@ -1,0 +1,93 @@
+"""Augmentation: one random affine map per photo (flips, quarter turns, rotation, zoom, shifts) and colour changes.
+
+All randomness is drawn with numpy from a generator that the caller seeds, so that an epoch can be repeated exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a photo may be changed; every amount is drawn uniformly between its two signs.
+
+    Attributes:
+        rotation: Degrees.
+        zoom: Share of the size.
+        shift: Share of the size, for each axis.
+        flips: Whether to mirror, each axis with probability one half.
+        quarter_turns: Whether to turn by 0, 90, 180 or 270 degrees.
+        contrast: Share by which the distance of a photo's values from their middle changes.
+        colour: Share by which each channel is scaled (light and white balance).
+    """
+
+    rotation: float = 10.0
+    zoom: float = 0.1
+    shift: float = 0.15
+    flips: bool = True
+    quarter_turns: bool = False
+    contrast: float = 0.0
+    colour: float = 0.0
+
+
+PUBLISHED = Augmentation()
+STRONG = Augmentation(rotation=10.0, zoom=0.1, shift=0.05, quarter_turns=True, contrast=0.1, colour=0.06)
+
+
+def augment(
+    photos: NDArray[np.uint8], augmentation: Augmentation, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return changed copies, float32 [N, S, S, 3] within 0..255, of uint8 [N, S, S, 3]; edges are mirrored."""
+    import keras
+
+    maps = affine_maps(len(photos), photos.shape[1], augmentation, random)
+    moved = keras.ops.image.affine_transform(
+        photos.astype(np.float32), maps, interpolation="bilinear", fill_mode="reflect"
+    )
+    return _recolour(keras.ops.convert_to_numpy(moved), augmentation, random)
+
+
+def affine_maps(
+    count: int, size: int, augmentation: Augmentation, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Draw `count` maps from a place in the result to one in the photo, about the photo's centre.
+
+    Returns:
+        float32 [count, 8], the first two rows of each 3 x 3 matrix and two zeros, in pixels (x, y), as
+        ``keras.ops.image.affine_transform`` takes them.
+    """
+    angle = np.deg2rad(_between(augmentation.rotation, random, count))
+    if augmentation.quarter_turns:
+        angle = angle + random.integers(4, size=count) * np.pi / 2
+    scale = 1 + _between(augmentation.zoom, random, count)
+    mirror = random.choice((-1.0, 1.0), size=(2, count)) if augmentation.flips else np.ones((2, count))
+    shift = _between(augmentation.shift * size, random, (2, count))
+    cosine, sine = np.cos(angle) * scale, np.sin(angle) * scale
+    rows = np.stack([cosine * mirror[0], -sine * mirror[0], sine * mirror[1], cosine * mirror[1]], axis=1)
+    centre = (size - 1) / 2
+    offset_x = centre + shift[0] - (rows[:, 0] + rows[:, 1]) * centre
+    offset_y = centre + shift[1] - (rows[:, 2] + rows[:, 3]) * centre
+    zero = np.zeros(count)
+    columns = [rows[:, 0], rows[:, 1], offset_x, rows[:, 2], rows[:, 3], offset_y, zero, zero]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _between(amount: float, random: np.random.Generator, shape: int | tuple[int, ...]) -> NDArray[np.float64]:
+    return np.asarray(random.uniform(-amount, amount, shape))
+
+
+def _recolour(
+    photos: NDArray[np.float32], augmentation: Augmentation, random: np.random.Generator
+) -> NDArray[np.float32]:
+    if not (augmentation.contrast or augmentation.colour):
+        return photos
+    contrast = 1 + _between(augmentation.contrast, random, (len(photos), 1, 1, 1))
+    gain = 1 + _between(augmentation.colour, random, (len(photos), 1, 1, 3))
+    middle = photos.mean(axis=(1, 2, 3), keepdims=True)
+    slope, offset = gain * contrast, gain * middle * (1 - contrast)
+    changed = photos * slope.astype(np.float32) + offset.astype(np.float32)
+    return np.clip(changed, 0, 255, out=changed)

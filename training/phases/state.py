@@ -1,0 +1,111 @@
+"""The state of a phase on disk: everything that a killed training needs to go on to the same result."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.atomic import write_bytes
+
+if TYPE_CHECKING:
+    import keras
+
+Arrays = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class EpochFigures:
+    """One epoch, as logs and curves show it; validation figures are of the unweighted photos."""
+
+    phase: str
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    val_macro_auc: float | None
+    seconds: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What the best epoch has the most of: macro ROC AUC on validation photos, then less validation loss."""
+        return (-1.0 if self.val_macro_auc is None else self.val_macro_auc, -self.val_loss)
+
+
+@dataclass(frozen=True)
+class PhaseState:
+    """A phase after some epochs.
+
+    Attributes:
+        history: The epochs so far.
+        finished: Whether the phase is over (all its epochs, or patience at an end).
+        variables: The model's variables after the last epoch.
+        optimizer: The optimizer's variables after the last epoch (moments, step, moving average).
+        best: The model's variables of the best epoch.
+    """
+
+    history: tuple[EpochFigures, ...] = ()
+    finished: bool = False
+    variables: Arrays = field(default=(), repr=False)
+    optimizer: Arrays = field(default=(), repr=False)
+    best: Arrays = field(default=(), repr=False)
+
+    @property
+    def best_epoch(self) -> EpochFigures:
+        """The best epoch; the first of equals."""
+        return max(self.history, key=lambda figures: figures.rank)
+
+    def after(self, figures: EpochFigures, model: keras.Model, answering: Arrays) -> PhaseState:
+        """Return the state one epoch later; `answering` are the variables that the epoch's figures are of."""
+        history = (*self.history, figures)
+        is_best = max(history, key=lambda one: one.rank) is figures
+        return replace(
+            self,
+            history=history,
+            variables=snapshot(model.variables),
+            optimizer=snapshot(model.optimizer.variables),
+            best=answering if is_best else self.best,
+        )
+
+
+def snapshot(variables: Sequence[Any]) -> Arrays:
+    """Return the variables' values as numpy arrays."""
+    import keras
+
+    return tuple(np.array(keras.ops.convert_to_numpy(variable.value)) for variable in variables)
+
+
+def restore(variables: Sequence[Any], values: Arrays) -> None:
+    """Give the variables these values."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def save_state(path: Path, state: PhaseState) -> None:
+    """Write the state as one .npz file, atomically."""
+    groups = {"variables": state.variables, "optimizer": state.optimizer, "best": state.best}
+    arrays = {f"{group}/{index:04d}": value for group, values in groups.items() for index, value in enumerate(values)}
+    meta = {"history": [asdict(figures) for figures in state.history], "finished": state.finished}
+    file = io.BytesIO()
+    np.savez(file, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]  # numpy's stub takes no **
+    write_bytes(path, file.getvalue())
+
+
+def load_state(path: Path) -> PhaseState:
+    """Read a state, or return that of a phase that has not begun."""
+    if not path.is_file():
+        return PhaseState()
+    with np.load(path, allow_pickle=False) as file:
+        meta = json.loads(str(file["meta"]))
+        groups = {
+            group: tuple(file[name] for name in sorted(file.files) if name.startswith(f"{group}/"))
+            for group in ("variables", "optimizer", "best")
+        }
+    return PhaseState(tuple(EpochFigures(**one) for one in meta["history"]), meta["finished"], **groups)

@@ -1,0 +1,113 @@
+"""How a model is trained: every choice that changes the weights, as frozen data that a resumed run is held against."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from bundle.errors import UsageError
+from bundle.manifest import Crop, Preprocessing
+
+FineTune = Literal["last4", "all", "none"]
+Balance = Literal["none", "sqrt", "full"]
+
+_EPOCHS = {"last4": 20, "all": 12, "none": 0}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The options of one training.
+
+    Attributes:
+        weights: What the trunk starts from: ``imagenet`` (Keras' own download), ``none``, or a weights file.
+        alpha: Width multiplier of MobileNetV2 (Sandler et al. 2018).
+        size: Side of the input, pixels.
+        crop: What of the photo is seen.
+        epochs: Epochs of the classification layer with the trunk frozen.
+        learning_rate: Of these (Adam).
+        dropout: Share of the trunk's features dropped while training.
+        views: Views of each photo in the feature cache: the photo itself and `views` - 1 augmented copies.
+        fine_tune: What is trained after that: the trunk's ``last4`` layers, ``all``, or ``none``.
+        fine_tune_epochs: Epochs of that; None for the choice's own number.
+        fine_tune_rate: Learning rate of that (the peak of its schedule for ``all``); None for the choice's own.
+        batch: Photos a step.
+        balance: Weights of the classes: equal, 1/sqrt(count) or 1/count.
+        label_smoothing: Share of each target that is spread over all classes while ``all`` is trained.
+        patience: Epochs without a better validation figure after which a phase stops; 0 for never.
+        seed: Of everything random.
+    """
+
+    weights: str = "imagenet"
+    alpha: float = 1.0
+    size: int = 224
+    crop: Crop = "full-frame"
+    epochs: int = 50
+    learning_rate: float = 1e-3
+    dropout: float = 0.2
+    views: int = 2
+    fine_tune: FineTune = "last4"
+    fine_tune_epochs: int | None = None
+    fine_tune_rate: float | None = None
+    batch: int = 32
+    balance: Balance = "sqrt"
+    label_smoothing: float = 0.05
+    patience: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checks = {
+            "--alpha": 0 < self.alpha <= 2,
+            "--input-size": 32 <= self.size <= 1024,
+            "--epochs": self.epochs >= 0,
+            "--fine-tune-epochs": self.tuning_epochs >= 0,
+            "--batch": self.batch >= 2,  # batch normalisation has no statistics of a single photo
+            "--views": self.views >= 1,
+            "--patience": self.patience >= 0,
+            "--lr": self.learning_rate > 0,
+            "--fine-tune-lr": self.tuning_rate > 0,
+            "--dropout": 0 <= self.dropout < 1,
+        }
+        if refused := [option for option, allowed in checks.items() if not allowed]:
+            raise UsageError(f"{' and '.join(refused)} cannot be meant: out of range.")
+        if not (self.head_epochs or self.tuning_epochs):
+            raise UsageError(
+                "Nothing would be trained.",
+                remedy="--weights none needs --fine-tune all; otherwise ask for at least one epoch.",
+            )
+        if self.from_scratch and self.fine_tune != "all":
+            raise UsageError(
+                "--weights none leaves the trunk random unless all of it is trained.",
+                remedy="Add --fine-tune all, or name the weights to start from.",
+            )
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the trunk starts from random numbers."""
+        return self.weights == "none"
+
+    @property
+    def head_epochs(self) -> int:
+        """Epochs of the frozen phase: none on a random trunk, whose features say nothing."""
+        return 0 if self.from_scratch else self.epochs
+
+    @property
+    def tuning_epochs(self) -> int:
+        """Epochs of the fine-tuning phase."""
+        if self.fine_tune == "none" or self.fine_tune_epochs is None:
+            return _EPOCHS[self.fine_tune]
+        return self.fine_tune_epochs
+
+    @property
+    def tuning_rate(self) -> float:
+        """Learning rate of the fine-tuning phase."""
+        own = {"last4": 1e-4, "all": 2e-3 if self.from_scratch else 5e-4, "none": 1.0}[self.fine_tune]
+        return own if self.fine_tune_rate is None else self.fine_tune_rate
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the photos go through."""
+        return Preprocessing(size=self.size, crop=self.crop)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as a JSON document."""
+        return asdict(self)

@@ -1,0 +1,64 @@
+"""The folder of a training that is under way: what it was asked, and its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from bundle.atomic import write_json
+from bundle.errors import UsageError
+
+_QUESTION = "run.json"
+
+
+def run_folder(out: Path) -> Path:
+    """Return where the training of the bundle `out` keeps its state: a hidden sibling of it."""
+    return out.parent / f".{out.name}.run"
+
+
+def open_run(out: Path, asked: dict[str, Any]) -> tuple[Path, bool]:
+    """Begin the training of `out`, or go on with one that was killed.
+
+    Args:
+        out: The bundle to be.
+        asked: Everything that decides the result, as a JSON document.
+
+    Returns:
+        The run's folder, and whether it was there.
+
+    Raises:
+        UsageError: `out` exists, or an unfinished run there was asked for something else.
+    """
+    if out.exists():
+        raise UsageError(f"{out} exists already.", remedy="Choose another --out, or remove the folder first.")
+    folder = run_folder(out)
+    question = folder / _QUESTION
+    if not question.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(question, asked)
+        return folder, False
+    before = json.loads(question.read_text(encoding="utf-8"))
+    if differing := _differences(before, json.loads(json.dumps(asked))):
+        raise UsageError(
+            f"{folder} holds an unfinished training with another {', '.join(differing)}.",
+            remedy=f"Repeat its options to go on with it, or remove the folder to start again: rm -r {folder}",
+        )
+    return folder, True
+
+
+def close_run(out: Path) -> None:
+    """Remove the run's folder once its bundle is written."""
+    shutil.rmtree(run_folder(out), ignore_errors=True)
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    differing: list[str] = []
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            differing += _differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            differing.append(f"{prefix}{name} ({old} then, {new} now)")
+    return differing
