@@ -41,6 +41,9 @@ lock:
 	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv
 	build/uv/bin/uv pip compile --quiet --universal --python-version 3.10 --extra dev --no-emit-index-url \
 		--no-header --no-annotate --upgrade --output-file constraints.txt pyproject.toml
+	build/uv/bin/uv pip compile --quiet --universal --python-version 3.10 --extra jetson --constraint constraints.txt \
+		--no-emit-index-url --no-header --no-annotate \
+		--output-file exporters/packages/templates/jetson/requirements.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info artifacts/demo

@@ -163,7 +163,7 @@ def test_guide_names_notice_proof_threshold_and_real_files(exported: Bundle, tmp
     assert "**0.5**" in guide
     assert "0.0012" in guide
     assert "the artifact itself, run on this machine" in guide
-    assert "{{" not in guide.replace("{{}}", "")
+    assert "{{" not in guide
     in_table = re.findall(r"^\| (.+?) \|", guide.split("## What was proved")[0], re.MULTILINE)
     named = [path for cell in in_table for path in re.findall(r"`([^`]+)`", cell)]
     assert len(named) >= 9
