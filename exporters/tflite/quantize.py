@@ -7,6 +7,7 @@ its uint8 input is exact (scale 1, zero-point 0); and the ranges of activations 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -109,7 +110,8 @@ def _rule(operation: str, algorithm: str, weights: dict[str, Any], **config: Any
 def _quantised(model: bytes, rules: list[dict[str, Any]], calibration: Mapping[str, Range] | None) -> bytes:
     from litert_quantizer import Quantizer
 
-    with redirect_stderr(io.StringIO()):  # progress bars; errors still come as exceptions
+    with redirect_stderr(io.StringIO()), warnings.catch_warnings():  # progress bars; errors still come as exceptions
+        warnings.simplefilter("ignore")
         result = Quantizer(bytearray(model), rules).quantize(calibration, enable_progress_report=False)
     if result.quantized_model is None:
         raise ExportError("litert-quantizer returned no model.")

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from bundle.errors import ExportError
+from bundle.store import Bundle
+from exporters.contract import Source
+from exporters.source import keras_probabilities, load_source
+from exporters.targets.tflite import TFLite
+from exporters.tflite.bias import make_room_for_biases
+from exporters.tflite.calibrate import Probe, ranges
+from exporters.tflite.graph import Graph
+from exporters.tflite.metadata import document
+from exporters.tflite.quantize import Forms
+from runtimes.litert import LiteRT
+from runtimes.tflite_metadata import read_labels, read_metadata
+from tests.factories import LABELS, SIZE, draw_set, tensors_of
+
+TARGET = TFLite()
+PRECISIONS = [recipe.precision for recipe in TARGET.capabilities.recipes]
+INT8 = ["int8", "int8-full"]
+
+
+@pytest.fixture(scope="module")
+def source(shared_bundle: Bundle) -> Source:
+    return load_source(shared_bundle)
+
+
+@pytest.fixture(scope="module")
+def folders(source: Source, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every precision, converted in one call."""
+    return _convert(source, tmp_path_factory.mktemp("tflite"))
+
+
+@pytest.fixture(scope="module")
+def original(folders: dict[str, Path]) -> bytes:
+    return (folders["fp32"] / "model.tflite").read_bytes()
+
+
+def _convert(source: Source, folder: Path, precisions: list[str] = PRECISIONS) -> dict[str, Path]:
+    folders = {precision: folder / precision for precision in precisions}
+    for path in folders.values():
+        path.mkdir()
+    TARGET.convert(source, tuple(TARGET.capabilities.recipe(p) for p in precisions), folders)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def photos() -> np.ndarray:
+    return tensors_of(draw_set(10, first_seed=900)[0])
+
+
+def _predictions(folder: Path, photos: np.ndarray) -> np.ndarray:
+    with TARGET.execution(folder).runtime as runtime:
+        return runtime.predict(photos)
+
+
+@pytest.mark.parametrize(("precision", "bounds"), [("fp32", (1e-5, 1.0)), ("fp16", (1e-3, 1.0)), ("int8", (0.03, 0.9))])
+def test_agrees_with_keras(
+    folders: dict[str, Path], source: Source, photos: np.ndarray, precision: str, bounds: tuple[float, float]
+) -> None:
+    mean_change, agreement = bounds
+    original = keras_probabilities(source.model, photos)
+    found = _predictions(folders[precision], photos)
+    assert np.abs(found - original).mean() <= mean_change
+    assert (found.argmax(axis=1) == original.argmax(axis=1)).mean() >= agreement
+    assert len(set(original.argmax(axis=1))) > 1, "a model that always gives one label would agree by itself"
+
+
+def test_raw_pixels_give_in_int8_full_exactly_what_int8_gives(folders: dict[str, Path], photos: np.ndarray) -> None:
+    # The input's scale is exactly 1, so nothing is rounded on the way in; the way out has the same 256 steps.
+    np.testing.assert_array_equal(_predictions(folders["int8-full"], photos), _predictions(folders["int8"], photos))
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", "float32"), ("fp16", "float32"), ("int8", "float32"), ("int8-full", "uint8")]
+)
+def test_describes_inputs_and_outputs(folders: dict[str, Path], precision: str, dtype: str) -> None:
+    description = TARGET.describe(folders[precision])
+    (image,), (probabilities,) = description.inputs, description.outputs
+    assert (image.name, image.shape, image.dtype) == ("image", (1, SIZE, SIZE, 3), dtype)
+    assert (probabilities.name, probabilities.shape, probabilities.dtype) == ("probabilities", (1, len(LABELS)), dtype)
+
+
+def test_uint8_input_takes_pixels_unchanged(folders: dict[str, Path]) -> None:
+    description = TARGET.describe(folders["int8-full"])
+    assert description.inputs[0].meaning.endswith("value = (code - 0) * 1")
+    assert description.outputs[0].meaning.endswith("value = (code - 0) * 0.00390625")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_operators_are_those_of_the_file(folders: dict[str, Path], precision: str) -> None:
+    graph = Graph((folders[precision] / "model.tflite").read_bytes())
+    operators = TARGET.describe(folders[precision]).operators
+    assert sum(operator.count for operator in operators) == len(graph.operators)
+    convolutions = {(o.type, o.precision): o.count for o in operators if "CONV" in o.type}
+    computed = "int8" if precision in INT8 else "fp32"
+    assert convolutions == {("CONV_2D", computed): 35, ("DEPTHWISE_CONV_2D", computed): 17}
+
+
+@pytest.mark.parametrize(
+    ("precision", "stored"), [("fp32", {0}), ("fp16", {1}), ("int8", {9}), ("int8-full", {9})]
+)  # TensorType: float32, float16, int8
+def test_weights_are_stored_in_the_precision(folders: dict[str, Path], precision: str, stored: set[int]) -> None:
+    model = schema.Model.GetRootAs((folders[precision] / "model.tflite").read_bytes(), 0)
+    graph = model.Subgraphs(0)
+    tensors = [graph.Tensors(index) for index in range(graph.TensorsLength())]
+    weights = [t for t in tensors if t.ShapeLength() == 4 and model.Buffers(t.Buffer()).DataLength()]
+    assert len(weights) == 52
+    assert {tensor.Type() for tensor in weights} == stored
+    if precision in INT8:
+        assert all(len(t.Quantization().ScaleAsNumpy()) in (t.Shape(0), t.Shape(3)) for t in weights), "per channel"
+
+
+def test_sizes(folders: dict[str, Path]) -> None:
+    # Of this tiny network scales, biases and names are a larger share than of a full one.
+    sizes = {
+        p: (folders[p] / "model.tflite").stat().st_size / (folders["fp32"] / "model.tflite").stat().st_size
+        for p in PRECISIONS
+    }
+    assert sizes["fp16"] < 0.55
+    assert max(sizes[p] for p in INT8) < 0.45
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_metadata_is_read_back(folders: dict[str, Path], source: Source, precision: str) -> None:
+    path = folders[precision] / "model.tflite"
+    assert read_metadata(path) == document(source, precision)
+    assert source.model_sha256 in read_metadata(path)["description"]
+    assert read_labels(path) == LABELS
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert archive.read("labels_en.txt").decode().splitlines() == [
+            label.name for label in source.manifest.task.labels
+        ]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_buffers_are_aligned_and_inside(folders: dict[str, Path], precision: str) -> None:
+    data = np.fromfile(folders[precision] / "model.tflite", np.uint8)
+    model = schema.Model.GetRootAs(data, 0)
+    assert data[4:8].tobytes() == b"TFL3"
+    buffers = [model.Buffers(index) for index in range(model.BuffersLength())]
+    assert not any(buffer.Offset() for buffer in buffers)
+    starts = [b.DataAsNumpy().ctypes.data - data.ctypes.data for b in buffers if b.DataLength()]
+    assert len(starts) > 50
+    assert {start % 16 for start in starts} == {0}
+
+
+def test_signature_names_the_ends(folders: dict[str, Path]) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    for folder in folders.values():
+        signatures = Interpreter(str(folder / "model.tflite")).get_signature_list()
+        assert signatures == {"serving_default": {"inputs": ["image"], "outputs": ["probabilities"]}}
+
+
+def test_equal_input_gives_equal_bytes(folders: dict[str, Path], source: Source, tmp_path: Path) -> None:
+    # Neither the order of the precisions nor their company may matter.
+    for precision, again in _convert(source, tmp_path, ["int8-full", "fp32"]).items():
+        assert (again / "model.tflite").read_bytes() == (folders[precision] / "model.tflite").read_bytes()
+
+
+def test_floats_ask_for_no_calibration_photos(original: bytes) -> None:
+    def refuse() -> Any:
+        raise AssertionError("asked for calibration photos")
+
+    forms = Forms(original, refuse)
+    assert forms.get(TARGET.capabilities.recipe("fp32")) == original
+    assert len(forms.get(TARGET.capabilities.recipe("fp16"))) < len(original)
+
+
+def test_no_calibration_photos_is_an_error(original: bytes) -> None:
+    forms = Forms(original, lambda: np.empty((0, SIZE, SIZE, 3), np.uint8))
+    with pytest.raises(ExportError, match="no calibration photos"):
+        forms.get(TARGET.capabilities.recipe("int8"))
+
+
+def test_bias_correction_restores_the_means(folders: dict[str, Path], original: bytes, source: Source) -> None:
+    # A shifted mean is what post-training quantisation costs MobileNetV2; the head sees the sum of all shifts.
+    photos = source.calibration()[:16]
+    head = Graph(original).layers()[-1].output
+    probes = [Probe(original), Probe((folders["int8"] / "model.tflite").read_bytes())]
+    means = [np.mean([probe.value(head)[0] for _ in probe.run(photos)], axis=0) for probe in probes]
+    spread = np.std([probes[0].value(head)[0] for _ in probes[0].run(photos)], axis=0)
+    assert np.abs(means[1] - means[0]).max() < 0.2 * spread.max()
+
+
+def test_a_channel_of_almost_no_weight_keeps_its_bias(original: bytes, source: Source) -> None:
+    graph = Graph(original)
+    layer = graph.layers()[0]
+    layer.weights[3] = 1e-20
+    layer.bias[3] = 2.5
+    photos = source.calibration()[:4]
+    measured = ranges(graph.to_bytes(), photos)
+    prepared = Graph(make_room_for_biases(graph.to_bytes(), measured)).layers()
+    step = (measured[layer.input]["max"] - measured[layer.input]["min"])[0] / 255
+    codes = np.abs(layer.bias) / (step * np.abs(prepared[0].weights).max(axis=(1, 2, 3)) / 127)
+    assert codes.max() < 2**31
+    assert np.abs(prepared[0].weights[3]).sum() < 1e-3, "still without effect"
+    np.testing.assert_array_equal(np.delete(prepared[0].weights, 3, 0), np.delete(layer.weights, 3, 0))
+
+
+def test_evidence_says_what_it_is_worth(folders: dict[str, Path]) -> None:
+    execution = TARGET.execution(folders["fp32"])
+    assert execution.evidence == "host-runtime"
+    assert "this machine's CPU" in execution.reason
+    assert isinstance(execution.runtime, LiteRT)
