@@ -33,8 +33,6 @@ def serve(
     json: Json = False,
 ) -> None:
     """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
-    from rich.markup import escape
-
     from server.app import create_app
     from server.config import ServerConfig
     from server.listener import Listener, is_loopback
@@ -45,17 +43,22 @@ def serve(
     listener = Listener(app, host, port)
     if not is_loopback(host):
         say(f"[yellow]Whoever can reach {host} can use this server: there is no authentication yet.[/yellow]")
-    if service.complaint:
-        say(f"[red]Not ready:[/red] {escape(service.complaint)}")
-    served, by = service.model, service.served_by
-    say(escape(f"{by.name}, {served.target} {served.precision}: {by.reason}"))
-    say(f"[bold]{listener.url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
-    if json:
-        sys.stdout.write(jsons.dumps(_document(listener.url, service)) + "\n")
-        sys.stdout.flush()
-    listener.run()
+    listener.run(lambda: _announce(listener.url, service, json))
     service.close()
     say("Stopped.")
+
+
+def _announce(url: str, service: Service, json: bool) -> None:
+    from rich.markup import escape
+
+    served, by = service.model, service.served_by
+    say(escape(f"{by.name}, {served.target} {served.precision}: {by.reason}"))
+    if service.complaint:
+        say(f"[red]Not ready:[/red] {escape(service.complaint)}")
+    say(f"[bold]{url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
+    if json:
+        sys.stdout.write(jsons.dumps(_document(url, service)) + "\n")
+        sys.stdout.flush()
 
 
 def _document(url: str, service: Service) -> dict[str, object]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -72,11 +74,17 @@ class Listener:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.effective_port}"
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; requests that are being answered then are still answered."""
+    def run(self, announce: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT; requests that are being answered then are still answered.
+
+        Args:
+            announce: Called once signals are understood, to tell whoever waits for the server.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _stop)
-        self._server.run()
+        with contextlib.suppress(SystemExit):
+            announce()
+            self._server.run()
         self._server.close()
 
 

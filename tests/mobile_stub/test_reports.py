@@ -107,7 +107,7 @@ def test_thumbnail_of_what_is_no_photo_is_empty() -> None:
 
 
 def test_table_names_the_figures(comparison: Comparison) -> None:
-    console = Console(file=io.StringIO(), width=100, record=True)
+    console = Console(file=io.StringIO(), width=120, record=True)
     console.print(to_table(comparison))
     text = console.export_text()
     assert "1 of 2 (95 % interval 9.5 to 90.5 %); 0 no → yes, 1 yes → no on the Jetson" in text
