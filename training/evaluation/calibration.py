@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from bundle.errors import DataError
 
 COLDEST, HOTTEST = 0.1, 10.0
-_HALVINGS = 60  # of the interval of log T: far below float64's resolution of T
+_HALVINGS = 60  # of the interval of log T: down to float64's resolution
+_FLAT = 1e-12  # of the largest logit: a slope that is rounding alone
 
 
 def log_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -28,8 +29,9 @@ def at_temperature(logits: NDArray[np.floating], temperature: float) -> NDArray[
 def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
     """Return the temperature T that minimises the negative log-likelihood of softmax(logits / T).
 
-    The loss is convex in 1 / T, so its slope has one root, found by bisection. It is sought between 0.1 and 10: on
-    photos that are told apart without an error the loss has no minimum but falls for ever as T goes to 0.
+    The loss is convex in 1 / T, so its slope has one root, found by bisection between 0.1 and 10. Where the slope
+    vanishes on a whole range (a model that tells nothing apart, or nothing wrong with huge logits), the first T tried
+    there is taken, beginning with 1; on photos told apart without an error the loss would fall for ever as T goes to 0.
 
     Args:
         logits: float [N, C]; log-probabilities do as well, since softmax ignores a constant per photo.
@@ -43,16 +45,18 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) ->
             f"A temperature cannot be fitted to {len(logits)} photos with these logits.",
             remedy="The validation part needs at least one photo, and the model finite outputs.",
         )
-    if not np.ptp(logits, axis=1).any():
-        return 1.0  # the model tells nothing apart: every temperature is as good
     low, high = math.log(COLDEST), math.log(HOTTEST)
+    negligible = _FLAT * np.abs(logits).max()
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if _too_hot(logits, truth, math.exp(middle)) else (middle, high)
+        slope = _slope(logits, truth, math.exp(middle))
+        if abs(slope) <= negligible:
+            return math.exp(middle)
+        low, high = (low, middle) if slope < 0 else (middle, high)
     return math.exp((low + high) / 2)
 
 
-def _too_hot(logits: NDArray[np.floating], truth: NDArray[np.integer], temperature: float) -> bool:
-    """Whether the loss falls as T falls: d NLL / d(1/T) is the mean of (expected logit - logit of the truth)."""
+def _slope(logits: NDArray[np.floating], truth: NDArray[np.integer], temperature: float) -> float:
+    """Return d NLL / d(1/T): the mean of the expected logit less the truth's; below 0 the optimum is colder."""
     expected = (at_temperature(logits, temperature) * logits).sum(axis=1)
-    return bool(np.mean(expected - logits[np.arange(len(truth)), truth]) < 0)
+    return float(np.mean(expected - logits[np.arange(len(truth)), truth]))

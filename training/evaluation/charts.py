@@ -72,7 +72,8 @@ def draw_roc(path: Path, evaluation: Evaluation) -> None:
         for panel in axes[0]:
             panel.plot((0, 1), (0, 1), **_CHANCE)
             unit_square(panel, "1 − specificity", "Sensitivity")
-            panel.legend(loc="lower right", title=f"ROC AUC ({100 * report.confidence:g} % interval by lesion)")
+            if panel.get_legend_handles_labels()[0]:
+                panel.legend(loc="lower right", title=f"ROC AUC ({100 * report.confidence:g} % interval by lesion)")
 
 
 def _draw_classes(axes: Axes, evaluation: Evaluation) -> None:

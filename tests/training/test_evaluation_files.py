@@ -1,0 +1,229 @@
+"""The evaluation folder as its readers meet it: JSON without NaN, exact CSV, charts, the model card."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bundle.bootstrap import Bootstrap
+from bundle.errors import BundleError
+from bundle.manifest import Decision, Label, Manifest, TaskSpec
+from bundle.notice import NOTICE
+from training.evaluation.evaluation import Evaluation, Scored, evaluate
+from training.evaluation.files import write_evaluation
+from training.evaluation.model_card import read_licence, render_model_card
+from training.evaluation.report import EvaluationReport, read_report
+
+TASK = TaskSpec(
+    name="cancer",
+    labels=tuple(Label(id=one, name=f"Name of {one}") for one in ("Skin Cancer", "Other", "never seen")),
+    positive=("Skin Cancer",),
+)
+CHARTS = ("confusion.png", "roc.png", "reliability.png")
+
+
+def score(classes: int = 2, temperature: float = 1.5) -> Evaluation:
+    """Score drawn probabilities of photos that show the first `classes` classes only."""
+    generator = np.random.default_rng(0)
+    truth = np.arange(60) % classes
+    probabilities = generator.dirichlet(np.ones(3), size=60).astype(np.float32)
+    ids, lesions = [f"photo, {i}" for i in range(60)], [str(i // 2) for i in range(60)]
+    scored = Scored("drawn", "test", ids, lesions, truth)
+    decision = Decision(threshold=0.4, target_sensitivity=0.9)
+    return evaluate(probabilities, scored, TASK, decision, temperature=temperature, bootstrap=Bootstrap(resamples=40))
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return score()
+
+
+@pytest.fixture(scope="module")
+def folder(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("evaluation") / "written"
+    write_evaluation(path, evaluation, card="# A card\n")
+    return path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_folder_holds_exactly_what_is_promised(folder: Path) -> None:
+    names = {"metrics.json", "predictions.csv", "per_class.csv", "model_card.md", *CHARTS}
+    assert {path.name for path in folder.iterdir()} == names
+    assert (folder / "model_card.md").read_text() == "# A card\n"
+
+
+def test_metrics_json_has_no_nan_and_reads_back(folder: Path, evaluation: Evaluation) -> None:
+    def refuse(constant: str) -> Any:
+        raise AssertionError(f"{constant} in metrics.json")
+
+    document = json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
+    assert document["schema"] == "dermport-evaluation/1"
+    assert document["notice"] == NOTICE
+    assert document["classes"][2]["recall"] == {"value": None, "low": None, "high": None}
+    report = read_report(folder / "metrics.json")
+    assert report == evaluation.report
+    assert report.absent == ("never seen",)
+
+
+def test_another_document_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(BundleError, match="is not an evaluation"):
+        read_report(tmp_path / "metrics.json")
+
+
+def test_predictions_are_kept_to_the_last_bit(folder: Path, evaluation: Evaluation) -> None:
+    table = rows(folder / "predictions.csv")
+    kept = np.array([[float(row[f"p_{label}"]) for label in TASK.ids] for row in table], dtype=np.float32)
+    assert (kept == evaluation.predictions.probabilities).all()
+    assert [row["photo_id"] for row in table] == list(evaluation.photos.photo_ids)
+    assert [row["truth"] for row in table[:2]] == ["Skin Cancer", "Other"]
+    for row in table:
+        assert row["predicted"] == max(TASK.ids, key=lambda label: float(row[f"p_{label}"]))
+        assert row["positive"] == str(int(float(row["score"]) >= 0.4))
+
+
+def test_per_class_table(folder: Path, evaluation: Evaluation) -> None:
+    cancer, _, absent = rows(folder / "per_class.csv")
+    metric = evaluation.report.classes[0].precision
+    assert (cancer["label"], cancer["photos"], cancer["lesions"]) == ("Skin Cancer", "30", "30")
+    assert [float(cancer[f"precision{end}"]) for end in ("", "_low", "_high")] == [
+        metric.value,
+        metric.low,
+        metric.high,
+    ]
+    assert (absent["recall"], absent["recall_low"]) == ("", "")
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_charts_are_drawn(name: str, folder: Path) -> None:
+    with Image.open(folder / name) as image:
+        width, height = image.size
+        colours = image.convert("RGB").resize((200, 200)).getcolors(40_000)
+    assert width > 700
+    assert height > 400
+    assert len(colours) > 50  # not an empty page
+
+
+def test_written_again_every_file_is_the_same(folder: Path, evaluation: Evaluation, tmp_path: Path) -> None:
+    write_evaluation(tmp_path, evaluation)
+    again = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert again == {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "model_card.md"}
+
+
+def test_charts_of_a_single_class(tmp_path: Path) -> None:
+    write_evaluation(tmp_path, score(classes=1))
+    assert all((tmp_path / name).stat().st_size > 5000 for name in CHARTS)
+
+
+def manifest_for(evaluation: Evaluation, **changes: Any) -> Manifest:
+    report = evaluation.report
+    counts = {"train": 30, "validation": 10, "test": 60}
+    document: dict[str, Any] = {
+        "name": "drawn-model",
+        "version": "1.2.3",
+        "task": TASK.model_dump(),
+        "preprocessing": {"size": 96},
+        "model": {"alpha": 0.35, "parameters": 1234567, "weights": "none"},
+        "calibration": {"temperature": 1.5},
+        "decision": {"threshold": 0.4, "target_sensitivity": 0.9},
+        "dataset": {
+            "name": "drawn",
+            "reader": "folders",
+            "fingerprint": "f" * 64,
+            "photos": 100,
+            "lesions": 50,
+            "dropped": {"unreadable photo": 7},
+            "split": {"file": "split.csv", "seed": 11, "photos": counts, "lesions": counts},
+            **changes,
+        },
+        "metrics": evaluation.metrics("test").model_dump(),
+        "provenance": {
+            "created": "2026-01-01T00:00:00+00:00",
+            "command": "dermport train --data drawn | tee log",
+            "seed": 11,
+            "git_commit": "c" * 40,
+            "python": "3.11.9",
+            "platform": "Linux",
+            "packages": {"keras": "3.15.0"},
+            "seconds": 90.0,
+        },
+        "files": [{"path": path, "size": 1, "sha256": "0" * 64} for path in ("model.keras", "split.csv")],
+    }
+    assert report.photos == 60
+    return Manifest.model_validate(document)
+
+
+def test_model_card_says_everything(evaluation: Evaluation) -> None:
+    card = render_model_card(manifest_for(evaluation), evaluation.report, {"Optimiser": "Adam, 0.001"})
+    headings = [line.removeprefix("## ") for line in card.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "Model details",
+        "Intended use",
+        "Out-of-scope use",
+        "Factors",
+        "Metrics",
+        "Data",
+        "Training",
+        "Quantitative analyses",
+        "Limits and ethical considerations",
+        "How to make it again",
+    ]
+    said = [NOTICE, "| Optimiser | Adam, 0.001 |", "f" * 64, "7 (unreadable photo)", "1,234,567 parameters"]
+    said += [
+        "| test | 60 | 60 |",
+        "dermport train --data drawn | tee log",
+        "c" * 40,
+        "| keras | 3.15.0 |",
+        "1.5 minutes",
+    ]
+    said += ["No photo shows never seen", "temperature 1.500", "p(Skin Cancer) ≥ 0.4", "Skin tone", "Not recorded. Ask"]
+    assert [text for text in said if text not in card] == []
+    assert "HAM10000" not in card
+    accuracy = evaluation.report.figures["accuracy"]
+    assert f"| Accuracy | {accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f}) |" in card
+    for row, one in zip(evaluation.report.confusion_matrix, evaluation.report.classes, strict=True):
+        assert f"| `{one.id}` | {' | '.join(map(str, row))} |" in card
+
+
+def test_model_card_tables_are_whole(evaluation: Evaluation) -> None:
+    """Each table has as many cells in every row, and none is torn by an empty line."""
+    card = render_model_card(manifest_for(evaluation), evaluation.report, {"Epochs": 50, "Batch": 32})
+    blocks = [block.splitlines() for block in card.split("\n\n") if block.startswith("|")]
+    assert len(blocks) == 9
+    for block in blocks:
+        assert len({line.count("|") for line in block}) == 1, block
+        assert set(block[1]) <= set("|-:")
+
+
+def test_model_card_of_ham10000_names_its_population_and_licence(evaluation: Evaluation) -> None:
+    card = render_model_card(manifest_for(evaluation, reader="ham10000"), evaluation.report, {})
+    assert "Vienna" in card
+    assert "CC BY-NC 4.0" in card
+
+
+def test_the_licence_of_the_data_is_quoted(evaluation: Evaluation, tmp_path: Path) -> None:
+    assert read_licence(tmp_path) == ""
+    (tmp_path / "LICENSE.txt").write_text("CC0 1.0\nDrawn by a program.\n")
+    (tmp_path / "photos.csv").touch()
+    licence = read_licence(tmp_path / "photos.csv")
+    assert licence == read_licence(tmp_path)
+    card = render_model_card(manifest_for(evaluation, reader="ham10000"), evaluation.report, {}, licence)
+    assert "> CC0 1.0\n> Drawn by a program.\n" in card
+    assert "CC BY-NC" not in card
+
+
+def test_report_refuses_nan(evaluation: Evaluation) -> None:
+    document = evaluation.report.model_dump(by_alias=True)
+    document["calibration"]["temperature"] = float("nan")
+    with pytest.raises(ValueError, match="finite"):
+        EvaluationReport.model_validate(document)
