@@ -2,7 +2,8 @@
 
 Percentile intervals of the cluster bootstrap (Davison and Hinkley 1997, section 3.8). A resample is a weight per photo,
 how often its lesion was drawn. An interval is taken over the resamples in which the figure is defined. Calibration
-errors are biased upwards by resampling, so that a small ECE can lie at the lower end of its own interval.
+errors are biased upwards by resampling, so that a small ECE can lie at the lower end of its own interval;
+a figure without a single error gets an interval without width, which says nothing about the errors still to come.
 """
 
 from __future__ import annotations
