@@ -5,6 +5,7 @@ Built on the object API that ai-edge-litert generates from TFLite's schema.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,8 @@ class Graph:
     Args:
         data: The model's bytes; copied.
 
+    Biases that layers share (equal constants are stored once) are parted, so that each can be changed by itself.
+
     Attributes:
         model: TFLite's ``ModelT``.
     """
@@ -52,6 +55,7 @@ class Graph:
         for buffer in self.model.buffers:
             if buffer.data is not None:
                 buffer.data = np.frombuffer(buffer.data, np.uint8)
+        self._part_biases()
 
     @property
     def operators(self) -> list[Any]:
@@ -67,8 +71,27 @@ class Graph:
         return self.model.subgraphs[0].tensors[index]
 
     def layers(self) -> list[Layer]:
-        """Return the convolutions and dense layers in the order in which they run."""
-        return [self._layer(o) for o in self.operators if self.type_of(o) in _LAYERS]
+        """Return the convolutions and dense layers with a bias in the order in which they run."""
+        return [self._layer(operator) for operator in self._with_bias()]
+
+    def _with_bias(self) -> list[Any]:
+        # An optional input that is absent has the index -1: a bias of zeros, which the converter leaves out.
+        layers = [operator for operator in self.operators if self.type_of(operator) in _LAYERS]
+        return [operator for operator in layers if len(operator.inputs) > 2 and operator.inputs[2] >= 0]
+
+    def _part_biases(self) -> None:
+        tensors, buffers = self.model.subgraphs[0].tensors, self.model.buffers
+        seen: set[int] = set()
+        for operator in self._with_bias():
+            bias = tensors[operator.inputs[2]]
+            if bias.buffer in seen:
+                bias, buffer = copy(bias), copy(buffers[bias.buffer])
+                buffer.data, bias.buffer = buffer.data.copy(), len(buffers)
+                bias.name = bias.name + b";%d" % bias.buffer
+                operator.inputs[2] = len(tensors)
+                tensors.append(bias)
+                buffers.append(buffer)
+            seen.add(bias.buffer)
 
     def _layer(self, operator: Any) -> Layer:
         source, weights, bias = (self.tensor(index) for index in operator.inputs[:3])

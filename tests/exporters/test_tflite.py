@@ -15,6 +15,7 @@ from exporters.source import keras_probabilities, load_source
 from exporters.targets.tflite import TFLite
 from exporters.tflite.bias import make_room_for_biases
 from exporters.tflite.calibrate import Probe, ranges
+from exporters.tflite.convert import float_model
 from exporters.tflite.graph import Graph
 from exporters.tflite.metadata import document
 from exporters.tflite.quantize import Forms
@@ -206,6 +207,29 @@ def test_a_channel_of_almost_no_weight_keeps_its_bias(original: bytes, source: S
     assert codes.max() < 2**31
     assert np.abs(prepared[0].weights[3]).sum() < 1e-3, "still without effect"
     np.testing.assert_array_equal(np.delete(prepared[0].weights, 3, 0), np.delete(layer.weights, 3, 0))
+
+
+def test_shared_and_absent_biases() -> None:
+    """Two layers without bias of their own share one constant of zeros; of the last, the converter leaves it out."""
+    import keras
+
+    image = keras.Input((8, 8, 3))
+    features = keras.layers.Conv2D(4, 3, activation="relu6")(keras.layers.Conv2D(4, 1, activation="relu6")(image))
+    pooled = keras.layers.GlobalAveragePooling2D()(features)
+    model = keras.Model(image, keras.layers.Dense(2, activation="softmax", use_bias=False)(pooled))
+    first, second = Graph(float_model(model)).layers()
+    first.bias[:] = 7
+    assert second.bias.tolist() == [0, 0, 0, 0]
+    photos = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
+    forms = Forms(float_model(model), lambda: photos)
+    found = _run(forms.get(TARGET.capabilities.recipe("int8")), photos)
+    assert np.abs(found - keras_probabilities(model, photos)).mean() < 0.02
+
+
+def _run(model: bytes, photos: np.ndarray) -> np.ndarray:
+    probe, graph = Probe(model), Graph(model)
+    output = graph.tensor(graph.model.subgraphs[0].outputs[0]).name.decode()
+    return np.stack([probe.value(output)[0] for _ in probe.run(photos)])
 
 
 def test_evidence_says_what_it_is_worth(folders: dict[str, Path]) -> None:
