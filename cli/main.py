@@ -13,6 +13,7 @@ from cli.build_engine import build_engine
 from cli.compare import compare
 from cli.demo import demo
 from cli.doctor import doctor
+from cli.evaluate import evaluate
 from cli.export import export
 from cli.package import package
 from cli.sample_data import sample_data
@@ -23,6 +24,7 @@ from cli.verify import verify
 # In the order of the work, which is also the order of --help.
 COMMANDS: tuple[Callable[..., None], ...] = (
     sample_data,
+    evaluate,
     export,
     build_engine,
     verify,
