@@ -95,6 +95,7 @@ class ExportRecord(Contract):
     built: bool = True
     not_built_because: str = ""
     recipe: dict[str, Any]
+    policy: Annotated[str, Field(description="the class of bounds that judges it, a table of bundle/policy.toml")]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     operators: tuple[OperatorCount, ...]

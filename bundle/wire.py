@@ -128,7 +128,7 @@ class ReadyAnswer(Message):
     photos: int
     worst_photo: str
     worst_change: Annotated[float, Field(description="largest change of a probability on any golden photo")]
-    mean_change: Annotated[float, Field(description="mean over the photos of each one's largest change")]
+    mean_change: Annotated[float, Field(description="mean change over all probabilities")]
     runtime: ServedRuntime
 
 

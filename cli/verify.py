@@ -13,7 +13,7 @@ from cli.output import console, emit_json, progress, say
 if TYPE_CHECKING:
     from bundle.export_record import Parity
     from bundle.store import Bundle, Export
-    from exporters.parity.verify import Reference
+    from exporters.verify import Reference
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
 
@@ -30,10 +30,10 @@ def verify(
     json: Json = False,
 ) -> None:
     """Read every artifact back from disk, execute it, and hold it against the original; exit 1 if one fails."""
+    from bundle.policy import BUILT_IN, read_policy
     from bundle.store import Bundle
-    from exporters.parity.policy import BUILT_IN, read_policy
-    from exporters.parity.verify import golden_reference
-    from exporters.parity.verify import verify as verify_export
+    from exporters.verify import golden_reference
+    from exporters.verify import verify as verify_export
 
     opened = Bundle.open(bundle)
     rules = read_policy(policy or BUILT_IN)
@@ -63,8 +63,8 @@ def _selected(bundle: Bundle, to: list[str] | None, precision: list[str] | None)
 def _data_reference(bundle: Bundle, data: Path, part: str) -> Reference:
     """Prepare a data set's photos and ask the original about them."""
     from cli.photos import read_part
-    from exporters.parity.verify import Reference
     from exporters.source import keras_probabilities, load_model
+    from exporters.verify import Reference
 
     photos = read_part(bundle, data, part)
     with progress("asking the original") as update:

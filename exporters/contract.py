@@ -25,7 +25,7 @@ class Recipe:
     Attributes:
         precision: Its name on the command line and in folder names, e.g. ``"int8"``.
         summary: One line for people.
-        policy: The row of ``exporters/parity/policy.toml`` that judges it: ``fp32``, ``fp16``, ``int8``, ``int4`` …
+        policy: The row of ``bundle/policy.toml`` that judges it: ``fp32``, ``fp16``, ``int8``, ``int4`` …
         calibrated: Whether it needs calibration photos.
         settings: Everything else that decides the artifact's bytes; stored in export.json and part of the key.
     """

@@ -156,6 +156,7 @@ def _record(bundle: Bundle, target: Target, recipe: Recipe, folder: Path, second
         built=description.built,
         not_built_because=description.not_built_because,
         recipe={"summary": recipe.summary, "calibrated": recipe.calibrated, **recipe.settings},
+        policy=recipe.policy,
         inputs=description.inputs,
         outputs=description.outputs,
         operators=description.operators,

@@ -1,79 +1,46 @@
-"""Ready means proved: the live runtime answers the golden set as the original did, or the server takes no traffic."""
+"""Ready means proved: the live runtime answers the golden set within policy, or the server takes no traffic."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bundle.export_record import ExportRecord, Status
 from bundle.golden import GoldenSet
+from bundle.manifest import Manifest
+from bundle.parity import Figures, compare
+from bundle.policy import read_policy
 from runtimes.base import Runtime
 
 
 @dataclass(frozen=True)
-class Bound:
-    """How far a healthy artifact may be from the original; a photo's change is its largest |Δp| over the labels.
+class Proof:
+    """How the live runtime answered the golden set.
 
     Attributes:
-        worst: Of any one photo.
-        mean: Over the photos. What a quantised artifact is held to: int8 moves single photos by almost 1.
+        figures: The comparison with the original's answers.
+        worst_photo: The golden photo whose answer changed most.
+        status: What the policy says of it.
+        reasons: Why it did not pass.
     """
 
-    worst: float
-    mean: float
-
-
-BOUNDS = {
-    "fp32": Bound(worst=2e-3, mean=5e-4),  # TensorRT's TF32 is the farthest of the healthy ones
-    "fp16": Bound(worst=0.1, mean=0.02),
-}
-QUANTISED = Bound(worst=1.0, mean=0.25)
-
-
-@dataclass(frozen=True)
-class Proof:
-    """How the live runtime answered the golden set."""
-
-    photos: int
+    figures: Figures
     worst_photo: str
-    worst_change: float
-    mean_change: float
-    bound: Bound
+    status: Status
+    reasons: tuple[str, ...]
 
     @property
     def complaint(self) -> str:
-        """What is wrong, or an empty string."""
-        if not math.isfinite(self.worst_change):
-            return f"The live runtime's answer to golden photo {self.worst_photo} is not a number."
-        if self.worst_change > self.bound.worst:
-            return (
-                f"The live runtime's answer to golden photo {self.worst_photo} differs from the original's by "
-                f"{self.worst_change:.3g} (bound {self.bound.worst:g})."
-            )
-        if self.mean_change > self.bound.mean:
-            return (
-                f"The live runtime's answers to the golden set differ from the original's by {self.mean_change:.3g} "
-                f"on average (bound {self.bound.mean:g}), most on {self.worst_photo}."
-            )
-        return ""
+        """What is wrong, naming the photo that differs most, or an empty string."""
+        if self.status != "fail":
+            return ""
+        return (
+            f"The live runtime's answers to the golden set are not the original's: {'; '.join(self.reasons)}. "
+            f"Golden photo {self.worst_photo} differs most, by {self.figures.max_change:.3g}."
+        )
 
 
-def prove(runtime: Runtime, golden: GoldenSet, precision: str) -> Proof:
-    """Run the golden set through a runtime and hold its answers against the original's."""
-    changes = _changes(runtime.predict(golden.tensors), golden.probabilities)
-    worst = int(np.argmax(changes))
-    return Proof(
-        photos=len(changes),
-        worst_photo=golden.index.photos[worst].photo,
-        worst_change=float(changes[worst]),
-        mean_change=float(changes.mean()),
-        bound=BOUNDS.get(precision, QUANTISED),
-    )
-
-
-def _changes(live: NDArray[np.float32], original: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return each photo's largest |Δp|, float64 [N]; infinite where a probability is not finite."""
-    changes = np.abs(live.astype(np.float64) - original).max(axis=1)
-    return np.where(np.isfinite(changes), changes, np.inf)
+def prove(runtime: Runtime, golden: GoldenSet, manifest: Manifest, record: ExportRecord) -> Proof:
+    """Run the golden set through a runtime and judge its answers, as ``dermport verify`` judges the artifact."""
+    figures = compare(manifest, golden.probabilities, runtime.predict(golden.tensors), runtime.labels)
+    status, reasons = read_policy().judge(record.policy, figures)
+    return Proof(figures, golden.index.photos[figures.worst_photo].photo, status, reasons)

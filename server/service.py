@@ -36,7 +36,7 @@ class Service:
         live = choose(self._bundle, config, candidates)
         with ExitStack() as stack:
             runtime = stack.enter_context(live.runtime)
-            self._proof = prove(runtime, golden, live.export.record.precision)
+            self._proof = prove(runtime, golden, self._bundle.manifest, live.export.record)
             self._stack = stack.pop_all()
         self.model = _served_model(self._bundle, live.export)
         self.served_by = ServedRuntime(name=runtime.name, reason=live.reason)
@@ -64,10 +64,10 @@ class Service:
         self.check_ready()
         proof = self._proof
         return ReadyAnswer(
-            photos=proof.photos,
+            photos=proof.figures.photos,
             worst_photo=proof.worst_photo,
-            worst_change=proof.worst_change,
-            mean_change=proof.mean_change,
+            worst_change=proof.figures.max_change,
+            mean_change=proof.figures.mean_change,
             runtime=self.served_by,
         )
 

@@ -11,14 +11,14 @@ import pytest
 
 from bundle.errors import ExportError, IntegrityError
 from bundle.hashing import sha256_file
+from bundle.policy import read_policy
 from bundle.schema.publish import FOLDER as SCHEMAS
 from bundle.store import Bundle
 from exporters import matrix
 from exporters.contract import Recipe, Source, Target
-from exporters.parity.policy import read_policy
-from exporters.parity.verify import golden_reference, verify
 from exporters.registry import TARGETS, select
 from exporters.source import load_source
+from exporters.verify import golden_reference, verify
 from tests.conformance.damage import DAMAGE
 
 MATRIX = [(target, recipe) for target in TARGETS.values() for recipe in target.capabilities.recipes]

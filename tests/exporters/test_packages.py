@@ -73,6 +73,7 @@ def make_export(opened: Bundle, target: str, precision: str, parity: Parity | No
         "artifact_sha256": "0" * 64,
         "size_ratio": 0.5,
         "recipe": {},
+        "policy": precision,
         "inputs": (TensorSpec(name="image", shape=(1, 96, 96, 3), dtype="float32"),),
         "outputs": (TensorSpec(name="probabilities", shape=(1, 4), dtype="float32"),),
         "operators": (OperatorCount(type="conv", precision="fp16", count=52),),

@@ -71,6 +71,7 @@ def add_export(bundle: Bundle, target: str = "fake", precision: str = "fp32", co
         artifact_sha256=sha256_bytes(content),
         size_ratio=1.0,
         recipe={},
+        policy=precision,
         inputs=(),
         outputs=(),
         operators=(),

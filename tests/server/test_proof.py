@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bundle.export_record import ExportRecord
 from bundle.store import Bundle
-from server.proof import prove
+from server.proof import Proof, prove
 from tests.server.fakes import RecallRuntime, recall
 
 
@@ -33,17 +34,23 @@ def _at(bundle: Bundle, photo: int, value: float) -> NDArray[np.float32]:
     return added
 
 
+def _proof(bundle: Bundle, runtime: RecallRuntime, precision: str) -> Proof:
+    record = ExportRecord.model_construct(policy=precision)
+    return prove(runtime, bundle.golden(), bundle.manifest, record)
+
+
 def test_the_original_itself_passes(shared_bundle: Bundle) -> None:
-    proof = prove(recall(shared_bundle), shared_bundle.golden(), "fp32")
+    proof = _proof(shared_bundle, recall(shared_bundle), "fp32")
     assert proof.complaint == ""
-    assert proof.photos == len(shared_bundle.golden().tensors)
-    assert proof.worst_change == proof.mean_change == 0
+    assert proof.status == "pass"
+    assert proof.figures.photos == len(shared_bundle.golden().tensors)
+    assert proof.figures.max_change == proof.figures.mean_change == 0
 
 
-@pytest.mark.parametrize(("value", "words"), [(0.01, "differs from the original's by 0.01"), (np.nan, "not a number")])
+@pytest.mark.parametrize(("value", "words"), [(0.01, "differs most, by 0.01"), (np.nan, "differs most, by 1")])
 def test_the_photo_that_differs_is_named(shared_bundle: Bundle, value: float, words: str) -> None:
     golden = shared_bundle.golden()
-    proof = prove(_altered(shared_bundle, _at(shared_bundle, 3, value)), golden, "fp32")
+    proof = _proof(shared_bundle, _altered(shared_bundle, _at(shared_bundle, 3, value)), "fp32")
     assert proof.worst_photo == golden.index.photos[3].photo
     assert golden.index.photos[3].photo in proof.complaint
     assert words in proof.complaint
@@ -51,6 +58,6 @@ def test_the_photo_that_differs_is_named(shared_bundle: Bundle, value: float, wo
 
 def test_int8_may_lose_a_photo_but_not_the_set(shared_bundle: Bundle) -> None:
     golden = shared_bundle.golden()
-    assert not prove(_altered(shared_bundle, _at(shared_bundle, 3, 0.9)), golden, "int8").complaint
+    assert not _proof(shared_bundle, _altered(shared_bundle, _at(shared_bundle, 3, 0.9)), "int8").complaint
     all_wrong = np.roll(golden.probabilities, 1, axis=1) - golden.probabilities
-    assert "on average" in prove(_altered(shared_bundle, all_wrong), golden, "int8").complaint
+    assert "on average" in _proof(shared_bundle, _altered(shared_bundle, all_wrong), "int8").complaint

@@ -13,10 +13,10 @@ from bundle.bootstrap import paired_intervals
 from bundle.errors import ExportError
 from bundle.export_record import Delta, ExportRecord, Parity
 from bundle.manifest import Manifest
+from bundle.parity import Figures, compare, in_bundle_order
+from bundle.policy import Policy
 from bundle.store import Bundle, Export, write_record
 from exporters.contract import Execution
-from exporters.parity.figures import Figures, compare, in_bundle_order
-from exporters.parity.policy import Policy
 from exporters.registry import get_target
 from runtimes.base import Runtime
 
@@ -110,8 +110,7 @@ def _metric_changes(manifest: Manifest, reference: Reference, artifact: NDArray[
 def _judged(
     record: ExportRecord, execution: Execution, figures: Figures, reference: Reference, policy: Policy
 ) -> Parity:
-    kind = get_target(record.target).capabilities.recipe(record.precision).policy
-    status, reasons = policy.judge(kind, figures)
+    status, reasons = policy.judge(record.policy, figures)
     return Parity(
         evidence=execution.evidence,
         evidence_reason=execution.reason,
@@ -126,7 +125,7 @@ def _judged(
         metrics=dict(figures.metrics),
         status=status,
         reasons=reasons,
-        policy=f"{policy.id} [{kind}]",
+        policy=f"{policy.id} [{record.policy}]",
         runtime=execution.runtime.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )

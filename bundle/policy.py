@@ -11,7 +11,7 @@ from typing import Any
 from bundle.errors import DataError
 from bundle.export_record import Status
 from bundle.model import Contract, Fraction
-from exporters.parity.figures import Figures
+from bundle.parity import Figures
 
 if sys.version_info >= (3, 11):
     import tomllib

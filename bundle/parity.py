@@ -21,6 +21,7 @@ class Figures:
     Attributes:
         photos: How many photos were compared.
         max_change: Largest |change| of a probability.
+        worst_photo: The index of the photo that shows it.
         mean_change: Mean |change| over all probabilities.
         top1_agreement: Share of photos with the same most probable label.
         agreement_interval: Its 95 % Wilson interval.
@@ -33,6 +34,7 @@ class Figures:
 
     photos: int
     max_change: float
+    worst_photo: int
     mean_change: float
     top1_agreement: float
     agreement_interval: tuple[float, float]
@@ -57,7 +59,7 @@ def compare(
     original: NDArray[np.float32],
     artifact: NDArray[np.float32],
     labels: tuple[str, ...],
-    metrics: Mapping[str, Delta],
+    metrics: Mapping[str, Delta] | None = None,
 ) -> Figures:
     """Compare probabilities float32 [N, C]; `artifact` is already in the bundle's order.
 
@@ -70,6 +72,7 @@ def compare(
     return Figures(
         photos=len(original),
         max_change=float(change.max()),
+        worst_photo=int(change.max(axis=1).argmax()),
         mean_change=float(change.mean()),
         top1_agreement=agree / len(original),
         agreement_interval=wilson_interval(agree, len(original)),
@@ -77,5 +80,5 @@ def compare(
         flips_to_negative=int((before & ~after).sum()),
         labels=labels,
         labels_match=labels == manifest.task.ids,
-        metrics=metrics,
+        metrics=metrics or {},
     )

@@ -1,1 +1,0 @@
-"""The proof: every artifact, read back from disk and executed, held against the original."""
