@@ -38,9 +38,7 @@ PUBLISHED = Augmentation()
 STRONG = Augmentation(rotation=10.0, zoom=0.1, shift=0.05, quarter_turns=True, contrast=0.1, colour=0.06)
 
 
-def augment(
-    photos: NDArray[np.uint8], augmentation: Augmentation, random: np.random.Generator
-) -> NDArray[np.float32]:
+def augment(photos: NDArray[np.uint8], augmentation: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
     """Return changed copies, float32 [N, S, S, 3] within 0..255, of uint8 [N, S, S, 3]; edges are mirrored."""
     import keras
 
@@ -51,9 +49,7 @@ def augment(
     return _recolour(keras.ops.convert_to_numpy(moved), augmentation, random)
 
 
-def affine_maps(
-    count: int, size: int, augmentation: Augmentation, random: np.random.Generator
-) -> NDArray[np.float32]:
+def affine_maps(count: int, size: int, augmentation: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
     """Draw `count` maps from a place in the result to one in the photo, about the photo's centre.
 
     Returns:
@@ -90,4 +86,4 @@ def _recolour(
     middle = photos.mean(axis=(1, 2, 3), keepdims=True)
     slope, offset = gain * contrast, gain * middle * (1 - contrast)
     changed = photos * slope.astype(np.float32) + offset.astype(np.float32)
-    return np.clip(changed, 0, 255, out=changed)
+    return np.asarray(np.clip(changed, 0, 255))

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bundle.atomic import write_json
 from bundle.errors import UsageError
 
-_QUESTION = "run.json"
+_QUESTION, _CACHE = "run.json", ".features"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that is under way.
+
+    Attributes:
+        folder: Its checkpoints, one ``<phase>.npz`` for each phase.
+        cache: Features of photos, which all bundles beside this one share; can be removed at any time.
+        resumed: Whether the folder was there.
+    """
+
+    folder: Path
+    cache: Path
+    resumed: bool
 
 
 def run_folder(out: Path) -> Path:
@@ -18,34 +34,29 @@ def run_folder(out: Path) -> Path:
     return out.parent / f".{out.name}.run"
 
 
-def open_run(out: Path, asked: dict[str, Any]) -> tuple[Path, bool]:
+def open_run(out: Path, asked: dict[str, Any]) -> Run:
     """Begin the training of `out`, or go on with one that was killed.
 
     Args:
         out: The bundle to be.
         asked: Everything that decides the result, as a JSON document.
 
-    Returns:
-        The run's folder, and whether it was there.
-
     Raises:
-        UsageError: `out` exists, or an unfinished run there was asked for something else.
+        UsageError: An unfinished run there was asked for something else.
     """
-    if out.exists():
-        raise UsageError(f"{out} exists already.", remedy="Choose another --out, or remove the folder first.")
     folder = run_folder(out)
     question = folder / _QUESTION
     if not question.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         write_json(question, asked)
-        return folder, False
+        return Run(folder, out.parent / _CACHE, resumed=False)
     before = json.loads(question.read_text(encoding="utf-8"))
     if differing := _differences(before, json.loads(json.dumps(asked))):
         raise UsageError(
             f"{folder} holds an unfinished training with another {', '.join(differing)}.",
             remedy=f"Repeat its options to go on with it, or remove the folder to start again: rm -r {folder}",
         )
-    return folder, True
+    return Run(folder, out.parent / _CACHE, resumed=True)
 
 
 def close_run(out: Path) -> None:

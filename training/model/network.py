@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,12 +81,18 @@ def tail_of(network: keras.Model) -> keras.Model:
     return keras.Model(activations, logits, name="tail")
 
 
-def predict(model: keras.Model, inputs: NDArray[np.generic], batch: int = 64) -> NDArray[np.float32]:
-    """Return the model's outputs, float32 [N, ...], in inference mode."""
-    parts = [
-        model.predict_on_batch(np.asarray(inputs[start : start + batch], dtype=np.float32))
-        for start in range(0, len(inputs), batch)
-    ]
+def predict(
+    model: keras.Model,
+    inputs: NDArray[np.generic],
+    batch: int = 64,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Return the model's outputs, float32 [N, ...], in inference mode; `progress` is called with (photos, in all)."""
+    parts = []
+    for start in range(0, len(inputs), batch):
+        parts.append(model.predict_on_batch(np.asarray(inputs[start : start + batch], dtype=np.float32)))
+        if progress:
+            progress(min(start + batch, len(inputs)), len(inputs))
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 

@@ -66,9 +66,7 @@ def _from_file(path: Path, alpha: float, size: int) -> keras.Model:
 
     if not path.is_file():
         raise DataError(f"The weights file {path} does not exist.", remedy="--weights takes imagenet, none or a FILE.")
-    model = keras.applications.MobileNetV2(
-        input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None
-    )
+    model = keras.applications.MobileNetV2(input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None)
     try:
         model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:

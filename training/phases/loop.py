@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -123,7 +124,7 @@ class Loop:
         with self.reporter.progress(phase.title) as update:
             while not self._is_over(phase, state):
                 done = len(state.history) * steps
-                state = self._epoch(phase, state, lambda step, done=done: update(done + step, phase.epochs * steps))
+                state = self._epoch(phase, state, partial(_advance, update, done, phase.epochs * steps))
                 save_state(path, state)
         state = replace(state, finished=True, variables=(), optimizer=())
         save_state(path, state)
@@ -142,12 +143,15 @@ class Loop:
             logs.append(self._step(phase, indices, random))
             update(len(logs))
         answering, logits = _answers(phase)
+        loss, accuracy, auc = self._validate(logits)
         measured = EpochFigures(
             phase.name,
             epoch,
             float(np.mean([one["loss"] for one in logs])),
             float(np.mean([one["accuracy"] for one in logs])),
-            **self._validate(logits),
+            loss,
+            accuracy,
+            auc,
             seconds=round(time.perf_counter() - started, 3),
         )
         self.reporter.say(f"{phase.name} {epoch}/{phase.epochs}: {_words(measured)}")
@@ -166,13 +170,11 @@ class Loop:
         for step in range(steps_per_epoch(len(order), self.batch)):
             yield order[step * self.batch : (step + 1) * self.batch]
 
-    def _validate(self, logits: NDArray[np.float32]) -> dict[str, float | None]:
-        found = figures(Predictions(at_temperature(logits, 1.0), self.targets.validation, (0,), 0.5))
-        return {
-            "val_loss": found["nll"],
-            "val_accuracy": found["accuracy"],
-            "val_macro_auc": found["macro_roc_auc"],
-        }
+    def _validate(self, logits: NDArray[np.float32]) -> tuple[float, float, float | None]:
+        """Return loss, accuracy and macro ROC AUC of the validation photos."""
+        truth = self.targets.validation
+        found = figures(Predictions(at_temperature(logits, 1.0), truth, positive=(0,), threshold=0.5))
+        return found["nll"] or 0.0, found["accuracy"] or 0.0, found["macro_roc_auc"]
 
 
 def steps_per_epoch(photos: int, batch: int) -> int:
@@ -186,6 +188,10 @@ def class_weights(targets: NDArray[np.int64], classes: int, balance: str) -> NDA
     power = {"none": 0.0, "sqrt": 0.5, "full": 1.0}[balance]
     weights = np.maximum(counts, 1) ** -power
     return np.asarray(weights / (weights * counts).sum() * counts.sum(), dtype=np.float32)
+
+
+def _advance(update: Callable[[int, int], None], done: int, total: int, step: int) -> None:
+    update(done + step, total)
 
 
 def _entropy(seed: int, phase: str, epoch: int) -> int:

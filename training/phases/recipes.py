@@ -41,9 +41,7 @@ def last_four_phase(network: keras.Model, recipe: Recipe, train: Sequence[Featur
     return Phase("last4", "Last four layers", model, recipe.tuning_epochs, inputs, validation.activations)
 
 
-def all_phase(
-    network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], validation: NDArray[np.uint8]
-) -> Phase:
+def all_phase(network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], validation: NDArray[np.uint8]) -> Phase:
     """Train every layer: AdamW, warm-up and cosine, stronger augmentation, a moving average of the weights."""
     steps = recipe.tuning_epochs * steps_per_epoch(len(train), recipe.batch)
     _compile(network, _adamw_with_cosine(recipe.tuning_rate, steps), recipe.label_smoothing)

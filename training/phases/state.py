@@ -109,3 +109,9 @@ def load_state(path: Path) -> PhaseState:
             for group in ("variables", "optimizer", "best")
         }
     return PhaseState(tuple(EpochFigures(**one) for one in meta["history"]), meta["finished"], **groups)
+
+
+def seconds_spent(folder: Path) -> float:
+    """Return the seconds that the epochs of a run have taken so far."""
+    states = [load_state(path) for path in folder.glob("*.npz")]
+    return sum(figures.seconds for state in states for figures in state.history)

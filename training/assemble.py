@@ -1,0 +1,195 @@
+"""From a trained network to a bundle on disk, whole or absent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.atomic import atomic_directory
+from bundle.errors import BundleError
+from bundle.manifest import Calibration, DatasetSpec, Decision, Manifest, ModelSpec, SplitSpec
+from bundle.probabilities import scores
+from bundle.store import Bundle, file_entries, write_manifest
+from training.curves import draw_curves, write_history
+from training.data.splits import write_split
+from training.evaluation.calibration import fit_temperature
+from training.evaluation.evaluation import Evaluation, Scored, evaluate
+from training.evaluation.files import write_evaluation
+from training.evaluation.model_card import read_licence, render_model_card
+from training.evaluation.threshold import choose_threshold
+from training.fit import Trained
+from training.golden import choose_calibration, choose_golden, write_golden_set
+from training.model.calibrated import calibrated_model
+from training.model.network import class_logits, predict
+from training.parts import Parts, Photos
+from training.phases.loop import Reporter
+from training.provenance import provenance
+from training.request import Request
+
+if TYPE_CHECKING:
+    import keras
+
+VERSION = "1.0.0"
+MODEL, SPLIT = "model.keras", "split.csv"
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The saved model, read back, with what was chosen for it on the validation photos."""
+
+    model: keras.Model
+    temperature: float
+    decision: Decision
+
+
+def assemble(request: Request, parts: Parts, trained: Trained, reporter: Reporter) -> Bundle:
+    """Calibrate and score the network, and write everything that a bundle holds.
+
+    Args:
+        request: What was asked.
+        parts: The photos.
+        trained: The network with its best weights.
+        reporter: What a person sees.
+
+    Raises:
+        BundleError: The saved model, read back, does not answer as the one in memory.
+    """
+    with atomic_directory(request.out) as folder:
+        calibrated = _calibrate(request, parts.validation, trained.network, folder / MODEL)
+        answers = _answers(calibrated.model, parts.test, reporter)
+        evaluation = _evaluate(parts.test, answers, calibrated)
+        write_split(parts.test.split, folder / SPLIT)
+        _write_golden(folder / "golden", parts.test, answers, request.recipe.seed)
+        _write_calibration(folder / "calibration", parts.train, request.recipe.seed)
+        manifest = _manifest(request, parts, trained, calibrated, evaluation=evaluation, folder=folder)
+        words = training_in_words(request, trained)
+        card = render_model_card(manifest, evaluation.report, words, read_licence(request.data))
+        write_evaluation(folder / "evaluation", evaluation, card)
+        draw_curves(folder / "evaluation" / "curves.png", trained.history)
+        write_history(folder / "evaluation" / "history.csv", trained.history)
+        write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))
+    return Bundle.open(request.out)
+
+
+def _calibrate(request: Request, validation: Photos, network: keras.Model, path: Path) -> Calibrated:
+    """Save the model with the temperature that fits the validation photos; choose the threshold of what was saved."""
+    logits = class_logits(predict(network, validation.tensors))
+    temperature = fit_temperature(logits, validation.targets)
+    model = _saved(calibrated_model(network, temperature), path, validation.tensors[:8])
+    positive = validation.split.dataset.task.spec.positive_indices
+    score = scores(predict(model, validation.tensors), positive)
+    is_positive = np.isin(validation.targets, positive)
+    threshold = choose_threshold(score, is_positive, request.target_sensitivity)
+    return Calibrated(model, temperature, Decision(threshold=threshold, target_sensitivity=request.target_sensitivity))
+
+
+def _saved(model: keras.Model, path: Path, tensors: NDArray[np.uint8]) -> keras.Model:
+    import keras
+
+    model.save(path)
+    read_back = keras.saving.load_model(path, compile=False)
+    if not np.array_equal(predict(read_back, tensors), predict(model, tensors)):
+        raise BundleError(
+            f"{path.name}, read back from disk, does not answer as the model in memory.",
+            remedy="Keras' own save and load disagree: compare the installed version with constraints.txt.",
+        )
+    return read_back
+
+
+def _answers(model: keras.Model, photos: Photos, reporter: Reporter) -> NDArray[np.float32]:
+    tensors = photos.tensors
+    with reporter.progress("Scoring the test part") as update:
+        return predict(model, tensors, progress=update)
+
+
+def _evaluate(test: Photos, answers: NDArray[np.float32], calibrated: Calibrated) -> Evaluation:
+    dataset = test.split.dataset
+    scored = Scored(
+        data=dataset.name,
+        part=test.part,
+        photo_ids=[record.photo_id for record in test.records],
+        lesions=[record.lesion_id for record in test.records],
+        truth=test.targets,
+    )
+    return evaluate(answers, scored, dataset.task.spec, calibrated.decision, temperature=calibrated.temperature)
+
+
+def _write_golden(folder: Path, test: Photos, answers: NDArray[np.float32], seed: int) -> None:
+    chosen = choose_golden(test.targets, seed)
+    write_golden_set(
+        folder,
+        [test.records[index] for index in chosen],
+        [test.labels[index] for index in chosen],
+        test.tensors[chosen],
+        answers[chosen],
+    )
+
+
+def _write_calibration(folder: Path, train: Photos, seed: int) -> None:
+    folder.mkdir()
+    np.save(folder / "tensors.npy", train.some_tensors(choose_calibration(len(train.records), seed)))
+
+
+def _manifest(
+    request: Request,
+    parts: Parts,
+    trained: Trained,
+    calibrated: Calibrated,
+    *,
+    evaluation: Evaluation,
+    folder: Path,
+) -> Manifest:
+    recipe = request.recipe
+    return Manifest(
+        name=request.name,
+        version=VERSION,
+        task=parts.test.split.dataset.task.spec,
+        preprocessing=recipe.preprocessing,
+        model=ModelSpec(alpha=recipe.alpha, parameters=int(calibrated.model.count_params()), weights=trained.weights),
+        calibration=Calibration(temperature=calibrated.temperature),
+        decision=calibrated.decision,
+        dataset=_dataset(parts),
+        metrics=evaluation.metrics("test"),
+        provenance=provenance(request.command, recipe.seed, trained.seconds),
+        files=file_entries(folder),
+    )
+
+
+def _dataset(parts: Parts) -> DatasetSpec:
+    split, dataset = parts.test.split, parts.test.split.dataset
+    lesions = len({record.lesion_id for record in dataset.records})
+    return DatasetSpec(
+        name=dataset.name,
+        reader=dataset.report.reader,
+        fingerprint=dataset.fingerprint,
+        photos=len(dataset.records),
+        lesions=lesions,
+        dropped=dict(dataset.report.dropped),
+        split=SplitSpec(file=SPLIT, seed=split.seed or 0, photos=split.photos(), lesions=split.lesions()),
+    )
+
+
+def training_in_words(request: Request, trained: Trained) -> dict[str, object]:
+    """Return what the training did, for the model card's table."""
+    recipe = request.recipe
+    words: dict[str, object] = {}
+    phases = {
+        "head": f"classification layer on frozen features, Adam {recipe.learning_rate:g}, {recipe.views} views a photo",
+        "last4": f"last four layers of the trunk with it, Adam {recipe.tuning_rate:g}",
+        "all": f"all layers, AdamW {recipe.tuning_rate:g} with warm-up and cosine, moving average of the weights, "
+        f"label smoothing {recipe.label_smoothing:g}",
+    }
+    for number, name in enumerate(dict.fromkeys(one.phase for one in trained.history), start=1):
+        epochs = [one for one in trained.history if one.phase == name]
+        kept = max(epochs, key=lambda one: one.rank).epoch
+        words[f"Phase {number}"] = f"{phases[name]}; {len(epochs)} epochs, epoch {kept} kept"
+    return {
+        **words,
+        "Batch": recipe.batch,
+        "Class weights": {"none": "equal", "sqrt": "1/sqrt(photos)", "full": "1/photos"}[recipe.balance],
+        "Kept epoch": "highest macro ROC AUC on validation photos, then lowest loss",
+    }

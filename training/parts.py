@@ -1,0 +1,83 @@
+"""The photos of the three parts of a split, decoded when they are first needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.hashing import sha256_json
+from bundle.manifest import Part, Preprocessing
+from training.data.photos import load_tensors
+from training.data.records import Record
+from training.data.splits import Split
+from training.features import PhotoSource
+from training.phases.loop import Reporter
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The photos of one part, decoded when they are first needed.
+
+    Attributes:
+        split: The data set and its parts.
+        part: Which.
+        preprocessing: What they go through.
+        jobs: Threads that decode; None for one per processor.
+        reporter: Where the progress is shown.
+    """
+
+    split: Split
+    part: Part
+    preprocessing: Preprocessing
+    jobs: int | None
+    reporter: Reporter
+
+    @cached_property
+    def tensors(self) -> NDArray[np.uint8]:
+        """The model's inputs, uint8 [N, S, S, 3]."""
+        with self.reporter.progress(f"Preparing {self.part} photos") as update:
+            return load_tensors(self.records, self.preprocessing, jobs=self.jobs, progress=update)
+
+    def some_tensors(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the model's inputs of a few photos, uint8 [n, S, S, 3], without decoding the others."""
+        if "tensors" in vars(self):
+            return self.tensors[indices]
+        return load_tensors([self.records[index] for index in indices], self.preprocessing, jobs=self.jobs)
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """What the photos are."""
+        return self.split.records(self.part)
+
+    @property
+    def labels(self) -> list[str]:
+        """The task's label id of each photo."""
+        return [self.split.dataset.task.spec.ids[index] for index in self.targets]
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """Class indices, int64 [N]."""
+        return self.split.dataset.targets()[self.split.indices(self.part)]
+
+    @property
+    def source(self) -> PhotoSource:
+        """The photos, as the feature cache identifies them."""
+        key = {
+            "dataset": self.split.dataset.fingerprint,
+            "part": self.part,
+            "photos": sha256_json([[record.photo_id, record.sha256] for record in self.records]),
+            "preprocessing": self.preprocessing.model_dump(),
+        }
+        return PhotoSource(key, len(self.records), lambda: self.tensors)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The photos of the three parts."""
+
+    train: Photos
+    validation: Photos
+    test: Photos

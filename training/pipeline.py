@@ -1,0 +1,90 @@
+"""The whole of a training: read, split, fit, calibrate, score, and write the bundle."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bundle.errors import DataError
+from bundle.hashing import sha256_json
+from bundle.manifest import Part
+from bundle.store import Bundle
+from training.assemble import assemble
+from training.data.dataset import read_dataset
+from training.data.sources import open_dataset
+from training.data.splits import Split, split_dataset
+from training.data.tasks import load_task
+from training.fit import fit
+from training.model.weights import describe_weights
+from training.parts import Parts, Photos
+from training.phases.loop import Reporter
+from training.request import Request
+from training.run import close_run, open_run
+
+
+def train(request: Request, reporter: Reporter) -> Bundle:
+    """Train a model and write its bundle; a killed training of the same request goes on where it was.
+
+    The training's state is kept in a hidden sibling of the bundle, ``.<name>.run``, until the bundle is written.
+
+    Raises:
+        UsageError: The bundle exists, an unfinished training there was asked for something else, or an option is out
+            of range.
+        DataError: The photos, the task or the weights cannot be used.
+    """
+    weights = describe_weights(request.recipe.weights)
+    split = _read(request, reporter)
+    run = open_run(request.out, _asked(request, split, weights))
+    if run.resumed:
+        reporter.say(f"Going on with the training in {run.folder}.")
+    parts = _parts(request, split, reporter)
+    trained = fit(request.recipe, parts, run, reporter)
+    bundle = assemble(request, parts, trained, reporter)
+    close_run(request.out)
+    return bundle
+
+
+def _read(request: Request, reporter: Reporter) -> Split:
+    task = load_task(request.task)
+    source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
+    with reporter.progress("Reading photos") as update:
+        dataset = read_dataset(
+            source, task, require_metadata=request.require_metadata, jobs=request.jobs, progress=update
+        )
+    reporter.say(dataset.report.to_text())
+    split = split_dataset(dataset, seed=request.recipe.seed)
+    _check_parts(split)
+    return split
+
+
+def _check_parts(split: Split) -> None:
+    """Refuse at once what would fail after an hour of training."""
+    spec, targets = split.dataset.task.spec, split.dataset.targets()
+    counts = {part: np.bincount(targets[split.indices(part)], minlength=len(spec.ids)) for part in split.photos()}
+    if absent := [label for label, count in zip(spec.ids, counts["train"], strict=True) if not count]:
+        raise DataError(
+            f"{split.dataset.name} has no training photo of {', '.join(absent)}.",
+            remedy="Add photos of it, or name a --task without it.",
+        )
+    validation = counts["validation"]
+    if not 0 < validation[list(spec.positive_indices)].sum() < validation.sum() or not counts["test"].sum():
+        raise DataError(
+            f"{split.dataset.name} has too few photos: validation needs some with and some without a positive label "
+            f"({', '.join(spec.positive)}), and the test part needs some.",
+            remedy="Add photos of more lesions.",
+        )
+
+
+def _parts(request: Request, split: Split, reporter: Reporter) -> Parts:
+    def photos(part: Part) -> Photos:
+        return Photos(split, part, request.recipe.preprocessing, request.jobs, reporter)
+
+    return Parts(photos("train"), photos("validation"), photos("test"))
+
+
+def _asked(request: Request, split: Split, weights: str) -> dict[str, object]:
+    return {
+        "recipe": {**request.recipe.to_json(), "weights": weights},
+        "task": split.dataset.task.spec.model_dump(mode="json"),
+        "dataset": split.dataset.fingerprint,
+        "split": sha256_json(split.parts),
+    }
