@@ -81,7 +81,8 @@ def _settle(out: Path) -> None:
     root = document["itemInfoEntries"][document["rootModelIdentifier"]]
     entries = {_identifier(out, item): item for item in document["itemInfoEntries"].values()}
     document |= {"itemInfoEntries": entries, "rootModelIdentifier": _identifier(out, root)}
-    manifest.write_text(json.dumps(document, indent=4, sort_keys=True))
+    # In the very form that coremltools writes, since it writes the manifest anew whenever it opens a package.
+    manifest.write_text(json.dumps(document, indent=4, sort_keys=True) + "\n")
 
 
 def _identifier(out: Path, item: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bundle.errors import ExportError
 from bundle.export_record import OperatorCount
-from exporters.mil.package import open_package
+from exporters.mil.package import Package, open_package
 from exporters.mil.values import Array, TensorType, ValueReader, tensor_type
 from exporters.mil.weights import CONSTANT_OPERATORS
 
@@ -116,25 +116,39 @@ def read_program(path: Path) -> tuple[Program, ImageInput]:
     """
     package = open_package(path)
     spec = package.read_spec()
+    program = program_from_spec(package, spec)
+    return program, _image_input(path, spec, program)
+
+
+def program_from_spec(package: Package, spec: Any) -> Program:
+    """Read the ML Program of a parsed model file, whatever its inputs.
+
+    Args:
+        package: The package, for its weights.
+        spec: Its ``CoreML.Specification.Model``.
+
+    Raises:
+        ExportError: The model is no ML Program, or its constants are damaged.
+    """
     if spec.WhichOneof("Type") != "mlProgram" or "main" not in spec.mlProgram.functions:
-        raise ExportError(f"{path} holds no ML Program with a main function.", remedy="Export it for iOS 16 or later.")
+        raise ExportError(
+            f"{package.path} holds no ML Program with a main function.", remedy="Export it for iOS 16 or later."
+        )
     function = spec.mlProgram.functions["main"]
     block = function.block_specializations[function.opset]
     reader = _BlockReader(ValueReader(package))
-    for variable in function.inputs:
-        reader.types[variable.name] = tensor_type(variable.type)
+    reader.types.update({variable.name: tensor_type(variable.type) for variable in function.inputs})
     for operation in block.operations:
         reader.add(operation)
-    program = Program(
-        path,
-        tuple(v.name for v in function.inputs),
-        tuple(reader.operations),
-        reader.constants,
-        reader.types,
-        tuple(block.outputs),
-        reader.operator_counts(),
+    return Program(
+        path=package.path,
+        inputs=tuple(variable.name for variable in function.inputs),
+        operations=tuple(reader.operations),
+        constants=reader.constants,
+        types=reader.types,
+        outputs=tuple(block.outputs),
+        counts=reader.operator_counts(),
     )
-    return program, _image_input(path, spec, program)
 
 
 def _image_input(path: Path, spec: Any, program: Program) -> ImageInput:
@@ -153,6 +167,17 @@ def _image_input(path: Path, spec: Any, program: Program) -> ImageInput:
     return ImageInput(inputs[0].name, int(image.height), int(image.width), layout)
 
 
+# The parameter of a compressed weight that holds the stored numbers.
+_STORED = {
+    "constexpr_affine_dequantize": "quantized_data",
+    "constexpr_blockwise_shift_scale": "data",
+    "constexpr_lut_to_dense": "indices",
+    "constexpr_lut_to_sparse": "indices_nonzero_data",
+    "constexpr_sparse_blockwise_shift_scale": "nonzero_data",
+    "constexpr_sparse_to_dense": "nonzero_data",
+}
+
+
 class _BlockReader:
     """Sorts a block's operations into constants, decoded at once, and those that get executed."""
 
@@ -167,8 +192,9 @@ class _BlockReader:
         """Take the next operation of the block."""
         outputs = tuple(output.name for output in proto.outputs)
         self.types.update({output.name: tensor_type(output.type) for output in proto.outputs})
-        name = self._values.read(proto.attributes["name"]).item() if "name" in proto.attributes else outputs[0]
-        inputs = {key: self._bind(argument, f"{outputs[0]}.{key}") for key, argument in proto.inputs.items()}
+        defined = "".join(outputs[:1])  # unique in the program, as an operation's own name need not be
+        name = self._values.read(proto.attributes["name"]).item() if "name" in proto.attributes else defined
+        inputs = {key: self._bind(argument, f"{defined}.{key}") for key, argument in proto.inputs.items()}
         operation = Operation(proto.type, name, inputs, outputs)
         if proto.type in CONSTANT_OPERATORS:
             self._decode(operation, proto)
@@ -211,17 +237,16 @@ class _BlockReader:
 
     def _precision(self, operation: Operation, proto: Any) -> str:
         """Return the stored type of compressed weights, else the type that the operation computes in."""
-        stored = {"constexpr_lut_to_dense": self._palette, "constexpr_affine_dequantize": self._stored}
-        if operation.type in stored:
-            return stored[operation.type](operation, proto)
-        kind = self.types[operation.outputs[0]].dtype
-        numeric = [self.types[names[0]].dtype for names in operation.inputs.values()]
-        return kind if kind not in {"string", "other"} else next(d for d in numeric if d.startswith("fp"))
+        if operation.type in _STORED:
+            return self._stored(operation, proto)
+        variables = [*operation.outputs, *(name for names in operation.inputs.values() for name in names)]
+        kinds = [self.types[name].dtype for name in variables if name in self.types]
+        return next((kind for kind in kinds if kind not in {"string", "other"}), "none")
 
     def _stored(self, operation: Operation, proto: Any) -> str:
-        return tensor_type(proto.attributes["quantized_data"].type).dtype
-
-    def _palette(self, operation: Operation, proto: Any) -> str:
-        if "indices" in operation.inputs:
-            return self.types[operation.inputs["indices"][0]].dtype
-        return f"uint{tensor_type(proto.attributes['lut'].type).shape[0].bit_length() - 1}"
+        parameter = _STORED[operation.type]
+        if parameter in operation.inputs:
+            return self.types[operation.inputs[parameter][0]].dtype
+        if operation.type == "constexpr_lut_to_dense":  # iOS 16 packs the indices into bytes
+            return f"uint{tensor_type(proto.attributes['lut'].type).shape[0].bit_length() - 1}"
+        return tensor_type(proto.attributes[parameter].type).dtype
