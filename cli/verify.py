@@ -37,7 +37,7 @@ def verify(
 
     opened = Bundle.open(bundle)
     rules = read_policy(policy or BUILT_IN)
-    exports = _selected(opened, to, precision)
+    exports = selected(opened, to, precision)
     reference = _data_reference(opened, data, part) if data else golden_reference(opened)
     results: list[tuple[Export, Parity]] = []
     for export in exports:
@@ -49,7 +49,12 @@ def verify(
     raise typer.Exit(int(any(parity.status == "fail" for _, parity in results)))
 
 
-def _selected(bundle: Bundle, to: list[str] | None, precision: list[str] | None) -> list[Export]:
+def selected(bundle: Bundle, to: list[str] | None, precision: list[str] | None) -> list[Export]:
+    """Return the exports of a bundle that ``--to`` and ``--precision`` name.
+
+    Raises:
+        UsageError: There are none.
+    """
     from bundle.errors import UsageError
     from exporters.registry import select
 

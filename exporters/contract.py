@@ -137,8 +137,12 @@ class Target(Protocol):
         """Read back the artifact in `folder`."""
         ...
 
-    def execution(self, folder: Path) -> Execution:
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
         """Load the artifact in `folder` with the best runtime that this machine has.
+
+        Args:
+            folder: The artifact's folder.
+            threads: CPU threads, where the runtime leaves a choice; None is the runtime's own default.
 
         Raises:
             UnavailableError: This machine has none; the message says what is missing.

@@ -62,7 +62,7 @@ class CoreML:
             operators=program.counts,
         )
 
-    def execution(self, folder: Path) -> Execution:
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
         """Load ``model.mlpackage`` with Core ML on a Mac, else with the reference that executes its ML Program."""
         from exporters.coreml.device import CoreMLRuntime, coreml_unavailable
         from exporters.mil.reference import MilReference

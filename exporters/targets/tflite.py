@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from exporters.contract import Capabilities, Description, Execution, Recipe, Source
+from exporters.machine import lacking
 
 _INT8 = {
     "quantizer": "litert-quantizer",
@@ -64,23 +66,18 @@ class TFLite:
 
         return describe(folder / self.capabilities.artifact)
 
-    def execution(self, folder: Path) -> Execution:
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
         """Load ``model.tflite`` with LiteRT."""
         from runtimes.litert import LiteRT
 
-        return Execution(LiteRT(folder / self.capabilities.artifact), "host-runtime", _REASON)
+        return Execution(LiteRT(folder / self.capabilities.artifact, threads), "host-runtime", _REASON)
 
     def unavailable(self) -> str:
-        """Return which package this machine lacks for converting, or an empty string."""
-        from importlib.util import find_spec
-
-        missing = [name for name in ("tensorflow", "litert_quantizer", "ai_edge_litert") if find_spec(name) is None]
-        return f"not installed: {', '.join(missing)}; pip install 'dermport[export]'" if missing else ""
+        """Return which packages this machine lacks for converting, or an empty string."""
+        return lacking("tensorflow", "litert_quantizer", "ai_edge_litert")
 
     def runs_here(self) -> str:
         """Return how this machine executes the artifacts."""
-        from importlib.util import find_spec
-
         if find_spec("ai_edge_litert") is None:
             return "no: LiteRT is not installed; pip install 'dermport[phone]'"
         return f"host-runtime: {_REASON}"
