@@ -40,7 +40,7 @@ class OnnxRuntime:
         except Exception as error:  # ONNX Runtime raises errors of a dozen types, none with a common base
             raise ExportError(f"{path} cannot be executed: {error}.", remedy="Run `dermport export` again.") from error
         self.name = f"ONNX Runtime {ort.__version__}"
-        self._input = self._session.get_inputs()[0].name
+        self._input = self._session.get_inputs()[0]
 
     def __enter__(self) -> OnnxRuntime:
         return self
@@ -51,8 +51,16 @@ class OnnxRuntime:
         del self._session
 
     def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, S, S, 3] RGB."""
-        (result,) = self._session.run(None, {self._input: tensors.astype(np.float32)})
+        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, S, S, 3] RGB.
+
+        Raises:
+            ExportError: The photos are not of the size that the file takes.
+        """
+        if list(tensors.shape[1:]) != self._input.shape[1:]:
+            raise ExportError(f"The model takes photos of {self._input.shape[1:]}, not of {list(tensors.shape[1:])}.")
+        if not len(tensors):
+            return np.empty((0, len(self.labels)), np.float32)
+        (result,) = self._session.run(None, {self._input.name: tensors.astype(np.float32)})
         return np.asarray(result, dtype=np.float32)
 
 

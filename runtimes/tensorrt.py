@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,7 +36,7 @@ class TensorRTEngine:
         self._largest = record.batch[2]
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
         self._engine = self._runtime.deserialize_cuda_engine((folder / ENGINE).read_bytes())
-        self._context: Any = self._engine.create_execution_context() if self._engine else None
+        self._context: Any = None if self._engine is None else self._engine.create_execution_context()
         if self._context is None:
             raise EngineMismatchError(f"TensorRT {record.tensorrt} refuses {folder / ENGINE}.", remedy=REBUILD)
         self._stream, self._input, self._output = _buffers()
@@ -73,8 +75,9 @@ class TensorRTEngine:
 
 
 def _buffers() -> tuple[Any, Any, Any]:
-    try:
-        from polygraphy.cuda import DeviceArray, Stream
-    except ImportError as error:
-        raise UnavailableError("polygraphy is not installed.", remedy="pip install 'dermport[jetson]'") from error
-    return Stream(), DeviceArray(), DeviceArray()
+    with contextlib.redirect_stdout(sys.stderr):  # Polygraphy logs to stdout, which belongs to --json
+        try:
+            from polygraphy.cuda import DeviceArray, Stream
+        except ImportError as error:
+            raise UnavailableError("polygraphy is not installed.", remedy="pip install 'dermport[jetson]'") from error
+        return Stream(), DeviceArray(), DeviceArray()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ def float_model(source: Source) -> onnx.ModelProto:
     except Exception as error:  # tf2onnx and ONNX Runtime raise errors of many types
         raise ExportError(f"The Keras model cannot be converted to ONNX: {error}.") from error
     _name_batch(model)
+    _number_names(model)
     stamp(model, source, "fp32")
     return model
 
@@ -86,3 +88,27 @@ def _name_batch(model: onnx.ModelProto) -> None:
     for tensor in (*model.graph.input, *model.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "N"
     del model.graph.value_info[:]  # their own names for the batch contradict "N"; checkers infer them anew
+
+
+def _number_names(model: onnx.ModelProto) -> None:
+    """Name nodes by type and place (``Conv_7``), their outputs alike, constants by their reader (``Conv_7.1``).
+
+    tf2onnx's own names count on from one conversion to the next, so that no two files would be equal.
+    """
+    names = {INPUT: INPUT, OUTPUT: OUTPUT}
+    counts: Counter[str] = Counter()
+    for node in model.graph.node:
+        counts[node.op_type] += 1
+        node.name = f"{node.op_type}_{counts[node.op_type]}"
+        for place, name in enumerate(node.input):
+            names.setdefault(name, f"{node.name}.{place}")
+        names.update({name: node.name for name in node.output if name not in names})
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    constants = sorted(model.graph.initializer, key=lambda tensor: names[tensor.name])
+    for tensor in constants:
+        tensor.name = names[tensor.name]
+    ordered = [type(tensor).FromString(tensor.SerializeToString()) for tensor in constants]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(ordered)
+    model.graph.name, model.graph.doc_string = "dermport", ""

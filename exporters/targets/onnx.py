@@ -62,15 +62,21 @@ class Onnx:
             operators=operators(model),
         )
 
-    def execution(self, folder: Path) -> Execution:
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
         """Load ``model.onnx`` with ONNX Runtime."""
         from runtimes.onnxruntime import OnnxRuntime
 
-        return Execution(OnnxRuntime(folder / self.capabilities.artifact), "host-runtime")
+        return Execution(OnnxRuntime(folder / self.capabilities.artifact, threads), "host-runtime")
 
     def unavailable(self) -> str:
         """Return which packages this machine lacks for converting, or an empty string."""
         return missing_packages()
+
+    def runs_here(self) -> str:
+        """Return how this machine executes the artifacts."""
+        if find_spec("onnxruntime") is None:
+            return "no: ONNX Runtime is not installed; pip install 'dermport[server]'"
+        return "host-runtime: ONNX Runtime on the CPU"
 
 
 def missing_packages() -> str:

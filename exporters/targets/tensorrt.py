@@ -57,20 +57,30 @@ class TensorRT:
         kit, graph = read_kit(folder), Onnx().describe(folder)
         return Description(graph.inputs, graph.outputs, graph.operators, kit.built, kit.not_built_because)
 
-    def execution(self, folder: Path) -> Execution:
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
         """Load the engine, rebuilt if it is stale; without TensorRT, a GPU or an engine, the kit's own ONNX."""
         from exporters.tensorrt.builder import engine_for
         from runtimes.onnxruntime import OnnxRuntime
         from runtimes.tensorrt import TensorRTEngine
 
         if reason := _no_engine(folder):
-            return Execution(OnnxRuntime(folder / self.capabilities.artifact), "host-proxy", reason)
+            return Execution(OnnxRuntime(folder / self.capabilities.artifact, threads), "host-proxy", reason)
         engine_for(folder, logging.getLogger("dermport").warning)
         return Execution(TensorRTEngine(folder), "device")
 
     def unavailable(self) -> str:
         """Return which packages this machine lacks for writing a kit, or an empty string."""
         return missing_packages()
+
+    def runs_here(self) -> str:
+        """Return how this machine executes the artifacts."""
+        from runtimes.engine import this_machine
+
+        try:
+            machine = this_machine()
+        except UnavailableError as error:
+            return f"host-proxy: the kit's ONNX by ONNX Runtime ({error.message})"
+        return f"device: TensorRT {machine.tensorrt} on {machine.gpu}, once the engine is built"
 
     def _write_kit(self, source: Source, recipe: Recipe, folder: Path) -> None:
         from bundle.hashing import sha256_file

@@ -6,7 +6,9 @@ it is asked for, and what is recorded about the result.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,10 +24,10 @@ from exporters.tensorrt.kit import Kit, read_kit, write_kit
 from runtimes.engine import ENGINE, SIDECAR, EngineRecord, Machine, checked_engine, load_tensorrt, this_machine
 
 
-def default_timing_cache() -> Path:
-    """Return where tactic timings are kept between builds: they are the slow part, and good for every model."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "dermport" / "tensorrt.timing-cache"
+def default_timing_cache(machine: Machine) -> Path:
+    """Return where tactic timings are kept between builds: they are what takes long, and good for every model."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "dermport" / f"tensorrt-{machine.tensorrt}-sm{machine.compute_capability}.timing-cache"
 
 
 def engine_for(folder: Path, report: Callable[[str], None] = lambda _: None) -> Path:
@@ -66,7 +68,8 @@ def build_engine(folder: Path, *, workspace_mib: int | None = None, timing_cache
     if sha256_file(folder / kit.onnx) != kit.onnx_sha256:
         raise IntegrityError(f"{folder / kit.onnx} is not the file that the kit describes.", remedy="Export it again.")
     started = time.perf_counter()
-    engine = _serialised(folder, kit, machine, workspace_mib, timing_cache or default_timing_cache())
+    with contextlib.redirect_stdout(sys.stderr):  # Polygraphy logs to stdout, which belongs to --json
+        engine = _serialised(folder, kit, machine, workspace_mib, timing_cache or default_timing_cache(machine))
     seconds = round(time.perf_counter() - started, 2)
     record = _record(kit, machine, engine, workspace_mib, seconds)
     write_bytes(folder / ENGINE, engine)
@@ -97,15 +100,12 @@ def _serialised(folder: Path, kit: Kit, machine: Machine, workspace_mib: int | N
 
 
 def _polygraphy() -> tuple[Any, type[Exception]]:
-    """Return Polygraphy's TensorRT backend and its error; its log goes to `logging`, not to stdout."""
+    """Return Polygraphy's TensorRT backend and its error."""
     try:
-        from polygraphy.logger import G_LOGGER
+        from polygraphy.backend import trt
+        from polygraphy.exception import PolygraphyException
     except ImportError as error:
         raise UnavailableError("polygraphy is not installed.", remedy="pip install 'dermport[jetson]'") from error
-    G_LOGGER.use_python_logging_system = True
-    from polygraphy.backend import trt
-    from polygraphy.exception import PolygraphyException
-
     return trt, PolygraphyException
 
 
