@@ -44,9 +44,9 @@ def benchmark(
 
 
 def _print_table(result: Benchmark) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("artifact", "KiB", "first answer", "memory", "batch", "median", "p90", "ratio")
+    table = Table(Column("artifact", no_wrap=True), "KiB", "first answer", "memory", "batch", "median", "p90", "ratio")
     for artifact in result.artifacts:
         _add_rows(table.add_row, artifact)
     console().print(table)
