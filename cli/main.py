@@ -19,11 +19,13 @@ from cli.package import package
 from cli.sample_data import sample_data
 from cli.serve import serve
 from cli.targets import targets
+from cli.train import train
 from cli.verify import verify
 
 # In the order of the work, which is also the order of --help.
 COMMANDS: tuple[Callable[..., None], ...] = (
     sample_data,
+    train,
     evaluate,
     export,
     build_engine,
