@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,50 +11,27 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.factories import LABELS, SIZE, draw_set, tensors_of
 
 from bundle.errors import ExportError, UnavailableError, UsageError
-from bundle.store import Bundle
 from exporters.coreml.conversion import classifier_from_keras
-from exporters.coreml.convert import convert, convert_all, write_package
+from exporters.coreml.convert import convert, write_package
 from exporters.coreml.description import PackageDescription
 from exporters.coreml.device import CoreMLRuntime, coreml_unavailable
 from exporters.coreml.quiet import import_coremltools
 from exporters.coreml.recipes import LARGEST_UNCOMPRESSED, RECIPES
 from exporters.mil import MilReference
 from exporters.mil.program import read_program
+from tests.factories import LABELS, SIZE, draw_set, tensors_of
 
-DESCRIPTION = PackageDescription(
-    author="The dermport developers",
-    licence="Apache-2.0",
-    text="Tells drawn blotches apart. Research only.",
-    version="1.2.3",
-    metadata={"labels": json.dumps(LABELS), "preprocessing": "dermport-prep/1"},
-)
-# Mean change of a probability. Each of some hundred operations rounds to 11 bits, which the steps of batch normalisation
-# amplify; int8 adds 1/254 of a channel's largest weight to weights, a palette of 16 values about a tenth of each.
+# Mean change of a probability. Each of some hundred operations rounds to 11 bits, which batch normalisation amplifies;
+# int8 adds 1/254 of a channel's largest weight to weights, a palette of 16 values about a tenth of each.
 # Wrong channels, labels or normalisation change probabilities by 0.1 and more (test_mil).
 BOUNDS = {"fp16": 0.008, "int8": 0.01, "palette4": 0.03}
 
 
 @pytest.fixture(scope="module")
-def model(shared_bundle: Bundle) -> Any:
-    import keras
-
-    return keras.models.load_model(shared_bundle.path / "model.keras", compile=False)
-
-
-@pytest.fixture(scope="module")
 def photos() -> NDArray[np.uint8]:
     return tensors_of(draw_set(12, first_seed=500)[0])
-
-
-@pytest.fixture(scope="module")
-def packages(model: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("coreml")
-    outputs = {precision: folder / f"{precision}.mlpackage" for precision in RECIPES}
-    convert_all(model, LABELS, outputs, DESCRIPTION)
-    return outputs
 
 
 def keras_answers(model: Any, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -68,7 +44,7 @@ def reference_answers(path: Path, photos: NDArray[np.uint8]) -> NDArray[np.float
 
 
 def small_model(photos: NDArray[np.uint8], classes: int, pruned: bool) -> Any:
-    """A random MobileNetV2 whose batch normalisation has the statistics of the photos; pruned: with half its weights."""
+    """A random MobileNetV2 whose batch normalisation has the photos' statistics; pruned: with half its weights."""
     import keras
 
     keras.utils.set_random_seed(classes)
@@ -89,36 +65,40 @@ def small_model(photos: NDArray[np.uint8], classes: int, pruned: bool) -> Any:
 
 @pytest.mark.parametrize("precision", BOUNDS)
 def test_saved_package_agrees_with_keras(
-    precision: str, packages: dict[str, Path], model: Any, photos: NDArray[np.uint8]
+    precision: str, mlpackages: dict[str, Path], keras_model: Any, photos: NDArray[np.uint8]
 ) -> None:
-    expected, answers = keras_answers(model, photos), reference_answers(packages[precision], photos)
+    expected, answers = keras_answers(keras_model, photos), reference_answers(mlpackages[precision], photos)
     assert len(set(expected.argmax(axis=1))) == len(LABELS), "every label must win, or agreement says nothing"
     assert 0 < np.abs(answers - expected).mean() < BOUNDS[precision]
     assert (answers.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.95
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=2e-3)
 
 
-def test_palette_has_four_bits(packages: dict[str, Path]) -> None:
-    program, _ = read_program(packages["palette4"])
+def test_palette_has_four_bits(mlpackages: dict[str, Path]) -> None:
+    program, _ = read_program(mlpackages["palette4"])
     weights = [program.constants[o.inputs["weight"][0]] for o in program.operations if o.type == "conv"]
     compressed = [weight for weight in weights if weight.size > LARGEST_UNCOMPRESSED]
     # NumPy 2.4 sorts float16 wrongly where AVX512_ICL is used and values repeat, so as float32.
     assert {len(np.unique(weight.astype(np.float32))) for weight in compressed} == {16}
 
 
-def test_float32_program_agrees_to_rounding(model: Any, photos: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_float32_program_agrees_to_rounding(
+    keras_model: Any, photos: NDArray[np.uint8], tmp_path: Path, description: PackageDescription
+) -> None:
     path = tmp_path / "fp32.mlpackage"
-    write_package(classifier_from_keras(model, LABELS, half=False), path, DESCRIPTION)
-    assert np.abs(reference_answers(path, photos) - keras_answers(model, photos)).max() < 1e-4
+    write_package(classifier_from_keras(keras_model, LABELS, half=False), path, description)
+    assert np.abs(reference_answers(path, photos) - keras_answers(keras_model, photos)).max() < 1e-4
 
 
 @pytest.mark.parametrize(("size", "classes", "pruned"), [(64, 2, False), (80, 7, True)])
-def test_other_sizes_binary_and_pruned_models(size: int, classes: int, pruned: bool, tmp_path: Path) -> None:
+def test_other_sizes_binary_and_pruned_models(
+    size: int, classes: int, pruned: bool, tmp_path: Path, description: PackageDescription
+) -> None:
     photos, labels = tensors_of(draw_set(4)[0], size), tuple(f"class {i}" for i in range(classes))
     model = small_model(photos, classes, pruned)
     classifier = classifier_from_keras(model, labels, half=False)
     for name, made in {"fp32": classifier, "int8": RECIPES["int8"](classifier)}.items():
-        write_package(made, tmp_path / f"{name}.mlpackage", DESCRIPTION)
+        write_package(made, tmp_path / f"{name}.mlpackage", description)
     expected = keras_answers(model, photos)
     assert expected.std(axis=0).max() > 0.01, "the photos must make a difference"
     with MilReference(tmp_path / "fp32.mlpackage") as reference:
@@ -127,18 +107,18 @@ def test_other_sizes_binary_and_pruned_models(size: int, classes: int, pruned: b
     assert 0 < np.abs(reference_answers(tmp_path / "int8.mlpackage", photos) - expected).mean() < 0.05
 
 
-def test_package_says_what_it_is(packages: dict[str, Path]) -> None:
+def test_package_says_what_it_is(mlpackages: dict[str, Path], description: PackageDescription) -> None:
     ct = import_coremltools()
-    for path in packages.values():
+    for path in mlpackages.values():
         manifest = (path / "Manifest.json").read_bytes()
         saved = ct.models.MLModel(str(path), skip_model_load=True)
         assert (path / "Manifest.json").read_bytes() == manifest, "opening a package must not change its sha256"
         spec = saved.get_spec()
         assert spec.WhichOneof("Type") == "mlProgram"
         assert spec.specificationVersion == ct.target.iOS16
-        assert (saved.author, saved.license) == (DESCRIPTION.author, DESCRIPTION.licence)
-        assert (saved.short_description, saved.version) == (DESCRIPTION.text, DESCRIPTION.version)
-        assert dict(saved.user_defined_metadata).items() >= dict(DESCRIPTION.metadata).items()
+        assert (saved.author, saved.license) == (description.author, description.licence)
+        assert (saved.short_description, saved.version) == (description.text, description.version)
+        assert dict(saved.user_defined_metadata).items() >= dict(description.metadata).items()
         (image,) = spec.description.input
         assert image.name == "image"
         assert image.shortDescription
@@ -146,21 +126,21 @@ def test_package_says_what_it_is(packages: dict[str, Path]) -> None:
         assert [output.name for output in spec.description.output] == ["classLabel", "classLabel_probs"]
 
 
-def test_sizes_follow_the_precision(packages: dict[str, Path], model: Any) -> None:
+def test_sizes_follow_the_precision(mlpackages: dict[str, Path], keras_model: Any) -> None:
     def weights(path: Path) -> int:
         return (path / "Data" / "com.apple.CoreML" / "weights" / "weight.bin").stat().st_size
 
-    float32 = 4 * model.count_params()
-    assert weights(packages["fp16"]) / float32 < 0.51
+    float32 = 4 * keras_model.count_params()
+    assert weights(mlpackages["fp16"]) / float32 < 0.51
     # Alpha 0.35 has a larger share of small tensors, which stay float16, than alpha 1.0.
-    assert weights(packages["int8"]) < 0.68 * weights(packages["fp16"])
-    assert weights(packages["palette4"]) < 0.52 * weights(packages["fp16"])
+    assert weights(mlpackages["int8"]) < 0.68 * weights(mlpackages["fp16"])
+    assert weights(mlpackages["palette4"]) < 0.52 * weights(mlpackages["fp16"])
 
 
-def test_operators_are_counted_by_precision(packages: dict[str, Path]) -> None:
+def test_operators_are_counted_by_precision(mlpackages: dict[str, Path]) -> None:
     counts = {
         precision: {(c.type, c.precision): c.count for c in MilReference(path).operators}
-        for precision, path in packages.items()
+        for precision, path in mlpackages.items()
     }
     for count in counts.values():
         assert count["conv", "fp16"] == 52
@@ -172,48 +152,54 @@ def test_operators_are_counted_by_precision(packages: dict[str, Path]) -> None:
 
 
 def test_converting_again_is_silent_and_gives_the_same_bytes(
-    packages: dict[str, Path], model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    mlpackages: dict[str, Path],
+    keras_model: Any,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    description: PackageDescription,
 ) -> None:
     again = tmp_path / "again.mlpackage"
-    convert(model, LABELS, "palette4", again, DESCRIPTION)
+    convert(keras_model, LABELS, "palette4", again, description)
     printed = capfd.readouterr()
     assert printed.out == ""
     assert "%|" not in printed.err
     assert "Warning" not in printed.err
     files = [file.relative_to(again) for file in sorted(again.rglob("*")) if file.is_file()]
     assert len(files) == 3
-    assert [name for name in files if (again / name).read_bytes() != (packages["palette4"] / name).read_bytes()] == []
+    assert [name for name in files if (again / name).read_bytes() != (mlpackages["palette4"] / name).read_bytes()] == []
 
 
-def test_refuses_what_cannot_be_meant(model: Any, packages: dict[str, Path], tmp_path: Path) -> None:
+def test_refuses_what_cannot_be_meant(
+    keras_model: Any, mlpackages: dict[str, Path], tmp_path: Path, description: PackageDescription
+) -> None:
     with pytest.raises(ExportError, match="2 labels"):
-        convert(model, ["a", "b"], "fp16", tmp_path / "a.mlpackage", DESCRIPTION)
+        convert(keras_model, ["a", "b"], "fp16", tmp_path / "a.mlpackage", description)
     with pytest.raises(UsageError, match="int3"):
-        convert(model, LABELS, "int3", tmp_path / "a.mlpackage", DESCRIPTION)
+        convert(keras_model, LABELS, "int3", tmp_path / "a.mlpackage", description)
     with pytest.raises(ExportError, match="exists"):
-        convert(model, LABELS, "fp16", packages["fp16"], DESCRIPTION)
+        convert(keras_model, LABELS, "fp16", mlpackages["fp16"], description)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has Core ML")
-def test_core_ml_itself_is_refused_off_a_mac(packages: dict[str, Path]) -> None:
+def test_core_ml_itself_is_refused_off_a_mac(mlpackages: dict[str, Path]) -> None:
     assert "macOS" in coreml_unavailable()
     with pytest.raises(UnavailableError, match="macOS"):
-        CoreMLRuntime(packages["fp16"])
+        CoreMLRuntime(mlpackages["fp16"])
 
 
 def test_core_ml_runtime_speaks_the_documented_interface(
-    packages: dict[str, Path], photos: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    mlpackages: dict[str, Path], photos: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ct = import_coremltools()
     assert list(inspect.signature(ct.models.MLModel.predict).parameters)[:2] == ["self", "data"]
     assert "compute_units" in inspect.signature(ct.models.MLModel.__init__).parameters
-    spec = ct.models.MLModel(str(packages["fp16"]), skip_model_load=True).get_spec()
+    spec = ct.models.MLModel(str(mlpackages["fp16"]), skip_model_load=True).get_spec()
     shown = []
 
     class OnAMac:
         def __init__(self, path: str, compute_units: Any) -> None:
-            assert (path, compute_units) == (str(packages["fp16"]), ct.ComputeUnit.ALL)
+            assert (path, compute_units) == (str(mlpackages["fp16"]), ct.ComputeUnit.ALL)
 
         def get_spec(self) -> Any:
             return spec
@@ -227,7 +213,7 @@ def test_core_ml_runtime_speaks_the_documented_interface(
         models=SimpleNamespace(MLModel=OnAMac), ComputeUnit=ct.ComputeUnit, __version__=ct.__version__
     )
     monkeypatch.setattr("exporters.coreml.device.import_coremltools", lambda: fake)
-    with CoreMLRuntime(packages["fp16"]) as runtime:
+    with CoreMLRuntime(mlpackages["fp16"]) as runtime:
         answers = runtime.predict(photos[:2])
         with pytest.raises(ExportError, match="uint8"):
             runtime.predict(photos[:1].astype(np.float32))

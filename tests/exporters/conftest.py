@@ -1,0 +1,46 @@
+"""The tiny bundle's Keras model, and its Core ML packages, made once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.store import Bundle
+from exporters.coreml.convert import convert_all
+from exporters.coreml.description import PackageDescription
+from exporters.coreml.recipes import RECIPES
+from tests.factories import LABELS
+
+
+@pytest.fixture(scope="session")
+def keras_model(shared_bundle: Bundle) -> Any:
+    """The model of the tiny bundle; do not change it."""
+    import keras
+
+    return keras.models.load_model(shared_bundle.path / "model.keras", compile=False)
+
+
+@pytest.fixture(scope="session")
+def description() -> PackageDescription:
+    """What the packages below say of themselves."""
+    return PackageDescription(
+        author="The dermport developers",
+        licence="Apache-2.0",
+        text="Tells drawn blotches apart. Research only.",
+        version="1.2.3",
+        metadata={"labels": json.dumps(LABELS), "preprocessing": "dermport-prep/1"},
+    )
+
+
+@pytest.fixture(scope="session")
+def mlpackages(
+    keras_model: Any, description: PackageDescription, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The tiny model as an .mlpackage in every precision; do not change them."""
+    folder = tmp_path_factory.mktemp("coreml")
+    outputs = {precision: folder / f"{precision}.mlpackage" for precision in RECIPES}
+    convert_all(keras_model, LABELS, outputs, description)
+    return outputs
