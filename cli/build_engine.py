@@ -56,7 +56,8 @@ def _kits(path: Path, precisions: list[str] | None) -> list[Path]:
 
     in_bundle = (path / MANIFEST).is_file()
     found = sorted(kit.parent for kit in path.glob(f"exports/tensorrt-*/{KIT}")) if in_bundle else [path]
-    chosen = [folder for folder in found if not precisions or read_kit(folder).precision in precisions]
+    kits = {folder: read_kit(folder) for folder in found}
+    chosen = [folder for folder, kit in kits.items() if not precisions or kit.precision in precisions]
     if not chosen:
         raise UsageError(
             f"{path} holds no engine kit" + (f" of precision {', '.join(precisions)}." if precisions else "."),

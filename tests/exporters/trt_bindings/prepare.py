@@ -59,7 +59,7 @@ def _fetch(version: str, folder: Path) -> Path:
     )
     if done.returncode == 0:
         return next(folder.glob("*.whl"))
-    if "from versions: none" not in done.stderr and "No matching distribution" in done.stderr:
+    if "No matching distribution" in done.stderr and "Retrying" not in done.stderr:  # pip retries what it cannot reach
         raise NoWheelError(f"no wheel {BINDINGS[version]} for Python {sys.version.split()[0]} on this platform")
     raise RuntimeError(f"{BINDINGS[version]} cannot be fetched; is there a network?\n{done.stderr}")
 
