@@ -9,6 +9,7 @@ from collections.abc import Callable
 import typer
 
 from bundle.errors import DermportError
+from cli.benchmark import benchmark
 from cli.build_engine import build_engine
 from cli.compare import compare
 from cli.demo import demo
@@ -30,6 +31,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     build_engine,
     verify,
+    benchmark,
     package,
     serve,
     compare,
