@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,6 +39,7 @@ def serve(
     from server.listener import Listener, is_loopback
     from server.routes import EXTENSION
 
+    _renew_engines(bundle)
     app = create_app(ServerConfig(bundle, runtime, precision, threads))
     service: Service = app.extensions[EXTENSION]
     listener = Listener(app, host, port)
@@ -46,6 +48,20 @@ def serve(
     listener.run(lambda: _announce(listener.url, service, json))
     service.close()
     say("Stopped.")
+
+
+def _renew_engines(bundle: Path) -> None:
+    """Build engines that do not match this machine again from their kits; without TensorRT there is nothing to do."""
+    from bundle.errors import UnavailableError
+    from exporters.tensorrt.builder import engine_for
+    from runtimes.engine import SIDECAR, this_machine
+
+    try:
+        this_machine()
+    except UnavailableError:
+        return
+    for sidecar in sorted(bundle.glob(f"exports/tensorrt-*/{SIDECAR}")):
+        engine_for(sidecar.parent, say)
 
 
 def _announce(url: str, service: Service, json: bool) -> None:

@@ -126,13 +126,19 @@ def _record(kit: Kit, machine: Machine, engine: bytes, workspace_mib: int | None
 
 
 def _update_export(folder: Path, machine: Machine) -> None:
-    """Let the bundle's ``export.json`` say that the engine is there, where the kit lies in a bundle."""
+    """Let the bundle's ``export.json`` name the engine, where the kit lies in a bundle; it has yet to be verified."""
     if not (folder / RECORD).is_file():
         return
     record = Export.open(folder).record
+    size = (folder / ENGINE).stat().st_size
     built = {
         "built": True,
         "not_built_because": "",
+        "artifact": ENGINE,
+        "artifact_bytes": size,
+        "artifact_sha256": sha256_file(folder / ENGINE),
+        "size_ratio": record.size_ratio * size / record.artifact_bytes,
+        "parity": None,
         "tools": record.tools | {"tensorrt": machine.tensorrt},
         "files": file_entries(folder, exclude=(RECORD,)),
     }

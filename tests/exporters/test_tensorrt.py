@@ -118,7 +118,9 @@ def test_building_updates_kit_and_export(kit_bundle: Bundle, kit: Path, builds: 
     assert after.record.built
     assert after.record.tools["tensorrt"] == "10.3.0"
     assert {entry.path for entry in after.record.files} >= {"model.onnx", "kit.json", "model.engine", "engine.json"}
-    assert after.checked().name == "model.onnx"
+    assert after.checked().name == "model.engine"
+    assert after.record.artifact_sha256 == record.engine_sha256
+    assert after.record.parity is None, "the proof was the ONNX's"
     assert after.record.key == before.key, "building is no reason to export again"
     assert read_kit(kit).built
     assert TensorRT().describe(kit).built
