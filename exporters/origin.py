@@ -8,7 +8,13 @@ from bundle.notice import NOTICE
 from exporters.contract import Source
 
 AUTHOR = "dermport"
-LICENCE = "As the data that it was trained on allows; see the model card."
+
+
+def licence(source: Source) -> str:
+    """Return what may be done with the weights."""
+    return (
+        f"The weights: that of the data set they were trained on ({source.manifest.dataset.name}); see the model card."
+    )
 
 
 def origin(source: Source) -> dict[str, str]:

@@ -35,11 +35,11 @@ class CoreML:
         """Write ``model.mlpackage`` for each recipe; the conversion is shared."""
         from exporters.coreml.convert import convert_all
         from exporters.coreml.description import PackageDescription
-        from exporters.origin import AUTHOR, LICENCE, origin, summary
+        from exporters.origin import AUTHOR, licence, origin, summary
 
         description = PackageDescription(
             author=AUTHOR,
-            licence=LICENCE,
+            licence=licence(source),
             text=summary(source),
             version=source.manifest.version,
             metadata={f"dermport.{key}": value for key, value in origin(source).items()},

@@ -7,7 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from exporters.contract import Capabilities, Description, Execution, Recipe, Source
+from exporters.machine import lacking
 
+CONVERTS_WITH = ("tensorflow", "tf2onnx", "onnx", "onnxruntime")
 INT8_SETTINGS = {
     "opset": 17,
     "calibration_photos": 200,
@@ -70,16 +72,10 @@ class Onnx:
 
     def unavailable(self) -> str:
         """Return which packages this machine lacks for converting, or an empty string."""
-        return missing_packages()
+        return lacking(*CONVERTS_WITH)
 
     def runs_here(self) -> str:
         """Return how this machine executes the artifacts."""
         if find_spec("onnxruntime") is None:
             return "no: ONNX Runtime is not installed; pip install 'dermport[server]'"
         return "host-runtime: ONNX Runtime on the CPU"
-
-
-def missing_packages() -> str:
-    """Return which packages a conversion to ONNX lacks here, as a sentence; empty where it lacks none."""
-    missing = [name for name in ("tensorflow", "tf2onnx", "onnx", "onnxruntime") if find_spec(name) is None]
-    return f"not installed: {', '.join(missing)}; pip install 'dermport[export]'" if missing else ""

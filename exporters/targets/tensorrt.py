@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bundle.errors import UnavailableError
 from exporters.contract import Capabilities, Description, Execution, Recipe, Source
-from exporters.targets.onnx import INT8_SETTINGS, Onnx, missing_packages
+from exporters.machine import lacking
+from exporters.targets.onnx import CONVERTS_WITH, INT8_SETTINGS, Onnx
 
 _BATCH = {"minimum": 1, "optimum": 8, "maximum": 32}
 _FLOAT = {"opset": 17, "batch": _BATCH}
@@ -70,7 +71,7 @@ class TensorRT:
 
     def unavailable(self) -> str:
         """Return which packages this machine lacks for writing a kit, or an empty string."""
-        return missing_packages()
+        return lacking(*CONVERTS_WITH)
 
     def runs_here(self) -> str:
         """Return how this machine executes the artifacts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exporters.contract import Source
+from exporters.origin import AUTHOR, licence
 from exporters.tflite.convert import INPUT, OUTPUT
 from exporters.tflite.graph import Graph
 from runtimes.tflite_metadata import BUFFER, Document, to_flatbuffer, with_files
@@ -39,8 +40,8 @@ def document(source: Source, precision: str) -> Document:
         "subgraph_metadata": [
             {"input_tensor_metadata": [_image(source)], "output_tensor_metadata": [_probabilities(source)]}
         ],
-        "author": "dermport",
-        "license": f"The weights: that of the data set they were trained on ({manifest.dataset.name}).",
+        "author": AUTHOR,
+        "license": licence(source),
         "min_parser_version": "1.0.0",
     }
 
