@@ -6,27 +6,35 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bundle.errors import ExportError, UsageError
 from bundle.hashing import sha256_file
+from exporters.coreml.bias import correct_biases, input_means
 from exporters.coreml.conversion import INPUT_NAME, classifier_from_keras
 from exporters.coreml.description import PackageDescription
 from exporters.coreml.quiet import quiet
-from exporters.coreml.recipes import RECIPES
+from exporters.coreml.recipes import RECIPES, UNCOMPRESSED
 from exporters.mil.package import open_package
 
 if TYPE_CHECKING:
     import keras
 
-tool_packages: tuple[str, ...] = ("coremltools", "keras", "tensorflow-cpu", "numpy", "scikit-learn")
-"""The distributions whose versions decide the bytes of an .mlpackage."""
-
 _DATE = "com.github.apple.coremltools.conversion_date"
 
 
 def convert(
-    model: keras.Model, labels: Sequence[str], precision: str, out: Path, description: PackageDescription
+    model: keras.Model,
+    labels: Sequence[str],
+    precision: str,
+    out: Path,
+    description: PackageDescription,
+    *,
+    photos: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write one precision of a model as an .mlpackage for iOS 16 and later.
 
@@ -36,25 +44,49 @@ def convert(
         precision: ``"fp16"``, ``"int8"`` (weights) or ``"palette4"`` (weights).
         out: The folder to write, ending in ``.mlpackage``; it must not exist.
         description: What the package says about itself.
+        photos: Calibration photos, uint8 [N, S, S, 3], for correcting the biases of compressed layers; without any,
+            biases stay as they are.
 
     Raises:
         UsageError: There is no such precision.
-        ExportError: The model cannot be converted, the labels do not fit it, or `out` exists.
+        ExportError: The model cannot be converted, the labels do not fit it, `photos` is empty, or `out` exists.
     """
-    convert_all(model, labels, {precision: out}, description)
+    convert_all(model, labels, {precision: out}, description, photos=photos)
 
 
 def convert_all(
-    model: keras.Model, labels: Sequence[str], outputs: Mapping[str, Path], description: PackageDescription
+    model: keras.Model,
+    labels: Sequence[str],
+    outputs: Mapping[str, Path],
+    description: PackageDescription,
+    *,
+    photos: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write several precisions of a model from one conversion: like :func:`convert`, with a folder per precision."""
     if unknown := set(outputs) - set(RECIPES):
         raise UsageError(f"Core ML has no precision {sorted(unknown)}.", remedy=f"Known: {', '.join(RECIPES)}.")
     if taken := [out for out in outputs.values() if out.exists()]:
         raise ExportError(f"{taken[0]} exists already.", remedy="Remove it, or choose another folder.")
+    if photos is not None and len(photos) == 0:
+        raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
     classifier = classifier_from_keras(model, labels)
     for precision, out in outputs.items():
         write_package(RECIPES[precision](classifier), out, description)
+    compressed = [out for precision, out in outputs.items() if precision != UNCOMPRESSED]
+    if photos is not None and compressed:
+        _calibrate(compressed, classifier, description, photos)
+
+
+def _calibrate(
+    compressed: list[Path], classifier: Any, description: PackageDescription, photos: NDArray[np.uint8]
+) -> None:
+    with TemporaryDirectory() as scratch:
+        original = Path(scratch) / "original.mlpackage"
+        write_package(classifier, original, description)
+        means = input_means(original, photos)
+        for out in compressed:
+            correct_biases(out, original, means)
+            _settle(out)
 
 
 def write_package(classifier: Any, out: Path, description: PackageDescription) -> None:

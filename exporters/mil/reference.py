@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import ExportError
-from exporters.mil.graph import onnx_from_program
-from exporters.mil.program import ImageInput, read_program
-
-_PHOTOS_AT_ONCE = 16
+from exporters.mil.program import read_program
+from exporters.mil.session import Session
+from exporters.mil.values import Array
 
 
 class MilReference:
@@ -47,15 +46,11 @@ class MilReference:
     def __init__(self, path: Path) -> None:
         import onnxruntime
 
-        program, self.image = read_program(path)
+        program, image = read_program(path)
         self.labels = program.labels
         self.operators = program.counts
         self.name = f"mil-reference on ONNX Runtime {onnxruntime.__version__}"
-        translation = onnx_from_program(program, [program.classifier.outputs[1]])
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self._step = _PHOTOS_AT_ONCE if translation.by_row else 1
-        self._session = onnxruntime.InferenceSession(translation.model, options, providers=["CPUExecutionProvider"])
+        self._session = Session(program, image, [program.classifier.outputs[1]])
 
     def __enter__(self) -> MilReference:
         return self
@@ -72,31 +67,13 @@ class MilReference:
             ExportError: The photos have another size than the file takes, or it gives other than one probability per
                 label.
         """
-        planes = planes_from_photos(tensors, self.image)
-        rows = [self._run(planes[start : start + self._step]) for start in range(0, len(planes), self._step)]
+        rows = [self._checked(probabilities) for (probabilities,) in self._session.batches(tensors)]
         return np.concatenate(rows) if rows else np.empty((0, len(self.labels)), np.float32)
 
-    def _run(self, planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        result = self._session.run(None, {self.image.name: planes.astype(np.float32)})[0]
-        probabilities: NDArray[np.float32] = np.asarray(result, np.float32).reshape(len(planes), -1)
-        if probabilities.shape[1] != len(self.labels):
+    def _checked(self, probabilities: Array) -> NDArray[np.float32]:
+        if probabilities.shape[-1] != len(self.labels):
             raise ExportError(
-                f"The model gives {probabilities.shape[1]} probabilities for {len(self.labels)} labels.",
+                f"The model gives {probabilities.shape[-1]} probabilities for {len(self.labels)} labels.",
                 remedy="Export it again.",
             )
-        return probabilities
-
-
-def planes_from_photos(tensors: NDArray[np.uint8], image: ImageInput) -> NDArray[np.uint8]:
-    """Return photos as Core ML lays them out for a program: uint8 [N, 3, H, W], channels in the declared order.
-
-    Args:
-        tensors: Prepared photos, uint8 [N, H, W, 3] RGB.
-        image: What the file declares.
-
-    Raises:
-        ExportError: The photos have another type or size.
-    """
-    image.check(tensors)
-    channels = tensors if image.layout == "RGB" else tensors[..., ::-1]
-    return channels.transpose(0, 3, 1, 2)
+        return probabilities.reshape(-1, len(self.labels))

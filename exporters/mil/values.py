@@ -125,13 +125,13 @@ class ValueReader:
     def _blob(self, blob: Any, expected: int) -> bytes:
         path = self._package.weight_file(blob.fileName)
         data = self._load(path)
-        header = data[blob.offset : blob.offset + _ENTRY.size]
-        sentinel, _, size, start, _ = _ENTRY.unpack(header) if len(header) == _ENTRY.size else (0,) * 5
-        if sentinel != _SENTINEL or size != expected or start + size > len(data):
+        where = blob_span(data, blob.offset)
+        if where.stop - where.start != expected or where.stop > len(data):
             raise ExportError(
-                f"{path} is damaged: at {blob.offset} there is no entry of {expected} bytes.", remedy="Export it again."
+                f"{path} is damaged: at {blob.offset} there is no entry of {expected} bytes.",
+                remedy="Export it again.",
             )
-        return data[start : start + size]
+        return data[where]
 
     def _load(self, path: Path) -> bytes:
         if path not in self._files:
@@ -142,6 +142,13 @@ class ValueReader:
                     f"The weights {path} cannot be read: {error.strerror}.", remedy="Export it again."
                 ) from error
         return self._files[path]
+
+
+def blob_span(data: bytes, offset: int) -> slice:
+    """Return where the bytes of an entry lie in a weight file; an empty span where there is no entry at `offset`."""
+    header = data[offset : offset + _ENTRY.size]
+    sentinel, _, size, start, _ = _ENTRY.unpack(header) if len(header) == _ENTRY.size else (0,) * 5
+    return slice(start, start + size) if sentinel == _SENTINEL else slice(0, 0)
 
 
 def _stored_bytes(dtype: DType, shape: tuple[int, ...]) -> int:

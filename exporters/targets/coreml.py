@@ -10,7 +10,12 @@ from exporters.contract import Capabilities, Description, Execution, Recipe, Sou
 from exporters.coreml.recipes import LARGEST_UNCOMPRESSED
 from exporters.machine import lacking
 
-_COMPRESSION = {"largest_uncompressed_elements": LARGEST_UNCOMPRESSED, "activations": "float16"}
+_COMPRESSION = {
+    "largest_uncompressed_elements": LARGEST_UNCOMPRESSED,
+    "activations": "float16",
+    "bias_correction": True,
+    "calibration_photos": 128,
+}
 
 
 class CoreML:
@@ -22,8 +27,16 @@ class CoreML:
         artifact="model.mlpackage",
         recipes=(
             Recipe("fp16", "float16 weights and activations", policy="fp16"),
-            Recipe("int8", "int8 weights, one scale per channel", policy="weights8", settings=_COMPRESSION),
-            Recipe("palette4", "4-bit palettes of weights, k-means", policy="weights4", settings=_COMPRESSION),
+            Recipe(
+                "int8", "int8 weights, one scale per channel", policy="weights8", calibrated=True, settings=_COMPRESSION
+            ),
+            Recipe(
+                "palette4",
+                "4-bit palettes of weights, k-means",
+                policy="weights4",
+                calibrated=True,
+                settings=_COMPRESSION,
+            ),
         ),
         dynamic_batch=False,
         builds_on="Linux, macOS",
@@ -45,7 +58,9 @@ class CoreML:
             metadata={f"dermport.{key}": value for key, value in origin(source).items()},
         )
         outputs = {r.precision: folders[r.precision] / self.capabilities.artifact for r in recipes}
-        convert_all(source.model, source.manifest.task.ids, outputs, description)
+        calibrated = any(recipe.calibrated for recipe in recipes)
+        photos = source.calibration()[: _COMPRESSION["calibration_photos"]] if calibrated else None
+        convert_all(source.model, source.manifest.task.ids, outputs, description, photos=photos)
 
     def describe(self, folder: Path) -> Description:
         """Read back ``model.mlpackage``."""

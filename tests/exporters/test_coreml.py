@@ -13,15 +13,19 @@ import pytest
 from numpy.typing import NDArray
 
 from bundle.errors import ExportError, UnavailableError, UsageError
+from bundle.hashing import sha256_file
 from exporters.coreml.conversion import classifier_from_keras
-from exporters.coreml.convert import convert, write_package
+from exporters.coreml.convert import convert, convert_all, write_package
 from exporters.coreml.description import PackageDescription
 from exporters.coreml.device import CoreMLRuntime, coreml_unavailable
 from exporters.coreml.quiet import import_coremltools
 from exporters.coreml.recipes import LARGEST_UNCOMPRESSED, RECIPES
 from exporters.mil import MilReference
 from exporters.mil.program import read_program
+from exporters.mil.session import Session
 from tests.factories import LABELS, SIZE, draw_set, tensors_of
+
+Photos = NDArray[np.uint8]
 
 # Mean change of a probability. Each of some hundred operations rounds to 11 bits, which batch normalisation amplifies;
 # int8 adds 1/254 of a channel's largest weight to weights, a palette of 16 values about a tenth of each.
@@ -30,20 +34,28 @@ BOUNDS = {"fp16": 0.008, "int8": 0.01, "palette4": 0.03}
 
 
 @pytest.fixture(scope="module")
-def photos() -> NDArray[np.uint8]:
+def photos() -> Photos:
     return tensors_of(draw_set(12, first_seed=500)[0])
 
 
-def keras_answers(model: Any, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+def weight_file(path: Path) -> Path:
+    return path / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
+
+
+def weight_bytes(path: Path) -> int:
+    return weight_file(path).stat().st_size
+
+
+def keras_answers(model: Any, photos: Photos) -> NDArray[np.float32]:
     return np.asarray(model(photos.astype(np.float32), training=False))
 
 
-def reference_answers(path: Path, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+def reference_answers(path: Path, photos: Photos) -> NDArray[np.float32]:
     with MilReference(path) as reference:
         return reference.predict(photos)
 
 
-def small_model(photos: NDArray[np.uint8], classes: int, pruned: bool) -> Any:
+def small_model(photos: Photos, classes: int, pruned: bool) -> Any:
     """A random MobileNetV2 whose batch normalisation has the photos' statistics; pruned: with half its weights."""
     import keras
 
@@ -65,7 +77,7 @@ def small_model(photos: NDArray[np.uint8], classes: int, pruned: bool) -> Any:
 
 @pytest.mark.parametrize("precision", BOUNDS)
 def test_saved_package_agrees_with_keras(
-    precision: str, mlpackages: dict[str, Path], keras_model: Any, photos: NDArray[np.uint8]
+    precision: str, mlpackages: dict[str, Path], keras_model: Any, photos: Photos
 ) -> None:
     expected, answers = keras_answers(keras_model, photos), reference_answers(mlpackages[precision], photos)
     assert len(set(expected.argmax(axis=1))) == len(LABELS), "every label must win, or agreement says nothing"
@@ -83,7 +95,7 @@ def test_palette_has_four_bits(mlpackages: dict[str, Path]) -> None:
 
 
 def test_float32_program_agrees_to_rounding(
-    keras_model: Any, photos: NDArray[np.uint8], tmp_path: Path, description: PackageDescription
+    keras_model: Any, photos: Photos, tmp_path: Path, description: PackageDescription
 ) -> None:
     path = tmp_path / "fp32.mlpackage"
     write_package(classifier_from_keras(keras_model, LABELS, half=False), path, description)
@@ -107,6 +119,45 @@ def test_other_sizes_binary_and_pruned_models(
     assert 0 < np.abs(reference_answers(tmp_path / "int8.mlpackage", photos) - expected).mean() < 0.05
 
 
+def test_calibration_takes_back_the_mean_shift_of_compressed_layers(
+    mlpackages: dict[str, Path], keras_model: Any, photos: Photos, description: PackageDescription, tmp_path: Path
+) -> None:
+    calibration = tensors_of(draw_set(8, first_seed=300)[0])
+    outputs = {precision: tmp_path / f"{precision}.mlpackage" for precision in ("fp16", "palette4")}
+    convert_all(keras_model, LABELS, outputs, description, photos=calibration)
+
+    first = next(
+        operation.outputs[0]
+        for operation in read_program(mlpackages["palette4"])[0].operations
+        if operation.inputs.get("weight", ("",))[0].endswith("_palettized")
+    )
+
+    def channel_means(path: Path) -> NDArray[np.float64]:
+        values = np.concatenate([batch[0] for batch in Session(*read_program(path), [first]).batches(calibration)])
+        return np.asarray(values.mean(axis=(0, 2, 3), dtype=np.float64))
+
+    exact = channel_means(mlpackages["fp16"])
+    shift = np.abs(channel_means(mlpackages["palette4"]) - exact).max()
+    assert np.abs(channel_means(outputs["palette4"]) - exact).max() < 0.1 * shift
+
+    expected = keras_answers(keras_model, photos)
+    calibrated, plain = (
+        np.abs(reference_answers(path, photos) - expected).mean()
+        for path in (outputs["palette4"], mlpackages["palette4"])
+    )
+    assert calibrated < plain
+    assert weight_bytes(outputs["palette4"]) == weight_bytes(mlpackages["palette4"])
+    assert sha256_file(weight_file(outputs["fp16"])) == sha256_file(weight_file(mlpackages["fp16"]))
+
+
+def test_calibration_needs_photos(
+    keras_model: Any, photos: Photos, description: PackageDescription, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match="no calibration photos"):
+        convert(keras_model, LABELS, "int8", tmp_path / "a.mlpackage", description, photos=photos[:0])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_package_says_what_it_is(mlpackages: dict[str, Path], description: PackageDescription) -> None:
     ct = import_coremltools()
     for path in mlpackages.values():
@@ -127,14 +178,11 @@ def test_package_says_what_it_is(mlpackages: dict[str, Path], description: Packa
 
 
 def test_sizes_follow_the_precision(mlpackages: dict[str, Path], keras_model: Any) -> None:
-    def weights(path: Path) -> int:
-        return (path / "Data" / "com.apple.CoreML" / "weights" / "weight.bin").stat().st_size
-
     float32 = 4 * keras_model.count_params()
-    assert weights(mlpackages["fp16"]) / float32 < 0.51
+    assert weight_bytes(mlpackages["fp16"]) / float32 < 0.51
     # Alpha 0.35 has a larger share of small tensors, which stay float16, than alpha 1.0.
-    assert weights(mlpackages["int8"]) < 0.68 * weights(mlpackages["fp16"])
-    assert weights(mlpackages["palette4"]) < 0.52 * weights(mlpackages["fp16"])
+    assert weight_bytes(mlpackages["int8"]) < 0.68 * weight_bytes(mlpackages["fp16"])
+    assert weight_bytes(mlpackages["palette4"]) < 0.52 * weight_bytes(mlpackages["fp16"])
 
 
 def test_operators_are_counted_by_precision(mlpackages: dict[str, Path]) -> None:
@@ -189,7 +237,7 @@ def test_core_ml_itself_is_refused_off_a_mac(mlpackages: dict[str, Path]) -> Non
 
 
 def test_core_ml_runtime_speaks_the_documented_interface(
-    mlpackages: dict[str, Path], photos: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    mlpackages: dict[str, Path], photos: Photos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ct = import_coremltools()
     assert list(inspect.signature(ct.models.MLModel.predict).parameters)[:2] == ["self", "data"]

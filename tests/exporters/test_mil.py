@@ -252,9 +252,9 @@ def test_half_precision_rounds_after_every_operation(tmp_path: Path) -> None:
     with np.errstate(over="ignore"):  # NumPy rounds each float16 operation once, as IEEE 754 asks
         a, b = x.astype(np.float16), y.astype(np.float16)
         expected = (a + b) * a + b * b
+        rounded_at_the_end = ((a.astype(np.float32) + b) * a + b.astype(np.float32) * b).astype(np.float16)
     assert np.isinf(expected[0, 0]), "beyond 65504"
     np.testing.assert_array_equal(result, expected.astype(np.float32))
-    rounded_at_the_end = ((a.astype(np.float32) + b) * a + b.astype(np.float32) * b).astype(np.float16)
     assert (rounded_at_the_end != expected).mean() > 0.1, "the photo must tell the two apart"
 
 
