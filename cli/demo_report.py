@@ -111,25 +111,23 @@ def _photos(folder: Path) -> list[str]:
 
 
 def _trade_off(exports: tuple[Export, ...]) -> bytes:
-    """Plot what each artifact weighs against how often it agrees with the original; return a PNG."""
+    """Plot what each artifact weighs beside how often it agrees with the original; return a PNG."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
-    for export in exports:
-        parity = export.record.parity
-        if parity is None:
-            continue
-        point = (export.record.size_ratio, 100 * parity.top1_agreement)
-        axes.scatter(*point, color=_COLOURS[parity.status], s=40, zorder=3)
-        axes.annotate(export.path.name, point, xytext=(5, 4), textcoords="offset points", fontsize=8, rotation=20)
-    axes.set(
-        xlabel="artifact bytes / bytes of the Keras float32 weights", ylabel="top-1 agreement with the original, %"
-    )
-    axes.grid(alpha=0.3)
-    axes.margins(x=0.12, y=0.2)
+    proved = [(e.path.name, e.record.size_ratio, e.record.parity) for e in reversed(exports) if e.record.parity]
+    names = [name for name, _, _ in proved]
+    colours = [_COLOURS[parity.status] for _, _, parity in proved]
+    figure, (size, agreement) = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    size.barh(names, [ratio for _, ratio, _ in proved], color="#8fa7bf")
+    size.set(xlabel="artifact bytes / bytes of the Keras float32 weights")
+    agreement.scatter([100 * parity.top1_agreement for _, _, parity in proved], names, color=colours, s=48, zorder=3)
+    agreement.set(xlabel="top-1 agreement with the original, %")
+    for axes in (size, agreement):
+        axes.grid(axis="x", alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130)
     plt.close(figure)
