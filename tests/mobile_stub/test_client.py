@@ -46,7 +46,7 @@ def test_unproved_server_is_not_asked(tiny_bundle: Bundle) -> None:
     app = recall_app(tiny_bundle, runtime)
     with (
         JetsonClient(URL, httpx.WSGITransport(app)) as client,  # type: ignore[arg-type]
-        pytest.raises(ServerError, match=r"http://jetson.test is not ready: .*golden photo"),
+        pytest.raises(ServerError, match=r"http://jetson.test is not ready: .*Golden photo"),
     ):
         client.check_ready()
 
