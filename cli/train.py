@@ -70,13 +70,13 @@ def train(
     ] = "last4",
     fine_tune_epochs: Annotated[
         int | None,
-        typer.Option("--fine-tune-epochs", help="Default: 20 for last4, 12 for all.", rich_help_panel=_PHASES),
+        typer.Option("--fine-tune-epochs", help="Default: 40 for last4, 14 for all.", rich_help_panel=_PHASES),
     ] = None,
     fine_tune_lr: Annotated[
         float | None,
         typer.Option(
             "--fine-tune-lr",
-            help="Default: 0.0001 for last4, 0.0005 for all, 0.002 from scratch.",
+            help="Default: 0.0001 for last4, 0.0005 for all, 0.012 from scratch.",
             rich_help_panel=_PHASES,
         ),
     ] = None,
@@ -95,7 +95,7 @@ def train(
             help="Stop a phase after so many epochs without a better one; 0: never.",
             rich_help_panel=_PHASES,
         ),
-    ] = 10,
+    ] = 0,
     target_sensitivity: Annotated[
         float, typer.Option("--target-sensitivity", help="What the decision's threshold is chosen for.")
     ] = 0.9,

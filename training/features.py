@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ from training.augment import PUBLISHED, Augmentation, augment
 if TYPE_CHECKING:
     import keras
 
-Progress = Callable[[int, int], None]
+Bar = Callable[[], AbstractContextManager[Callable[[int, int], None]]]
+"""Opens a progress bar, whose value is called with (done, total)."""
 
 _BATCH = 32
 _KEPT = 8
@@ -77,19 +79,19 @@ class FeatureCache:
         self.augmentation = augmentation
         self._weights = sha256_bytes(b"".join(value.tobytes() for value in trunk.get_weights()))
 
-    def view(self, photos: PhotoSource, view: int, progress: Progress) -> Features:
+    def view(self, photos: PhotoSource, view: int, bar: Bar) -> Features:
         """Return one view's features, from the cache if they are there.
 
         Args:
             photos: What of.
             view: 0 for the photos as they are.
-            progress: Called with (photos done, photos in all).
+            bar: Opened if they have to be computed.
         """
         key = self._key(photos, view)
         path = self.folder / sha256_json(key)[:32]
         if not path.is_dir():
             with atomic_directory(path) as part:
-                self._compute(photos, view, part, progress)
+                self._compute(photos, view, part, bar)
                 write_json(part / _KEY, key)
         path.touch()
         self._prune()
@@ -99,16 +101,17 @@ class FeatureCache:
         changes = {"seed": self.seed, "augmentation": vars(self.augmentation)} if view else {}
         return {"photos": photos.key, "weights": self._weights, "view": view, "layout": 1, **changes}
 
-    def _compute(self, photos: PhotoSource, view: int, folder: Path, progress: Progress) -> None:
+    def _compute(self, photos: PhotoSource, view: int, folder: Path, bar: Bar) -> None:
         activations, pooled = (output.shape[1:] for output in self.trunk.outputs)
         create = np.lib.format.open_memmap
         cut = create(folder / _ACTIVATIONS, mode="w+", dtype=np.float16, shape=(photos.count, *activations))
         top = create(folder / _POOLED, mode="w+", dtype=np.float32, shape=(photos.count, *pooled))
         tensors = photos.tensors()
-        for start in range(0, photos.count, _BATCH):
-            rows = slice(start, min(start + _BATCH, photos.count))
-            cut[rows], top[rows] = self.trunk.predict_on_batch(self._changed(tensors[rows], view, start))
-            progress(rows.stop, photos.count)
+        with bar() as update:
+            for start in range(0, photos.count, _BATCH):
+                rows = slice(start, min(start + _BATCH, photos.count))
+                cut[rows], top[rows] = self.trunk.predict_on_batch(self._changed(tensors[rows], view, start))
+                update(rows.stop, photos.count)
         cut.flush()
         top.flush()
 

@@ -77,8 +77,8 @@ def _frozen_phases(
 
 
 def _view(cache: FeatureCache, photos: Photos, view: int, reporter: Reporter) -> Features:
-    with reporter.progress(f"Features of {photos.part} photos, view {view}") as update:
-        return cache.view(photos.source, view, update)
+    title = f"Features of {photos.part} photos, view {view}"
+    return cache.view(photos.source, view, lambda: reporter.progress(title))
 
 
 def _targets(recipe: Recipe, parts: Parts) -> Targets:

@@ -34,7 +34,9 @@ def provenance(command: str, seed: int, seconds: float) -> Provenance:
 
 
 def _versions() -> dict[str, str]:
-    installed = {one.metadata["Name"].lower(): one.version for one in importlib.metadata.distributions()}
+    installed = {
+        one.metadata["Name"].lower().replace("_", "-"): one.version for one in importlib.metadata.distributions()
+    }
     return {name: installed[name] for name in _PACKAGES if name in installed}
 
 

@@ -11,7 +11,7 @@ from bundle.manifest import Crop, Preprocessing
 FineTune = Literal["last4", "all", "none"]
 Balance = Literal["none", "sqrt", "full"]
 
-_EPOCHS = {"last4": 20, "all": 12, "none": 0}
+_EPOCHS = {"last4": 40, "all": 14, "none": 0}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Recipe:
     batch: int = 32
     balance: Balance = "sqrt"
     label_smoothing: float = 0.05
-    patience: int = 10
+    patience: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class Recipe:
     @property
     def tuning_rate(self) -> float:
         """Learning rate of the fine-tuning phase."""
-        own = {"last4": 1e-4, "all": 2e-3 if self.from_scratch else 5e-4, "none": 1.0}[self.fine_tune]
+        own = {"last4": 1e-4, "all": 1.2e-2 if self.from_scratch else 5e-4, "none": 1.0}[self.fine_tune]
         return own if self.fine_tune_rate is None else self.fine_tune_rate
 
     @property

@@ -18,9 +18,6 @@ CUT = "block_16_project"
 LAST_FOUR = ("block_16_project_BN", "Conv_1", "Conv_1_bn", "out_relu")
 POOL, DROPOUT, CLASSIFIER = "pool", "dropout", "classifier"
 
-# Keras builds MobileNetV2 with a momentum of 0.999: a few hundred steps would leave the initial statistics in place.
-_MOMENTUM = 0.99
-
 
 def build_network(recipe: Recipe, classes: int) -> keras.Model:
     """Return the network that is trained: float32 [N, S, S, 3], 0..255, to logits float32 [N, C], or [N, 1] for two.
@@ -39,9 +36,6 @@ def build_network(recipe: Recipe, classes: int) -> keras.Model:
         input_tensor=scaled, alpha=recipe.alpha, include_top=False, weights=None, name="trunk"
     )
     load_trunk(trunk, recipe.weights, recipe.alpha, recipe.size)
-    for layer in trunk.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
     pooled = keras.layers.GlobalAveragePooling2D(name=POOL)(trunk.output)
     dropped = keras.layers.Dropout(recipe.dropout, seed=recipe.seed, name=DROPOUT)(pooled)
     logits = keras.layers.Dense(1 if classes == 2 else classes, name=CLASSIFIER)(dropped)

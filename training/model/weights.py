@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,12 @@ def _from_file(path: Path, alpha: float, size: int) -> keras.Model:
         raise DataError(f"The weights file {path} does not exist.", remedy="--weights takes imagenet, none or a FILE.")
     model = keras.applications.MobileNetV2(input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None)
     try:
-        model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Keras only warns of a layer that the file lacks, and leaves it random.
+            warnings.filterwarnings("error", message=".*freshly-initialized.*")
+            model.load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(
             f"{path} does not fit MobileNetV2 with alpha {alpha:g} and without its top: {reason}",

@@ -47,6 +47,8 @@ class Phase:
         epochs: At most so many.
         inputs: From indices of training photos to the model's inputs.
         validation: The model's inputs for the validation photos.
+        mixup: Photos of a batch are blended in pairs with a share drawn from Beta(mixup, mixup), and their targets
+            with them (Zhang et al. 2018); 0 for not at all.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Phase:
     epochs: int
     inputs: Inputs
     validation: NDArray[np.generic]
+    mixup: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,11 +162,15 @@ class Loop:
 
     def _step(self, phase: Phase, indices: NDArray[np.int64], random: np.random.Generator) -> dict[str, float]:
         """Train one batch; Keras starts its metrics anew with each, so what returns is of this batch alone."""
+        inputs = phase.inputs(indices, random)
+        targets = self.targets.encoded(indices)
         weights = self.targets.class_weights[self.targets.train[indices]]
-        figures_of_batch: dict[str, float] = phase.model.train_on_batch(
-            phase.inputs(indices, random), self.targets.encoded(indices), sample_weight=weights, return_dict=True
-        )
-        return figures_of_batch
+        if phase.mixup:
+            share = random.beta(phase.mixup, phase.mixup, len(indices)).astype(np.float32)
+            partner = random.permutation(len(indices))
+            inputs, targets, weights = (_blend(values, partner, share) for values in (inputs, targets, weights))
+        logs: dict[str, float] = phase.model.train_on_batch(inputs, targets, sample_weight=weights, return_dict=True)
+        return logs
 
     def _batches(self, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         order = random.permutation(len(self.targets.train))
@@ -188,6 +195,12 @@ def class_weights(targets: NDArray[np.int64], classes: int, balance: str) -> NDA
     power = {"none": 0.0, "sqrt": 0.5, "full": 1.0}[balance]
     weights = np.maximum(counts, 1) ** -power
     return np.asarray(weights / (weights * counts).sum() * counts.sum(), dtype=np.float32)
+
+
+def _blend(values: NDArray[np.float32], partner: NDArray[np.int64], share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return share * values + (1 - share) * their partners, each photo with its own share."""
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray(values * share + values[partner] * (1 - share))
 
 
 def _advance(update: Callable[[int, int], None], done: int, total: int, step: int) -> None:

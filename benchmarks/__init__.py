@@ -1,0 +1,1 @@
+"""What things cost: run one with ``python -m benchmarks.<name>``."""

@@ -1,0 +1,262 @@
+"""`dermport train` from photos to a bundle: what it writes, what it refuses, and what a kill changes (nothing)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from bundle.errors import DataError, DermportError
+from bundle.prep import prepare
+from bundle.store import Bundle, check_files
+from cli.main import build_app
+from training.phases.state import load_state
+from training.sample.sample_set import draw_sample_set
+
+SIZE = 64
+EPOCHS, TAIL_EPOCHS = 3, 60
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn") / "photos"
+    draw_sample_set(folder, photos=84, seed=5, size=(96, 72))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trunk_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import keras
+
+    path = tmp_path_factory.mktemp("weights") / "trunk.weights.h5"
+    keras.utils.set_random_seed(0)
+    keras.applications.MobileNetV2((SIZE, SIZE, 3), alpha=0.35, include_top=False, weights=None).save_weights(path)
+    return path
+
+
+def _arguments(photos: Path, out: Path, *more: str) -> list[str]:
+    small = ("--alpha", "0.35", "--input-size", str(SIZE), "--batch", "16")
+    return ["train", "--data", str(photos), "--out", str(out), *small, *more]
+
+
+def _two_phases(photos: Path, out: Path, trunk_file: Path) -> list[str]:
+    epochs = ("--epochs", "3", "--fine-tune", "all", "--fine-tune-epochs", str(EPOCHS))
+    return _arguments(photos, out, "--weights", str(trunk_file), *epochs)
+
+
+def _run(arguments: list[str]) -> Any:
+    result = CliRunner().invoke(build_app(), [*arguments, "--json"])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def trained(photos: Path, trunk_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    out = tmp_path_factory.mktemp("models") / "Whole Run"
+    document = _run(_two_phases(photos, out, trunk_file))
+    bundle = Bundle.open(out)
+    assert document == bundle.manifest.model_dump(mode="json", by_alias=True)
+    return bundle
+
+
+def test_the_bundle_is_whole(trained: Bundle) -> None:
+    check_files(trained.path, trained.manifest.files, "")
+    listed = {entry.path for entry in trained.manifest.files}
+    assert {path.relative_to(trained.path).as_posix() for path in trained.path.rglob("*") if path.is_file()} == {
+        *listed,
+        "bundle.json",
+    }
+    figures = {f"evaluation/{name}.png" for name in ("confusion", "roc", "reliability", "curves")}
+    tables = {"evaluation/metrics.json", "evaluation/predictions.csv", "evaluation/history.csv"}
+    model = {"model.keras", "split.csv", "golden/golden.json", "golden/tensors.npy", "calibration/tensors.npy"}
+    assert figures | tables | model | {"evaluation/model_card.md"} <= listed
+    assert not (trained.path.parent / f".{trained.path.name}.run").exists()
+
+
+def test_the_manifest_says_what_was_done(trained: Bundle, trunk_file: Path) -> None:
+    manifest = trained.manifest
+    assert manifest.name == "whole-run"
+    assert manifest.task.ids == ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+    assert (manifest.preprocessing.size, manifest.model.alpha) == (SIZE, 0.35)
+    assert manifest.model.weights.startswith(f"{trunk_file.name} sha256:")
+    assert manifest.dataset.photos == sum(manifest.dataset.split.photos.values()) == 84
+    assert manifest.metrics.photos == manifest.dataset.split.photos["test"]
+    assert manifest.provenance.packages["keras"]
+    assert manifest.provenance.seconds > 1
+    assert 0.1 <= manifest.calibration.temperature <= 10
+
+
+def test_no_lesion_is_in_two_parts(trained: Bundle) -> None:
+    parts = defaultdict(set)
+    with trained.file("split.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            parts[row["lesion_id"]].add(row["part"])
+    assert len(parts) == trained.manifest.dataset.lesions
+    assert all(len(one) == 1 for one in parts.values())
+
+
+def test_the_saved_model_gives_the_golden_probabilities(trained: Bundle) -> None:
+    import keras
+
+    golden = trained.golden()
+    model = keras.saving.load_model(trained.file("model.keras"), compile=False)
+    assert model.input_shape == (None, SIZE, SIZE, 3)
+    answers = model.predict_on_batch(golden.tensors.astype(np.float32))
+    np.testing.assert_allclose(answers, golden.probabilities, atol=1e-6)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+    for photo, tensor in zip(golden.index.photos, golden.tensors, strict=True):
+        data = (trained.path / "golden" / photo.photo).read_bytes()
+        assert np.array_equal(prepare(data, trained.manifest.preprocessing).tensor, tensor)
+
+
+def test_the_golden_photos_are_test_photos_and_the_calibration_photos_training_photos(
+    trained: Bundle, photos: Path
+) -> None:
+    with trained.file("split.csv").open(newline="") as file:
+        rows = {row["photo_id"]: row for row in csv.DictReader(file)}
+    golden = [rows[Path(one.photo).stem.split("-", 1)[1]] for one in trained.golden().index.photos]
+    assert {row["part"] for row in golden} == {"test"}
+    assert {row["label"] for row in golden} == {row["label"] for row in rows.values() if row["part"] == "test"}
+    paths = {path.stem: path for path in photos.rglob("*.jpg")}
+    training = {
+        prepare(paths[photo].read_bytes(), trained.manifest.preprocessing).tensor.tobytes()
+        for photo, row in rows.items()
+        if row["part"] == "train"
+    }
+    calibration = np.load(trained.file("calibration/tensors.npy"))
+    assert len(calibration) == min(200, trained.manifest.dataset.split.photos["train"])
+    assert all(tensor.tobytes() in training for tensor in calibration)
+
+
+def test_the_threshold_reaches_its_sensitivity_on_validation_photos(trained: Bundle, photos: Path) -> None:
+    import keras
+
+    model = keras.saving.load_model(trained.file("model.keras"), compile=False)
+    paths = {path.stem: path for path in photos.rglob("*.jpg")}
+    with trained.file("split.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["part"] == "validation"]
+    tensors = [prepare(paths[row["photo_id"]].read_bytes(), trained.manifest.preprocessing).tensor for row in rows]
+    answers = model.predict_on_batch(np.stack(tensors).astype(np.float32))
+    task, decision = trained.manifest.task, trained.manifest.decision
+    positive = np.array([row["label"] in task.positive for row in rows])
+    found = answers[:, list(task.positive_indices)].sum(axis=1) >= decision.threshold - 1e-6
+    assert found[positive].mean() >= decision.target_sensitivity == 0.9
+
+
+def test_the_curves_are_drawn_and_the_history_has_every_epoch(trained: Bundle) -> None:
+    from PIL import Image
+
+    with Image.open(trained.file("evaluation/curves.png")) as image:
+        assert image.size[0] > 1000
+        assert len(image.convert("L").getcolors()) > 50, "a blank picture"
+    with trained.file("evaluation/history.csv").open(newline="") as file:
+        rows = [(row["phase"], int(row["epoch"])) for row in csv.DictReader(file)]
+    assert rows == [("head", n) for n in (1, 2, 3)] + [("all", n) for n in range(1, EPOCHS + 1)]
+
+
+def _weights(folder: Path) -> list[bytes]:
+    import keras
+
+    return [value.tobytes() for value in keras.saving.load_model(folder / "model.keras", compile=False).get_weights()]
+
+
+@pytest.fixture(scope="module")
+def published(photos: Path, trunk_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    out = tmp_path_factory.mktemp("published") / "cancer"
+    _run(_published(photos, out, trunk_file))
+    return Bundle.open(out)
+
+
+def _published(photos: Path, out: Path, trunk_file: Path) -> list[str]:
+    """The two phases on two classes; the second long enough to be killed in."""
+    task = ("--weights", str(trunk_file), "--task", "cancer", "--name", "mine", "--target-sensitivity", "0.8")
+    epochs = ("--epochs", "4", "--fine-tune-epochs", str(TAIL_EPOCHS), "--patience", "0", "--crop", "centre-square")
+    return _arguments(photos, out, *task, *epochs)
+
+
+def test_the_published_recipe_on_two_classes(published: Bundle) -> None:
+    manifest = published.manifest
+    assert (manifest.name, manifest.preprocessing.crop) == ("mine", "centre-square")
+    assert manifest.task.ids == ("Skin Cancer", "Other")
+    assert manifest.decision.target_sensitivity == 0.8
+    with published.file("evaluation/history.csv").open(newline="") as file:
+        assert [row["phase"] for row in csv.DictReader(file)] == ["head"] * 4 + ["last4"] * TAIL_EPOCHS
+    assert published.golden().probabilities.shape[1] == 2
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(
+    published: Bundle, photos: Path, trunk_file: Path, tmp_path: Path
+) -> None:
+    """SIGKILL in the second phase, then the same command again: every weight is equal to the last bit."""
+    out, state = tmp_path / "killed", tmp_path / ".killed.run" / "last4.npz"
+    _kill_once_there(_published(photos, out, trunk_file), state)
+    assert not out.exists()
+    assert 1 <= len(load_state(state).history) < TAIL_EPOCHS
+    assert not load_state(state).finished
+
+    _run(_published(photos, out, trunk_file))
+    assert _weights(out) == _weights(published.path)
+    assert not state.parent.exists()
+
+
+def _kill_once_there(arguments: list[str], file: Path) -> None:
+    """Start dermport as a process of its own and kill it as soon as the file is there."""
+    command = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 240
+    while not file.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    _, said = process.communicate()
+    assert process.returncode == -signal.SIGKILL, said.decode()
+
+
+# What is refused, at once and without a trace
+
+
+def _refused(arguments: list[str]) -> DermportError:
+    result = CliRunner().invoke(build_app(), arguments)
+    assert isinstance(result.exception, DermportError), result.output
+    assert result.exception.exit_code == 2
+    return result.exception
+
+
+def test_a_bundle_that_exists_is_not_overwritten(trained: Bundle, photos: Path, trunk_file: Path) -> None:
+    before = trained.model_sha256
+    error = _refused(_two_phases(photos, trained.path, trunk_file))
+    assert "exists already" in str(error)
+    assert Bundle.open(trained.path).model_sha256 == before
+
+
+def test_absent_weights_are_refused_and_nothing_is_written(photos: Path, tmp_path: Path) -> None:
+    error = _refused(_arguments(photos, tmp_path / "out", "--weights", str(tmp_path / "no.weights.h5")))
+    assert isinstance(error, DataError)
+    assert "no.weights.h5 does not exist" in str(error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_class_without_photos_is_refused_before_training(photos: Path, trunk_file: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    shutil.copytree(photos, few)
+    metadata = few / "HAM10000_metadata.csv"
+    lines = metadata.read_text().splitlines()
+    metadata.write_text("\n".join(line for line in lines if ",df," not in line) + "\n")
+    error = _refused(_two_phases(few, tmp_path / "out", trunk_file))
+    assert isinstance(error, DataError)
+    assert "no training photo of df" in str(error)
+    assert [path.name for path in tmp_path.iterdir()] == ["few"]

@@ -1,0 +1,390 @@
+"""The parts that a training is made of: augmentation, class weights, the feature cache, the loop, the fold."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bundle.errors import DataError, UsageError
+from training.augment import PUBLISHED, Augmentation, affine_maps, augment
+from training.features import FeatureCache, Features, PhotoSource
+from training.golden import choose_calibration, choose_golden
+from training.model.calibrated import calibrated_model
+from training.model.network import build_network, class_logits, head_of, predict, tail_of, trunk_of
+from training.model.weights import load_trunk
+from training.phases.loop import Loop, Phase, Targets, class_weights, steps_per_epoch
+from training.phases.recipes import adamw_with_cosine, compile_for, head_phase, random_views
+from training.phases.state import EpochFigures, PhaseState, load_state, save_state
+from training.recipe import Recipe
+from training.run import open_run
+
+SIZE = 64
+TINY = Recipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all")
+
+
+class Quiet:
+    """A reporter that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    @contextlib.contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, total: None
+
+
+class Stops(Quiet):
+    """A reporter that stops the training when it is told of an epoch, before that epoch's checkpoint."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def say(self, text: str) -> None:
+        super().say(text)
+        if text.split("/", maxsplit=1)[0].endswith(f" {self.after}"):
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def network(photos: np.ndarray) -> Any:
+    """A random network whose batch normalisation has the photos' statistics, so that signal comes through."""
+    network = build_network(TINY, 7)
+    norms = [layer for layer in network.layers if hasattr(layer, "moving_mean")]
+    for layer in norms:
+        layer.momentum = 0.0
+    network(photos.astype(np.float32), training=True)
+    return network
+
+
+@pytest.fixture(scope="module")
+def photos() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+# Augmentation
+
+
+def test_no_augmentation_changes_nothing(photos: np.ndarray) -> None:
+    still = Augmentation(rotation=0, zoom=0, shift=0, flips=False)
+    np.testing.assert_allclose(augment(photos, still, np.random.default_rng(1)), photos, atol=1e-3)
+
+
+def test_flips_are_exactly_the_four_mirrorings(photos: np.ndarray) -> None:
+    flips = Augmentation(rotation=0, zoom=0, shift=0, flips=True)
+    many = np.repeat(photos[:1], 64, axis=0)
+    results = np.rint(augment(many, flips, np.random.default_rng(1))).astype(np.uint8)
+    mirrored = [photos[0][::y, ::x] for y in (1, -1) for x in (1, -1)]
+    found = {next(i for i, one in enumerate(mirrored) if np.array_equal(one, result)) for result in results}
+    assert found == set(range(4))
+
+
+def test_the_published_amounts_are_kept_and_used() -> None:
+    maps = affine_maps(2000, 100, PUBLISHED, np.random.default_rng(0)).reshape(-1, 8)
+    scale = np.hypot(maps[:, 0], maps[:, 1])
+    angle = np.rad2deg(np.arctan2(maps[:, 1], maps[:, 0]))
+    tilt = np.abs((angle + 90) % 180 - 90)
+    middle = maps[:, :2].sum(axis=1) * 49.5 + maps[:, 2] - 49.5
+    for values, amount in ((np.abs(scale - 1), 0.1), (tilt, 10.0), (np.abs(middle), 15.0)):
+        assert amount * 0.97 < values.max() <= amount * 1.001
+    assert {-1, 1} == set(np.sign(np.linalg.det(maps[:, [0, 1, 3, 4]].reshape(-1, 2, 2))))
+
+
+def test_colour_changes_stay_in_range_and_depend_on_the_seed(photos: np.ndarray) -> None:
+    colour = Augmentation(rotation=0, zoom=0, shift=0, flips=False, contrast=0.3, colour=0.3)
+    one, same, other = (augment(photos, colour, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert np.abs(one - other).mean() > 5
+    assert one.min() >= 0
+    assert one.max() <= 255
+
+
+# Class weights, splits into steps, choice of photos
+
+
+@pytest.mark.parametrize(("balance", "ratio"), [("none", 1.0), ("sqrt", 3.0), ("full", 9.0)])
+def test_class_weights_have_mean_one_over_the_photos(balance: str, ratio: float) -> None:
+    targets = np.repeat([0, 1], [90, 10])
+    weights = class_weights(targets, 2, balance)
+    assert weights[1] / weights[0] == pytest.approx(ratio)
+    assert weights[targets].mean() == pytest.approx(1.0)
+
+
+def test_an_epoch_has_full_batches_only_but_at_least_one() -> None:
+    assert [steps_per_epoch(photos, 32) for photos in (5, 32, 95, 96)] == [1, 1, 2, 3]
+
+
+def test_the_golden_set_has_every_label_and_is_repeatable() -> None:
+    truth = np.repeat(np.arange(7), [900, 3, 40, 1, 60, 5, 70])
+    chosen = choose_golden(truth, seed=4)
+    assert len(chosen) == len(set(chosen)) == 24
+    assert np.bincount(truth[chosen]).tolist() == [4, 3, 4, 1, 4, 4, 4]
+    assert np.array_equal(chosen, choose_golden(truth, seed=4))
+    assert len(choose_golden(truth[-10:], seed=4)) == 10
+
+
+def test_calibration_photos_are_distinct() -> None:
+    assert len(set(choose_calibration(1000, 0).tolist())) == 200
+    assert choose_calibration(50, 0).tolist() == list(range(50))
+
+
+# The network and its ends
+
+
+def test_head_and_tail_are_the_network_itself(network: Any, photos: np.ndarray) -> None:
+    whole = predict(network, photos)
+    activations, pooled = trunk_of(network).predict_on_batch(photos.astype(np.float32))
+    np.testing.assert_allclose(predict(head_of(network), pooled), whole, atol=1e-5)
+    np.testing.assert_allclose(predict(tail_of(network), activations), whole, atol=1e-5)
+
+
+def test_only_the_last_four_layers_and_the_classifier_are_trained_in_the_tail(network: Any) -> None:
+    owners = {variable.path.split("/")[-2] for variable in tail_of(network).trainable_variables}
+    assert owners == {"block_16_project_BN", "Conv_1", "Conv_1_bn", "classifier"}
+
+
+@pytest.mark.parametrize("classes", [2, 7])
+def test_the_fold_is_exact(classes: int, photos: np.ndarray) -> None:
+    network = build_network(TINY, classes)
+    network.get_layer("classifier").set_weights(
+        [value + 0.3 for value in network.get_layer("classifier").get_weights()]
+    )
+    logits = predict(network, photos).astype(np.float64)
+    answers = predict(calibrated_model(network, 1.7), photos)
+    if classes == 2:
+        second = 1 / (1 + np.exp(-logits[:, 0] / 1.7))
+        expected = np.stack([1 - second, second], axis=1)
+    else:
+        expected = np.exp(logits / 1.7) / np.exp(logits / 1.7).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answers, expected, atol=2e-6)
+    assert class_logits(logits.astype(np.float32)).shape == (5, classes)
+
+
+def test_a_weights_file_gives_its_weights(tmp_path: Path) -> None:
+    import keras
+
+    source = keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, include_top=False, weights=None)
+    source.save_weights(tmp_path / "trunk.weights.h5")
+    network = build_network(replace(TINY, weights=str(tmp_path / "trunk.weights.h5")), 7)
+    assert np.array_equal(network.get_layer("Conv_1").get_weights()[0], source.get_layer("Conv_1").get_weights()[0])
+    with pytest.raises(DataError, match=r"trunk\.weights\.h5 does not fit MobileNetV2 with alpha 0\.5(.|\n)*--alpha"):
+        build_network(replace(TINY, weights=str(tmp_path / "trunk.weights.h5"), alpha=0.5), 7)
+
+
+def test_imagenet_weights_without_a_network_name_the_remedy(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    with pytest.raises(DataError, match=r"no route to host(.|\n)*--weights FILE"):
+        load_trunk(network, "imagenet", 0.35, 96)
+    with pytest.raises(DataError, match=r"--alpha 0\.6"):
+        load_trunk(network, "imagenet", 0.6, 96)
+
+
+# The feature cache
+
+
+def _source(photos: np.ndarray, calls: list[int], **key: Any) -> PhotoSource:
+    def tensors() -> np.ndarray:
+        calls.append(len(photos))
+        return photos
+
+    return PhotoSource({"photos": "abc", **key}, len(photos), tensors)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    def update(done: int, total: int) -> None:
+        assert 0 < done <= total
+
+    yield update
+
+
+def test_features_are_the_trunks_and_are_computed_once(network: Any, photos: np.ndarray, tmp_path: Path) -> None:
+    trunk, calls = trunk_of(network), list[int]()
+    features = FeatureCache(tmp_path, trunk, seed=0).view(_source(photos, calls), 0, _bar)
+    activations, pooled = trunk.predict_on_batch(photos.astype(np.float32))
+    np.testing.assert_allclose(features.pooled, pooled, atol=1e-6)
+    np.testing.assert_allclose(features.activations, activations, rtol=2e-3, atol=2e-3)
+    again = FeatureCache(tmp_path, trunk, seed=0).view(_source(photos, calls), 0, _bar)
+    assert calls == [5]
+    assert isinstance(again.pooled, np.memmap)
+    assert not again.pooled.flags.writeable
+
+
+def test_features_are_computed_anew_when_anything_changes(network: Any, photos: np.ndarray, tmp_path: Path) -> None:
+    trunk, calls = trunk_of(network), list[int]()
+    plain = FeatureCache(tmp_path, trunk, 0).view(_source(photos, calls), 0, _bar)
+    FeatureCache(tmp_path, trunk, 1).view(_source(photos, calls), 0, _bar)
+    assert len(calls) == 1, "view 0 has no randomness: the seed does not matter"
+    first = FeatureCache(tmp_path, trunk, 0).view(_source(photos, calls), 1, _bar)
+    other = FeatureCache(tmp_path, trunk, 1).view(_source(photos, calls), 1, _bar)
+    FeatureCache(tmp_path, trunk, 1, Augmentation(rotation=5)).view(_source(photos, calls), 1, _bar)
+    FeatureCache(tmp_path, trunk, 1).view(_source(photos, calls, split="another"), 1, _bar)
+    assert len(calls) == 5
+    assert not np.allclose(first.pooled, plain.pooled)
+    assert not np.allclose(first.pooled, other.pooled)
+    network.get_layer("Conv_1").set_weights([value * 1.5 for value in network.get_layer("Conv_1").get_weights()])
+    FeatureCache(tmp_path, trunk, 0).view(_source(photos, calls), 0, _bar)
+    assert len(calls) == 6
+
+
+def test_a_pass_that_was_stopped_leaves_no_features(network: Any, photos: np.ndarray, tmp_path: Path) -> None:
+    @contextlib.contextmanager
+    def stop() -> Iterator[Callable[[int, int], None]]:
+        yield interrupt
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    cache = FeatureCache(tmp_path, trunk_of(network), 0)
+    with pytest.raises(KeyboardInterrupt):
+        cache.view(_source(photos, []), 0, stop)
+    assert not list(tmp_path.iterdir())
+
+
+# The loop
+
+
+def _separable(count: int, width: int, seed: int) -> tuple[Features, np.ndarray]:
+    random = np.random.default_rng(seed)
+    truth = np.arange(count) % 7
+    pooled = np.zeros((count, width), np.float32)
+    pooled[:, :20] = random.normal(0, 1, (count, 20))
+    pooled[np.arange(count), truth] += 4
+    return Features(np.zeros((count, 1, 1, 1), np.float16), pooled), truth
+
+
+def _head(folder: Path, recipe: Recipe, reporter: Any) -> tuple[tuple[EpochFigures, ...], list[np.ndarray]]:
+    network = build_network(recipe, 7)
+    width = network.get_layer("classifier").get_weights()[0].shape[0]
+    train, truth = _separable(200, width, 1)
+    held_out, held_out_truth = _separable(70, width, 2)
+    loop = Loop(folder, Targets(truth, held_out_truth, np.ones(7, np.float32)), 32, recipe.patience, 0, reporter)
+    phase = replace(head_phase(network, recipe, [train], held_out), epochs=recipe.epochs)
+    return loop.run(phase), network.get_layer("classifier").get_weights()
+
+
+def test_the_loop_learns_and_keeps_the_best_epoch(tmp_path: Path) -> None:
+    history, weights = _head(tmp_path, replace(TINY, epochs=12, learning_rate=0.01, patience=0), Quiet())
+    assert len(history) == 12
+    assert history[-1].val_accuracy > 0.9 > history[0].val_accuracy
+    state = load_state(tmp_path / "head.npz")
+    assert state.finished
+    assert state.best_epoch == max(history, key=lambda one: (one.val_macro_auc, -one.val_loss))
+    assert any(np.array_equal(weights[0], value) for value in state.best)
+
+
+def test_a_loop_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    recipe = replace(TINY, epochs=8, dropout=0.3)
+    _, whole = _head(tmp_path / "whole", recipe, Quiet())
+    with pytest.raises(KeyboardInterrupt):
+        _head(tmp_path / "stopped", recipe, Stops(after=4))
+    assert len(load_state(tmp_path / "stopped" / "head.npz").history) == 3
+    reporter = Quiet()
+    history, resumed = _head(tmp_path / "stopped", recipe, reporter)
+    assert "resumed after epoch 3" in reporter.lines[0]
+    assert [one.epoch for one in history] == list(range(1, 9))
+    assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
+
+
+def test_schedule_and_moving_average_are_resumed_too(tmp_path: Path) -> None:
+    """The optimizer that trains all layers, on a network of one layer."""
+    import keras
+
+    def train(folder: Path, stop_after: int) -> list[np.ndarray]:
+        keras.utils.set_random_seed(0)
+        image = keras.Input((20,))
+        model = keras.Model(image, keras.layers.Dense(7)(image))
+        compile_for(model, adamw_with_cosine(0.05, 6 * 6, 0.9), smoothing=0.05)
+        (features, truth), (held_out, held_out_truth) = _separable(200, 20, 1), _separable(70, 20, 2)
+        inputs = random_views([features.pooled])
+        loop = Loop(folder, Targets(truth, held_out_truth, np.ones(7, np.float32)), 32, 0, 0, Stops(stop_after))
+        with contextlib.suppress(KeyboardInterrupt):
+            loop.run(Phase("all", "All layers", model, 6, inputs, held_out.pooled))
+        return list(model.get_weights())
+
+    whole = train(tmp_path / "whole", stop_after=99)
+    train(tmp_path / "stopped", stop_after=3)
+    assert len(load_state(tmp_path / "stopped" / "all.npz").history) == 2
+    resumed = train(tmp_path / "stopped", stop_after=99)
+    assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
+    assert not np.array_equal(load_state(tmp_path / "whole" / "all.npz").best[0], np.zeros_like(whole[0]))
+
+
+def test_mixup_blends_inputs_targets_and_weights_alike(tmp_path: Path) -> None:
+    class Notes:
+        """Stands for a Keras model: keeps what it is trained on."""
+
+        def train_on_batch(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, **_: Any) -> dict[str, float]:
+            self.batch = (x, y, sample_weight)
+            return {"loss": 0.0, "accuracy": 0.0}
+
+    truth = np.arange(32) % 7
+    weights = np.arange(1, 8, dtype=np.float32)
+    loop = Loop(tmp_path, Targets(truth, truth, weights), 32, 0, 0, Quiet())
+    one_hot = np.eye(7, dtype=np.float32)
+    phase = Phase("all", "", Notes(), 1, lambda indices, random: one_hot[truth[indices]], truth, mixup=0.5)
+    loop._step(phase, np.arange(32), np.random.default_rng(0))
+    inputs, targets, sample_weights = phase.model.batch
+    np.testing.assert_allclose(inputs, targets)
+    np.testing.assert_allclose(sample_weights, targets @ weights, rtol=1e-5)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
+    assert (np.sort(targets, axis=1)[:, -2] > 0.01).sum() > 8
+
+
+def test_patience_stops_a_phase(tmp_path: Path) -> None:
+    history, _ = _head(tmp_path, replace(TINY, epochs=60, learning_rate=0.05, patience=3), Quiet())
+    best = max(history, key=lambda one: one.rank)
+    assert len(history) == best.epoch + 3 < 60
+
+
+def test_a_state_survives_the_disk(tmp_path: Path) -> None:
+    figures = EpochFigures("head", 1, 0.5, 0.75, 0.6, 0.7, None, 1.5)
+    arrays = tuple(np.full((2, 3), index, np.float32) for index in range(12))
+    save_state(tmp_path / "a.npz", PhaseState((figures,), False, arrays, (np.int64(7),), arrays[:2]))
+    state = load_state(tmp_path / "a.npz")
+    assert state.history == (figures,)
+    assert [int(one[0, 0]) for one in state.variables] == list(range(12))
+    assert (int(state.optimizer[0]), len(state.best)) == (7, 2)
+    assert math.isclose(figures.rank[1], -0.6)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({"size": 8}, "--input-size"),
+        ({"batch": 1}, "--batch"),
+        ({"views": 0}, "--views"),
+        ({"learning_rate": 0.0}, "--lr"),
+        ({"fine_tune": "last4"}, "--fine-tune all"),
+        ({"fine_tune_epochs": 0}, "Nothing would be trained"),
+    ],
+)
+def test_a_recipe_that_cannot_be_meant_is_refused(changes: dict[str, Any], option: str) -> None:
+    with pytest.raises(UsageError, match=option):
+        replace(TINY, **changes)
+
+
+def test_a_run_goes_on_only_with_what_it_was_asked(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    assert not open_run(out, {"recipe": {"seed": 0, "batch": 32}, "dataset": "a"}).resumed
+    assert open_run(out, {"recipe": {"seed": 0, "batch": 32}, "dataset": "a"}).resumed
+    with pytest.raises(UsageError, match=r"recipe\.batch \(32 then, 16 now\)(.|\n)*rm -r .*\.model\.run"):
+        open_run(out, {"recipe": {"seed": 0, "batch": 16}, "dataset": "a"})
