@@ -42,20 +42,22 @@ def export(
 
 
 def _print_table(outcomes: list[Outcome]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("target", "precision", "artifact", "KiB", "of Keras", "operators", "seconds", "")
+    table = Table("artifact", "file", "KiB", "of Keras", "operators", "seconds", "")
     for outcome in outcomes:
         record = outcome.export.record
         table.add_row(
-            record.target,
-            record.precision,
-            str(outcome.export.artifact),
+            outcome.export.path.name,
+            record.artifact,
             f"{record.artifact_bytes / 1024:,.0f}",
             f"{record.size_ratio:.3f}",
             str(sum(operator.count for operator in record.operators)),
             f"{record.seconds:.1f}",
-            ("exported" if outcome.fresh else "unchanged")
-            + ("" if record.built else ", kit: " + record.not_built_because),
+            "exported" if outcome.fresh else "unchanged",
         )
     console().print(table)
+    reasons = {outcome.export.record.not_built_because for outcome in outcomes} - {""}
+    for reason in sorted(reasons):
+        say(escape(f"Engine kits only, no engine: {reason} Build it on the Jetson: dermport build-engine."))
