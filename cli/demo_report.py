@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.output import console
+from cli.output import console, new_table
 
 if TYPE_CHECKING:
     from bundle.store import Export
@@ -56,13 +56,11 @@ def write_report(demo: Demo, seconds: float) -> Path:
 
 def print_summary(demo: Demo) -> None:
     """Print one line for each artifact: its proof, its size, and what serving and comparing said."""
-    from rich.table import Table
-
     from bundle.notice import NOTICE
     from bundle.store import Bundle
 
     bundle = Bundle.open(demo.bundle)
-    table = Table("artifact", "KiB", "of Keras", "proof", "top-1", "max |Δp|", "flips +/−", "evidence", title="Proof")
+    table = new_table("artifact", "KiB", "of Keras", "proof", "top-1", "max |Δp|", "flips +/−", "evidence")
     for export in bundle.exports():
         table.add_row(*_cells(export))
     console().print(table)

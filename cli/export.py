@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import BundleArgument, Jobs, Json, Precision, To
-from cli.output import console, emit_json, progress, say
+from cli.output import console, emit_json, new_table, progress, say
 
 if TYPE_CHECKING:
     from exporters.matrix import Outcome
@@ -43,14 +43,12 @@ def export(
 
 def _print_table(outcomes: list[Outcome]) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("artifact", "file", "KiB", "of Keras", "operators", "seconds", "")
+    table = new_table("artifact", "KiB", "of Keras", "operators", "seconds", "")
     for outcome in outcomes:
         record = outcome.export.record
         table.add_row(
             outcome.export.path.name,
-            record.artifact,
             f"{record.artifact_bytes / 1024:,.0f}",
             f"{record.size_ratio:.3f}",
             str(sum(operator.count for operator in record.operators)),

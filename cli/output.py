@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 Progress = Callable[[int, int], None]
 
@@ -26,6 +27,18 @@ def console() -> Console:
 def say(text: str) -> None:
     """Print a line for people (rich markup is understood)."""
     console().print(text)
+
+
+def new_table(name: str, *columns: str, title: str | None = None) -> Table:
+    """Return a table that fits 80 columns and never cuts its first one, which names the row."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column(name, no_wrap=True)
+    for column in columns:
+        table.add_column(column)
+    return table
 
 
 def emit_json(document: Any) -> None:

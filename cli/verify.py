@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import BundleArgument, Json, Precision, To
-from cli.output import console, emit_json, progress, say
+from cli.output import console, emit_json, new_table, progress, say
 
 if TYPE_CHECKING:
     from bundle.export_record import Parity
@@ -79,11 +79,7 @@ def _data_reference(bundle: Bundle, data: Path, part: str) -> Reference:
 
 def print_table(results: list[tuple[Export, Parity]]) -> None:
     """Print one line for each artifact, and the reason below whatever did not pass."""
-    from rich.table import Table
-
-    table = Table(
-        "artifact", "status", "top-1", "max |Δp|", "mean |Δp|", "flips +/−", "Δ accuracy", "evidence", "photos"
-    )
+    table = new_table("artifact", "proof", "top-1", "max |Δp|", "mean |Δp|", "flips +/−", "Δ acc.", "evidence")
     for export, parity in results:
         accuracy = parity.metrics.get("accuracy")
         table.add_row(
@@ -95,9 +91,9 @@ def print_table(results: list[tuple[Export, Parity]]) -> None:
             f"{parity.flips_to_positive}/{parity.flips_to_negative}",
             f"{accuracy.change:+.3f}" if accuracy and accuracy.change is not None else "–",
             parity.evidence,
-            str(parity.photos),
         )
     console().print(table)
+    say(f"Compared on {results[0][1].data}, {results[0][1].photos:,} photos.")
     for export, parity in results:
         for reason in parity.reasons:
             say(f"[{_COLOURS[parity.status]}]{parity.status}[/] {export.path.name}: {reason}")

@@ -90,6 +90,8 @@ def export_matrix(
     work = [(target, recipes) for target, recipes in stale if recipes]
     total = sum(len(recipes) for _, recipes in selection)
     done = total - sum(len(recipes) for _, recipes in work)
+    if progress is not None:
+        progress(done, total)
     for finished in _export_all(bundle.path, work, jobs or os.cpu_count() or 1):
         done += finished
         if progress is not None:
