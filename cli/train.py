@@ -70,7 +70,7 @@ def train(
     ] = "last4",
     fine_tune_epochs: Annotated[
         int | None,
-        typer.Option("--fine-tune-epochs", help="Default: 40 for last4, 14 for all.", rich_help_panel=_PHASES),
+        typer.Option("--fine-tune-epochs", help="Default: 20 for last4, 14 for all.", rich_help_panel=_PHASES),
     ] = None,
     fine_tune_lr: Annotated[
         float | None,

@@ -33,6 +33,7 @@ class Augmentation:
 
 
 PUBLISHED = Augmentation()
+GENTLE = Augmentation(shift=0.05)
 # Seen through a dermatoscope there is no up and no down, so that every angle is as likely.
 STRONG = Augmentation(rotation=180.0, zoom=0.15, shift=0.1, contrast=0.15, colour=0.1)
 

@@ -11,7 +11,7 @@ from bundle.manifest import Crop, Preprocessing
 FineTune = Literal["last4", "all", "none"]
 Balance = Literal["none", "sqrt", "full"]
 
-_EPOCHS = {"last4": 40, "all": 14, "none": 0}
+_EPOCHS = {"last4": 20, "all": 14, "none": 0}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augment import STRONG, augment
+from training.augment import GENTLE, STRONG, augment
 from training.features import Features
 from training.model.network import head_of, tail_of
 from training.phases.loop import Inputs, Phase, steps_per_epoch
@@ -42,9 +42,10 @@ def last_four_phase(network: keras.Model, recipe: Recipe, train: Sequence[Featur
 
 
 def all_phase(network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], validation: NDArray[np.uint8]) -> Phase:
-    """Train every layer: AdamW with warm-up and cosine, stronger augmentation, a moving average of the weights.
+    """Train every layer: AdamW with warm-up and cosine, a moving average of the weights.
 
-    Mixup is left out where the trunk starts from random numbers: there the danger is to learn too little.
+    A trunk with ImageNet's weights soon knows the photos by heart: strong augmentation and mixup. One that starts from
+    random numbers is in danger to learn too little: gentle augmentation alone.
     """
     steps = steps_per_epoch(len(train), recipe.batch)
     memory = _memory(steps)
@@ -53,11 +54,11 @@ def all_phase(network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], va
             layer.momentum = memory
     optimizer = adamw_with_cosine(recipe.tuning_rate, recipe.tuning_epochs * steps, memory)
     compile_for(network, optimizer, recipe.label_smoothing)
+    augmentation, mixup = (GENTLE, 0.0) if recipe.from_scratch else (STRONG, _MIXUP)
 
     def inputs(indices: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float32]:
-        return augment(train[indices], STRONG, random)
+        return augment(train[indices], augmentation, random)
 
-    mixup = 0.0 if recipe.from_scratch else _MIXUP
     return Phase("all", "All layers", network, recipe.tuning_epochs, inputs, validation, mixup)
 
 
