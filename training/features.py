@@ -7,6 +7,7 @@ as it is; further views are augmented copies.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ Bar = Callable[[], AbstractContextManager[Callable[[int, int], None]]]
 """Opens a progress bar, whose value is called with (done, total)."""
 
 _BATCH = 32
-_KEPT = 8
+_KEPT = 16
+_DAY = 86_400.0
 _ACTIVATIONS, _POOLED, _KEY = "activations.npy", "pooled.npy", "key.json"
 
 
@@ -63,7 +65,7 @@ class FeatureCache:
     """Features on disk, one folder for each view, found by everything that they depend on.
 
     The key is the sha256 over the photos' identity, the trunk's weights, the augmentation, the seed and the view: a
-    change to any of them leads to another folder. The eight folders used last are kept.
+    change to any of them leads to another folder. The sixteen folders used last are kept.
 
     Args:
         folder: Where the folders are.
@@ -90,7 +92,8 @@ class FeatureCache:
         key = self._key(photos, view)
         path = self.folder / sha256_json(key)[:32]
         if not path.is_dir():
-            with atomic_directory(path) as part:
+            # Another training may have computed the same meanwhile; either copy will do.
+            with atomic_directory(path, replace=True) as part:
                 self._compute(photos, view, part, bar)
                 write_json(part / _KEY, key)
         path.touch()
@@ -121,6 +124,10 @@ class FeatureCache:
         return augment(tensors, self.augmentation, np.random.default_rng((self.seed, view, start)))
 
     def _prune(self) -> None:
+        """Remove the folders used least recently, and what a killed process left half-written."""
         entries = sorted(self.folder.glob("*/" + _KEY), key=lambda key: key.parent.stat().st_mtime, reverse=True)
         for key in entries[_KEPT:]:
             shutil.rmtree(key.parent, ignore_errors=True)
+        for part in self.folder.glob(".*.part"):
+            if time.time() - part.stat().st_mtime > _DAY:
+                shutil.rmtree(part, ignore_errors=True)

@@ -61,7 +61,7 @@ class Recipe:
             "--epochs": self.epochs >= 0,
             "--fine-tune-epochs": self.tuning_epochs >= 0,
             "--batch": self.batch >= 2,  # batch normalisation has no statistics of a single photo
-            "--views": self.views >= 1,
+            "--views": 1 <= self.views <= 8,
             "--patience": self.patience >= 0,
             "--lr": self.learning_rate > 0,
             "--fine-tune-lr": self.tuning_rate > 0,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from bundle.errors import DataError, UsageError
+from training import features as features_module
 from training.augment import PUBLISHED, Augmentation, affine_maps, augment
 from training.features import FeatureCache, Features, PhotoSource
 from training.golden import choose_calibration, choose_golden
@@ -240,6 +243,22 @@ def test_features_are_computed_anew_when_anything_changes(network: Any, photos: 
     network.get_layer("Conv_1").set_weights([value * 1.5 for value in network.get_layer("Conv_1").get_weights()])
     FeatureCache(tmp_path, trunk, 0).view(_source(photos, calls), 0, _bar)
     assert len(calls) == 6
+
+
+def test_old_features_and_old_remains_are_removed(
+    network: Any, photos: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features_module, "_KEPT", 2)
+    cache, calls = FeatureCache(tmp_path, trunk_of(network), 0), list[int]()
+    for age, name in ((90_000, ".old.part"), (10, ".new.part")):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    for view in (0, 1, 2):
+        cache.view(_source(photos, calls), view, _bar)
+    cache.view(_source(photos, calls), 2, _bar)
+    assert len(calls) == 3
+    assert len(list(tmp_path.glob("*/key.json"))) == 2
+    assert [path.name for path in tmp_path.glob(".*")] == [".new.part"]
 
 
 def test_a_pass_that_was_stopped_leaves_no_features(network: Any, photos: np.ndarray, tmp_path: Path) -> None:
