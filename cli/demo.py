@@ -127,7 +127,7 @@ def _training(photos: Path, bundle: Path, data: Path | None, weights: Path | Non
     if weights is not None:
         return (*common, "--weights", str(weights), "--input-size", "160")
     small = ("--weights", "none", "--alpha", "0.35", "--input-size", "96", "--fine-tune", "all")
-    return (*common, *small, "--fine-tune-epochs", "12" if data else "20")
+    return (*common, *small, "--fine-tune-epochs", "12" if data else "50")
 
 
 def _step(title: str, *command: str) -> Step:
