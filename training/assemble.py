@@ -27,6 +27,7 @@ from training.model.calibrated import calibrated_model
 from training.model.network import class_logits, predict
 from training.parts import Parts, Photos
 from training.phases.loop import Reporter
+from training.phases.state import best_of
 from training.provenance import provenance
 from training.request import Request
 
@@ -185,11 +186,11 @@ def training_in_words(request: Request, trained: Trained) -> dict[str, object]:
     }
     for number, name in enumerate(dict.fromkeys(one.phase for one in trained.history), start=1):
         epochs = [one for one in trained.history if one.phase == name]
-        kept = max(epochs, key=lambda one: one.rank).epoch
+        kept = best_of(epochs).epoch
         words[f"Phase {number}"] = f"{phases[name]}; {len(epochs)} epochs, epoch {kept} kept"
     return {
         **words,
         "Batch": recipe.batch,
         "Class weights": {"none": "equal", "sqrt": "1/sqrt(photos)", "full": "1/photos"}[recipe.balance],
-        "Kept epoch": "highest macro ROC AUC on validation photos, then lowest loss",
+        "Kept epoch": "least cross-entropy on validation photos",
     }

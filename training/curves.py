@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.evaluation.style import BLACK, BLUE, GREY, ORANGE, chart
-from training.phases.state import EpochFigures
+from training.phases.state import EpochFigures, best_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def _mark_phases(axes: Axes, history: Sequence[EpochFigures]) -> None:
     first = 1
     for phase, group in groupby(history, key=lambda one: one.phase):
         epochs = list(group)
-        best = first - 1 + max(epochs, key=lambda one: one.rank).epoch
+        best = first - 1 + best_of(epochs).epoch
         axes.axvline(best, color=BLACK, linewidth=0.8, linestyle=":")
         axes.annotate("kept", (best, 0.02), xycoords=("data", "axes fraction"), fontsize=7, rotation=90, ha="right")
         if first > 1:

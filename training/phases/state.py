@@ -33,11 +33,6 @@ class EpochFigures:
     val_macro_auc: float | None
     seconds: float
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """What the best epoch has the most of: macro ROC AUC on validation photos, then less validation loss."""
-        return (-1.0 if self.val_macro_auc is None else self.val_macro_auc, -self.val_loss)
-
 
 @dataclass(frozen=True)
 class PhaseState:
@@ -59,13 +54,13 @@ class PhaseState:
 
     @property
     def best_epoch(self) -> EpochFigures:
-        """The best epoch; the first of equals."""
-        return max(self.history, key=lambda figures: figures.rank)
+        """The best epoch so far (see :func:`best_of`)."""
+        return best_of(self.history)
 
     def after(self, figures: EpochFigures, model: keras.Model, answering: Arrays) -> PhaseState:
         """Return the state one epoch later; `answering` are the variables that the epoch's figures are of."""
         history = (*self.history, figures)
-        is_best = max(history, key=lambda one: one.rank) is figures
+        is_best = best_of(history) is figures
         return replace(
             self,
             history=history,
@@ -73,6 +68,15 @@ class PhaseState:
             optimizer=snapshot(model.optimizer.variables),
             best=answering if is_best else self.best,
         )
+
+
+def best_of(history: Sequence[EpochFigures]) -> EpochFigures:
+    """Return the epoch with the least cross-entropy on the validation photos; the first of equals.
+
+    Every photo counts in it. The macro ROC AUC hangs on the few photos of the rarest class: among 1,300 validation
+    photos of HAM10000, it changes from epoch to epoch by more than the epochs differ.
+    """
+    return min(history, key=lambda figures: figures.val_loss)
 
 
 def snapshot(variables: Sequence[Any]) -> Arrays:
