@@ -58,7 +58,7 @@ def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
     with progress("preparing photos") as update:
         tensors = load_tensors(records, bundle.manifest.preprocessing, progress=update)
     return Photos(
-        name=f"{dataset.name}, {part} ({len(records):,} photos)",
+        name=f"{dataset.name}, {part}",
         dataset=dataset.name,
         external=dataset.fingerprint != bundle.manifest.dataset.fingerprint,
         tensors=tensors,
