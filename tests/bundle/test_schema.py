@@ -20,4 +20,5 @@ def test_published_schema_is_in_step(name: str) -> None:
 
 def test_published_vectors_satisfy_their_schema() -> None:
     document = json.loads((VECTORS / "vectors.json").read_text())
-    jsonschema.validate(document, json.loads((FOLDER / "vectors.schema.json").read_text()))
+    validator = jsonschema.Draft202012Validator(json.loads((FOLDER / "vectors.schema.json").read_text()))
+    assert not [error.message for error in validator.iter_errors(document)]
