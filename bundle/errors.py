@@ -5,7 +5,8 @@
     DermportError                 everything we raise on purpose; exit code 2
      ├── UsageError               an option or a combination of options that cannot be meant
      ├── DataError                a data set, a metadata file or a grouping table that cannot be used
-     ├── PhotoError               one photo that ``dermport-prep/1`` refuses (HTTP 4xx, `code`, `status`)
+     ├── RequestError             a request that a server refuses (HTTP 4xx or 503, `code`, `status`, `retry_after`)
+     │    └── PhotoError          one photo that ``dermport-prep/1`` refuses
      ├── BundleError              a bundle folder that is missing, of another version or invalid
      │    └── IntegrityError      a file whose bytes are not the recorded ones
      ├── ExportError              a conversion that failed, or an artifact that breaks the contract
@@ -47,20 +48,31 @@ class DataError(DermportError):
     """A data set, a metadata file or a grouping table that cannot be used."""
 
 
-class PhotoError(DermportError):
-    """One photo that ``dermport-prep/1`` refuses.
+class RequestError(DermportError):
+    """A request that a server refuses.
 
     Args:
-        message: What was wrong with the photo.
-        code: A short stable name of the reason, e.g. ``"truncated"`` (part of the HTTP contract).
+        message: What was wrong.
+        code: A short stable name of the reason, e.g. ``"overloaded"`` (part of the HTTP contract).
         status: The HTTP status that a server answers with.
         remedy: What the sender can do about it.
+        retry_after: Seconds after which the same request may be taken; None where trying again is no use.
     """
 
-    def __init__(self, message: str, *, code: str, status: int = 422, remedy: str = "") -> None:
+    def __init__(
+        self, message: str, *, code: str, status: int, remedy: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.code = code
         self.status = status
+        self.retry_after = retry_after
+
+
+class PhotoError(RequestError):
+    """One photo that ``dermport-prep/1`` refuses; `code` names the reason, e.g. ``"truncated"``."""
+
+    def __init__(self, message: str, *, code: str, status: int = 422, remedy: str = "") -> None:
+        super().__init__(message, code=code, status=status, remedy=remedy)
 
 
 class BundleError(DermportError):

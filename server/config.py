@@ -2,8 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+ProcessModel = Literal["auto", "workers", "batcher"]
+
+
+@dataclass(frozen=True)
+class ServingConfig:
+    """How photos are answered.
+
+    Attributes:
+        runtime: A name of :data:`server.serving.runtimes.CANDIDATES`; None takes the best that this machine has.
+        precision: An export's precision; None takes the runtime's first choice.
+        process_model: ``workers``: processes with one single-threaded runtime each; ``batcher``: one runtime in the
+            server's own process, fed in batches; ``auto``: batches for TensorRT, workers for what runs on the CPU.
+        workers: Worker processes; None is one per core.
+        threads: CPU threads of the runtime in the server's own process; None leaves it to the runtime.
+        queue: Photos that may wait; one more is answered 503.
+        wait_seconds: How long one may wait before it is answered 503.
+        answer_seconds: How long a worker may take for one photo before it is killed.
+        batch: Largest batch.
+        batch_wait: Seconds that the first photo of a batch waits for company.
+    """
+
+    runtime: str | None = None
+    precision: str | None = None
+    process_model: ProcessModel = "auto"
+    workers: int | None = None
+    threads: int | None = None
+    queue: int = 64
+    wait_seconds: float = 10.0
+    answer_seconds: float = 60.0
+    batch: int = 32
+    batch_wait: float = 0.002
+
+
+@dataclass(frozen=True)
+class AccessConfig:
+    """Who may ask.
+
+    Attributes:
+        keys: Whether API keys are asked for.
+        rate: Requests a minute of one key (or address, where no keys are asked for); 0 for no limit.
+        origins: Web origins, besides the server's own, whose pages may call it (CORS).
+    """
+
+    keys: bool = False
+    rate: int = 0
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StorageConfig:
+    """What is remembered.
+
+    Attributes:
+        state: Folder of the database, the signing key and stored photos.
+        database: SQLAlchemy URL; None is SQLite in `state`.
+        keep_photos: Whether photos of comparisons are stored (as pixels; never with EXIF).
+        retention_days: Comparisons older than this are deleted; None keeps them.
+    """
+
+    state: Path
+    database: str | None = None
+    keep_photos: bool = False
+    retention_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -11,13 +76,13 @@ class ServerConfig:
     """Everything that :func:`server.app.create_app` needs.
 
     Attributes:
-        bundle: The bundle's folder; its exports are what can be served.
-        runtime: A name of :data:`server.runtimes.CANDIDATES`; None takes the best that this machine has.
-        precision: An export's precision; None takes the runtime's first choice.
-        threads: CPU threads of the runtime; None leaves it to the runtime.
+        bundles: Bundle folders, or folders of bundles; the first bundle is served unless another was activated.
+        storage: What is remembered, and where.
+        serving: How photos are answered.
+        access: Who may ask.
     """
 
-    bundle: Path
-    runtime: str | None = None
-    precision: str | None = None
-    threads: int | None = None
+    bundles: tuple[Path, ...]
+    storage: StorageConfig
+    serving: ServingConfig = field(default_factory=ServingConfig)
+    access: AccessConfig = field(default_factory=AccessConfig)

@@ -7,7 +7,9 @@ import uuid
 
 from flask import Flask, Response, g, request
 
-HEADER = "X-Request-Id"
+from bundle.wire import REQUEST_ID_HEADER
+
+HEADER = REQUEST_ID_HEADER
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

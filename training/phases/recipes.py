@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # Of the steps of full fine-tuning: how many the learning rate rises before it falls along a cosine.
 _WARM_UP = 0.08
 _WEIGHT_DECAY = 0.05
-_MIXUP = 0.2
+_MIXUP = 0.4
+# Epochs that the moving average of the weights looks back: over two of them it has fewer of the last photos by heart.
+_AVERAGED = 2
 
 
 def head_phase(network: keras.Model, recipe: Recipe, train: Sequence[Features], validation: Features) -> Phase:
@@ -52,7 +54,7 @@ def all_phase(network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], va
     for layer in network.layers:
         if hasattr(layer, "moving_mean"):
             layer.momentum = memory
-    optimizer = adamw_with_cosine(recipe.tuning_rate, recipe.tuning_epochs * steps, memory)
+    optimizer = adamw_with_cosine(recipe.tuning_rate, recipe.tuning_epochs * steps, _memory(_AVERAGED * steps))
     compile_for(network, optimizer, recipe.label_smoothing)
     augmentation, mixup = (GENTLE, 0.0) if recipe.from_scratch else (STRONG, _MIXUP)
 

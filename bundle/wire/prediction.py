@@ -1,0 +1,73 @@
+"""The answer to a photo."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bundle.model import Fraction, Sha256
+from bundle.notice import NOTICE
+from bundle.wire.base import Message, Milliseconds
+
+
+class Verdict(Message):
+    """The bundle's decision rule, applied: positive if score >= threshold."""
+
+    name: str
+    positive: bool
+    score: Annotated[float, Field(ge=0, description="summed probability of the positive labels")]
+    threshold: Fraction
+
+
+class ServedModel(Message):
+    """Which model answered, and in which form."""
+
+    name: str
+    version: str
+    sha256: Annotated[Sha256, Field(description="of model.keras, which names the model on every device")]
+    artifact_sha256: Annotated[Sha256, Field(description="of the file that was run")]
+    target: str
+    precision: str
+
+
+class ServedRuntime(Message):
+    """What ran the artifact, and why no better one did."""
+
+    name: str
+    reason: str
+
+
+class ReceivedPhoto(Message):
+    """The photo as it arrived, before orientation."""
+
+    width: int
+    height: int
+    orientation: Annotated[int, Field(ge=1, le=8, description="EXIF tag 274, applied")]
+    bytes: int
+
+
+class Timing(Message):
+    """Where the time went, between the first line of the handler and the answer."""
+
+    receive: Annotated[Milliseconds, Field(description="reading the body")]
+    prepare: Annotated[Milliseconds, Field(description="decoding and resizing")]
+    wait: Annotated[Milliseconds, Field(description="waiting for the runtime")]
+    infer: Annotated[Milliseconds, Field(description="running the model")]
+    total: Milliseconds
+
+
+class PredictionAnswer(Message):
+    """The answer to ``POST /v1/predict``."""
+
+    label: str
+    probabilities: Annotated[dict[str, Fraction], Field(description="by label id, in the model's order")]
+    decision: Verdict
+    model: ServedModel
+    runtime: ServedRuntime
+    preprocessing: Annotated[str, Field(description="the definition by which the input was made")]
+    input_sha256: Annotated[Sha256, Field(description="of the prepared tensor; equal hashes mean equal inputs")]
+    photo: ReceivedPhoto
+    milliseconds: Timing
+    notice: str = NOTICE
+    request_id: str

@@ -1,0 +1,1 @@
+"""Phone against Jetson: the experiments, the cause, the summary, the alarm."""

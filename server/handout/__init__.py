@@ -1,0 +1,1 @@
+"""Models for phones: signed manifests, files, staged roll-out."""

@@ -1,0 +1,1 @@
+"""What whoever runs the Jetson sees: metrics, logs, power, systemd."""

@@ -1,0 +1,1 @@
+"""What the server remembers: SQLAlchemy tables, one file per noun, migrated by Alembic."""
