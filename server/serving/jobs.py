@@ -16,7 +16,8 @@ class Job:
 
     Attributes:
         data: A JPEG or PNG; for form ``tensor``, the uint8 bytes of [S, S, 3] RGB.
-        form: ``photo`` is decoded and resized; ``prepared`` is a PNG of exactly the model's input; ``tensor`` is that input.
+        form: ``photo`` is decoded and resized; ``prepared`` is a PNG of exactly the model's input; ``tensor`` is that
+            input itself.
         decoding: ``draft`` lets libjpeg decode at a fraction of the size, which is faster and not ``dermport-prep/1``.
     """
 

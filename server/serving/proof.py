@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bundle.export_record import ExportRecord, Status
 from bundle.golden import GoldenSet
 from bundle.manifest import Manifest
 from bundle.parity import Figures, compare
 from bundle.policy import read_policy
-from runtimes.base import Runtime
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,10 @@ class Proof:
         )
 
 
-def prove(runtime: Runtime, golden: GoldenSet, manifest: Manifest, record: ExportRecord) -> Proof:
-    """Run the golden set through a runtime and judge its answers, as ``dermport verify`` judges the artifact."""
-    figures = compare(manifest, golden.probabilities, runtime.predict(golden.tensors), runtime.labels)
+def prove(
+    answers: NDArray[np.float32], labels: tuple[str, ...], golden: GoldenSet, manifest: Manifest, record: ExportRecord
+) -> Proof:
+    """Judge a runtime's answers to the golden set, float32 [N, C], as ``dermport verify`` judges the artifact."""
+    figures = compare(manifest, golden.probabilities, answers, labels)
     status, reasons = read_policy().judge(record.policy, figures)
     return Proof(figures, golden.index.photos[figures.worst_photo].photo, status, reasons)

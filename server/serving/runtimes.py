@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bundle.errors import BundleError, EngineMismatchError, UnavailableError, UsageError
+from bundle.golden import GoldenSet
 from bundle.store import Bundle, Export
 from runtimes.base import Runtime
-from server.config import ServerConfig
+from server.config import ProcessModel, ServingConfig
+from server.serving.backend import Backend
+from server.serving.engine import BatchedEngine
+from server.serving.pool import WorkerPool
+from server.serving.process import Order, WorkerProcess
+from server.serving.proof import prove
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,7 @@ class Candidate:
         title: Its name for people.
         target: The export target whose artifacts it runs.
         precisions: Which of them to prefer, best first.
+        process_model: Which suits it: a GPU's context is not to be shared by processes, a CPU's cores are.
         load: Opens an artifact with a number of CPU threads; UnavailableError where this machine lacks the runtime.
     """
 
@@ -27,14 +35,15 @@ class Candidate:
     title: str
     target: str
     precisions: tuple[str, ...]
+    process_model: ProcessModel
     load: Callable[[Export, int | None], Runtime]
 
 
 @dataclass(frozen=True)
-class Live:
+class Chosen:
     """A loaded artifact with the reason for choosing it."""
 
-    runtime: Runtime
+    backend: Backend
     export: Export
     reason: str
 
@@ -58,33 +67,40 @@ def _load_litert(export: Export, threads: int | None) -> Runtime:
 
 
 CANDIDATES = (
-    Candidate("tensorrt", "TensorRT", "tensorrt", ("fp16", "fp32", "int8"), _load_tensorrt),
-    Candidate("onnxruntime", "ONNX Runtime", "onnx", ("fp32", "int8"), _load_onnxruntime),
-    Candidate("litert", "LiteRT", "tflite", ("fp32", "fp16", "int8", "int8-full"), _load_litert),
+    Candidate("tensorrt", "TensorRT", "tensorrt", ("fp16", "fp32", "int8"), "batcher", _load_tensorrt),
+    Candidate("onnxruntime", "ONNX Runtime", "onnx", ("fp32", "int8"), "workers", _load_onnxruntime),
+    Candidate("litert", "LiteRT", "tflite", ("fp32", "fp16", "int8", "int8-full"), "workers", _load_litert),
 )
 
 
-def choose(bundle: Bundle, config: ServerConfig, candidates: tuple[Candidate, ...] = CANDIDATES) -> Live:
-    """Load the first artifact, in the candidates' order, that `config` allows and this machine can run.
+def candidate_named(name: str) -> Candidate:
+    """Return the candidate of that name (StopIteration where there is none)."""
+    return next(candidate for candidate in CANDIDATES if candidate.name == name)
+
+
+def choose(
+    bundle: Bundle, golden: GoldenSet, serving: ServingConfig, candidates: tuple[Candidate, ...] = CANDIDATES
+) -> Chosen:
+    """Load the first artifact, in the candidates' order, that `serving` allows and this machine can run.
 
     Raises:
-        UsageError: `config` names a runtime that is none.
+        UsageError: `serving` names a runtime that is none.
         UnavailableError: Nothing can be served; the message names what was tried and why it was passed over.
         IntegrityError: The chosen artifact's bytes are not the recorded ones.
         BundleError: The chosen artifact carries other labels than the bundle.
     """
     passed_over: dict[str, None] = {}  # an ordered set: three TensorRT kits fail for the same reason once
-    for candidate in _allowed(candidates, config.runtime):
-        exports = _exports(bundle, candidate, config.precision)
+    for candidate in _allowed(candidates, serving.runtime):
+        exports = _exports(bundle, candidate, serving.precision)
         if not exports:
-            passed_over[f"no {candidate.title}: the bundle holds no {_wanted(candidate, config)} export"] = None
+            passed_over[f"no {candidate.title}: the bundle holds no {_wanted(candidate, serving)} export"] = None
         for export in exports:
             try:
-                runtime = _load(bundle, candidate, export, config.threads)
+                backend = _open(bundle, golden, candidate, export, serving)
             except (UnavailableError, EngineMismatchError) as error:
                 passed_over[f"no {candidate.title}: {error.message}"] = None
             else:
-                return Live(runtime, export, _reason(config, tuple(passed_over)))
+                return Chosen(backend, export, _reason(serving, tuple(passed_over)))
     raise UnavailableError(
         f"Nothing in {bundle.path} can be served here ({'; '.join(passed_over)}).",
         remedy="Run `dermport export` on the bundle, or install a runtime: pip install 'dermport[server]'.",
@@ -105,22 +121,40 @@ def _exports(bundle: Bundle, candidate: Candidate, precision: str | None) -> tup
     return tuple(by_precision[name] for name in wanted if name in by_precision)
 
 
-def _load(bundle: Bundle, candidate: Candidate, export: Export, threads: int | None) -> Runtime:
-    export.checked()
-    runtime = candidate.load(export, threads)
-    if runtime.labels != bundle.manifest.task.ids:
+def _open(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Export, serving: ServingConfig) -> Backend:
+    backend: Backend
+    model = candidate.process_model if serving.process_model == "auto" else serving.process_model
+    if model == "workers":
+        backend = _pool(bundle, golden, candidate, export, serving)
+    else:
+        export.checked()
+        runtime = candidate.load(export, serving.threads)
+        backend = BatchedEngine(runtime, bundle.manifest.preprocessing, golden, serving)
+    if backend.labels != bundle.manifest.task.ids:
+        backend.close()
         raise BundleError(
-            f"{export.artifact} carries the labels {', '.join(runtime.labels)}, not the bundle's.",
+            f"{export.artifact} carries the labels {', '.join(backend.labels)}, not the bundle's.",
             remedy="Run `dermport export --force` on the bundle.",
         )
-    return runtime
+    return backend
 
 
-def _wanted(candidate: Candidate, config: ServerConfig) -> str:
-    return f"{candidate.target} {config.precision}" if config.precision else candidate.target
+def _pool(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Export, serving: ServingConfig) -> Backend:
+    order = Order(bundle.path, export.path, candidate.name)
+
+    def check(worker: WorkerProcess) -> None:
+        proof = prove(worker.golden, worker.labels, golden, bundle.manifest, export.record)
+        if proof.complaint:
+            raise UnavailableError(proof.complaint)
+
+    return WorkerPool(lambda: WorkerProcess(order), check, serving.workers or os.cpu_count() or 1, serving)
 
 
-def _reason(config: ServerConfig, passed_over: tuple[str, ...]) -> str:
-    if config.runtime:
+def _wanted(candidate: Candidate, serving: ServingConfig) -> str:
+    return f"{candidate.target} {serving.precision}" if serving.precision else candidate.target
+
+
+def _reason(serving: ServingConfig, passed_over: tuple[str, ...]) -> str:
+    if serving.runtime:
         return "chosen by --runtime"
     return "; ".join(passed_over) or "the best runtime that this machine has"

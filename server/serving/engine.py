@@ -1,0 +1,81 @@
+"""The backend of one runtime in the server's own process, fed in batches: for TensorRT, which has one CUDA context."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.golden import GoldenSet
+from bundle.manifest import Preprocessing
+from runtimes.base import Runtime
+from server.config import ServingConfig
+from server.serving.backend import Load, is_large, prepare_job
+from server.serving.batcher import Batcher, BatchRule
+from server.serving.jobs import Done, Job
+
+_Tensor = NDArray[np.uint8]
+_Row = NDArray[np.float32]
+
+
+class BatchedEngine:
+    """Decodes in the caller's thread, then has the batcher's thread run the model.
+
+    Args:
+        runtime: The loaded artifact; closed with the backend. Only the batcher's thread uses it.
+        spec: The bundle's preprocessing.
+        golden: The golden set, answered at once.
+        serving: Batch, queue and times.
+    """
+
+    def __init__(self, runtime: Runtime, spec: Preprocessing, golden: GoldenSet, serving: ServingConfig) -> None:
+        self._spec = spec
+        with ExitStack() as stack:
+            self._runtime = stack.enter_context(runtime)
+            self.name, self.labels = self._runtime.name, self._runtime.labels
+            self.golden = self._runtime.predict(golden.tensors)
+            self._stack = stack.pop_all()
+        rule = BatchRule(serving.batch, serving.batch_wait, serving.queue, serving.wait_seconds)
+        self._batcher: Batcher[_Tensor, _Row] = Batcher(self._run, rule)
+        self._large = threading.Lock()  # one large photo is decoded at a time, which bounds time and memory
+
+    def answer(self, job: Job) -> Done:
+        """Answer a photo (see :class:`server.serving.backend.Backend`)."""
+        began = time.perf_counter()
+        if is_large(job):
+            with self._large:
+                photo = prepare_job(job, self._spec)
+        else:
+            photo = prepare_job(job, self._spec)
+        ready = time.perf_counter()
+        answered = self._batcher.submit(photo.tensor).result()
+        return Done(
+            probabilities=tuple(answered.result.tolist()),
+            input_sha256=photo.input_sha256,
+            width=photo.width,
+            height=photo.height,
+            orientation=photo.orientation,
+            milliseconds={
+                "prepare": 1000 * (ready - began),
+                "wait": 1000 * answered.waited,
+                "infer": 1000 * answered.ran,
+            },
+            batch=answered.batch,
+        )
+
+    def load(self) -> Load:
+        """Return how busy the batcher is."""
+        waiting, busy = self._batcher.counts()
+        return Load(waiting, busy, slots=1)
+
+    def close(self) -> None:
+        """Answer what waits, then free the runtime."""
+        self._batcher.close()
+        self._stack.close()
+
+    def _run(self, tensors: Sequence[_Tensor]) -> Sequence[_Row]:
+        return list(self._runtime.predict(np.stack(tensors)))

@@ -1,0 +1,137 @@
+"""A worker process as the front process sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import BundleError, DermportError, ExportError, PhotoError, UnavailableError
+from server.serving.jobs import Done, Job
+
+START_SECONDS = 60.0
+_KINDS: dict[str, type[DermportError]] = {kind.__name__: kind for kind in (UnavailableError, BundleError, ExportError)}
+# Numerical libraries otherwise start a pool of threads in each process.
+_SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class WorkerLostError(Exception):
+    """The worker died, or was killed because it took too long; the photo may go to another one."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker loads.
+
+    Attributes:
+        bundle: The bundle's folder.
+        export: The export's folder.
+        runtime: A name of :data:`server.serving.runtimes.CANDIDATES`.
+    """
+
+    bundle: Path
+    export: Path
+    runtime: str
+
+
+class WorkerProcess:
+    """A started worker; :meth:`wait_until_loaded` before the first photo. One thread at a time may use it.
+
+    Attributes:
+        name: The runtime with its version.
+        labels: The labels that the artifact carries.
+        golden: Its answers to the golden set, float32 [N, C].
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    golden: NDArray[np.float32]
+
+    def __init__(self, order: Order) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "server.serving.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **_SINGLE_THREADED},
+                start_new_session=True,  # the terminal's signals are for the front process
+            )
+        self._connection = Connection(ours.detach())
+        self._connection.send_bytes(json.dumps({key: str(value) for key, value in asdict(order).items()}).encode())
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def wait_until_loaded(self) -> None:
+        """Wait for the worker to load its artifact and answer the golden set.
+
+        Raises:
+            UnavailableError: This machine lacks the runtime, or the worker ended without a word.
+            BundleError: The bundle or artifact is missing or not what was recorded.
+            ExportError: The runtime does not take the artifact.
+        """
+        try:
+            said = self._receive(START_SECONDS)
+        except WorkerLostError as error:
+            raise UnavailableError(f"A worker could not be started: {error}.", remedy="See the log.") from error
+        if "error" in said:
+            self.stop()
+            raise _KINDS.get(said["error"], BundleError)(said["message"], remedy=said["remedy"])
+        self.name, self.labels = said["name"], tuple(said["labels"])
+        self.golden = np.asarray(said["golden"], np.float32)
+
+    def ask(self, job: Job, seconds: float) -> Done:
+        """Answer a photo within `seconds`, without "wait" among its milliseconds.
+
+        Raises:
+            PhotoError: The photo is refused.
+            WorkerLostError: The worker died or took longer, and is dead now.
+        """
+        head = json.dumps({"form": job.form, "decoding": job.decoding}).encode()
+        try:
+            self._connection.send_bytes(head + b"\n" + job.data)
+        except OSError as error:
+            raise self._lost("it had ended") from error
+        said = self._receive(seconds)
+        if "refused" in said:
+            raise PhotoError(said["refused"], code=said["code"], status=said["status"], remedy=said["remedy"])
+        milliseconds = {stage: said.pop(stage) for stage in ("prepare", "infer")}
+        return Done(tuple(said.pop("probabilities")), milliseconds=milliseconds, **said)
+
+    def wait(self) -> int:
+        """Wait until the process has ended; return its exit status."""
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """End the worker after what it is doing."""
+        self._connection.close()
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        try:
+            if not self._connection.poll(seconds):
+                raise self._lost(f"no answer within {seconds:g} s")
+            said: dict[str, Any] = json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise self._lost("it ended without an answer") from error
+        return said
+
+    def _lost(self, why: str) -> WorkerLostError:
+        self.kill()
+        return WorkerLostError(f"worker {self.pid}: {why}")
