@@ -8,11 +8,12 @@ from datetime import datetime, timezone
 
 import numpy as np
 
+from bundle.agreement import Quantiles, Share, share_of
+from bundle.causes import SAME, largest_change
 from bundle.errors import PhotoError, ServerError
 from bundle.manifest import Manifest
-from bundle.wilson import wilson_interval
 from mobile_stub.client import JetsonClient
-from mobile_stub.comparison import SAME, Cause, Comparison, PhotoComparison, Quantiles, Share, Totals
+from mobile_stub.comparison import Cause, Comparison, PhotoComparison, Totals
 from mobile_stub.phone import PhoneModel
 from mobile_stub.photos import Photo
 from mobile_stub.prediction import Prediction, Refusal, from_answer
@@ -96,7 +97,7 @@ def _change(phone: Prediction, server: Prediction) -> float:
             f"{', '.join(phone.probabilities)}.",
             remedy="Serve the same bundle, or one of the same task.",
         )
-    return max(abs(server.probabilities[label] - p) for label, p in phone.probabilities.items())
+    return largest_change(phone.probabilities, server.probabilities)
 
 
 def _cause(phone: Prediction, server: Prediction, change: float) -> Cause:
@@ -131,8 +132,7 @@ def total(rows: Sequence[PhotoComparison]) -> Totals:
 
 def _share(outcomes: Iterable[bool]) -> Share:
     agreed = list(outcomes)
-    low, high = wilson_interval(sum(agreed), len(agreed))
-    return Share(count=sum(agreed), of=len(agreed), low=low, high=high)
+    return share_of(sum(agreed), len(agreed))
 
 
 def _quantiles(changes: list[float]) -> Quantiles | None:

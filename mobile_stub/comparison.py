@@ -6,23 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bundle.agreement import Quantiles, Share
+from bundle.causes import COMMON_CAUSES, CommonCause
 from bundle.model import Contract, Fraction
 from bundle.notice import NOTICE
 from mobile_stub.prediction import Side
 
-Cause = Literal["same", "refused", "preprocessing", "model", "artifact", "runtime", "error"]
+Cause = Literal[CommonCause, "refused", "error"]
 
-CAUSES: dict[Cause, str] = {
-    "same": "equal inputs, equal probabilities (to 1e-5)",
+CAUSES: dict[str, str] = {
+    **COMMON_CAUSES,
     "refused": "both refuse the photo for the same reason",
-    "preprocessing": "the photo became different inputs: decoding, orientation or resizing differs",
-    "model": "equal inputs, but the two run different models",
-    "artifact": "equal inputs and model, but another export of it: precision or conversion",
-    "runtime": "equal inputs and the same file: the runtimes differ",
     "error": "only one side gives an answer, or they refuse for different reasons",
 }
-# Same bytes in, same file: XNNPACK and ONNX Runtime round float32 differently, by some 1e-7 to 1e-6 of a probability.
-SAME = 1e-5
 
 
 class PhotoComparison(Contract):
@@ -41,24 +37,6 @@ class PhotoComparison(Contract):
     def disagrees(self) -> bool:
         """Whether a person should look: another label, decision or input, or an answer from one side only."""
         return self.cause == "error" or False in (self.same_input, self.same_label, self.same_decision)
-
-
-class Share(Contract):
-    """How many of how many, with Wilson's 95 % interval."""
-
-    count: int
-    of: int
-    low: Fraction
-    high: Fraction
-
-
-class Quantiles(Contract):
-    """Of |Δp| over the photos that both sides predicted."""
-
-    mean: float
-    median: float
-    p95: float
-    max: float
 
 
 class Totals(Contract):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mobile_stub.comparison import Share
+from bundle.agreement import Share
 
 
 def small(change: float) -> str:
