@@ -1,0 +1,174 @@
+"""A phone posts its own prediction; the server answers with its own, the verdict, its cause and the evidence."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from bundle.agreement import Quantiles, Share
+from bundle.causes import Cause
+from bundle.model import Fraction, Sha256
+from bundle.notice import NOTICE
+from bundle.wire.base import Message
+from bundle.wire.prediction import ReceivedPhoto, ServedModel, ServedRuntime, Verdict
+
+COMPARISON_FIELD = "comparison"
+PREPARED_FIELD = "prepared"
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise ValueError("out of range") from error
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+# No control characters: PostgreSQL stores no NUL, and a name needs none.
+Text = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Pseudonym = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+ComparisonId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Change = Annotated[float, Field(ge=0, le=1, description="largest |Δp| over the labels")]
+Probabilities = Annotated[dict[Text, Fraction], Field(description="by label id")]
+ExperimentName = Literal["live-model-on-phone-input", "phone-artifact-on-phone-input", "phone-artifact-on-server-input"]
+
+
+class PhoneDevice(Message):
+    """The device, under a pseudonym that the app has drawn and can draw again."""
+
+    id: Pseudonym
+    model: Text | None = None
+
+
+class ComparisonRequest(Message):
+    """What a phone says of its own prediction; what it leaves out is evidence that will be missing."""
+
+    probabilities: Annotated[dict[Text, Fraction], Field(min_length=2, max_length=1000, description="by label id")]
+    input_sha256: Annotated[Sha256, Field(description="of the tensor that the phone's model was given")]
+    photo_sha256: Annotated[Sha256 | None, Field(description="of the photo's bytes, before anything was done")] = None
+    artifact_sha256: Annotated[Sha256, Field(description="of the file that the phone ran")]
+    model_sha256: Annotated[Sha256 | None, Field(description="of the model.keras that it was exported from")] = None
+    target: Text | None = None
+    precision: Text | None = None
+    runtime: Text
+    device: PhoneDevice | None = None
+    app_version: Text
+    taken: Annotated[Time | None, Field(description="when the photo was taken")] = None
+    asked: Annotated[Time | None, Field(description="when the phone's model was asked")] = None
+    client_id: Annotated[Pseudonym | None, Field(description="the phone's own name of this comparison")] = None
+
+
+class PhoneSide(Message):
+    """The phone's answer under the decision rule of the phone's model, or of the live one where that is not known."""
+
+    label: str
+    decision: Verdict
+    said: ComparisonRequest
+
+
+class ServerSide(Message):
+    """The server's own answer."""
+
+    label: str
+    probabilities: Probabilities
+    decision: Verdict
+    model: ServedModel
+    runtime: ServedRuntime
+    preprocessing: str
+    input_sha256: Sha256
+    photo: ReceivedPhoto
+
+
+class Experiment(Message):
+    """Something that the server ran to find the cause."""
+
+    name: ExperimentName
+    artifact_sha256: Sha256
+    artifact: Annotated[str, Field(description="target and precision")]
+    runtime: str
+    input_sha256: Sha256
+    probabilities: Probabilities
+    change_from_phone: Change
+    change_from_server: Change
+
+
+class Step(Message):
+    """One step on the way from the phone's answer to the server's."""
+
+    cause: Cause
+    change: Change
+    share: Annotated[Fraction, Field(description="of the sum of all steps' changes")]
+    also: Annotated[tuple[Cause, ...], Field(description="what the experiments could not tell from it")] = ()
+    within_policy: Annotated[
+        bool | None,
+        Field(description="whether two sound exports of these precisions may differ so; null: not bounded, not asked"),
+    ] = None
+
+
+class ComparisonVerdict(Message):
+    """Whether the two agree, and if not, why."""
+
+    same_label: bool
+    same_decision: bool
+    same_input: bool
+    change: Change
+    cause: Cause
+    words: str
+
+
+class ComparisonAnswer(Message):
+    """The answer to ``POST /v1/comparisons``, and how a comparison is stored."""
+
+    id: ComparisonId
+    created: Time
+    verdict: ComparisonVerdict
+    steps: tuple[Step, ...]
+    evidence: tuple[Experiment, ...]
+    missing: Annotated[tuple[str, ...], Field(description="evidence that was not to be had, and why")]
+    phone: PhoneSide
+    server: ServerSide
+    photo_kept: bool
+    notice: str = NOTICE
+    request_id: str
+
+
+class ComparisonList(Message):
+    """The answer to ``GET /v1/comparisons``, newest first."""
+
+    items: tuple[ComparisonAnswer, ...]
+    next: Annotated[str | None, Field(description="cursor of the next page; null on the last")] = None
+    notice: str = NOTICE
+
+
+class AgreementFigures(Message):
+    """How phones and server agree over some comparisons."""
+
+    comparisons: int
+    label_agreement: Share
+    decision_agreement: Share
+    flips_to_positive: Annotated[int, Field(description="no on the phone, yes on the server")]
+    flips_to_negative: Annotated[int, Field(description="yes on the phone, no on the server")]
+    mean_change: float | None
+    max_change: float | None
+
+
+class AgreementGroup(AgreementFigures):
+    """The same for one class, device, artifact or day."""
+
+    key: str
+
+
+class ComparisonSummary(Message):
+    """The answer to ``GET /v1/comparisons/summary``; of long groupings, the largest groups (of days, the latest)."""
+
+    total: AgreementFigures
+    change: Quantiles | None
+    causes: dict[Cause, int]
+    classes: Annotated[tuple[AgreementGroup, ...], Field(description="by the server's label")]
+    devices: Annotated[tuple[AgreementGroup, ...], Field(description="by pseudonym")]
+    device_models: tuple[AgreementGroup, ...]
+    artifacts: Annotated[tuple[AgreementGroup, ...], Field(description="by sha256 of what the phones ran")]
+    days: Annotated[tuple[AgreementGroup, ...], Field(description="by UTC date")]
+    notice: str = NOTICE
