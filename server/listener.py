@@ -1,19 +1,22 @@
-"""The production WSGI server (waitress) around the app: bind, say where, serve until told to stop."""
+"""The production WSGI server (waitress) around the app: bind, say where, serve until told to stop, then drain."""
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import logging
 import signal
+import socket
+import threading
+import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask
+from waitress.utilities import Error
 
 from bundle.errors import UsageError
 from bundle.wire import PROBLEM_TYPE
@@ -21,11 +24,24 @@ from server.problems import problem, words_of
 from server.request_ids import new_request_id
 from server.upload import MAX_BODY
 
-WORKERS = 8
+MAX_HEADER = 32 * 1024
+MAX_CONNECTIONS = 512
+# A request that is not complete after so long is given up: a photo of 3 MB at 0.5 Mbit/s takes 50 s.
+REQUEST_SECONDS = 60
+IDLE_SECONDS = 75
+DRAIN_SECONDS = 30.0
+# Bodies up to this size stay in memory; larger ones are spooled to a temporary file.
+_IN_MEMORY = 8 * 1024 * 1024
+_RECEIVE = 256 * 1024
+
+
+class _TooSlowError(Error):  # type: ignore[misc]  # waitress has no types
+    code = 408
+    reason = "Request Timeout"
 
 
 class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
-    """Answers what waitress refuses before the app sees it (too large, not HTTP) in the app's own form."""
+    """Answers what waitress refuses before the app sees it (too large, too slow, not HTTP) in the app's own form."""
 
     def execute(self) -> None:
         status = self.request.error.code
@@ -41,7 +57,29 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """A connection on which a request has to be complete in time, however steadily its bytes trickle in."""
+
     error_task_class = _ProblemTask
+    begun = 0.0
+
+    def received(self, data: bytes) -> bool:
+        if self.request is None:
+            self.begun = time.monotonic()
+        return bool(super().received(data))
+
+    def readable(self) -> bool:
+        if self.request is not None and time.monotonic() - self.begun > REQUEST_SECONDS:
+            self._give_up()
+        return bool(super().readable())
+
+    def _give_up(self) -> None:
+        with self.requests_lock:
+            request, self.request = self.request, None
+            request.error = _TooSlowError("the request was not complete in time")
+            request.completed = True
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                self.server.add_task(self)
 
 
 def is_loopback(host: str) -> bool:
@@ -59,46 +97,85 @@ class Listener:
         app: The app.
         host: The address to bind.
         port: The port; 0 takes a free one.
-        workers: Requests that are read, decoded and answered at the same time.
+        threads: Requests that are read, answered or waiting at the same time.
 
     Attributes:
         url: Where it answers.
+        draining: Set once the server was told to stop.
 
     Raises:
         UsageError: The address cannot be bound.
     """
 
-    def __init__(self, app: Flask, host: str, port: int, workers: int = WORKERS) -> None:
-        self._server = _bind(app, host, port, workers)
-        self._server.channel_class = _Channel
+    def __init__(self, app: Flask, host: str, port: int, threads: int) -> None:
+        self._server = _serve_on(app, _bind(host, port), threads)
+        self.draining = threading.Event()
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.effective_port}"
 
     def run(self, announce: Callable[[], None]) -> None:
-        """Serve until SIGTERM or SIGINT; requests that are being answered then are still answered.
+        """Serve until SIGTERM or SIGINT; what is being answered then is still answered, for DRAIN_SECONDS at most.
 
         Args:
             announce: Called once signals are understood, to tell whoever waits for the server.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _stop)
-        with contextlib.suppress(SystemExit):
-            announce()
-            self._server.run()
+            signal.signal(number, self._stop)
+        announce()
+        while not self.draining.is_set():
+            self._turn()
+        self._drain()
         self._server.close()
 
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.draining.set()
+        self._server.pull_trigger()  # else the loop would sleep its second out
 
-def _bind(app: Flask, host: str, port: int, workers: int) -> Any:
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns whenever two requests meet
+    def _turn(self) -> None:
+        self._server.asyncore.loop(timeout=1, map=self._server._map, use_poll=True, count=1)
+
+    def _drain(self) -> None:
+        self._server.accepting = False
+        self._server.socket.close()
+        self._server.del_channel()
+        until = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < until and any(_is_busy(channel) for channel in self._channels()):
+            self._turn()
+
+    def _channels(self) -> list[Any]:
+        return list(self._server.active_channels.values())
+
+
+def _is_busy(channel: Any) -> bool:
+    """Whether a request is being received, answered or sent."""
+    return bool(channel.request is not None or channel.requests or channel.total_outbufs_len)
+
+
+def _bind(host: str, port: int) -> socket.socket:
     try:
-        return create_server(
-            app, host=host, port=port, threads=workers, ident="dermport", max_request_body_size=MAX_BODY
-        )
-    except (OSError, ValueError) as error:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, ValueError, OverflowError) as error:
         raise UsageError(
             f"{host} port {port} cannot be bound: {error}.", remedy="Choose another --host or --port (0: a free one)."
         ) from error
 
 
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)  # which waitress takes as the order to finish what it has begun
+def _serve_on(app: Flask, bound: socket.socket, threads: int) -> Any:
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns whenever two requests meet
+    server = create_server(
+        app,
+        sockets=[bound],
+        threads=threads,
+        ident="dermport",
+        max_request_body_size=MAX_BODY,
+        max_request_header_size=MAX_HEADER,
+        connection_limit=MAX_CONNECTIONS,
+        channel_timeout=IDLE_SECONDS,
+        cleanup_interval=5,
+        recv_bytes=_RECEIVE,
+        inbuf_overflow=_IN_MEMORY,
+        asyncore_use_poll=True,
+    )
+    server.channel_class = _Channel
+    return server

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from bundle.errors import PhotoError, UnavailableError
+from bundle.errors import RequestError, UnavailableError
 from bundle.prep import MAX_BYTES
 from bundle.wire import PROBLEM_TYPE, Problem
 
@@ -47,6 +48,12 @@ def problem(status: int, words: Words, *, instance: str, request_id: str) -> Pro
     )
 
 
+def problem_of(error: RequestError, *, instance: str, request_id: str) -> Problem:
+    """Return the problem document of a refusal."""
+    words = Words(error.code, error.message, error.remedy)
+    return problem(error.status, words, instance=instance, request_id=request_id)
+
+
 def words_of(status: int) -> Words:
     """Return our words for an HTTP status that comes from below us."""
     return BY_STATUS.get(status) or Words(f"http-{status}", f"{HTTPStatus(status).phrase}.")
@@ -54,7 +61,7 @@ def words_of(status: int) -> Words:
 
 def register(app: Flask) -> None:
     """Have every error of `app` answered with a problem document."""
-    app.register_error_handler(PhotoError, _photo)
+    app.register_error_handler(RequestError, _refused)
     app.register_error_handler(UnavailableError, _unavailable)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -65,8 +72,11 @@ def _respond(status: int, words: Words) -> Response:
     return Response(document.model_dump_json(), status=status, mimetype=PROBLEM_TYPE)
 
 
-def _photo(error: PhotoError) -> Response:
-    return _respond(error.status, Words(error.code, error.message, error.remedy))
+def _refused(error: RequestError) -> Response:
+    response = _respond(error.status, Words(error.code, error.message, error.remedy))
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return response
 
 
 def _unavailable(error: UnavailableError) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bundle.wire import Timing
 
@@ -25,6 +25,17 @@ class StageClock:
         now = self._now()
         self._stages[stage] = round(1000 * (now - self._last), 3)
         self._last = now
+
+    def add(self, milliseconds: Mapping[str, float]) -> None:
+        """Take in stages that were measured elsewhere."""
+        self._stages.update({stage: round(value, 3) for stage, value in milliseconds.items()})
+        self._last = self._now()
+
+    def fork(self) -> StageClock:
+        """Return a clock of its own with the stages so far, for one of several photos."""
+        clock = StageClock(self._now)
+        clock._start, clock._stages = self._start, dict(self._stages)
+        return clock
 
     def timing(self) -> Timing:
         """Return the marked stages, with the total until now."""

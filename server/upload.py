@@ -1,32 +1,67 @@
-"""The photo in a request: a multipart field, or the body itself."""
+"""The photos in a request: multipart fields, or the body itself."""
 
 from __future__ import annotations
 
 from flask import Request
 
-from bundle.errors import PhotoError
-from bundle.prep import MAX_BYTES
-from bundle.wire import PHOTO_FIELD, PHOTO_TYPES
+from bundle.errors import PhotoError, RequestError
+from bundle.prep import DRAFT_ID, MAX_BYTES
+from bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
+from server.serving.jobs import Decoding, Job
 
 MULTIPART_OVERHEAD = 64 * 1024
 MAX_BODY = MAX_BYTES + MULTIPART_OVERHEAD
+MAX_BATCH = 32
+PREP_ID = "dermport-prep/1"
 
 
-def read_photo(request: Request) -> bytes:
-    """Return the bytes of the photo; Flask refuses a body over :data:`MAX_BODY` before any of it is read here.
+def read_job(request: Request, decoding: Decoding) -> Job:
+    """Return the one photo of a request, as it is to be answered.
 
     Raises:
         PhotoError: The request carries no photo (400), several (400), or a body of another type (415).
+        RequestError: The header X-Dermport-Prep names something else than ``dermport-prep/1`` (400).
     """
+    form = request.headers.get(PREP_HEADER)
+    if form is None:
+        return Job(_read_photo(request), decoding=decoding)
+    if form != PREP_ID or decoding != "exact":
+        raise RequestError(
+            f"{PREP_HEADER} says what the sent photo has been through: only {PREP_ID} is known, and not with "
+            f"{DRAFT_ID}.",
+            code="unknown-preprocessing",
+            status=400,
+            remedy=f"Send the photo itself without the header, or a PNG prepared by {PREP_ID} with it.",
+        )
+    return Job(_read_photo(request), form="prepared")
+
+
+def read_jobs(request: Request, decoding: Decoding) -> tuple[Job, ...]:
+    """Return the photos of a multipart request, in the order sent.
+
+    Raises:
+        PhotoError: The request is no form, carries no photo, or more than :data:`MAX_BATCH`.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise _type_refused(request, f"multipart/form-data with file fields {PHOTO_FIELD!r}")
+    files = request.files.getlist(PHOTO_FIELD)
+    if not 1 <= len(files) <= MAX_BATCH:
+        raise PhotoError(
+            f"The form has {len(files)} files named {PHOTO_FIELD!r}; 1 to {MAX_BATCH} are taken.",
+            code="photo-count",
+            status=400,
+            remedy=f"Send them in several requests of at most {MAX_BATCH}.",
+        )
+    return tuple(Job(file.read(), decoding=decoding) for file in files)
+
+
+def _read_photo(request: Request) -> bytes:
     if request.mimetype == "multipart/form-data":
         return _field(request)
     if request.mimetype in PHOTO_TYPES:
         return request.get_data(cache=False)
-    raise PhotoError(
-        f"A body of type {request.mimetype or '(none)'} is not accepted.",
-        code="unsupported-type",
-        status=415,
-        remedy=f"Send {' or '.join(PHOTO_TYPES)}, or multipart/form-data with a file field {PHOTO_FIELD!r}.",
+    raise _type_refused(
+        request, f"{' or '.join(PHOTO_TYPES)}, or multipart/form-data with a file field {PHOTO_FIELD!r}"
     )
 
 
@@ -41,3 +76,12 @@ def _field(request: Request) -> bytes:
         )
     data: bytes = files[0].read()
     return data
+
+
+def _type_refused(request: Request, wanted: str) -> PhotoError:
+    return PhotoError(
+        f"A body of type {request.mimetype or '(none)'} is not accepted.",
+        code="unsupported-type",
+        status=415,
+        remedy=f"Send {wanted}.",
+    )

@@ -14,7 +14,16 @@ from bundle.wire.base import (
     Message,
 )
 from bundle.wire.models import ExportSummary, ModelsAnswer, ModelSummary, ReadyAnswer
-from bundle.wire.prediction import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Timing, Verdict
+from bundle.wire.prediction import (
+    BatchAnswer,
+    BatchItem,
+    PredictionAnswer,
+    ReceivedPhoto,
+    ServedModel,
+    ServedRuntime,
+    Timing,
+    Verdict,
+)
 from bundle.wire.problem import Problem
 
 __all__ = [
@@ -25,6 +34,8 @@ __all__ = [
     "PREP_HEADER",
     "PROBLEM_TYPE",
     "REQUEST_ID_HEADER",
+    "BatchAnswer",
+    "BatchItem",
     "ExportSummary",
     "Message",
     "ModelSummary",

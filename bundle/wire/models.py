@@ -35,8 +35,8 @@ class ModelSummary(Message):
     task: TaskSpec
     preprocessing: Preprocessing
     decision: Decision
-    live: ServedModel
-    runtime: ServedRuntime
+    live: Annotated[ServedModel | None, Field(description="how it is served; null where another model is live")]
+    runtime: ServedRuntime | None
     exports: tuple[ExportSummary, ...]
 
 

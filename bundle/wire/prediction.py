@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from bundle.model import Fraction, Sha256
 from bundle.notice import NOTICE
 from bundle.wire.base import Message, Milliseconds
+from bundle.wire.problem import Problem
 
 
 class Verdict(Message):
@@ -45,6 +46,10 @@ class ReceivedPhoto(Message):
     height: int
     orientation: Annotated[int, Field(ge=1, le=8, description="EXIF tag 274, applied")]
     bytes: int
+    form: Annotated[
+        Literal["photo", "prepared", "tensor"],
+        Field(description="prepared: a PNG of exactly the model's input; tensor: that input's own bytes"),
+    ] = "photo"
 
 
 class Timing(Message):
@@ -69,5 +74,21 @@ class PredictionAnswer(Message):
     input_sha256: Annotated[Sha256, Field(description="of the prepared tensor; equal hashes mean equal inputs")]
     photo: ReceivedPhoto
     milliseconds: Timing
+    notice: str = NOTICE
+    request_id: str
+
+
+class BatchItem(Message):
+    """One photo of several: its answer, or why it was refused."""
+
+    index: Annotated[int, Field(ge=0, description="place of the photo in the request")]
+    answer: PredictionAnswer | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(Message):
+    """The answer to ``POST /v1/predict/batch``: one item a photo, in the order sent."""
+
+    items: tuple[BatchItem, ...]
     notice: str = NOTICE
     request_id: str

@@ -101,9 +101,19 @@ class Models:
             ) from None
 
     def rescan(self) -> tuple[Bundle, ...]:
-        """Look into the folders again, and return every model that is known now."""
+        """Look into the folders again, and return every model that is known now.
+
+        Raises:
+            RequestError: 409: a folder holds something that cannot be used; what was known stays known.
+        """
         with self._changing:
-            self._bundles = find_bundles(self._folders)
+            try:
+                self._bundles = find_bundles(self._folders)
+            except DermportError as error:
+                _LOG.error("rescan: %s", error.message)
+                raise RequestError(
+                    "A model folder cannot be used; the log says why.", code="not-rescanned", status=409
+                ) from error
         return self.bundles()
 
     def activate(self, name: str, version: str) -> Live:
@@ -115,7 +125,8 @@ class Models:
         with self._changing:
             bundle = self.bundle(name, version)
             live = self._proved(bundle)
-            self._before = _key(self._held.live.bundle)
+            if (before := _key(self._held.live.bundle)) != _key(bundle):
+                self._before = before
             return self._replace_by(live)
 
     def rollback(self) -> Live:

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.errors import BundleError, DermportError, ExportError, PhotoError, UnavailableError
+from bundle.errors import BundleError, DermportError, ExportError, IntegrityError, PhotoError, UnavailableError
 from server.serving.jobs import Done, Job
 
 START_SECONDS = 60.0
-_KINDS: dict[str, type[DermportError]] = {kind.__name__: kind for kind in (UnavailableError, BundleError, ExportError)}
+_KINDS: dict[str, type[DermportError]] = {
+    kind.__name__: kind for kind in (UnavailableError, BundleError, IntegrityError, ExportError)
+}
 # Numerical libraries otherwise start a pool of threads in each process.
 _SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 

@@ -1,8 +1,8 @@
 """A worker process: one single-threaded runtime that decodes and answers one photo after the other.
 
-``python -m server.serving.worker FD`` is started by :mod:`server.serving.process`, which says on the socket FD, in JSON, what
-to load. Answers are JSON too, so that a worker whose decoder was taken over by a hostile photo has nothing to say to the
-front process but numbers. It ends when the socket is closed.
+``python -m server.serving.worker FD`` is started by :mod:`server.serving.process`, which says on the socket FD, in
+JSON, what to load. Answers are JSON too, so that a worker whose decoder was taken over by a hostile photo has nothing
+to say to the front process but numbers. It ends when the socket is closed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def main() -> None:
         try:
             bundle = Bundle.open(Path(asked["bundle"]))
             runtime = _load(asked)
-            golden = runtime.predict(bundle.golden().tensors).tolist()
+            # One by one, as photos will come: a batch of them all would leave its memory with the process.
+            golden = [runtime.predict(tensor[None])[0].tolist() for tensor in bundle.golden().tensors]
         except DermportError as error:
             _send(connection, {"error": type(error).__name__, "message": error.message, "remedy": error.remedy})
             return

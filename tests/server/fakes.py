@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from flask import Flask
@@ -17,8 +18,8 @@ from bundle.hashing import sha256_bytes
 from bundle.store import RECORD, Bundle, Export, file_entries, write_record
 from runtimes.base import Runtime
 from server.app import create_app
-from server.config import ServerConfig
-from server.runtimes import Candidate
+from server.config import ServerConfig, StorageConfig
+from server.serving.runtimes import Candidate
 
 
 @dataclass
@@ -86,15 +87,20 @@ def add_export(bundle: Bundle, target: str = "fake", precision: str = "fp32", co
 
 
 def candidate(load: Callable[[Export, int | None], Runtime], name: str = "fake") -> Candidate:
-    return Candidate(name, name.title(), name, ("fp32", "int8"), load)
+    return Candidate(name, name.title(), name, ("fp32", "int8"), "batcher", load)
 
 
-def recall_app(bundle: Bundle, runtime: Runtime | None = None) -> Flask:
+def config_of(bundle: Bundle, **options: Any) -> ServerConfig:
+    """Return a configuration that serves `bundle` and keeps its state beside it."""
+    return ServerConfig((bundle.path,), StorageConfig(bundle.path.parent / "state"), **options)
+
+
+def recall_app(bundle: Bundle, runtime: Runtime | None = None, **options: Any) -> Flask:
     """Return an app that serves `bundle` with a fake runtime."""
     if not bundle.export_folder("fake", "fp32").exists():
         add_export(bundle)
     chosen = runtime or recall(bundle)
-    return create_app(ServerConfig(bundle.path), (candidate(lambda _export, _threads: chosen),))
+    return create_app(config_of(bundle, **options), (candidate(lambda _export, _threads: chosen),))
 
 
 def golden_photo(bundle: Bundle, index: int = 0) -> Path:

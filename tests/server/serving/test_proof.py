@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bundle.export_record import ExportRecord
 from bundle.store import Bundle
-from server.proof import Proof, prove
+from server.serving.proof import Proof, prove
 from tests.server.fakes import RecallRuntime, recall
 
 
@@ -36,7 +36,8 @@ def _at(bundle: Bundle, photo: int, value: float) -> NDArray[np.float32]:
 
 def _proof(bundle: Bundle, runtime: RecallRuntime, precision: str) -> Proof:
     record = ExportRecord.model_construct(policy=precision)
-    return prove(runtime, bundle.golden(), bundle.manifest, record)
+    golden = bundle.golden()
+    return prove(runtime.predict(golden.tensors), runtime.labels, golden, bundle.manifest, record)
 
 
 def test_the_original_itself_passes(shared_bundle: Bundle) -> None:

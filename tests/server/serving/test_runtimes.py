@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bundle.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
 from bundle.store import Bundle, Export
 from runtimes.base import Runtime
-from server.config import ServerConfig
-from server.runtimes import CANDIDATES, choose
+from server.config import ServingConfig
+from server.serving.runtimes import CANDIDATES, Candidate, Chosen, choose
 from tests.server.fakes import add_export, candidate, recall
 
 
@@ -20,6 +20,12 @@ def _absent(export: Export, threads: int | None) -> Runtime:
 
 def _stale(export: Export, threads: int | None) -> Runtime:
     raise EngineMismatchError("the engine is for another GPU.")
+
+
+def _choose(bundle: Bundle, candidates: tuple[Candidate, ...] = CANDIDATES, **serving: Any) -> Chosen:
+    chosen = choose(bundle, bundle.golden(), ServingConfig(**serving), candidates)
+    chosen.backend.close()
+    return chosen
 
 
 def test_the_order_is_tensorrt_onnx_runtime_litert() -> None:
@@ -38,10 +44,10 @@ def test_the_first_that_works_serves_and_says_why(tiny_bundle: Bundle) -> None:
         candidate(lambda _e, _t: runtime, "good"),
         candidate(_absent, "spare"),
     )
-    live = choose(tiny_bundle, ServerConfig(tiny_bundle.path), candidates)
-    assert live.runtime is runtime
-    assert live.export.record.target == "good"
-    assert live.reason == (
+    chosen = _choose(tiny_bundle, candidates)
+    assert chosen.backend.name == runtime.name
+    assert chosen.export.record.target == "good"
+    assert chosen.reason == (
         "no Best: it is not installed.; no Broken: the engine is for another GPU.; "
         "no Unexported: the bundle holds no unexported export"
     )
@@ -56,9 +62,8 @@ def test_the_best_precision_comes_first_and_threads_reach_the_runtime(tiny_bundl
         loaded.append((export.record.precision, threads))
         return recall(tiny_bundle)
 
-    config = ServerConfig(tiny_bundle.path, threads=3)
-    assert choose(tiny_bundle, config, (candidate(load),)).reason == "the best runtime that this machine has"
-    choose(tiny_bundle, replace(config, precision="int8"), (candidate(load),))
+    assert _choose(tiny_bundle, (candidate(load),), threads=3).reason == "the best runtime that this machine has"
+    _choose(tiny_bundle, (candidate(load),), threads=3, precision="int8")
     assert loaded == [("fp32", 3), ("int8", 3)]
 
 
@@ -66,17 +71,16 @@ def test_a_named_runtime_is_not_replaced(tiny_bundle: Bundle) -> None:
     add_export(tiny_bundle, "best")
     add_export(tiny_bundle, "good")
     candidates = (candidate(_absent, "best"), candidate(lambda _e, _t: recall(tiny_bundle), "good"))
-    config = ServerConfig(tiny_bundle.path, runtime="good")
-    assert choose(tiny_bundle, config, candidates).reason == "chosen by --runtime"
+    assert _choose(tiny_bundle, candidates, runtime="good").reason == "chosen by --runtime"
     with pytest.raises(UnavailableError, match="no Best: it is not installed"):
-        choose(tiny_bundle, replace(config, runtime="best"), candidates)
+        _choose(tiny_bundle, candidates, runtime="best")
     with pytest.raises(UsageError, match=r"(?s)no runtime 'other'.*best, good"):
-        choose(tiny_bundle, replace(config, runtime="other"), candidates)
+        _choose(tiny_bundle, candidates, runtime="other")
 
 
 def test_nothing_to_serve_says_what_was_tried(tiny_bundle: Bundle) -> None:
     with pytest.raises(UnavailableError) as error:
-        choose(tiny_bundle, ServerConfig(tiny_bundle.path, precision="fp16"))
+        _choose(tiny_bundle, precision="fp16")
     for words in (
         "no TensorRT",
         "no ONNX Runtime: the bundle holds no onnx fp16 export",
@@ -90,7 +94,7 @@ def test_a_changed_artifact_is_refused_before_it_is_loaded(tiny_bundle: Bundle) 
     export = add_export(tiny_bundle)
     export.artifact.write_bytes(b"other")
     with pytest.raises(IntegrityError, match=r"model\.bin is not the file"):
-        choose(tiny_bundle, ServerConfig(tiny_bundle.path), (candidate(_absent),))
+        _choose(tiny_bundle, (candidate(_absent),))
 
 
 def test_an_artifact_with_swapped_labels_is_refused(tiny_bundle: Bundle) -> None:
@@ -98,4 +102,4 @@ def test_an_artifact_with_swapped_labels_is_refused(tiny_bundle: Bundle) -> None
     swapped = recall(tiny_bundle)
     swapped.labels = swapped.labels[::-1]
     with pytest.raises(BundleError, match="not the bundle's"):
-        choose(tiny_bundle, ServerConfig(tiny_bundle.path), (candidate(lambda _e, _t: swapped),))
+        _choose(tiny_bundle, (candidate(lambda _e, _t: swapped),))

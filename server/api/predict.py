@@ -1,0 +1,71 @@
+"""Photos in, answers out."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from flask import Response, g, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import Field
+
+from bundle.errors import RequestError
+from bundle.wire import BatchAnswer, BatchItem, Message, PredictionAnswer
+from server.api.respond import json_response
+from server.problems import problem_of
+from server.security.access import requires
+from server.services import services
+from server.serving.answers import prediction
+from server.serving.jobs import Decoding
+from server.stages import StageClock
+from server.upload import read_job, read_jobs
+
+api = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predict", description="Photos in, answers out.")])
+
+
+class PredictQuery(Message):
+    """How the photo is decoded."""
+
+    decoding: Decoding = Field(
+        "exact",
+        description="draft: libjpeg decodes at a fraction of the size, faster on large photos; not dermport-prep/1",
+    )
+
+
+@api.post("/v1/predict", responses={200: PredictionAnswer}, summary="Answer one photo")
+@requires("predict")
+def predict(query: PredictQuery) -> Response:
+    """The photo is the body (image/jpeg or image/png) or the file field "photo" of a form.
+
+    A PNG of exactly the model's input size with the header ``X-Dermport-Prep: dermport-prep/1`` is the model's input.
+    """
+    clock = StageClock()
+    with services().models.lease() as live:
+        live.check_ready()
+        job = read_job(request, query.decoding)
+        clock.mark("receive")
+        answer = prediction(live, job, live.answer(job), clock, g.request_id)
+    return json_response(answer)
+
+
+@api.post("/v1/predict/batch", responses={200: BatchAnswer}, summary="Answer several photos")
+@requires("predict")
+def predict_batch(query: PredictQuery) -> Response:
+    """The photos are file fields "photo" of a form; each has an answer, or a problem, of its own."""
+    clock = StageClock()
+    with services().models.lease() as live:
+        live.check_ready()
+        jobs = read_jobs(request, query.decoding)
+        clock.mark("receive")
+
+        def answer_one(index: int) -> BatchItem:
+            try:
+                answer = prediction(live, jobs[index], live.answer(jobs[index]), clock.fork(), request_id)
+            except RequestError as error:
+                return BatchItem(index=index, problem=problem_of(error, instance=instance, request_id=request_id))
+            return BatchItem(index=index, answer=answer)
+
+        request_id, instance = g.request_id, request.path  # flask's own are bound to this thread
+        # No more at a time than can be at work: the queue is for others, too.
+        with ThreadPoolExecutor(max(1, live.load().slots)) as threads:
+            items = tuple(threads.map(answer_one, range(len(jobs))))
+    return json_response(BatchAnswer(items=items, request_id=request_id))
