@@ -56,11 +56,9 @@ class Database:
         parsed = _parsed(url)
         self._folder = Path(parsed.database or "").parent if parsed.get_backend_name() == "sqlite" else None
         self._engine = _sqlite(parsed) if self._folder else _postgresql(parsed)
-        writer = self._engine.execution_options(**{_WRITES: True})
-        reader = self._engine.execution_options(postgresql_readonly=True)
-        self._write = sessionmaker(writer, expire_on_commit=False)
-        self._read = sessionmaker(reader, expire_on_commit=False)
-        self._writer = writer
+        self._writer = self._engine.execution_options(**{_WRITES: True})
+        self._write = sessionmaker(self._writer, expire_on_commit=False)
+        self._read = sessionmaker(_reader(self._engine), expire_on_commit=False)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -103,16 +101,15 @@ class Database:
         try:
             yield
         except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
-            _LOG.error("the database failed: %s", error)
             raise self._refusal(error) from error
         except DatabaseError as error:
             if type(error) is not DatabaseError:  # its subclasses are our mistakes or broken constraints
                 raise
-            _LOG.error("the database is damaged: %s", error)
             raise self._refusal(error) from error
 
     def _refusal(self, error: Exception) -> RequestError:
-        cause = getattr(error, "orig", None)
+        cause = getattr(error, "orig", error)  # not the whole error: it quotes the statement
+        _LOG.error("the database failed: %s: %s", type(cause).__name__, cause)
         full = getattr(cause, "sqlstate", None) == _FULL_SQLSTATE or "is full" in str(cause)
         if not full and self._folder and "disk I/O error" in str(cause):
             full = shutil.disk_usage(self._folder).free < _FULL_BYTES
@@ -181,13 +178,19 @@ _EXAMPLES = "URLs look like sqlite:////var/lib/dermport/dermport.db or postgresq
 def _postgresql(url: URL) -> Engine:
     try:
         # A connection that the database has closed (a restart) is noticed before it is used.
-        return create_engine(url, pool_pre_ping=True, connect_args=dict(_POSTGRESQL))
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=dict(_POSTGRESQL))
     except ImportError as error:
         raise UsageError("PostgreSQL needs psycopg.", remedy="pip install 'psycopg[binary]'") from error
 
 
+def _reader(engine: Engine) -> Engine:
+    if engine.dialect.name == "sqlite":  # where a transaction sees one state anyhow
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -1,0 +1,117 @@
+"""A full disk: on a real small one where this process may mount it, else by SQLite's own limit of pages."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from bundle.errors import RequestError
+from server.config import StorageConfig
+from server.storage.comparisons import ComparisonStore, Filters
+from server.storage.database import Database, open_database
+from tests.server.comparing.made import comparison
+from tests.server.postgres import Cluster
+
+_LARGE = {f"label-{i}": 0.001 for i in range(998)}
+
+
+def _mount(folder: Path, megabytes: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    line = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    if subprocess.run(line, check=False, capture_output=True).returncode:
+        pytest.skip("this process may not mount a small disk")
+
+
+@contextmanager
+def _small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    _mount(folder, megabytes)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def _large() -> Any:
+    answer = comparison()
+    said = answer.phone.said.model_copy(update={"probabilities": _LARGE})
+    return answer.model_copy(update={"phone": answer.phone.model_copy(update={"said": said})})
+
+
+def _fill(store: ComparisonStore) -> tuple[list[str], RequestError]:
+    """Store until it is refused: what was acknowledged, and the refusal."""
+    stored = []
+    for _ in range(3000):
+        answer = _large()
+        try:
+            store.add(answer, "f", None)
+        except RequestError as error:
+            return stored, error
+        stored.append(answer.id)
+    raise AssertionError("the disk did not fill up")
+
+
+def _check(store: ComparisonStore) -> None:
+    stored, error = _fill(store)
+    assert (error.status, error.code) == (507, "storage-unavailable")
+    assert error.retry_after
+    assert "Nothing was stored" in error.message
+    assert {answer.id for answer in store.all(Filters())} == set(stored), "what is there is what was acknowledged"
+
+
+def test_sqlite(tmp_path: Path) -> None:
+    with _small_disk(tmp_path / "state", 3) as state:
+        database = open_database(StorageConfig(state=state))
+        store = ComparisonStore(database)
+        ballast = state / "ballast"
+        ballast.write_bytes(bytes(1 << 20))
+        _check(store)
+        ballast.unlink()
+        assert store.add(comparison(), "f", None), "room again, and it stores again"
+        database.close()
+
+
+@pytest.mark.parametrize("made_before", [True, False])
+def test_sqlite_that_cannot_even_begin(made_before: bool, tmp_path: Path) -> None:
+    with _small_disk(tmp_path / "state", 1) as state:
+        if made_before:  # then there is no room for the shared memory file, which a reader needs, too
+            open_database(StorageConfig(state=state)).close()
+        with pytest.raises(OSError):
+            (state / "ballast").write_bytes(bytes(2 << 20))
+        with pytest.raises(RequestError) as error:
+            open_database(StorageConfig(state=state))
+        assert error.value.status == 507
+
+
+def test_sqlite_by_its_own_limit(tmp_path: Path) -> None:
+    """Where nothing can be mounted, this is what is left; the code path is the same."""
+    open_database(StorageConfig(state=tmp_path)).close()
+
+    def limit(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA max_page_count = 300").close()
+
+    event.listen(Engine, "connect", limit)
+    try:
+        _check(ComparisonStore(open_database(StorageConfig(state=tmp_path))))
+    finally:
+        event.remove(Engine, "connect", limit)
+
+
+def test_postgresql(cluster: Cluster) -> None:
+    with _small_disk(cluster.folder / "small", 12) as disk:
+        cluster.own(disk)
+        cluster.sql(f"CREATE TABLESPACE small LOCATION '{disk}'")
+        url = cluster.new_database("TABLESPACE small")
+        database = Database(url)
+        try:
+            database.migrate()
+            _check(ComparisonStore(database))
+        finally:
+            database.close()
+            cluster.sql(f"DROP DATABASE {url.partition('@/')[2].partition('?')[0]}")
+            cluster.sql("DROP TABLESPACE small")
