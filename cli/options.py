@@ -12,6 +12,14 @@ Data = Annotated[Path, typer.Option("--data", help="Data set: HAM10000's layout,
 Out = Annotated[Path, typer.Option("--out", help="Where to write; must not exist yet.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Jobs = Annotated[int, typer.Option("--jobs", help="Processes or threads to use; 0: one per core.")]
+State = Annotated[
+    Path | None,
+    typer.Option("--state", envvar="DERMPORT_STATE", help="Folder of the server's database, signing key and photos."),
+]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", envvar="DERMPORT_DATABASE", help="SQLAlchemy URL. Default: SQLite in --state."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout, and nothing else there.")]
 To = Annotated[list[str] | None, typer.Option("--to", help="Target; may be repeated. Default: all.")]
 Precision = Annotated[list[str] | None, typer.Option("--precision", help="Precision; may be repeated. Default: all.")]

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json as jsons
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cli.options import BundleArgument, Json
+from cli.options import Database, Json, State
 from cli.output import say
 
 if TYPE_CHECKING:
-    from server.service import Service
+    from bundle.store import Bundle
+    from server.config import ServerConfig
+    from server.services import Services
+
+ProcessModel = Literal["auto", "workers", "batcher"]
+LogFormat = Literal["text", "json"]
 
 
 def serve(
-    bundle: BundleArgument,
+    bundles: Annotated[
+        list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles, or folders of bundles; the first is served.")
+    ],
     host: Annotated[str, typer.Option("--host", help="Address to bind; the default lets only this machine in.")] = (
         "127.0.0.1"
     ),
@@ -28,59 +35,130 @@ def serve(
     precision: Annotated[
         str | None, typer.Option("--precision", help="Precision of the export to serve. Default: the runtime's best.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads of the runtime. Default: the runtime's own.")
+    process_model: Annotated[
+        ProcessModel,
+        typer.Option("--process-model", help="Worker processes (best on a CPU), or batches in one (best on a GPU)."),
+    ] = "auto",
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Worker processes. Default: one per core.")
     ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads of a runtime that takes batches.")
+    ] = None,
+    queue: Annotated[int, typer.Option("--queue", min=1, help="Photos that may wait; one more is answered 503.")] = 64,
+    state: State = None,
+    database: Database = None,
+    keep_photos: Annotated[
+        bool, typer.Option("--keep-photos", help="Store the pixels of compared photos (never their EXIF).")
+    ] = False,
+    retention_days: Annotated[
+        int | None, typer.Option("--retention-days", min=1, help="Delete comparisons older than this.")
+    ] = None,
+    keys: Annotated[
+        bool | None, typer.Option("--keys/--no-keys", help="Ask for API keys. Only loopback can do without.")
+    ] = None,
+    rate: Annotated[int, typer.Option("--rate", min=0, help="Requests a minute of one key or address; 0: any.")] = 0,
+    origins: Annotated[
+        list[str] | None, typer.Option("--origin", help="Web origin whose pages may call the server; may be repeated.")
+    ] = None,
+    proxies: Annotated[
+        int, typer.Option("--trusted-proxies", min=0, help="Proxies in front whose X-Forwarded headers are believed.")
+    ] = 0,
+    log_format: Annotated[LogFormat, typer.Option("--log-format", help="One line per request, as text or JSON.")] = (
+        "text"
+    ),
     json: Json = False,
 ) -> None:
     """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
-    from server.app import create_app
-    from server.config import ServerConfig
-    from server.listener import Listener, is_loopback
-    from server.routes import EXTENSION
+    from server.config import AccessConfig, ServerConfig, ServingConfig, StorageConfig, default_state
+    from server.listener import is_loopback
 
-    _renew_engines(bundle)
-    app = create_app(ServerConfig(bundle, runtime, precision, threads))
-    service: Service = app.extensions[EXTENSION]
-    listener = Listener(app, host, port)
-    if not is_loopback(host):
-        say(f"[yellow]Whoever can reach {host} can use this server: there is no authentication yet.[/yellow]")
-    listener.run(lambda: _announce(listener.url, service, json))
-    service.close()
+    config = ServerConfig(
+        bundles=tuple(bundles),
+        storage=StorageConfig(state or default_state(), database, keep_photos, retention_days),
+        serving=ServingConfig(runtime, precision, process_model, workers, threads, queue),
+        access=AccessConfig(_ask_for_keys(keys, is_loopback(host)), rate, tuple(origins or ())),
+    )
+    _run(config, host, port, proxies, log_format, json)
+
+
+def _ask_for_keys(wanted: bool | None, loopback: bool) -> bool:
+    from bundle.errors import UsageError
+
+    if wanted is False and not loopback:
+        raise UsageError(
+            "A server that others can reach asks for API keys.",
+            remedy="Leave --no-keys out, and make a key for each phone: dermport keys create.",
+        )
+    return not loopback if wanted is None else wanted
+
+
+def _run(config: ServerConfig, host: str, port: int, proxies: int, log_format: LogFormat, json: bool) -> None:
+    from server.app import create_app
+    from server.listener import Listener
+    from server.services import EXTENSION
+    from server.serving.upgrade import Upgrade
+
+    app = create_app(config)
+    services: Services = app.extensions[EXTENSION]
+    try:
+        listener = Listener(app, host, port, _threads(services))
+        if _has_tensorrt():
+            Upgrade(services.models, _build_engines)
+        listener.run(lambda: _announce(listener.url, services, json))
+    finally:
+        services.close()
     say("Stopped.")
 
 
-def _renew_engines(bundle: Path) -> None:
-    """Build engines that do not match this machine again from their kits; without TensorRT there is nothing to do."""
+def _threads(services: Services) -> int:
+    """Return how many requests may be inside at once: all that wait or are at work, and some that need no model."""
+    return services.config.serving.queue + services.models.current.load().slots + 8
+
+
+def _has_tensorrt() -> bool:
     from bundle.errors import UnavailableError
-    from exporters.tensorrt.builder import engine_for
-    from runtimes.engine import SIDECAR, this_machine
+    from runtimes.engine import this_machine
 
     try:
         this_machine()
     except UnavailableError:
-        return
-    for sidecar in sorted(bundle.glob(f"exports/tensorrt-*/{SIDECAR}")):
-        engine_for(sidecar.parent, say)
+        return False
+    return True
 
 
-def _announce(url: str, service: Service, json: bool) -> None:
+def _build_engines(bundle: Bundle) -> bool:
+    """Build the engines that are missing or do not match this machine; return whether there are new ones."""
+    from bundle.errors import EngineMismatchError
+    from exporters.tensorrt.builder import engine_for
+    from runtimes.engine import checked_engine, this_machine
+
+    built = False
+    for export in bundle.exports():
+        if export.record.target == "tensorrt":
+            try:
+                checked_engine(export.path, this_machine())
+            except EngineMismatchError:
+                engine_for(export.path, say)
+                built = True
+    return built
+
+
+def _announce(url: str, services: Services, json: bool) -> None:
     from rich.markup import escape
 
-    served, by = service.model, service.served_by
+    live = services.models.current
+    served, by = live.model, live.served_by
     say(escape(f"{by.name}, {served.target} {served.precision}: {by.reason}"))
-    if service.complaint:
-        say(f"[red]Not ready:[/red] {escape(service.complaint)}")
+    if live.proof.complaint:
+        say(f"[red]Not ready:[/red] {escape(live.proof.complaint)}")
     say(f"[bold]{url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
     if json:
-        sys.stdout.write(jsons.dumps(_document(url, service)) + "\n")
+        document = {
+            "url": url,
+            "model": served.model_dump(mode="json"),
+            "runtime": by.model_dump(mode="json"),
+            "ready": not live.proof.complaint,
+        }
+        sys.stdout.write(jsons.dumps(document) + "\n")
         sys.stdout.flush()
-
-
-def _document(url: str, service: Service) -> dict[str, object]:
-    return {
-        "url": url,
-        "model": service.model.model_dump(mode="json"),
-        "runtime": service.served_by.model_dump(mode="json"),
-        "ready": not service.complaint,
-    }

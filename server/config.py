@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -86,3 +87,10 @@ class ServerConfig:
     storage: StorageConfig
     serving: ServingConfig = field(default_factory=ServingConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
+
+
+def default_state() -> Path:
+    """Return where a server keeps its state unless told: systemd's folder for it, else the user's."""
+    if folder := os.environ.get("STATE_DIRECTORY"):
+        return Path(folder.split(":")[0])
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "dermport"

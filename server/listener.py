@@ -61,6 +61,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     error_task_class = _ProblemTask
     begun = 0.0
+    request: Any
 
     def received(self, data: bytes) -> bool:
         if self.request is None:

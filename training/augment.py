@@ -35,7 +35,7 @@ class Augmentation:
 PUBLISHED = Augmentation()
 GENTLE = Augmentation(shift=0.05)
 # Seen through a dermatoscope there is no up and no down, so that every angle is as likely.
-STRONG = Augmentation(rotation=180.0, zoom=0.25, shift=0.1, contrast=0.25, colour=0.15)
+STRONG = Augmentation(rotation=180.0, zoom=0.15, shift=0.1, contrast=0.15, colour=0.1)
 
 
 def augment(photos: NDArray[np.uint8], augmentation: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from bundle.errors import RequestError
 from bundle.wire import BatchAnswer, BatchItem, Message, PredictionAnswer
+from server.api.bodies import ONE_PHOTO, PHOTOS, takes
 from server.api.respond import json_response
 from server.problems import problem_of
 from server.security.access import requires
@@ -33,6 +34,7 @@ class PredictQuery(Message):
 
 @api.post("/v1/predict", responses={200: PredictionAnswer}, summary="Answer one photo")
 @requires("predict")
+@takes(ONE_PHOTO)
 def predict(query: PredictQuery) -> Response:
     """The photo is the body (image/jpeg or image/png) or the file field "photo" of a form.
 
@@ -49,6 +51,7 @@ def predict(query: PredictQuery) -> Response:
 
 @api.post("/v1/predict/batch", responses={200: BatchAnswer}, summary="Answer several photos")
 @requires("predict")
+@takes(PHOTOS)
 def predict_batch(query: PredictQuery) -> Response:
     """The photos are file fields "photo" of a form; each has an answer, or a problem, of its own."""
     clock = StageClock()

@@ -67,11 +67,16 @@ class Models:
         self._lock = threading.Lock()  # guards self._held
         self._changing = threading.Lock()  # one replacement at a time
         self._retiring: list[threading.Thread] = []
+        self._listeners: list[Callable[[Live], None]] = []
 
     @property
     def current(self) -> Live:
         """The live model; to ask it something, :meth:`lease` it."""
         return self._held.live
+
+    def on_live(self, listener: Callable[[Live], None]) -> None:
+        """Have `listener` called with every model that becomes live from now on; it must return at once."""
+        self._listeners.append(listener)
 
     @contextmanager
     def lease(self) -> Iterator[Live]:
@@ -167,6 +172,8 @@ class Models:
         self._retiring.append(threading.Thread(target=before.close_when_unused, name="retire", daemon=True))
         self._retiring[-1].start()
         _LOG.info("%s %s is live on %s", live.model.name, live.model.version, live.served_by.name)
+        for listener in self._listeners:
+            listener(live)
         return live
 
 

@@ -17,7 +17,7 @@ from exporters.packages.guide import TEMPLATES
 from exporters.packages.package import Package, build_package
 from exporters.packages.platforms import get_platform
 from server.app import create_app
-from server.config import ServerConfig
+from server.config import ServerConfig, ServingConfig, StorageConfig
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_unzipped_package_is_served_and_proves_itself(jetson: Package, tmp_path:
         archive.extractall(tmp_path)
     folder = tmp_path / "tiny-1.0.0-jetson-fp16"
     assert not (folder / "model.keras").exists()
-    client = create_app(ServerConfig(folder, runtime=runtime)).test_client()
+    client = create_app(ServerConfig((folder,), StorageConfig(tmp_path / "state"), ServingConfig(runtime=runtime))).test_client()
     ready = client.get("/readyz")
     assert ready.status_code == 200, ready.text
     golden = Bundle.open(folder).golden().index.photos[0]

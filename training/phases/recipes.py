@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Of the steps of full fine-tuning: how many the learning rate rises before it falls along a cosine.
 _WARM_UP = 0.08
 _WEIGHT_DECAY = 0.05
-_MIXUP = 0.4
+_MIXUP = 0.2
 # Epochs that the moving average of the weights looks back: over two of them it has fewer of the last photos by heart.
 _AVERAGED = 2
 

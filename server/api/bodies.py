@@ -1,0 +1,37 @@
+"""What the bodies of requests are, where they are no JSON that flask-openapi3 could read off the code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from bundle.wire import PHOTO_FIELD, PHOTO_TYPES
+
+_View = TypeVar("_View", bound=Callable[..., object])
+_MARK = "dermport_body"
+BINARY = {"type": "string", "format": "binary"}
+
+
+def form(**fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a multipart form with required `fields`, each a JSON Schema."""
+    return {"multipart/form-data": {"schema": {"type": "object", "properties": fields, "required": list(fields)}}}
+
+
+ONE_PHOTO = {**{kind: {"schema": BINARY} for kind in PHOTO_TYPES}, **form(**{PHOTO_FIELD: BINARY})}
+PHOTOS = form(**{PHOTO_FIELD: {"type": "array", "items": BINARY, "minItems": 1}})
+
+
+def takes(content: dict[str, Any]) -> Callable[[_View], _View]:
+    """Say what a view takes: OpenAPI's ``content`` of its request body."""
+
+    def mark(view: _View) -> _View:
+        setattr(view, _MARK, content)
+        return view
+
+    return mark
+
+
+def body_of(view: Callable[..., object]) -> dict[str, Any] | None:
+    """Return what :func:`takes` said, or None."""
+    content: dict[str, Any] | None = getattr(view, _MARK, None)
+    return content

@@ -1,0 +1,106 @@
+"""The API's description (OpenAPI 3.1), made from the code, and its page; nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, current_app, render_template_string
+from flask_openapi3 import OpenAPI
+
+from bundle.notice import NOTICE
+from bundle.wire import PROBLEM_TYPE, Problem
+from server.api.bodies import body_of
+from server.security.access import open_to_all, scope_of
+
+api = Blueprint("document", __name__)
+_PAGES = Path(__file__).parent / "pages"
+_SCHEMAS = "#/components/schemas/"
+SECURITY = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+# Anybody's request can be refused for these reasons, before a view sees it.
+_ANYWHERE = ("400", "413", "429", "500", "503")
+
+
+@api.get("/openapi.json")
+@open_to_all
+def openapi() -> Response:
+    """Return the description of every address."""
+    return Response(json.dumps(_described()), mimetype="application/json")
+
+
+@api.get("/docs")
+@open_to_all
+def docs() -> Response:
+    """Show the description to people."""
+    page = (_PAGES / "docs.html").read_text()
+    return Response(render_template_string(page, document=_described(), notice=NOTICE, example=_example))
+
+
+@api.get("/docs/style.css")
+@open_to_all
+def style() -> Response:
+    """Return the page's style."""
+    return Response((_PAGES / "docs.css").read_text(), mimetype="text/css")
+
+
+def _described() -> dict[str, Any]:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return describe(app)
+
+
+@cache
+def describe(app: OpenAPI) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of an app whose addresses are all registered."""
+    document: dict[str, Any] = app.api_doc
+    schemas = document["components"]["schemas"]
+    schemas.pop("ValidationErrorModel", None)
+    schemas.pop("UnprocessableEntity", None)
+    schemas["Problem"] = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    document["components"]["securitySchemes"] = SECURITY
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            _complete(operation, _view_at(app, path, method))
+    return document
+
+
+def _complete(operation: dict[str, Any], view: Any) -> None:
+    responses = operation["responses"]
+    responses.pop("422", None)
+    problem = {"content": {PROBLEM_TYPE: {"schema": {"$ref": _SCHEMAS + "Problem"}}}}
+    statuses = [
+        *_ANYWHERE,
+        *(["401", "403"] if scope_of(view) else []),
+        *(["422"] if _takes_input(operation, view) else []),
+    ]
+    for status in statuses:
+        responses.setdefault(status, {"description": "refused", **problem})
+    responses["default"] = {"description": "any other refusal or failure", **problem}
+    if body := body_of(view):
+        operation["requestBody"] = {"required": True, "content": body}
+    if scope := scope_of(view):
+        operation["security"] = [{}, *({name: []} for name in SECURITY)]
+        operation["x-scope"] = scope
+
+
+def _takes_input(operation: dict[str, Any], view: Any) -> bool:
+    return bool(operation.get("parameters") or operation.get("requestBody") or body_of(view))
+
+
+def _view_at(app: OpenAPI, path: str, method: str) -> Any:
+    for rule in app.url_map.iter_rules():
+        if re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule) == path and method.upper() in (rule.methods or ()):
+            return app.view_functions[rule.endpoint]
+    raise LookupError(f"{method} {path} is described but not registered")
+
+
+def _example(schema: dict[str, Any]) -> str:
+    """Return the name of a schema for people: a class's name, or its type."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).removeprefix(_SCHEMAS)
+    return str(schema.get("type", schema.get("title", "")))
