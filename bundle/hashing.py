@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def sha256_bytes(data: bytes | memoryview) -> str:
@@ -15,10 +16,15 @@ def sha256_bytes(data: bytes | memoryview) -> str:
 
 def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's bytes as 64 hexadecimal digits, reading 1 MiB at a time."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        return sha256_stream(file)
+
+
+def sha256_stream(file: BinaryIO | io.BufferedIOBase) -> str:
+    """Return the sha256 of what is left to read of `file` as 64 hexadecimal digits, reading 1 MiB at a time."""
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 
