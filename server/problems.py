@@ -86,7 +86,7 @@ def _unavailable(error: UnavailableError) -> Response:
 def _http(error: HTTPException) -> Response:
     response = _respond(error.code or 500, words_of(error.code or 500))
     for name, value in error.get_headers():
-        if name in ("Allow", "Retry-After"):
+        if name in ("Allow", "Content-Range", "Retry-After"):
             response.headers[name] = value
     return response
 
