@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import String, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from server.storage.base import Base
+from server.storage.database import Database
 from server.storage.times import UtcTime
 
 
@@ -59,46 +58,38 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or time < self.expires_at)
 
 
-class Sessions(Protocol):
-    """What opens sessions: :class:`server.storage.database.Database`."""
-
-    def session(self) -> AbstractContextManager[Session]:
-        """Open a session that commits at the end of the ``with`` block, or rolls back where it raises."""
-        ...
-
-
 class ApiKeys:
-    """The stored keys.
+    """The stored keys; every method raises RequestError where the database fails.
 
     Args:
         database: Where they are.
     """
 
-    def __init__(self, database: Sessions) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, key: ApiKey) -> None:
         """Store a new key."""
         values = {**vars(key), "scopes": ",".join(sorted(key.scopes))}
-        with self._database.session() as session:
+        with self._database.writing() as session:
             session.add(ApiKeyRow(**values))
 
     def all(self) -> tuple[ApiKey, ...]:
         """Return every key, oldest first."""
-        with self._database.session() as session:
+        with self._database.reading() as session:
             rows = session.scalars(select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.id))
             return tuple(_key(row) for row in rows)
 
     def revoke(self, ids: Iterable[str], time: datetime) -> int:
         """Revoke keys; return how many there were that had not been revoked before."""
         change = update(ApiKeyRow).where(ApiKeyRow.id.in_(tuple(ids)), ApiKeyRow.revoked_at.is_(None))
-        with self._database.session() as session:
+        with self._database.writing() as session:
             rows = session.scalars(change.values(revoked_at=time).returning(ApiKeyRow.id)).all()
         return len(rows)
 
     def mark_used(self, times: Mapping[str, datetime]) -> None:
         """Store when keys were last used, by id; ids that are no longer there are passed over."""
-        with self._database.session() as session:
+        with self._database.writing() as session:
             for key_id, time in times.items():
                 session.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(last_used_at=time))
 
