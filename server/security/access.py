@@ -153,7 +153,7 @@ def _no_key() -> RequestError:
         "This address needs an API key.",
         code="no-key",
         status=401,
-        remedy=f"Send one as {API_KEY_HEADER}: dp_... or Authorization: Bearer dp_...; `dermport keys create` makes it.",
+        remedy=f"Send one as {API_KEY_HEADER} or as Authorization: Bearer; `dermport keys create` makes one.",
     )
 
 
