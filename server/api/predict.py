@@ -9,8 +9,9 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
 from bundle.errors import RequestError
-from bundle.wire import BatchAnswer, BatchItem, Message, PredictionAnswer
+from bundle.wire import BatchAnswer, BatchItem, PredictionAnswer
 from server.api.bodies import ONE_PHOTO, PHOTOS, takes
+from server.api.query import Query
 from server.api.respond import json_response
 from server.problems import problem_of
 from server.security.access import requires
@@ -23,7 +24,7 @@ from server.upload import read_job, read_jobs
 api = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predict", description="Photos in, answers out.")])
 
 
-class PredictQuery(Message):
+class PredictQuery(Query):
     """How the photo is decoded."""
 
     decoding: Decoding = Field(

@@ -74,7 +74,7 @@ class WorkerPool:
             with self._slots.take(large) as worker:
                 waited = 1000 * (time.perf_counter() - began)
                 try:
-                    done = worker.ask(job, self._serving.answer_seconds)
+                    done = worker.ask(job)
                 except WorkerLostError as error:
                     self._slots.remove(worker)
                     _LOG.warning("%s; its photo goes to another", error)

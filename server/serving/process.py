@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -48,6 +49,10 @@ class Order:
 class WorkerProcess:
     """A started worker; :meth:`wait_until_loaded` before the first photo. One thread at a time may use it.
 
+    Args:
+        order: What it loads.
+        answer_seconds: How long it may take for one photo.
+
     Attributes:
         name: The runtime with its version.
         labels: The labels that the artifact carries.
@@ -58,7 +63,8 @@ class WorkerProcess:
     labels: tuple[str, ...]
     golden: NDArray[np.float32]
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, answer_seconds: float) -> None:
+        self._answer_seconds = answer_seconds
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -68,7 +74,9 @@ class WorkerProcess:
                 env={**os.environ, **_SINGLE_THREADED},
                 start_new_session=True,  # the terminal's signals are for the front process
             )
-        self._connection = Connection(ours.detach())
+        _give_up_after(ours, START_SECONDS)
+        self._socket = ours
+        self._connection = Connection(os.dup(ours.fileno()))
         self._connection.send_bytes(json.dumps({key: str(value) for key, value in asdict(order).items()}).encode())
 
     @property
@@ -85,7 +93,7 @@ class WorkerProcess:
             ExportError: The runtime does not take the artifact.
         """
         try:
-            said = self._receive(START_SECONDS)
+            said = self._receive()
         except WorkerLostError as error:
             raise UnavailableError(f"A worker could not be started: {error}.", remedy="See the log.") from error
         if "error" in said:
@@ -93,20 +101,21 @@ class WorkerProcess:
             raise _KINDS.get(said["error"], BundleError)(said["message"], remedy=said["remedy"])
         self.name, self.labels = said["name"], tuple(said["labels"])
         self.golden = np.asarray(said["golden"], np.float32)
+        _give_up_after(self._socket, self._answer_seconds)
 
-    def ask(self, job: Job, seconds: float) -> Done:
-        """Answer a photo within `seconds`, without "wait" among its milliseconds.
+    def ask(self, job: Job) -> Done:
+        """Answer a photo, without "wait" among its milliseconds.
 
         Raises:
             PhotoError: The photo is refused.
-            WorkerLostError: The worker died or took longer, and is dead now.
+            WorkerLostError: The worker died, or took longer than it may, and is dead now.
         """
         head = json.dumps({"form": job.form, "decoding": job.decoding}).encode()
         try:
             self._connection.send_bytes(head + b"\n" + job.data)
         except OSError as error:
             raise self._lost("it had ended") from error
-        said = self._receive(seconds)
+        said = self._receive()
         if "refused" in said:
             raise PhotoError(said["refused"], code=said["code"], status=said["status"], remedy=said["remedy"])
         milliseconds = {stage: said.pop(stage) for stage in ("prepare", "infer")}
@@ -119,17 +128,18 @@ class WorkerProcess:
     def stop(self) -> None:
         """End the worker after what it is doing."""
         self._connection.close()
+        self._socket.close()
 
     def kill(self) -> None:
         """End the worker at once."""
         self._process.kill()
         self._process.wait()
 
-    def _receive(self, seconds: float) -> dict[str, Any]:
+    def _receive(self) -> dict[str, Any]:
         try:
-            if not self._connection.poll(seconds):
-                raise self._lost(f"no answer within {seconds:g} s")
             said: dict[str, Any] = json.loads(self._connection.recv_bytes())
+        except BlockingIOError as error:
+            raise self._lost("no answer in time") from error
         except (EOFError, OSError) as error:
             raise self._lost("it ended without an answer") from error
         return said
@@ -137,3 +147,11 @@ class WorkerProcess:
     def _lost(self, why: str) -> WorkerLostError:
         self.kill()
         return WorkerLostError(f"worker {self.pid}: {why}")
+
+
+def _give_up_after(connected: socket.socket, seconds: float) -> None:
+    """Have reads fail after `seconds`: the kernel keeps the time, at no cost to each photo."""
+    whole = int(seconds)
+    connected.setsockopt(
+        socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", whole, int(1_000_000 * (seconds - whole)))
+    )
