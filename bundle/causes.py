@@ -1,4 +1,4 @@
-"""Why two devices answer the same photo differently: the vocabulary of phone and server, and when answers are equal."""
+"""Why two devices answer a photo differently, in the words of phone and server, and when answers count as equal."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from typing import Literal
 CommonCause = Literal["same", "preprocessing", "model", "artifact", "runtime"]
 Cause = Literal[CommonCause, "photo-changed", "unexplained"]
 
-COMMON_CAUSES: dict[str, str] = {
-    "same": "equal inputs, equal probabilities (to 1e-5)",
-    "preprocessing": "the photo became different inputs: decoding, orientation or resizing differs",
-    "model": "equal inputs, but the two run different models",
-    "artifact": "equal inputs and model, but another export of it: precision or conversion",
-    "runtime": "equal inputs and the same file: the runtimes differ",
-}
 # Same bytes in, same file: XNNPACK and ONNX Runtime round float32 differently, by some 1e-7 to 1e-6 of a probability.
 SAME = 1e-5
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from bundle.errors import PhotoError, ServerError, UsageError
-from bundle.wire import PHOTO_FIELD, PROBLEM_TYPE, PredictionAnswer, Problem, ReadyAnswer
+from bundle.errors import PhotoError, RequestError, ServerError, UsageError
+from bundle.wire import (
+    COMPARISON_FIELD,
+    IDEMPOTENCY_HEADER,
+    PHOTO_FIELD,
+    PREPARED_FIELD,
+    PROBLEM_TYPE,
+    ComparisonAnswer,
+    ComparisonRequest,
+    PredictionAnswer,
+    Problem,
+    ReadyAnswer,
+)
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
@@ -77,9 +90,51 @@ class JetsonClient:
             raise PhotoError(problem.detail, code=problem.code, status=problem.status, remedy=problem.remedy)
         return self._read(response, PredictionAnswer)
 
-    def _send(self, method: str, path: str, files: dict[str, tuple[str, bytes]] | None = None) -> httpx.Response:
+    def post_comparison(
+        self, said: ComparisonRequest, photo: bytes | None, prepared: bytes | None = None, key: str | None = None
+    ) -> ComparisonAnswer:
+        """Tell the server what the phone's own model said of a photo, and learn whether it agrees, and why not.
+
+        Args:
+            said: The phone's answer.
+            photo: The photo, as the phone's model was given it.
+            prepared: The model's input as a PNG: instead of the photo, which then stays on the phone, or beside it,
+                which lets the server tell a difference of preparation from all others.
+            key: Names this comparison, so that sending it again stores nothing twice; None draws one.
+
+        Raises:
+            UsageError: Neither photo nor prepared input is given.
+            RequestError: The server refuses it, with its own code.
+            ServerError: The server does not answer, or not in the agreed form.
+        """
+        parts = {PHOTO_FIELD: photo, PREPARED_FIELD: prepared}
+        files = {name: (name, data) for name, data in parts.items() if data is not None}
+        if not files:
+            raise UsageError("A comparison needs the photo, the prepared input, or both.")
+        files[COMPARISON_FIELD] = (COMPARISON_FIELD, said.model_dump_json(exclude_none=True).encode())
+        headers = {IDEMPOTENCY_HEADER: key or str(uuid.uuid4())}
+        response = self._send("POST", "/v1/comparisons", files, headers)
+        if response.is_error:
+            problem = self._problem(response)
+            wait = response.headers.get("Retry-After", "")
+            raise RequestError(
+                problem.detail,
+                code=problem.code,
+                status=problem.status,
+                remedy=problem.remedy,
+                retry_after=float(wait) if wait.isdigit() else None,
+            )
+        return self._read(response, ComparisonAnswer)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         try:
-            return self._client.request(method, path, files=files)
+            return self._client.request(method, path, files=files, headers=headers)
         except httpx.TimeoutException as error:
             raise ServerError(f"{self.url} took too long to answer {path}.", remedy="Is it overloaded?") from error
         except httpx.HTTPError as error:

@@ -7,15 +7,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bundle.agreement import Quantiles, Share
-from bundle.causes import COMMON_CAUSES, CommonCause
+from bundle.causes import CommonCause
 from bundle.model import Contract, Fraction
 from bundle.notice import NOTICE
 from mobile_stub.prediction import Side
 
 Cause = Literal[CommonCause, "refused", "error"]
 
-CAUSES: dict[str, str] = {
-    **COMMON_CAUSES,
+CAUSES: dict[Cause, str] = {
+    "same": "equal inputs, equal probabilities (to 1e-5)",
+    "preprocessing": "the photo became different inputs: decoding, orientation or resizing differs",
+    "model": "equal inputs, but the two run different models",
+    "artifact": "equal inputs and model, but another export of it: precision or conversion",
+    "runtime": "equal inputs and the same file: the runtimes differ",
     "refused": "both refuse the photo for the same reason",
     "error": "only one side gives an answer, or they refuse for different reasons",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from bundle.cells import cell
 from mobile_stub.comparison import Comparison, PhotoComparison
 from mobile_stub.prediction import Prediction, Refusal
 
@@ -26,7 +27,7 @@ def to_csv(comparison: Comparison) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_row(photo) for photo in comparison.photos)
+    writer.writerows({name: cell(value) for name, value in _row(photo).items()} for photo in comparison.photos)
     return text.getvalue()
 
 

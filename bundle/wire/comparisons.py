@@ -65,6 +65,7 @@ class PhoneSide(Message):
 
     label: str
     decision: Verdict
+    known: Annotated[ServedModel | None, Field(description="the phone's file, where a bundle here has it")] = None
     said: ComparisonRequest
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from bundle.causes import Cause
 from bundle.errors import RequestError
-from bundle.wire.comparisons import ComparisonAnswer
+from bundle.wire import ComparisonAnswer
 from server.storage.base import Base
 from server.storage.database import Database
 from server.storage.times import UtcTime
@@ -102,10 +102,13 @@ class ComparisonStore:
 
     Args:
         database: Where they are. Whatever it refuses (RequestError "storage-unavailable") is raised by every method.
+
+    Attributes:
+        database: Where they are.
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     def add(self, answer: ComparisonAnswer, fingerprint: str, key: str | None) -> bool:
         """Store a comparison; False where another one with this idempotency key was stored meanwhile.
@@ -116,7 +119,7 @@ class ComparisonStore:
             key: The request's idempotency key.
         """
         try:
-            with self._database.writing() as session:
+            with self.database.writing() as session:
                 session.add(_row(answer, fingerprint, key))
         except IntegrityError:
             return False
@@ -128,7 +131,7 @@ class ComparisonStore:
         Raises:
             RequestError: 409: that request was another one.
         """
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             row = session.scalar(select(ComparisonRow).where(ComparisonRow.idempotency_key == key))
         if row is None:
             return None
@@ -143,7 +146,7 @@ class ComparisonStore:
 
     def get(self, comparison_id: str) -> ComparisonAnswer:
         """Return a comparison; RequestError 404 where there is none."""
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             document = session.scalar(select(ComparisonRow.document).where(ComparisonRow.id == comparison_id))
         if document is None:
             raise no_such_comparison()
@@ -160,7 +163,7 @@ class ComparisonStore:
         query = select(ComparisonRow.created, ComparisonRow.id, ComparisonRow.document).where(*filters.conditions())
         if cursor is not None:
             query = query.where(_after(*_read_cursor(cursor)))
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             rows = session.execute(query.order_by(*_NEWEST_FIRST).limit(limit + 1)).all()
         items = tuple(ComparisonAnswer.model_validate_json(row.document) for row in rows[:limit])
         return items, _cursor(rows[limit - 1]) if len(rows) > limit else None
@@ -182,24 +185,24 @@ class ComparisonStore:
         query = select(ComparisonRow.same_label).where(
             ComparisonRow.artifact_sha256 == artifact_sha256, ComparisonRow.cause != "photo-changed"
         )
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             return tuple(session.scalars(query.order_by(*_NEWEST_FIRST).limit(count)))
 
     def ids_before(self, time: datetime) -> tuple[str, ...]:
         """Return the ids of up to :data:`BATCH` comparisons that are older than `time`."""
         query = select(ComparisonRow.id).where(ComparisonRow.created < time).order_by(ComparisonRow.created)
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             return tuple(session.scalars(query.limit(BATCH)))
 
     def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Return which of up to :data:`BATCH` ids are those of comparisons."""
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             return frozenset(session.scalars(select(ComparisonRow.id).where(ComparisonRow.id.in_(ids))))
 
     def delete(self, ids: Iterable[str]) -> int:
         """Delete up to :data:`BATCH` comparisons; return how many there were."""
         gone = delete(ComparisonRow).where(ComparisonRow.id.in_(tuple(ids))).returning(ComparisonRow.id)
-        with self._database.writing() as session:
+        with self.database.writing() as session:
             return len(session.scalars(gone).all())
 
 

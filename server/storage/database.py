@@ -52,7 +52,7 @@ class Database:
         UsageError: `url` is none, or of another kind.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         parsed = _parsed(url)
         self._folder = Path(parsed.database or "").parent if parsed.get_backend_name() == "sqlite" else None
         self._engine = _sqlite(parsed) if self._folder else _postgresql(parsed)
@@ -113,19 +113,22 @@ class Database:
         full = getattr(cause, "sqlstate", None) == _FULL_SQLSTATE or "is full" in str(cause)
         if not full and self._folder and "disk I/O error" in str(cause):
             full = shutil.disk_usage(self._folder).free < _FULL_BYTES
-        return disk_full() if full else _unavailable()
+        return disk_full() if full else unavailable()
 
 
 def open_database(storage: StorageConfig) -> Database:
     """Open and migrate the database that `storage` names, or SQLite in its state folder.
 
     Raises:
-        UsageError: The URL is none.
+        UsageError: The URL is none, or the state folder cannot be made.
         RequestError: The database cannot be reached.
         UnavailableError: A newer version of dermport has changed the database.
     """
-    storage.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(storage.database or f"sqlite:///{storage.state.resolve() / FILE}")
+    try:
+        storage.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(f"The state folder {storage.state} cannot be made: {error.strerror}.") from error
+    database = Database(storage.database or URL.create("sqlite", database=str(storage.state.resolve() / FILE)))
     database.migrate()
     return database
 
@@ -149,9 +152,10 @@ def disk_full() -> RequestError:
     )
 
 
-def _unavailable() -> RequestError:
+def unavailable() -> RequestError:
+    """Return the refusal of what cannot be stored or read for now."""
     return RequestError(
-        "The server cannot reach its database. Nothing was stored.",
+        "The server cannot reach its storage for now. Nothing was stored.",
         code="storage-unavailable",
         status=503,
         remedy="Send the request again after the time in Retry-After; predictions go on meanwhile.",
@@ -159,7 +163,7 @@ def _unavailable() -> RequestError:
     )
 
 
-def _parsed(url: str) -> URL:
+def _parsed(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:

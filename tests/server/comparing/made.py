@@ -7,14 +7,17 @@ from datetime import datetime, timezone
 from typing import Any
 
 from bundle.causes import Cause, largest_change
-from bundle.wire import ReceivedPhoto, ServedModel, ServedRuntime, Verdict
-from bundle.wire.comparisons import (
+from bundle.wire import (
     ComparisonAnswer,
     ComparisonRequest,
     ComparisonVerdict,
     PhoneDevice,
     PhoneSide,
+    ReceivedPhoto,
+    ServedModel,
+    ServedRuntime,
     ServerSide,
+    Verdict,
 )
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=timezone.utc)

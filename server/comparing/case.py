@@ -1,0 +1,221 @@
+"""One photo that a phone and the server have answered, and what hashes and records say of the two."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from bundle.errors import RequestError
+from bundle.hashing import sha256_bytes, sha256_json
+from bundle.manifest import Manifest
+from bundle.policy import read_policy
+from bundle.prep import prepare, prepared
+from bundle.probabilities import answer
+from bundle.store import Bundle, Export
+from bundle.wire import ComparisonRequest, PhoneSide, ReceivedPhoto, ServedModel, ServedRuntime, ServerSide
+from server.comparing.artifacts import ArtifactRunner, KnownArtifact
+from server.comparing.cause import Facts
+from server.comparing.experiments import Inputs, Missing, Tensor
+from server.serving.answers import verdict_of
+from server.serving.jobs import Done, Job
+
+_NOT_SENT = Missing("the phone's prepared input was not sent, and the photo became another one here")
+_NOT_THE_SAME = Missing("the prepared input that was sent is not the one that the phone's input_sha256 names")
+
+
+class LiveModel(Protocol):
+    """What is asked of the live model (:class:`server.serving.live.Live`)."""
+
+    bundle: Bundle
+    export: Export
+    model: ServedModel
+    served_by: ServedRuntime
+
+    def answer(self, job: Job) -> Done:
+        """Answer a photo."""
+        ...
+
+
+class ModelSource(Protocol):
+    """What is asked of the models (:class:`server.serving.models.Models`)."""
+
+    def lease(self) -> AbstractContextManager[LiveModel]:
+        """Have the live model for the ``with`` block."""
+        ...
+
+    def bundles(self) -> Sequence[Bundle]:
+        """Return every known model."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a phone sent.
+
+    Attributes:
+        said: Its own answer.
+        photo: The photo, JPEG or PNG.
+        prepared: Its model's input as a PNG; of the two, at least one is there.
+    """
+
+    said: ComparisonRequest
+    photo: bytes | None
+    prepared: bytes | None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over everything that was sent."""
+        files = [None if data is None else sha256_bytes(data) for data in (self.photo, self.prepared)]
+        return sha256_json([self.said.model_dump(mode="json"), *files])
+
+    @property
+    def job(self) -> Job:
+        """What the live model is asked."""
+        if self.photo is not None:
+            return Job(self.photo)
+        return Job(self.prepared or b"", form="prepared")
+
+
+class Case:
+    """What was sent, and the server's own answer to it.
+
+    Args:
+        sent: What the phone sent.
+        live: The live model, leased for as long as the case is.
+        models: Every known model.
+        runner: Knows phones' files.
+        decoding: Held while a photo is decoded, so that a few large ones at once do not fill the memory.
+
+    Attributes:
+        said: The phone's answer.
+        done: The server's.
+        live: The live model.
+
+    Raises:
+        PhotoError: What was sent is refused.
+        RequestError: 422 where phone and live model do not tell the same labels apart; 503 "overloaded".
+    """
+
+    def __init__(
+        self, sent: Sent, live: LiveModel, models: Sequence[Bundle], runner: ArtifactRunner, decoding: threading.Lock
+    ) -> None:
+        self.said, self.live = sent.said, live
+        self._sent, self._decoding = sent, decoding
+        _check_labels(live.bundle.manifest, sent.said)
+        self._known = runner.find(sent.said.artifact_sha256)
+        self._manifest = self._phones_manifest(models)
+        self.done = live.answer(sent.job)
+
+    @cached_property
+    def tensor(self) -> Tensor:
+        """The photo as the server prepares it for the phone's model, uint8 [S, S, 3]."""
+        with self._decoding:
+            if self._sent.photo is not None:
+                return prepare(self._sent.photo, self._manifest.preprocessing).tensor
+            return prepared(self._sent.prepared or b"", self._manifest.preprocessing).tensor
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """Both inputs.
+
+        Raises:
+            PhotoError: The prepared photo is none.
+        """
+        alike = self._manifest.preprocessing == self.live.bundle.manifest.preprocessing
+        mine = self.done.input_sha256 if alike else sha256_bytes(self.tensor.tobytes())
+        tensor = self._sent_tensor()
+        if isinstance(tensor, Missing) and mine == self.said.input_sha256:
+            return Inputs(mine, mine, lambda: self.tensor, lambda: self.tensor, alike)
+        known = tensor if isinstance(tensor, Missing) else lambda: tensor
+        return Inputs(self.said.input_sha256, mine, known, lambda: self.tensor, alike)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What hashes and records say."""
+        model = self._known.bundle.model_sha256 if self._known else self.said.model_sha256
+        same_model = None if model is None else model == self.live.model.sha256
+        return Facts(self._photo_changed(), same_model, self._allowed_change())
+
+    def phone_side(self) -> PhoneSide:
+        """Return the phone's answer under the decision rule of its model, or of the live one where that is unknown."""
+        manifest = self._manifest
+        said = answer(manifest, np.asarray([self.said.probabilities[label] for label in manifest.task.ids]))
+        decision = verdict_of(manifest, said.score, said.positive)
+        known = _served_model(self._known) if self._known else None
+        return PhoneSide(label=said.label, decision=decision, known=known, said=self.said)
+
+    def server_side(self) -> ServerSide:
+        """Return the server's answer."""
+        manifest, done, job = self.live.bundle.manifest, self.done, self._sent.job
+        said = answer(manifest, np.asarray(done.probabilities))
+        return ServerSide(
+            label=said.label,
+            probabilities=said.probabilities,
+            decision=verdict_of(manifest, said.score, said.positive),
+            model=self.live.model,
+            runtime=self.live.served_by,
+            preprocessing=manifest.preprocessing.id,
+            input_sha256=done.input_sha256,
+            photo=ReceivedPhoto(
+                width=done.width, height=done.height, orientation=done.orientation, bytes=len(job.data), form=job.form
+            ),
+        )
+
+    def _phones_manifest(self, models: Sequence[Bundle]) -> Manifest:
+        """Return the manifest of the phone's model, or the live one's where that is not known."""
+        live = self.live.bundle
+        by_model = next((bundle for bundle in models if bundle.model_sha256 == self.said.model_sha256), live)
+        found = (self._known.bundle if self._known else by_model).manifest
+        return found if set(found.task.ids) == set(self.said.probabilities) else live.manifest
+
+    def _sent_tensor(self) -> Tensor | Missing:
+        if self._sent.prepared is None:
+            return _NOT_SENT
+        found = prepared(self._sent.prepared, self._manifest.preprocessing)
+        return found.tensor if found.input_sha256 == self.said.input_sha256 else _NOT_THE_SAME
+
+    def _photo_changed(self) -> bool | None:
+        if self._sent.photo is None:  # then the prepared photo is the photo
+            return self.done.input_sha256 != self.said.input_sha256
+        if self.said.photo_sha256 is None:
+            return None
+        return sha256_bytes(self._sent.photo) != self.said.photo_sha256
+
+    def _allowed_change(self) -> float | None:
+        """Return how far two sound exports may be apart: each may be so far from the original."""
+        if self._known is None:
+            return None
+        rules = read_policy().rules
+        records = (self._known.export.record, self.live.export.record)
+        bounds = [rules[record.policy].fail.max_change for record in records if record.policy in rules]
+        known = [bound for bound in bounds if bound is not None]
+        return sum(known) if len(known) == len(records) else None
+
+
+def _check_labels(manifest: Manifest, said: ComparisonRequest) -> None:
+    ids = manifest.task.ids
+    if set(ids) != set(said.probabilities):
+        raise RequestError(
+            f"The server's labels are {', '.join(ids)}; the phone sent others, so nothing can be compared.",
+            code="other-labels",
+            status=422,
+            remedy="Compare with a server whose live model tells the same labels apart; GET /v1/models lists them.",
+        )
+
+
+def _served_model(known: KnownArtifact) -> ServedModel:
+    record, manifest = known.export.record, known.bundle.manifest
+    return ServedModel(
+        name=manifest.name,
+        version=manifest.version,
+        sha256=known.bundle.model_sha256,
+        artifact_sha256=record.artifact_sha256,
+        target=record.target,
+        precision=record.precision,
+    )
