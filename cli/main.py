@@ -16,6 +16,7 @@ from cli.demo import demo
 from cli.doctor import doctor
 from cli.evaluate import evaluate
 from cli.export import export
+from cli.keys import app as keys
 from cli.package import package
 from cli.sample_data import sample_data
 from cli.serve import serve
@@ -39,6 +40,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     doctor,
     demo,
 )
+GROUPS: tuple[typer.Typer, ...] = (keys,)
 
 
 def build_app() -> typer.Typer:
@@ -46,6 +48,8 @@ def build_app() -> typer.Typer:
     app = typer.Typer(name="dermport", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     for command in COMMANDS:
         app.command()(command)
+    for group in GROUPS:
+        app.add_typer(group)
     return app
 
 

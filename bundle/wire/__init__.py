@@ -53,6 +53,7 @@ from bundle.wire.handout import (
     SigningKeyAnswer,
 )
 from bundle.wire.models import ExportSummary, ModelsAnswer, ModelSummary, ReadyAnswer
+from bundle.wire.operations import HealthAnswer, KeysAnswer, KeySummary
 from bundle.wire.prediction import (
     BatchAnswer,
     BatchItem,
@@ -93,6 +94,9 @@ __all__ = [
     "ExportSummary",
     "GoldenVector",
     "GoldenVectors",
+    "HealthAnswer",
+    "KeySummary",
+    "KeysAnswer",
     "KnownModels",
     "LatestAnswer",
     "Message",

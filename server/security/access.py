@@ -96,7 +96,8 @@ class Access:
 
     def __init__(self, database: Database, config: AccessConfig) -> None:
         self.enabled = config.keys
-        self._ring = KeyRing(ApiKeys(database)) if config.keys else None
+        self._keys = ApiKeys(database)
+        self._ring = KeyRing(self._keys) if config.keys else None
 
     def identify(self, headers: Headers) -> Caller:
         """Return who sent a request with these headers; never raises for what they hold."""
@@ -124,9 +125,19 @@ class Access:
             )
         raise _invalid_key() if caller.sent_key else _no_key()
 
+    def stored(self) -> tuple[ApiKey, ...]:
+        """Return every key, oldest first; RequestError where the database fails."""
+        return self._keys.all()
+
     def revoke(self, key_id: str) -> bool:
-        """Revoke a key, for the next request already; return whether there was such a key, not revoked."""
-        return self._ring is not None and self._ring.revoke(key_id)
+        """Revoke a key, for the next request already; return whether there was such a key, not revoked.
+
+        Raises:
+            RequestError: It cannot be stored; the key stays as it was.
+        """
+        if self._ring is None:
+            return self._keys.revoke([key_id], utc_now()) > 0
+        return self._ring.revoke(key_id)
 
     def close(self) -> None:
         """End the threads."""

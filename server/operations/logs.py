@@ -1,0 +1,69 @@
+"""Log lines for machines or for people, with nothing in them that says who asked or what was on the photo.
+
+The standard library's formatter is enough for a JSON object a line; python-json-logger would add nothing used here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, Literal, TextIO
+
+LogFormat = Literal["json", "text"]
+_FIELDS = "dermport_fields"
+
+
+def with_fields(fields: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the ``extra`` of a log call whose line carries `fields`."""
+    return {_FIELDS: fields}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, fields, trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, _FIELDS, {}),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """The same for people; a message cannot begin a line of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the trace below it."""
+        fields = " ".join(f"{name}={_shown(value)}" for name, value in getattr(record, _FIELDS, {}).items())
+        message = record.getMessage().replace("\n", " ")
+        line = f"{_time(record)} {record.levelname.lower():7} {message} {fields}".rstrip()
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+_FORMATTERS: dict[LogFormat, type[logging.Formatter]] = {"json": JsonFormatter, "text": TextFormatter}
+
+
+def configure(form: LogFormat, stream: TextIO = sys.stderr) -> None:
+    """Send what dermport logs from INFO on, and the warnings of libraries, to `stream`, and nothing elsewhere."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_FORMATTERS[form]())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("dermport").setLevel(logging.INFO)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text[1:-1] if isinstance(value, str) and not set(text[1:-1]) & set(' "\\=') and value else text
