@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +14,9 @@ from server.storage.comparisons import ComparisonStore, Filters
 from server.storage.database import Database, open_database
 from tests.server.comparing.made import comparison
 from tests.server.postgres import Cluster
+from tests.server.small_disk import small_disk
 
 _LARGE = {f"label-{i}": 0.001 for i in range(998)}
-
-
-def _mount(folder: Path, megabytes: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    line = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    if subprocess.run(line, check=False, capture_output=True).returncode:
-        pytest.skip("this process may not mount a small disk")
-
-
-@contextmanager
-def _small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    _mount(folder, megabytes)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def _large() -> Any:
@@ -65,7 +47,7 @@ def _check(store: ComparisonStore) -> None:
 
 
 def test_sqlite(tmp_path: Path) -> None:
-    with _small_disk(tmp_path / "state", 3) as state:
+    with small_disk(tmp_path / "state", 3) as state:
         database = open_database(StorageConfig(state=state))
         store = ComparisonStore(database)
         ballast = state / "ballast"
@@ -78,7 +60,7 @@ def test_sqlite(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("made_before", [True, False])
 def test_sqlite_that_cannot_even_begin(made_before: bool, tmp_path: Path) -> None:
-    with _small_disk(tmp_path / "state", 1) as state:
+    with small_disk(tmp_path / "state", 1) as state:
         if made_before:  # then there is no room for the shared memory file, which a reader needs, too
             open_database(StorageConfig(state=state)).close()
         with pytest.raises(OSError):
@@ -103,15 +85,18 @@ def test_sqlite_by_its_own_limit(tmp_path: Path) -> None:
 
 
 def test_postgresql(cluster: Cluster) -> None:
-    with _small_disk(cluster.folder / "small", 12) as disk:
+    with small_disk(cluster.folder / "small", 16) as disk:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(2 << 20))
         cluster.own(disk)
         cluster.sql(f"CREATE TABLESPACE small LOCATION '{disk}'")
         url = cluster.new_database("TABLESPACE small")
         database = Database(url)
-        try:
-            database.migrate()
-            _check(ComparisonStore(database))
-        finally:
-            database.close()
-            cluster.sql(f"DROP DATABASE {url.partition('@/')[2].partition('?')[0]}")
-            cluster.sql("DROP TABLESPACE small")
+        database.migrate()
+        cluster.sql("CHECKPOINT")  # what the new database is made of is on the disk before that fills up
+        _check(ComparisonStore(database))
+        ballast.unlink()
+        assert ComparisonStore(database).add(comparison(), "f", None), "room again, and it stores again"
+        database.close()
+        cluster.sql(f"DROP DATABASE {url.partition('@/')[2].partition('?')[0]}")
+        cluster.sql("DROP TABLESPACE small")
