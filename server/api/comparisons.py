@@ -32,6 +32,7 @@ from server.api.respond import json_response
 from server.comparing.case import Sent
 from server.comparing.comparisons import Comparisons
 from server.comparing.table import csv_lines
+from server.problems import refuse_invalid
 from server.security.access import requires
 from server.services import services
 from server.storage.comparisons import Filters, no_such_comparison
@@ -216,14 +217,7 @@ def _said(data: bytes | None) -> ComparisonRequest:
     try:
         return ComparisonRequest.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise RequestError(
-            f"The part {COMPARISON_FIELD!r} is not valid: {where[:200]}: {first['msg']}.",
-            code="invalid-comparison",
-            status=422,
-            remedy="Its schema is in /openapi.json, under ComparisonRequest.",
-        ) from error
+        refuse_invalid(error)
 
 
 def _key(request: Request) -> str | None:
