@@ -1,0 +1,1 @@
+"""FastAPI with uvicorn: https://fastapi.tiangolo.com/deployment/server-workers/."""

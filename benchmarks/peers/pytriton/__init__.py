@@ -1,0 +1,1 @@
+"""Triton Inference Server by its Python door: https://triton-inference-server.github.io/pytriton."""

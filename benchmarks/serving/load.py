@@ -1,0 +1,257 @@
+"""The load generator: clients in a closed loop, each on a connection of its own, all in one thread.
+
+It sends requests that were built beforehand and reads of an answer no more than status and length, as it takes its
+time from the cores that the server works on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import selectors
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.serving.http import Address, Head, HTTPError, read_head
+
+_REST = 0.05  # seconds that a client rests after an error, lest a refusing server be asked without pause
+_TICK = 0.05
+_READ, _BOTH = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Clients that do the same: each sends a request, waits for its answer, then sends the next.
+
+    Attributes:
+        name: What is told of them is told under this name.
+        clients: How many.
+        requests: Sent in turn; each client begins with another one.
+    """
+
+    name: str
+    clients: int
+    requests: Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, in seconds: what begins in `warm_up` is not counted, what begins in `seconds` after that is."""
+
+    seconds: float
+    warm_up: float
+    timeout: float = 60.0
+
+
+@dataclass
+class Counts:
+    """What the clients of a stream saw.
+
+    Attributes:
+        latencies: Seconds from the first byte sent to the last received, of requests that began in time.
+        answered: Answers (200) that arrived in time.
+        errors: By kind: a status, or what befell the connection; those of the warm-up too.
+        reconnects: Connections that the server closed after an answer, as it had announced.
+    """
+
+    latencies: list[float] = field(default_factory=list)
+    answered: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    reconnects: int = 0
+
+    def percentile(self, percent: float) -> float:
+        """Return a percentile of the latencies in seconds; not a number where there are none."""
+        return float(np.percentile(self.latencies, percent)) if self.latencies else float("nan")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was measured.
+
+    Attributes:
+        seconds: How long answers were counted.
+        streams: What each stream's clients saw, by its name.
+        own_seconds: CPU time that the load generator itself took in these seconds.
+    """
+
+    seconds: float
+    streams: dict[str, Counts]
+    own_seconds: float
+
+    @property
+    def own_microseconds(self) -> float:
+        """The load generator's CPU time for one request, in microseconds."""
+        answered = sum(counts.answered for counts in self.streams.values())
+        return 1e6 * self.own_seconds / max(1, answered)
+
+
+def drive(address: Address, streams: Sequence[Stream], plan: Plan) -> Outcome:
+    """Load a server and return what its clients saw, once the last answer has come."""
+    return _Load(address, streams, plan).run()
+
+
+class _Client:
+    """One connection: at most one request is under way."""
+
+    def __init__(
+        self, address: Address, selector: selectors.BaseSelector, requests: Iterator[bytes], counts: Counts
+    ) -> None:
+        self._address = address
+        self._selector = selector
+        self._requests = requests
+        self.counts = counts
+        self._socket: socket.socket | None = None
+        self._unsent = memoryview(b"")
+        self._blocked = False
+        self._answer = bytearray()
+        self.busy = False
+        self.since = 0.0
+
+    def send(self, now: float) -> None:
+        """Begin the next request; OSError where the server does not take it."""
+        self.busy, self.since = True, now
+        self._unsent, self._answer = memoryview(next(self._requests)), bytearray()
+        if self._socket is None:
+            self._socket = self._address.connect(5.0)
+            self._socket.setblocking(False)
+            self._selector.register(self._socket, _READ, self)
+            self._blocked = False
+        self._write()
+
+    def proceed(self, events: int) -> Head | None:
+        """Write and read what can be; return the head of the answer once that is whole.
+
+        Raises:
+            OSError: The connection broke.
+            HTTPError: What came is no answer.
+        """
+        if events & selectors.EVENT_WRITE:
+            self._write()
+        return self._read() if events & selectors.EVENT_READ else None
+
+    def close(self) -> None:
+        """Give the connection up, and what is under way with it."""
+        self.busy = False
+        if self._socket is not None:
+            self._selector.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _write(self) -> None:
+        assert self._socket is not None
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        if bool(self._unsent) != self._blocked:
+            self._blocked = bool(self._unsent)
+            self._selector.modify(self._socket, _BOTH if self._blocked else _READ, self)
+
+    def _read(self) -> Head | None:
+        assert self._socket is not None
+        block = self._socket.recv(_BLOCK)
+        if not block:
+            raise ConnectionResetError("closed by the server")
+        self._answer += block
+        head = read_head(self._answer)
+        if head is None or len(self._answer) < head.end:
+            return None
+        self.busy = False
+        return head
+
+
+class _Load:
+    """One run of :func:`drive`."""
+
+    def __init__(self, address: Address, streams: Sequence[Stream], plan: Plan) -> None:
+        self._plan = plan
+        self._selector = selectors.DefaultSelector()
+        self._counts = {stream.name: Counts() for stream in streams}
+        self._clients = [
+            _Client(address, self._selector, _from(stream.requests, number), self._counts[stream.name])
+            for stream in streams
+            for number in range(stream.clients)
+        ]
+        self._resting: dict[_Client, float] = {}
+        self._begin = time.perf_counter() + plan.warm_up
+        self._end = self._begin + plan.seconds
+
+    def run(self) -> Outcome:
+        own: list[float] = []  # CPU time at the beginning and at the end of the counted seconds
+        try:
+            for client in self._clients:
+                self._send(client)
+            tick = 0.0
+            while (now := time.perf_counter()) < self._end or any(client.busy for client in self._clients):
+                for key, events in self._selector.select(_TICK):
+                    self._proceed(key.data, events)
+                if now >= tick:
+                    tick = now + _TICK
+                    self._look_after(now)
+                if len(own) < 2 and now >= (self._begin, self._end)[len(own)]:
+                    own.append(time.thread_time())
+        finally:
+            for client in self._clients:
+                client.close()
+            self._selector.close()
+        own += [time.thread_time()] * (2 - len(own))
+        return Outcome(self._plan.seconds, self._counts, own[1] - own[0])
+
+    def _send(self, client: _Client) -> None:
+        try:
+            client.send(time.perf_counter())
+        except OSError as error:
+            self._fail(client, type(error).__name__)
+
+    def _proceed(self, client: _Client, events: int) -> None:
+        try:
+            head = client.proceed(events)
+        except BlockingIOError:
+            return
+        except (OSError, HTTPError) as error:
+            self._fail(client, type(error).__name__)
+            return
+        if head is not None:
+            self._answered(client, head)
+
+    def _answered(self, client: _Client, head: Head) -> None:
+        now, counts = time.perf_counter(), client.counts
+        if head.close:
+            counts.reconnects += 1
+            client.close()
+        if head.status != 200:
+            counts.errors[str(head.status)] += 1
+            self._resting[client] = now + _REST
+            return
+        counts.answered += self._begin <= now < self._end
+        if self._begin <= client.since < self._end:
+            counts.latencies.append(now - client.since)
+        if now < self._end:
+            self._send(client)
+
+    def _fail(self, client: _Client, kind: str) -> None:
+        client.counts.errors[kind] += 1
+        client.close()
+        self._resting[client] = time.perf_counter() + _REST
+
+    def _look_after(self, now: float) -> None:
+        """Wake those that have rested, and give up what takes too long."""
+        for client in [client for client, until in self._resting.items() if now >= until]:
+            del self._resting[client]
+            if now < self._end:
+                self._send(client)
+        for client in self._clients:
+            if client.busy and now - client.since > self._plan.timeout:
+                self._fail(client, "timeout")
+
+
+def _from(requests: Sequence[bytes], number: int) -> Iterator[bytes]:
+    """Return the requests in turn for ever, beginning at another place for each number."""
+    first = number * 7 % len(requests)
+    return itertools.cycle([*requests[first:], *requests[:first]])

@@ -1,0 +1,106 @@
+"""The photos that are sent: real ones or drawn ones, enlarged to a camera's size, or prepared by the client."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.peers.model import Form
+from bundle.errors import UsageError
+from bundle.manifest import Preprocessing
+from bundle.prep import prepare
+from training.sample.sample_set import draw_sample_set
+
+COUNT = 64
+NOISE = 12  # levels: a photo of 12 MP then has about 3 MB, as a telephone's has
+DRAWN = Path("build/benchmarks/photos")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """What a request carries.
+
+    Attributes:
+        data: A JPEG or PNG.
+        media: Its media type.
+        form: How it is to be prepared.
+    """
+
+    data: bytes
+    media: str = "image/jpeg"
+    form: Form = "photo"
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photos of one kind.
+
+    Attributes:
+        name: ``600x450``, say.
+        photos: The photos.
+    """
+
+    name: str
+    photos: tuple[Photo, ...]
+
+    @property
+    def kilobytes(self) -> float:
+        """The mean size of a photo."""
+        return sum(len(photo.data) for photo in self.photos) / len(self.photos) / 1000
+
+
+def stored_photos(folder: Path | None, count: int = COUNT) -> PhotoSet:
+    """Return the first `count` JPEG below `folder`; without one, 600x450 photos that are drawn once and kept.
+
+    Raises:
+        UsageError: There is no JPEG.
+    """
+    if folder is None:
+        folder = DRAWN
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            draw_sample_set(folder, photos=COUNT, seed=0)
+    paths = sorted(folder.rglob("*.jpg"))[:count]
+    if not paths:
+        raise UsageError(f"There is no .jpg below {folder}.", remedy="Name a folder of photos with --photos.")
+    photos = tuple(Photo(path.read_bytes()) for path in paths)
+    width, height = Image.open(io.BytesIO(photos[0].data)).size
+    return PhotoSet(f"{width}x{height}", photos)
+
+
+def enlarged(photos: Sequence[Photo], width: int, height: int) -> PhotoSet:
+    """Return the photos as a camera of that many pixels would give them: noise makes them as heavy as real ones."""
+    rng = np.random.default_rng(0)
+    name = f"{width * height / 1e6:.0f} MP"
+    return PhotoSet(name, tuple(Photo(_enlarge(photo.data, (width, height), rng)) for photo in photos))
+
+
+def prepared_by_client(photos: PhotoSet, spec: Preprocessing) -> PhotoSet:
+    """Return the photos as a client sends them that has prepared them itself."""
+    return PhotoSet(
+        "prepared", tuple(Photo(_png(photo.data, spec), "image/png", "prepared") for photo in photos.photos)
+    )
+
+
+def drafted(photos: PhotoSet) -> PhotoSet:
+    """Return the photos, to be decoded at a fraction of their size."""
+    return PhotoSet(f"{photos.name}, draft", tuple(replace(photo, form="draft") for photo in photos.photos))
+
+
+def _enlarge(data: bytes, size: tuple[int, int], rng: np.random.Generator) -> bytes:
+    large = np.asarray(Image.open(io.BytesIO(data)).convert("RGB").resize(size, Image.Resampling.BICUBIC), np.int16)
+    noise = rng.integers(-NOISE, NOISE + 1, large.shape, np.int16)
+    file = io.BytesIO()
+    Image.fromarray((large + noise).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def _png(data: bytes, spec: Preprocessing) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(prepare(data, spec).tensor).save(file, "PNG")
+    return file.getvalue()
