@@ -51,9 +51,12 @@ def run(conditions: Conditions) -> dict[str, Any]:
                 continue
             say(f"round {number + 1} of {conditions.rounds}: {server.name}")
             try:
-                found.setdefault(server.name, []).append(_measure(server, case, conditions))
+                measured = _measure(server, case, conditions)
             except UnavailableError as error:
                 failures[server.name] = error.message
+                found.pop(server.name, None)
+                continue
+            found.setdefault(server.name, []).append(measured)
     columns = ("server", "start s", "processes", "largest RSS MiB", "largest PSS MiB", "total PSS MiB")
     show(
         f"From start to first answer, and memory after {_CLIENTS} clients",
