@@ -22,7 +22,8 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Have everything below `folder` on the disk before whatever is written next."""
     for path in folder.rglob("*"):
         _sync(path)
     _sync(folder)
@@ -74,7 +75,7 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         part.chmod(0o755)
         yield part
-        _sync_tree(part)
+        sync_tree(part)
         _swap(part, path)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.export_record import Delta
-from bundle.manifest import Manifest
+from bundle.manifest import Decision, TaskSpec
 from bundle.probabilities import scores
 from bundle.wilson import wilson_interval
+
+
+class Judged(Protocol):
+    """What a comparison reads of a bundle's manifest, or of a release's."""
+
+    @property
+    def task(self) -> TaskSpec:
+        """What is told apart."""
+        ...
+
+    @property
+    def decision(self) -> Decision:
+        """The rule that turns probabilities into yes or no."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ def in_bundle_order(
 
 
 def compare(
-    manifest: Manifest,
+    manifest: Judged,
     original: NDArray[np.float32],
     artifact: NDArray[np.float32],
     labels: tuple[str, ...],

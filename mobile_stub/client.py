@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from bundle.errors import PhotoError, RequestError, ServerError, UsageError
 from bundle.wire import (
+    API_KEY_HEADER,
     COMPARISON_FIELD,
     IDEMPOTENCY_HEADER,
     PHOTO_FIELD,
@@ -39,18 +41,20 @@ class JetsonClient:
     Args:
         url: Where the server answers, e.g. ``http://jetson.local:8080``.
         transport: Another way to reach it, for tests; None connects, trying again twice where that fails.
+        api_key: An API key, where the server asks for one.
 
     Raises:
         UsageError: `url` is none.
     """
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None, api_key: str | None = None) -> None:
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise UsageError(f"{url!r} is no server's address.", remedy="It looks like http://jetson.local:8080.")
         try:
             self._client = httpx.Client(
                 base_url=self.url,
+                headers={API_KEY_HEADER: api_key} if api_key else None,
                 timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
                 transport=transport or httpx.HTTPTransport(retries=CONNECT_RETRIES),
                 trust_env=False,
@@ -133,11 +137,16 @@ class JetsonClient:
         files: Mapping[str, tuple[str, bytes]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        try:
+        with self._translated(path):
             return self._client.request(method, path, files=files, headers=headers)
+
+    @contextmanager
+    def _translated(self, path: str) -> Iterator[None]:
+        try:
+            yield
         except httpx.TimeoutException as error:
             raise ServerError(f"{self.url} took too long to answer {path}.", remedy="Is it overloaded?") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerError(
                 f"{self.url} does not answer: {error}.",
                 remedy="Start it with `dermport serve BUNDLE`, and check the address and the network.",

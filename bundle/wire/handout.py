@@ -32,6 +32,9 @@ SafePath = Annotated[str, AfterValidator(_stays_below), Field(description="POSIX
 AppVersion = Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9}){0,3}$", description="up to four numbers, e.g. 2.10.1")]
 
 
+Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$", max_length=32)]
+
+
 class ReleaseArtifact(Message):
     """The model in the form that some platforms run: a file, or a folder such as an .mlpackage."""
 
@@ -76,7 +79,7 @@ class ReleaseManifest(Message):
 
     schema_version: Annotated[Literal["dermport-release/1"], Field(alias="schema")] = "dermport-release/1"
     name: Name
-    version: str
+    version: Version
     sha256: Annotated[Sha256, Field(description="of model.keras, which names the model on every device")]
     released: Annotated[str, Field(description="when the model was made, UTC, ISO 8601")]
     task: TaskSpec
@@ -104,8 +107,8 @@ class LatestAnswer(Message):
     """The answer to ``GET /v1/models/latest``: the version that a phone should have, and why."""
 
     name: Name
-    version: str
-    sha256: Sha256
+    version: Version
+    sha256: Annotated[Sha256, Field(description="of model.keras")]
     platform: Platform
     manifest: Annotated[str, Field(description="path below the server's address")]
     update: Annotated[bool, Field(description="whether it is another one than the phone said it has")]

@@ -85,4 +85,4 @@ def _takes_gzip(request: Request, listed: ReleaseFile) -> bool:
     """Whether gzip is welcome, and neither a range is asked for nor whether the file itself, had already, is new."""
     accepted = request.accept_encodings
     wanted = accepted["gzip"] > 0 and accepted["gzip"] >= accepted["identity"]
-    return wanted and not _has_range(request) and listed.sha256 not in request.if_none_match
+    return wanted and not _has_range(request) and not request.if_none_match.contains_weak(listed.sha256)
