@@ -62,8 +62,9 @@ def serve(
         list[str] | None, typer.Option("--origin", help="Web origin whose pages may call the server; may be repeated.")
     ] = None,
     proxies: Annotated[
-        int, typer.Option("--trusted-proxies", min=0, help="Proxies in front whose X-Forwarded headers are believed.")
-    ] = 0,
+        list[str] | None,
+        typer.Option("--trusted-proxy", help="Address of a proxy whose X-Forwarded headers are believed; repeatable."),
+    ] = None,
     log_format: Annotated[LogFormat, typer.Option("--log-format", help="One line per request, as text or JSON.")] = (
         "text"
     ),
@@ -77,9 +78,9 @@ def serve(
         bundles=tuple(bundles),
         storage=StorageConfig(state or default_state(), database, keep_photos, retention_days),
         serving=ServingConfig(runtime, precision, process_model, workers, threads, queue),
-        access=AccessConfig(_ask_for_keys(keys, is_loopback(host)), rate, tuple(origins or ())),
+        access=AccessConfig(_ask_for_keys(keys, is_loopback(host)), rate, tuple(origins or ()), tuple(proxies or ())),
     )
-    _run(config, host, port, proxies, log_format, json)
+    _run(config, host, port, log_format, json)
 
 
 def _ask_for_keys(wanted: bool | None, loopback: bool) -> bool:
@@ -93,20 +94,31 @@ def _ask_for_keys(wanted: bool | None, loopback: bool) -> bool:
     return not loopback if wanted is None else wanted
 
 
-def _run(config: ServerConfig, host: str, port: int, proxies: int, log_format: LogFormat, json: bool) -> None:
+def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json: bool) -> None:
     from server.app import create_app
     from server.listener import Listener
+    from server.operations import logs, systemd
     from server.services import EXTENSION
     from server.serving.upgrade import Upgrade
 
+    logs.configure(log_format)
     app = create_app(config)
     services: Services = app.extensions[EXTENSION]
     try:
         listener = Listener(app, host, port, _threads(services))
         if _has_tensorrt():
             Upgrade(services.models, _build_engines)
-        listener.run(lambda: _announce(listener.url, services, json))
+        watchdog = systemd.Watchdog(listener.is_alive)
+
+        def ready() -> None:
+            systemd.notify(systemd.READY)
+            watchdog.start()
+            _announce(listener.url, services, json)
+
+        listener.run(ready)
+        watchdog.close()
     finally:
+        systemd.notify(systemd.STOPPING)
         services.close()
     say("Stopped.")
 

@@ -1,24 +1,27 @@
-"""The app factory: joins models, storage, security and addresses."""
+"""The app factory: services, guards and addresses."""
 
 from __future__ import annotations
 
-from functools import partial
+from importlib.metadata import version
 
-from flask import Response
-from flask_openapi3 import OpenAPI
+from flask_openapi3 import Info, OpenAPI
 
+from bundle.notice import NOTICE
 from server import problems, request_ids
-from server.api import models, predict
+from server.api import comparisons, document, handout, models, operations, predict
+from server.assembly import open_services
 from server.config import ServerConfig
+from server.operations import journal
+from server.security import guard, proxy
 from server.services import EXTENSION, Services
-from server.serving.live import Live
-from server.serving.models import Models
 from server.serving.runtimes import CANDIDATES, Candidate
 from server.upload import MAX_BODY
 
+_TITLE = "dermport server"
+
 
 def create_app(config: ServerConfig, candidates: tuple[Candidate, ...] = CANDIDATES) -> OpenAPI:
-    """Load and prove the model, open the storage, and return the app; ``app.extensions["dermport"]`` is the Services.
+    """Open the services and return the app; ``app.extensions["dermport"]`` is the :class:`server.services.Services`.
 
     A runtime that does not answer the golden set as the original did is no error here: the app then says so at
     ``/readyz`` and takes no photos.
@@ -26,20 +29,33 @@ def create_app(config: ServerConfig, candidates: tuple[Candidate, ...] = CANDIDA
     Raises:
         BundleError: A bundle or the artifact is missing or not what was recorded.
         UnavailableError: Nothing in the bundle can be served on this machine.
+        RequestError: The database cannot be reached.
     """
-    app = OpenAPI(__name__, static_folder=None, doc_ui=False)
+    return app_of(open_services(config, candidates))
+
+
+def app_of(services: Services) -> OpenAPI:
+    """Return the app around open services."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title=_TITLE, version=version("dermport"), description=NOTICE),
+        static_folder=None,
+        doc_ui=False,
+        operation_id_callback=_view_name,
+        validation_error_callback=problems.refuse_invalid,
+    )
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    open_live = partial(Live, serving=config.serving, candidates=candidates)
-    app.extensions[EXTENSION] = Services(config, Models(config.bundles, open_live))
+    app.extensions[EXTENSION] = services
     request_ids.register(app)
+    journal.register(app, services.metrics)
     problems.register(app)
-    app.after_request(_headers)
-    for subject in (predict, models):
+    guard.register(app, services.access, services.limits, services.config.access)
+    proxy.trust_proxies(app, services.config.access.trusted_proxies)
+    for subject in (predict, comparisons, models, handout, operations):
         app.register_api(subject.api)
+    app.register_blueprint(document.api)
     return app
 
 
-def _headers(response: Response) -> Response:
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+def _view_name(*, bp_name: str, name: str, path: str, method: str) -> str:
+    return name

@@ -48,11 +48,13 @@ class AccessConfig:
         keys: Whether API keys are asked for.
         rate: Requests a minute of one key (or address, where no keys are asked for); 0 for no limit.
         origins: Web origins, besides the server's own, whose pages may call it (CORS).
+        trusted_proxies: Addresses or networks of proxies whose X-Forwarded headers are believed.
     """
 
     keys: bool = False
     rate: int = 0
     origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ MAX_CONNECTIONS = 512
 REQUEST_SECONDS = 60
 IDLE_SECONDS = 75
 DRAIN_SECONDS = 30.0
+_STUCK_SECONDS = 15.0
 # Bodies up to this size stay in memory; larger ones are spooled to a temporary file.
 _IN_MEMORY = 8 * 1024 * 1024
 _RECEIVE = 256 * 1024
@@ -111,6 +112,7 @@ class Listener:
     def __init__(self, app: Flask, host: str, port: int, threads: int) -> None:
         self._server = _serve_on(app, _bind(host, port), threads)
         self.draining = threading.Event()
+        self._turned = time.monotonic()
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.effective_port}"
 
@@ -132,7 +134,12 @@ class Listener:
         self.draining.set()
         self._server.pull_trigger()  # else the loop would sleep its second out
 
+    def is_alive(self) -> bool:
+        """Whether connections are being looked after."""
+        return time.monotonic() - self._turned < _STUCK_SECONDS
+
     def _turn(self) -> None:
+        self._turned = time.monotonic()
         self._server.asyncore.loop(timeout=1, map=self._server._map, use_poll=True, count=1)
 
     def _drain(self) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app
 
+from server.comparing.comparisons import Comparisons
 from server.config import ServerConfig
+from server.handout.handout import Handout
+from server.handout.switch import Switch
+from server.operations.metrics import Metrics
+from server.security.access import Access
+from server.security.limits import Limits
 from server.serving.models import Models
+from server.storage.database import Database
 
 EXTENSION = "dermport"
 
@@ -20,14 +28,30 @@ class Services:
     Attributes:
         config: What the server was told.
         models: The models, one of them live.
+        database: What is remembered.
+        access: Who may ask.
+        limits: How often.
+        handout: Models for phones.
+        switch: Makes models live, and remembers it.
+        comparisons: Phone against server.
+        metrics: Figures for Prometheus.
+        closing: Frees all of them, in the order in which they need each other.
     """
 
     config: ServerConfig
     models: Models
+    database: Database
+    access: Access
+    limits: Limits
+    handout: Handout
+    switch: Switch
+    comparisons: Comparisons
+    metrics: Metrics
+    closing: ExitStack
 
     def close(self) -> None:
         """Free what the services hold, once no request is being answered."""
-        self.models.close()
+        self.closing.close()
 
 
 def services() -> Services:

@@ -30,7 +30,6 @@ from server.api.bodies import BINARY, takes
 from server.api.query import Query
 from server.api.respond import json_response
 from server.comparing.case import Sent
-from server.comparing.comparisons import Comparisons
 from server.comparing.table import csv_lines
 from server.problems import refuse_invalid
 from server.security.access import requires
@@ -111,7 +110,7 @@ def compare() -> Response:
     201 means that the comparison is on the server's disk. With an Idempotency-Key, the same request sent again gets the
     first one's answer (200); another request with that key is refused (409).
     """
-    answer, new = _comparisons().compare(read_sent(request), _key(request), g.request_id)
+    answer, new = services().comparisons.compare(read_sent(request), _key(request), g.request_id)
     response = json_response(answer, 201 if new else 200)
     response.headers["Location"] = f"/v1/comparisons/{answer.id}"
     return response
@@ -121,7 +120,7 @@ def compare() -> Response:
 @requires("admin")
 def comparisons(query: PageQuery) -> Response:
     """What comes in between two pages shifts nothing."""
-    items, after = _comparisons().store.page(query.filters(), query.limit, query.cursor)
+    items, after = services().comparisons.store.page(query.filters(), query.limit, query.cursor)
     return json_response(ComparisonList(items=items, next=after))
 
 
@@ -133,7 +132,7 @@ def comparisons(query: PageQuery) -> Response:
 @requires("admin")
 def comparisons_csv(query: FilterQuery) -> Response:
     """One row each, newest first, for spreadsheets."""
-    rows = _comparisons().store.all(query.filters())
+    rows = services().comparisons.store.all(query.filters())
     first = tuple(islice(rows, 1))  # read before the answer begins, while it still can be a refusal
     response = Response(csv_lines(chain(first, rows)), mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="comparisons.csv"'
@@ -144,21 +143,21 @@ def comparisons_csv(query: FilterQuery) -> Response:
 @requires("admin")
 def summary(query: FilterQuery) -> Response:
     """Agreement with its interval, flips, changes and causes: in total, by class, device, artifact and day."""
-    return json_response(_comparisons().summary(query.filters()))
+    return json_response(services().comparisons.summary(query.filters()))
 
 
 @api.get("/v1/comparisons/<id>", responses={200: ComparisonAnswer}, summary="Read a comparison")
 @requires("compare")
 def comparison(path: ComparisonPath) -> Response:
     """Only who posted a comparison knows its id, and whoever may list them."""
-    return json_response(_comparisons().store.get(_checked(path.id)))
+    return json_response(services().comparisons.store.get(_checked(path.id)))
 
 
 @api.delete("/v1/comparisons/<id>", responses={204: None}, summary="Delete a comparison and its photo")
 @requires("compare")
 def delete_comparison(path: ComparisonPath) -> Response:
     """What a phone has posted, it may take back."""
-    _comparisons().delete(_checked(path.id))
+    services().comparisons.delete(_checked(path.id))
     return Response(status=204)
 
 
@@ -236,7 +235,3 @@ def _checked(comparison_id: str) -> str:
     if not _ID.fullmatch(comparison_id):
         raise no_such_comparison()
     return comparison_id
-
-
-def _comparisons() -> Comparisons:
-    return services().comparisons

@@ -15,6 +15,7 @@ from bundle.notice import NOTICE
 from bundle.wire import PROBLEM_TYPE, Problem
 from server.api.bodies import body_of
 from server.security.access import open_to_all, scope_of
+from server.security.headers import PAGE_POLICY
 
 api = Blueprint("document", __name__)
 _PAGES = Path(__file__).parent / "pages"
@@ -39,7 +40,7 @@ def openapi() -> Response:
 def docs() -> Response:
     """Show the description to people."""
     page = (_PAGES / "docs.html").read_text()
-    return Response(render_template_string(page, document=_described(), notice=NOTICE, example=_example))
+    return _page(render_template_string(page, document=_described(), notice=NOTICE, example=_example))
 
 
 @api.get("/docs/style.css")
@@ -47,6 +48,10 @@ def docs() -> Response:
 def style() -> Response:
     """Return the page's style."""
     return Response((_PAGES / "docs.css").read_text(), mimetype="text/css")
+
+
+def _page(text: str) -> Response:
+    return Response(text, headers={"Content-Security-Policy": PAGE_POLICY}, mimetype="text/html")
 
 
 def _described() -> dict[str, Any]:

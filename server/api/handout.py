@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import cast
 
-from flask import Response, current_app, request
+from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
@@ -25,26 +25,15 @@ from bundle.wire import (
 from server.api.bodies import BINARY
 from server.api.respond import json_response
 from server.handout.delivery import ASK_AGAIN
-from server.handout.handout import Handout
 from server.handout.latest import Phone
-from server.handout.switch import Switch
 from server.security.access import open_to_all, requires
 from server.security.guard import caller
-from server.services import EXTENSION
+from server.services import services
 
 _PHONES = Tag(name="hand-out", description="Models for phones.")
 _ADMINISTRATORS = Tag(name="administration", description="Which model is live, and who gets which.")
 api = APIBlueprint("handout", __name__)
 _FILE = {"content": {"application/octet-stream": {"schema": BINARY}, "application/json": {"schema": BINARY}}}
-
-
-class _Services(Protocol):
-    handout: Handout
-    switch: Switch
-
-
-def _services() -> _Services:
-    return cast(_Services, current_app.extensions[EXTENSION])
 
 
 class ModelPath(Message):
@@ -79,7 +68,7 @@ class LatestQuery(Message):
 @open_to_all
 def signing_key() -> Response:
     """The public key (Ed25519) by which this server signs its manifests."""
-    return json_response(_services().handout.signing_key)
+    return json_response(services().handout.signing_key)
 
 
 @api.get("/v1/models/latest", tags=[_PHONES], responses={200: LatestAnswer}, summary="The version for a phone")
@@ -87,7 +76,7 @@ def signing_key() -> Response:
 def latest(query: LatestQuery) -> Response:
     """The version that a phone should have, and why: the live one, or one that is rolled out to it."""
     phone = Phone(query.platform, query.device, query.app_version, query.current)
-    return json_response(_services().handout.latest(phone))
+    return json_response(services().handout.latest(phone))
 
 
 @api.get(
@@ -99,7 +88,7 @@ def latest(query: LatestQuery) -> Response:
 @requires("predict")
 def manifest(path: ModelPath) -> Response:
     """A DSSE envelope, signed with Ed25519; its payload is a ``dermport-release/1`` document."""
-    release = _services().handout.release(path.name, path.version)
+    release = services().handout.release(path.name, path.version)
     response = Response(release.envelope, mimetype="application/json")
     response.set_etag(release.etag)
     response.headers["Cache-Control"] = ASK_AGAIN
@@ -119,7 +108,7 @@ def manifest(path: ModelPath) -> Response:
 @requires("predict")
 def model_file(path: FilePath, query: FileQuery) -> Response:
     """A file that the manifest lists. Its sha256 is its ETag; one range, and gzip, are understood."""
-    return _services().handout.file(request, path.name, path.version, path.path, query.sha256)
+    return services().handout.file(request, path.name, path.version, path.path, query.sha256)
 
 
 @api.post(
@@ -128,7 +117,7 @@ def model_file(path: FilePath, query: FileQuery) -> Response:
 @requires("admin")
 def activate(body: ModelKey) -> Response:
     """Loads and proves the model, which then takes over; the one before answers until then, and no request fails."""
-    return json_response(_services().switch.activate(body.name, body.version, _who()))
+    return json_response(services().switch.activate(body.name, body.version, _who()))
 
 
 @api.post(
@@ -137,28 +126,28 @@ def activate(body: ModelKey) -> Response:
 @requires("admin")
 def rollback() -> Response:
     """Makes the model live that was live before this one."""
-    return json_response(_services().switch.rollback(_who()))
+    return json_response(services().switch.rollback(_who()))
 
 
 @api.post("/v1/admin/models/rescan", tags=[_ADMINISTRATORS], responses={200: KnownModels}, summary="Look for models")
 @requires("admin")
 def rescan() -> Response:
     """Looks into the model folders again; the live model stays."""
-    return json_response(KnownModels(models=_services().handout.rescan()))
+    return json_response(KnownModels(models=services().handout.rescan()))
 
 
 @api.get("/v1/admin/rollouts", tags=[_ADMINISTRATORS], responses={200: RolloutsAnswer}, summary="List the roll-outs")
 @requires("admin")
 def rollouts() -> Response:
     """Every roll-out, sorted by model and platform."""
-    return json_response(RolloutsAnswer(rollouts=_services().handout.rollouts()))
+    return json_response(RolloutsAnswer(rollouts=services().handout.rollouts()))
 
 
 @api.put("/v1/admin/rollouts", tags=[_ADMINISTRATORS], responses={200: RolloutState}, summary="Roll a model out")
 @requires("admin")
 def roll_out(body: RolloutWish) -> Response:
     """Hands a version to a share of the phones of a platform, instead of the model's earlier roll-out there."""
-    return json_response(_services().handout.roll_out(body))
+    return json_response(services().handout.roll_out(body))
 
 
 def _who() -> str:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from flask import Response, current_app
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from bundle.errors import UnavailableError
 from bundle.wire import HealthAnswer, ReadyAnswer
 from server.api.respond import json_response
-from server.operations.metrics import CONTENT_TYPE, Metrics
+from server.operations.metrics import CONTENT_TYPE
 from server.security.access import open_to_all, requires
 from server.security.limits import unlimited
-from server.services import EXTENSION, services
+from server.services import services
 from server.serving.live import Live
 
 api = APIBlueprint("operations", __name__, abp_tags=[Tag(name="operations", description="How the server is.")])
-
-
-def _metrics() -> Metrics:
-    return cast(Metrics, current_app.extensions[EXTENSION].metrics)
 
 
 @api.get("/healthz", responses={200: HealthAnswer}, summary="Say that the process answers")
@@ -48,7 +42,7 @@ def readyz() -> Response:
 @unlimited
 def metrics() -> Response:
     """Prometheus' text format; a scraper sends its key as ``authorization: {credentials: dp_...}``."""
-    return Response(_metrics().text(), content_type=CONTENT_TYPE)
+    return Response(services().metrics.text(), content_type=CONTENT_TYPE)
 
 
 def _ready(live: Live) -> ReadyAnswer:

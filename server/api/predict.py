@@ -13,6 +13,7 @@ from bundle.wire import BatchAnswer, BatchItem, PredictionAnswer
 from server.api.bodies import ONE_PHOTO, PHOTOS, takes
 from server.api.query import Query
 from server.api.respond import json_response
+from server.operations.journal import note
 from server.problems import problem_of
 from server.security.access import requires
 from server.services import services
@@ -46,7 +47,9 @@ def predict(query: PredictQuery) -> Response:
         live.check_ready()
         job = read_job(request, query.decoding)
         clock.mark("receive")
-        answer = prediction(live, job, live.answer(job), clock, g.request_id)
+        done = live.answer(job)
+        answer = prediction(live, job, done, clock, g.request_id)
+    note(answer, done.batch)
     return json_response(answer)
 
 
@@ -63,7 +66,8 @@ def predict_batch(query: PredictQuery) -> Response:
 
         def answer_one(index: int) -> BatchItem:
             try:
-                answer = prediction(live, jobs[index], live.answer(jobs[index]), clock.fork(), request_id)
+                done = live.answer(jobs[index])
+                answer = prediction(live, jobs[index], done, clock.fork(), request_id)
             except RequestError as error:
                 return BatchItem(index=index, problem=problem_of(error, instance=instance, request_id=request_id))
             return BatchItem(index=index, answer=answer)
@@ -72,4 +76,7 @@ def predict_batch(query: PredictQuery) -> Response:
         # No more at a time than can be at work: the queue is for others, too.
         with ThreadPoolExecutor(max(1, live.load().slots)) as threads:
             items = tuple(threads.map(answer_one, range(len(jobs))))
+    for item in items:
+        if item.answer:
+            note(item.answer)
     return json_response(BatchAnswer(items=items, request_id=request_id))

@@ -13,6 +13,6 @@ class Query(Message):
 
     @classmethod
     @cache
-    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]  # cached
         """Return the JSON Schema; not to be changed."""
         return super().model_json_schema(*args, **options)

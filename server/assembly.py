@@ -1,0 +1,121 @@
+"""The services, made and joined: what one room says that another has to know."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+from server.comparing.artifacts import ArtifactRunner
+from server.comparing.comparisons import Comparisons, Keeping
+from server.comparing.drift import DriftWatch
+from server.comparing.photos import KeptPhotos
+from server.config import ServerConfig
+from server.handout.handout import Handout
+from server.handout.signer import Signer
+from server.handout.switch import Switch
+from server.housekeeping import Housekeeping
+from server.operations.gauges import Agreement
+from server.operations.metrics import Metrics
+from server.security.access import Access
+from server.security.limits import Limits
+from server.services import Services
+from server.serving.live import Live
+from server.serving.models import Models
+from server.serving.runtimes import Candidate
+from server.storage.activations import Activations
+from server.storage.comparisons import ComparisonStore, Filters
+from server.storage.database import Database, open_database
+from server.storage.rollouts import Rollouts
+
+_LOG = logging.getLogger("dermport.drift")
+
+
+def open_services(config: ServerConfig, candidates: tuple[Candidate, ...]) -> Services:
+    """Open the storage, load and prove the model that was live last, and join everything.
+
+    Raises:
+        BundleError: A bundle or the artifact is missing or not what was recorded.
+        UnavailableError: Nothing in the bundle can be served on this machine.
+        RequestError: The database cannot be reached.
+    """
+    with ExitStack() as stack:
+        database = open_database(config.storage)
+        stack.callback(database.close)
+        activations, rollouts = Activations(database), Rollouts(database)
+        last = activations.last()
+        models = Models(
+            config.bundles,
+            partial(Live, serving=config.serving, candidates=candidates),
+            start=last.key if last else None,
+        )
+        stack.callback(models.close)
+        access = Access(database, config.access)
+        stack.callback(access.close)
+        runner = ArtifactRunner(models.bundles)
+        comparisons = _comparisons(config, models, database, rollouts, runner)
+        stack.callback(comparisons.close)
+        stack.callback(Housekeeping(comparisons.purge).close)
+        return Services(
+            config=config,
+            models=models,
+            database=database,
+            access=access,
+            limits=Limits(config.access.rate),
+            handout=Handout(models, rollouts, Signer(config.storage.state), config.storage.state),
+            switch=Switch(models, activations, rollouts),
+            comparisons=comparisons,
+            metrics=Metrics(models.lease, partial(_agreement, comparisons, runner)),
+            closing=stack.pop_all(),
+        )
+
+
+def _comparisons(
+    config: ServerConfig, models: Models, database: Database, rollouts: Rollouts, runner: ArtifactRunner
+) -> Comparisons:
+    store = ComparisonStore(database)
+    watch = DriftWatch(store.latest_labels, partial(_pause_roll_outs, runner, rollouts))
+    return Comparisons(
+        models,
+        store,
+        runner,
+        KeptPhotos(config.storage.state / "photos"),
+        keeping=Keeping(config.storage.keep_photos, config.storage.retention_days),
+        listeners=(watch.heard,),
+    )
+
+
+def _pause_roll_outs(runner: ArtifactRunner, rollouts: Rollouts, artifact_sha256: str, why: str) -> None:
+    """Stop handing out a version whose file disagrees with the server."""
+    known = runner.find(artifact_sha256)
+    if known is None:
+        _LOG.error("phones run an unknown file that disagrees: %s", why)
+        return
+    manifest, record = known.bundle.manifest, known.export.record
+    paused = rollouts.pause(manifest.name, manifest.version, f"{record.target} {record.precision}: {why}")
+    _LOG.error(
+        "%s %s, %s %s: %s %d roll-outs are paused.",
+        manifest.name,
+        manifest.version,
+        record.target,
+        record.precision,
+        why,
+        paused,
+    )
+
+
+def _agreement(comparisons: Comparisons, runner: ArtifactRunner) -> Iterator[Agreement]:
+    for group in comparisons.summary(Filters()).artifacts:
+        known = runner.find(group.key)
+        if known is None:
+            continue
+        manifest, record = known.bundle.manifest, known.export.record
+        label = group.label_agreement
+        yield Agreement(
+            f"{manifest.name} {manifest.version}",
+            f"{record.target}-{record.precision}",
+            label.of,
+            label.count / label.of,
+            label.low,
+        )
