@@ -17,6 +17,7 @@ from cli.doctor import doctor
 from cli.evaluate import evaluate
 from cli.export import export
 from cli.keys import app as keys
+from cli.models import app as models
 from cli.package import package
 from cli.sample_data import sample_data
 from cli.serve import serve
@@ -40,7 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     doctor,
     demo,
 )
-GROUPS: tuple[typer.Typer, ...] = (keys,)
+GROUPS: tuple[typer.Typer, ...] = (keys, models)
 
 
 def build_app() -> typer.Typer:

@@ -1,0 +1,466 @@
+"""The phone's updater: whatever happens on the way, there is the old model or the new one, and never a false one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bundle.atomic import write_text
+from bundle.errors import DataError, DermportError, ExportError, IntegrityError, RequestError, ServerError, UsageError
+from bundle.hashing import sha256_bytes
+from bundle.signature import sign
+from bundle.store import Bundle
+from bundle.wire import RELEASE_TYPE
+from mobile_stub import download as downloads
+from mobile_stub.handout import HandoutClient
+from mobile_stub.model_folder import KEY, STATE, ModelFolder
+from mobile_stub.update import Phone, Update, Updater
+from server.handout.signer import Signer
+from server.storage.rollouts import Rollout
+from tests.factories import LABELS
+from tests.server.handout.made import WEIGHTS, Site, add_artifact, make_release
+
+URL = "http://jetson.test"
+TENSORS = "golden/tensors.npy"
+
+
+@dataclass
+class Recall:
+    """Answers what the original answers to every golden photo, or something else."""
+
+    change: float = 0.0
+    labels: tuple[str, ...] = LABELS
+    name: str = "Recall 1.0"
+
+    def __enter__(self) -> Recall:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        answer = [0.1 + self.change, 0.2, 0.3, 0.4 - self.change]
+        return np.asarray([answer[: len(self.labels)]] * len(tensors), np.float32)
+
+
+@dataclass
+class Road(httpx.BaseTransport):
+    """The way to the server, where `meddle` may change an answer; it keeps what was asked."""
+
+    site: Site
+    meddle: Callable[[httpx.Request, httpx.Response], httpx.Response] = lambda _, response: response
+    asked: list[httpx.Request] = field(default_factory=list)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        response = httpx.WSGITransport(self.site.app).handle_request(request)  # type: ignore[arg-type]
+        return self.meddle(request, response)
+
+    def paths(self) -> list[str]:
+        return [request.url.path for request in self.asked]
+
+
+@dataclass
+class Handset:
+    """A phone of the test, its folder and its way to the server."""
+
+    site: Site
+    folder: ModelFolder
+    road: Road
+    runtime: Recall = field(default_factory=Recall)
+
+    def updater(self, **wishes: Any) -> Updater:
+        client = HandoutClient(URL, self.road)
+        return Updater(
+            client, self.folder, Phone(**wishes), open_runtime=lambda _path: self.runtime, sleep=lambda _: None
+        )
+
+    def update(self, **wishes: Any) -> Update:
+        return self.updater(**wishes).update()
+
+    def version(self) -> str | None:
+        current = self.folder.current()
+        return current.manifest.version if current else None
+
+    def fails(self, kind: type[DermportError], message: str) -> None:
+        """An update fails, and the model in use is what it was."""
+        before = self.folder.current()
+        with pytest.raises(kind, match=message):
+            self.update()
+        assert self.folder.current() == before
+        if before:
+            before.checked()
+
+    def roll_out(self, version: str = "1.1.0") -> None:
+        self.site.rollouts.set(Rollout("ham7", "android", version, 100))
+
+
+@pytest.fixture
+def handset(tmp_path: Path) -> Iterator[Handset]:
+    """A phone that trusts a server with two versions of one model; 1.0.0 is live."""
+    for version in ("1.0.0", "1.1.0"):
+        make_release(tmp_path / "models" / version, version=version)
+    site = Site(tmp_path)
+    handset = Handset(site, ModelFolder(tmp_path / "phone"), Road(site))
+    handset.folder.pin(site.signer.public.pem)
+    yield handset
+    site.database.close()
+
+
+def test_first_model(handset: Handset) -> None:
+    done = handset.update()
+    assert (done.changed, done.model.key, done.latest.reason) == (True, "ham7/1.0.0", "live")
+    assert done.figures is not None
+    assert done.figures.max_change < 1e-6
+    assert done.model.checked().read_bytes() == WEIGHTS
+    assert handset.folder.current() == done.model
+
+
+def test_nothing_to_do(handset: Handset) -> None:
+    handset.update()
+    handset.road.asked.clear()
+    assert not handset.update().changed
+    assert handset.road.paths() == ["/v1/models/latest", "/v1/models/ham7/1.0.0/manifest"]
+    assert handset.road.asked[0].url.params["current"] == "ham7/1.0.0"
+
+
+def test_new_version_and_back_and_forth(handset: Handset) -> None:
+    handset.update()
+    handset.roll_out()
+    assert handset.update().model.key == "ham7/1.1.0"
+    assert handset.folder.rollback().key == "ham7/1.0.0"
+    assert handset.version() == "1.0.0"
+    assert handset.folder.rollback().key == "ham7/1.1.0"
+
+
+def test_only_two_models_are_kept_and_nothing_else_is_touched(handset: Handset) -> None:
+    keepsake = handset.folder.path / "photos" / "mine.jpg"
+    write_text(keepsake, "x")
+    make_release(handset.site.folder / "models" / "third", version="1.2.0")
+    handset.site.models.rescan()
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        handset.roll_out(version)
+        handset.update()
+    models = [path.name for path in handset.folder.path.iterdir() if path.name.startswith("ham7")]
+    assert sorted(name.split("-")[1] for name in models) == ["1.1.0", "1.2.0"]
+    assert keepsake.read_text() == "x"
+
+
+def test_roll_back_of_the_first_model(handset: Handset) -> None:
+    handset.update()
+    with pytest.raises(UsageError, match="no earlier model"):
+        handset.folder.rollback()
+
+
+def test_device_keeps_its_name_and_says_nothing_else(handset: Handset) -> None:
+    handset.update(app_version="2.1")
+    handset.update(app_version="2.1")
+    first, second = (request.url.params for request in handset.road.asked if request.url.path.endswith("latest"))
+    assert first["device"] == second["device"]
+    assert set(first) == {"platform", "device", "app_version"}
+
+
+def test_precision(handset: Handset) -> None:
+    add_artifact(handset.site.models.bundle("ham7", "1.0.0"), precision="int8", content=b"small")
+    assert handset.update(precision="int8").model.checked().read_bytes() == b"small"
+    assert handset.update().model.artifact.precision == "fp16"
+    with pytest.raises(UsageError, match=r"no android fp32 \(it has: fp16, int8\)"):
+        handset.update(precision="fp32")
+
+
+def test_core_ml_cannot_be_tested_here(handset: Handset) -> None:
+    with pytest.raises(UsageError, match="Core ML"):
+        handset.updater(platform="ios")
+
+
+# Trust
+
+
+def test_nobody_is_trusted_unless_it_was_said(handset: Handset, tmp_path: Path) -> None:
+    handset.folder = ModelFolder(tmp_path / "new phone")
+    handset.fails(UsageError, "trusts no server's key")
+    assert handset.updater().trust_first_use() == handset.site.signer.public.key_id
+    assert handset.update().changed
+
+
+def test_manifest_signed_by_another_key(handset: Handset, tmp_path: Path) -> None:
+    handset.update()
+    handset.folder.pin(Signer(tmp_path / "another").public.pem)
+    with pytest.raises(IntegrityError, match="not by a trusted key"):
+        handset.update()
+    handset.folder.pin(handset.site.signer.public.pem)
+    assert handset.version() == "1.0.0"
+
+
+def test_no_key_is_pinned_that_is_none(handset: Handset) -> None:
+    before = (handset.folder.path / KEY).read_bytes()
+    with pytest.raises(DataError, match="PEM"):
+        handset.folder.pin("no key")
+    assert (handset.folder.path / KEY).read_bytes() == before
+
+
+def _tampered(change: Callable[[dict[str, Any]], None]) -> Callable[[httpx.Request, httpx.Response], httpx.Response]:
+    def meddle(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        if not request.url.path.endswith("/manifest"):
+            return response
+        document = json.loads(response.read())
+        change(document)
+        return httpx.Response(200, json=document)
+
+    return meddle
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(payload=d["payload"].replace(d["payload"][100:104], "AAAA", 1)),
+        lambda d: d["signatures"][0].update(sig="AAAA"),
+        lambda d: d.update(signatures=[]),
+        lambda d: d.update(payloadType="application/json"),
+        lambda d: d.pop("payload"),
+    ],
+)
+def test_tampered_manifest(handset: Handset, change: Callable[[dict[str, Any]], None]) -> None:
+    handset.update()
+    handset.roll_out()
+    handset.road.meddle = _tampered(change)
+    handset.fails(IntegrityError, r"trusted key|no DSSE|of type")
+    assert not any("1.1.0/files" in path for path in handset.road.paths())
+
+
+def test_signed_manifest_of_another_version_is_not_the_promised_one(handset: Handset) -> None:
+    handset.update()
+    handset.roll_out()
+    old = handset.site.client.get("/v1/models/ham7/1.0.0/manifest").data
+    handset.road.meddle = lambda request, response: (
+        httpx.Response(200, content=old) if request.url.path.endswith("1.1.0/manifest") else response
+    )
+    handset.fails(IntegrityError, "promised ham7 1.1.0 and signed another model: ham7 1.0.0")
+
+
+@pytest.mark.parametrize("path", ["../../evil", "/etc/evil", "exports/../../evil", "a\\..\\evil", "a\0b", "C:/evil"])
+def test_signed_manifest_cannot_write_outside_its_folder(handset: Handset, path: str) -> None:
+    manifest = handset.site.handout.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
+    manifest["files"][0]["path"] = path
+    signed = sign(json.dumps(manifest).encode(), RELEASE_TYPE, handset.site.signer._key)
+    handset.road.meddle = _tampered(lambda d: d.update(signed.model_dump(mode="json", by_alias=True)))
+    handset.fails(IntegrityError, "form that this version does not know")
+    assert not list(handset.site.folder.rglob("*evil*"))
+
+
+# Files
+
+
+def _only(path: str, answer: Callable[[httpx.Request, httpx.Response], httpx.Response]) -> Any:
+    return lambda request, response: answer(request, response) if request.url.path.endswith(path) else response
+
+
+def _with_body(response: httpx.Response, body: bytes) -> httpx.Response:
+    headers = {name: value for name, value in response.headers.items() if name == "content-range"}
+    return httpx.Response(response.status_code, content=body, headers=headers)
+
+
+def _file(response: httpx.Response) -> bytes:
+    return b"".join(response.iter_bytes())
+
+
+def test_download_goes_on_where_it_broke(handset: Handset) -> None:
+    handset.road.meddle = _only("model.tflite", lambda _, response: _with_body(response, _file(response)[:40_000]))
+    assert handset.update().model.checked().read_bytes() == WEIGHTS
+    asked = [request.headers.get("Range") for request in handset.road.asked if request.url.path.endswith("tflite")]
+    assert asked == [None, "bytes=40000-", "bytes=80000-"]
+
+
+def test_download_goes_on_after_the_phone_was_off(handset: Handset) -> None:
+    def break_off(_: httpx.Request, response: httpx.Response) -> httpx.Response:
+        class Broken(httpx.SyncByteStream):
+            def __iter__(self) -> Iterator[bytes]:
+                yield _file(response)[:1000] if len(broken) < 1 else b""
+                broken.append(1)
+                raise httpx.ReadError("connection reset")
+
+        return httpx.Response(response.status_code, stream=Broken(), headers=_with_body(response, b"").headers)
+
+    broken: list[int] = []
+    handset.road.meddle = _only("model.tflite", break_off)
+    handset.fails(ServerError, "connection reset")
+    assert len(broken) == 1 + downloads.TRIES
+    handset.road.meddle = lambda _, response: response
+    handset.road.asked.clear()
+    assert handset.update().changed
+    [again] = [request for request in handset.road.asked if request.url.path.endswith("tflite")]
+    assert again.headers["Range"].startswith("bytes=")
+
+
+def test_server_that_knows_no_ranges(handset: Handset) -> None:
+    def whole(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        return httpx.Response(200, content=WEIGHTS[:50_000] if "Range" not in request.headers else WEIGHTS)
+
+    handset.road.meddle = _only("model.tflite", whole)
+    assert handset.update().model.checked().read_bytes() == WEIGHTS
+
+
+def test_gzip_is_asked_for_first(handset: Handset) -> None:
+    handset.update()
+    [asked] = [request for request in handset.road.asked if request.url.path.endswith("tflite")]
+    assert asked.headers["Accept-Encoding"] == "gzip"
+    assert list((handset.site.folder / "state" / "compressed").glob("*.gz"))
+
+
+@pytest.mark.parametrize("content", [WEIGHTS[:-1] + b"!", b"x" * len(WEIGHTS), WEIGHTS + b"!", WEIGHTS * 3])
+def test_file_that_was_changed_on_the_way(handset: Handset, content: bytes) -> None:
+    handset.update()
+    handset.roll_out()
+    handset.road.meddle = _only(
+        "1.1.0/files/exports/tflite-fp16/model.tflite", lambda *_: httpx.Response(200, content=content)
+    )
+    if content[: len(WEIGHTS)] != WEIGHTS:
+        handset.fails(IntegrityError, "model.tflite is not the file that the signed manifest lists")
+    handset.road.meddle = lambda _, response: response
+    assert handset.update().model.key == "ham7/1.1.0"
+
+
+def test_server_that_sends_nothing(handset: Handset) -> None:
+    handset.road.meddle = _only("model.tflite", lambda *_: httpx.Response(200, content=b""))
+    handset.fails(ServerError, "sends less of exports/tflite-fp16/model.tflite than it promised")
+
+
+def test_file_that_changed_on_the_server(handset: Handset) -> None:
+    handset.update()
+    handset.roll_out()
+    bundle = handset.site.models.bundle("ham7", "1.1.0")
+    (bundle.export_folder("tflite", "fp16") / "model.tflite").write_bytes(b"another")
+    handset.fails(RequestError, "not the one that the manifest lists")
+
+
+@pytest.mark.parametrize("status", [301, 304, 502])
+def test_something_else_answers(handset: Handset, status: int) -> None:
+    handset.road.meddle = lambda *_: httpx.Response(status, text="<html>", headers={"Location": "http://evil.test/"})
+    handset.fails(ServerError, f"HTTP {status} without saying why")
+    assert {request.url.host for request in handset.road.asked} == {"jetson.test"}
+
+
+def test_api_key_is_sent(handset: Handset) -> None:
+    with HandoutClient(URL, handset.road, api_key="dp_1") as client:
+        client.signing_key()
+    assert handset.road.asked[-1].headers["X-Api-Key"] == "dp_1"
+
+
+# The proof on the phone
+
+
+def test_model_that_answers_otherwise_is_not_used(handset: Handset) -> None:
+    handset.update()
+    handset.roll_out()
+    handset.runtime.change = 0.4
+    handset.fails(IntegrityError, r"does not answer as the original does .*a probability changes by 0\.4")
+    handset.runtime.change = 0.0
+    assert handset.update().model.key == "ham7/1.1.0"
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [(LABELS[::-1], "its labels are"), (LABELS[:3], r"answers \(3, 3\)"), (("x",) * 4, "labels")]
+)
+def test_model_with_other_labels_is_not_used(handset: Handset, labels: tuple[str, ...], message: str) -> None:
+    handset.runtime = Recall(labels=labels)
+    handset.fails(IntegrityError, message)
+
+
+def test_model_that_cannot_be_loaded_is_not_used(handset: Handset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Recall, _: object) -> object:
+        raise ExportError("It is no TFLite model.")
+
+    monkeypatch.setattr(Recall, "predict", broken)
+    handset.fails(IntegrityError, "cannot be run: It is no TFLite model")
+
+
+def test_golden_photos_must_be_those_of_the_manifest(handset: Handset) -> None:
+    manifest = handset.site.handout.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
+    for vector in manifest["golden"]["vectors"]:
+        vector["input_sha256"] = sha256_bytes(b"another")
+    signed = sign(json.dumps(manifest).encode(), RELEASE_TYPE, handset.site.signer._key)
+    handset.road.meddle = _tampered(lambda d: d.update(signed.model_dump(mode="json", by_alias=True)))
+    handset.fails(IntegrityError, "does not hold the golden photos")
+
+
+# The folder
+
+
+def test_damaged_model_is_fetched_again_and_the_earlier_one_is_kept(handset: Handset) -> None:
+    handset.update()
+    handset.roll_out()
+    damaged = handset.update().model.checked()
+    damaged.write_bytes(b"damaged")
+    done = handset.update()
+    assert (done.changed, done.model.checked().read_bytes()) == (True, WEIGHTS)
+    assert handset.folder.rollback().key == "ham7/1.0.0"
+
+
+def test_damaged_earlier_model_is_not_gone_back_to(handset: Handset) -> None:
+    first = handset.update().model
+    handset.roll_out()
+    handset.update()
+    first.checked().write_bytes(b"damaged")
+    with pytest.raises(IntegrityError, match="missing or damaged"):
+        handset.folder.rollback()
+    assert handset.version() == "1.1.0"
+
+
+def test_manifest_that_was_changed_on_the_phone_is_noticed(handset: Handset) -> None:
+    release = handset.update().model.folder / "release.dsse.json"
+    release.write_text(release.read_text().replace('"payload":"ey', '"payload":"eg'))
+    with pytest.raises(IntegrityError, match="not by a trusted key"):
+        handset.folder.current()
+    assert handset.update().changed
+
+
+def test_unreadable_state_is_told(handset: Handset) -> None:
+    handset.update()
+    (handset.folder.path / STATE).write_text("{")
+    with pytest.raises(DataError, match=r"installed\.json cannot be read"):
+        handset.update()
+
+
+def test_state_that_leads_elsewhere_is_not_followed(handset: Handset) -> None:
+    handset.update()
+    path = handset.folder.path / STATE
+    state = json.loads(path.read_text())
+    state["current"]["folder"] = "../models/1.0.0"
+    path.write_text(json.dumps(state))
+    with pytest.raises(DataError):
+        handset.folder.current()
+
+
+def test_folder_that_cannot_be_written(handset: Handset) -> None:
+    handset.update()
+    handset.roll_out()
+    release = handset.site.handout.release("ham7", "1.1.0").manifest
+    handset.folder.part(release, release.artifacts[0]).touch()
+    handset.fails(UsageError, "cannot be used: .*The model that was there is untouched")
+
+
+@pytest.mark.xdist_group("exports")
+def test_real_model_is_fetched_and_tested_with_litert(exported_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    exported_bundle.path.rename(tmp_path / "models" / "tiny")
+    site = Site(tmp_path)
+    folder = ModelFolder(tmp_path / "phone")
+    with HandoutClient(URL, Road(site)) as client:
+        updater = Updater(client, folder, Phone())
+        updater.trust_first_use()
+        done = updater.update()
+    assert done.model.artifact.precision == "fp16"
+    assert done.figures is not None
+    assert done.figures.photos == len(done.model.manifest.golden.vectors)
+    assert 0 < done.figures.max_change < 0.1
