@@ -78,20 +78,22 @@ def serve(
         bundles=tuple(bundles),
         storage=StorageConfig(state or default_state(), database, keep_photos, retention_days),
         serving=ServingConfig(runtime, precision, process_model, workers, threads, queue),
-        access=AccessConfig(_ask_for_keys(keys, is_loopback(host)), rate, tuple(origins or ()), tuple(proxies or ())),
+        access=AccessConfig(
+            _ask_for_keys(keys, is_loopback(host) and not proxies), rate, tuple(origins or ()), tuple(proxies or ())
+        ),
     )
     _run(config, host, port, log_format, json)
 
 
-def _ask_for_keys(wanted: bool | None, loopback: bool) -> bool:
+def _ask_for_keys(wanted: bool | None, private: bool) -> bool:
     from bundle.errors import UsageError
 
-    if wanted is False and not loopback:
+    if wanted is False and not private:
         raise UsageError(
             "A server that others can reach asks for API keys.",
             remedy="Leave --no-keys out, and make a key for each phone: dermport keys create.",
         )
-    return not loopback if wanted is None else wanted
+    return not private if wanted is None else wanted
 
 
 def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json: bool) -> None:

@@ -8,7 +8,7 @@ from flask_openapi3 import Info, OpenAPI
 
 from bundle.notice import NOTICE
 from server import problems, request_ids
-from server.api import comparisons, document, handout, models, operations, predict
+from server.api import comparisons, document, handout, keys, models, operations, predict
 from server.assembly import open_services
 from server.config import ServerConfig
 from server.operations import journal
@@ -51,7 +51,7 @@ def app_of(services: Services) -> OpenAPI:
     problems.register(app)
     guard.register(app, services.access, services.limits, services.config.access)
     proxy.trust_proxies(app, services.config.access.trusted_proxies)
-    for subject in (predict, comparisons, models, handout, operations):
+    for subject in (predict, comparisons, models, handout, keys, operations):
         app.register_api(subject.api)
     app.register_blueprint(document.api)
     return app

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from flask import Response, current_app
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
 from bundle.errors import RequestError
 from bundle.wire import KeysAnswer, KeySummary, Message
 from server.api.respond import json_response
-from server.security.access import Access, requires
-from server.services import EXTENSION
+from server.security.access import requires
+from server.services import services
 from server.storage.api_keys import ApiKey
 
 api = APIBlueprint("keys", __name__, abp_tags=[Tag(name="keys", description="Who may ask.")])
@@ -24,22 +22,18 @@ class KeyPath(Message):
     key_id: str = Field(pattern=r"^[0-9a-f]{12}$", description="the part after dp_")
 
 
-def _access() -> Access:
-    return cast(Access, current_app.extensions[EXTENSION].access)
-
-
 @api.get("/v1/keys", responses={200: KeysAnswer}, summary="List the API keys")
 @requires("admin")
 def list_keys() -> Response:
     """Every key without its secret, oldest first."""
-    return json_response(KeysAnswer(keys=tuple(_summary(key) for key in _access().stored())))
+    return json_response(KeysAnswer(keys=tuple(_summary(key) for key in services().access.stored())))
 
 
 @api.delete("/v1/keys/<key_id>", responses={204: None}, summary="Revoke an API key")
 @requires("admin")
 def revoke_key(path: KeyPath) -> Response:
     """The key is refused from the next request on."""
-    if not _access().revoke(path.key_id):
+    if not services().access.revoke(path.key_id):
         raise RequestError(
             "There is no such key, or it is revoked already.",
             code="no-such-key",
