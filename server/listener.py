@@ -131,8 +131,9 @@ class Listener:
         self._server.close()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.draining.set()
-        self._server.pull_trigger()  # else the loop would sleep its second out
+        if not self.draining.is_set():
+            self.draining.set()
+            self._server.pull_trigger()  # else the loop would sleep its second out
 
     def is_alive(self) -> bool:
         """Whether connections are being looked after."""

@@ -225,6 +225,7 @@ def test_models_tells_a_client_how_to_read_the_answers(client: FlaskClient, tiny
     [model] = ModelsAnswer.model_validate_json(response.data).models
     assert (model.task, model.decision) == (tiny_bundle.manifest.task, tiny_bundle.manifest.decision)
     assert [(e.target, e.precision, e.bytes) for e in model.exports] == [("fake", "fp32", 7)]
+    assert model.live
     assert model.live.artifact_sha256 == model.exports[0].artifact_sha256
 
 

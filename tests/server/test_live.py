@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import http.client
+import io
 import json
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+from PIL import Image
 
+from bundle.prep import prepare
 from bundle.store import Bundle
 from bundle.vectors import FOLDER as VECTORS
 from bundle.wire import Problem
@@ -42,6 +47,12 @@ class Served:
 
 @contextmanager
 def _served(bundle: Bundle, *options: str) -> Iterator[Served]:
+    with tempfile.TemporaryDirectory() as state, _process(bundle, "--state", state, *options) as server:
+        yield server
+
+
+@contextmanager
+def _process(bundle: Bundle, *options: str) -> Iterator[Served]:
     command = (*DERMPORT, "serve", str(bundle.path), "--port", "0", "--json", *options)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -174,9 +185,66 @@ def test_a_taken_port_is_said_in_plain_words(served: Served, shared_exports: Bun
     assert f"port {port} cannot be bound" in done.stderr
 
 
-def test_open_to_the_network_is_warned_of(shared_exports: Bundle) -> None:
-    with _served(shared_exports, "--runtime", "litert", "--host", "0.0.0.0") as server:
-        server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(10) == 0
-        assert server.process.stderr is not None
-        assert "no authentication yet" in server.process.stderr.read()
+def test_open_to_the_network_means_keys(shared_exports: Bundle, tmp_path: Path) -> None:
+    made = _run("keys", "create", "phone", "--state", tmp_path, "--json")
+    key = json.loads(made.stdout)["key"]
+    photo = (VECTORS / "exif-1.jpg").read_bytes()
+    with _process(shared_exports, "--state", str(tmp_path), "--runtime", "litert", "--host", "0.0.0.0") as server:
+        url = server.url.replace("0.0.0.0", "127.0.0.1")
+        headers = {"Content-Type": "image/jpeg"}
+        refused = httpx.post(f"{url}/v1/predict", content=photo, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (401, "no-key")
+        answered = httpx.post(f"{url}/v1/predict", content=photo, headers={**headers, "X-Api-Key": key})
+        assert answered.status_code == 200
+        assert httpx.get(f"{url}/readyz").status_code == 200
+    refused = _run("serve", shared_exports.path, "--host", "0.0.0.0", "--no-keys", "--state", tmp_path)
+    assert refused.returncode == 2
+    assert "dermport keys create" in refused.stderr
+
+
+def test_a_prepared_photo_is_its_own_input(served: Served, shared_exports: Bundle) -> None:
+    spec = shared_exports.manifest.preprocessing
+    made = prepare((VECTORS / "exif-6.jpg").read_bytes(), spec)
+    png = io.BytesIO()
+    Image.fromarray(made.tensor).save(png, "PNG")
+    headers = {"Content-Type": "image/png", "X-Dermport-Prep": "dermport-prep/1"}
+    answered = httpx.post(f"{served.url}/v1/predict", content=png.getvalue(), headers=headers).json()
+    assert answered["input_sha256"] == made.input_sha256
+    assert answered["photo"]["form"] == "prepared"
+    wrong = httpx.post(f"{served.url}/v1/predict", content=(VECTORS / "exif-6.jpg").read_bytes(), headers=headers)
+    assert wrong.json()["code"] == "not-prepared"
+    other = httpx.post(
+        f"{served.url}/v1/predict", content=png.getvalue(), headers={**headers, "X-Dermport-Prep": "dermport-prep/2"}
+    )
+    assert (other.status_code, other.json()["code"]) == (400, "unknown-preprocessing")
+
+
+def test_a_draft_says_that_it_is_one(served: Served) -> None:
+    photo = (VECTORS / "24-megapixel.jpg").read_bytes()
+    answers = [
+        httpx.post(f"{served.url}/v1/predict{query}", content=photo, headers={"Content-Type": "image/jpeg"}).json()
+        for query in ("", "?decoding=draft")
+    ]
+    assert [answer["preprocessing"] for answer in answers] == ["dermport-prep/1", "dermport-prep/1-draft"]
+    assert answers[0]["photo"] == answers[1]["photo"]
+    unknown = httpx.post(f"{served.url}/v1/predict?decoding=quick", content=photo)
+    assert unknown.status_code == 422
+    assert "decoding" in unknown.json()["detail"]
+
+
+def test_of_several_photos_each_has_its_own_answer(served: Served) -> None:
+    photos = [(VECTORS / "exif-1.jpg").read_bytes(), b"no photo", (VECTORS / "exif-3.jpg").read_bytes()]
+    files = [("photo", (f"{n}.jpg", photo, "image/jpeg")) for n, photo in enumerate(photos)]
+    items = httpx.post(f"{served.url}/v1/predict/batch", files=files).json()["items"]
+    assert [item["index"] for item in items] == [0, 1, 2]
+    assert [(item["answer"] or {}).get("photo", {}).get("orientation") for item in items] == [1, None, 3]
+    assert items[1]["problem"]["code"] == "unsupported-type"
+    none = httpx.post(f"{served.url}/v1/predict/batch", files=[("other", b"x")])
+    assert (none.status_code, none.json()["code"]) == (400, "photo-count")
+
+
+def test_a_slow_sender_holds_up_nobody(served: Served) -> None:
+    address = urlsplit(served.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as slow:
+        slow.sendall(b"POST /v1/predict HTTP/1.1\r\nContent-Type: image/jpeg\r\nContent-Length: 1000\r\n\r\nabc")
+        assert httpx.get(f"{served.url}/healthz").status_code == 200  # others are not held up meanwhile
