@@ -128,7 +128,8 @@ class Listener:
         while not self.draining.is_set():
             self._turn()
         self._drain()
-        self._server.close()
+        self._server.task_dispatcher.shutdown()
+        self._server.asyncore.close_all(self._server._map)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if not self.draining.is_set():
@@ -145,8 +146,8 @@ class Listener:
 
     def _drain(self) -> None:
         self._server.accepting = False
-        self._server.socket.close()
         self._server.del_channel()
+        self._server.socket.close()
         until = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < until and any(_is_busy(channel) for channel in self._channels()):
             self._turn()
