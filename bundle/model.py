@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _inside(path: str) -> str:
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError("must not leave its folder")
+    return path
+
+
 RelativePath = Annotated[
     str,
     StringConstraints(pattern=r"^[^/\\]+(/[^/\\]+)*$"),
+    AfterValidator(_inside),
     Field(description="POSIX path below the folder it describes"),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]

@@ -15,7 +15,7 @@ from server.operations import journal
 from server.security import guard, proxy
 from server.services import EXTENSION, Services
 from server.serving.runtimes import CANDIDATES, Candidate
-from server.upload import MAX_BODY
+from server.upload import MAX_BODY, InMemoryRequest
 
 _TITLE = "dermport server"
 
@@ -44,6 +44,7 @@ def app_of(services: Services) -> OpenAPI:
         operation_id_callback=_view_name,
         validation_error_callback=problems.refuse_invalid,
     )
+    app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.extensions[EXTENSION] = services
     request_ids.register(app)

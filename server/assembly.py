@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 
+from bundle.wire import AgreementGroup
 from server.comparing.artifacts import ArtifactRunner
 from server.comparing.comparisons import Comparisons, Keeping
 from server.comparing.drift import DriftWatch
@@ -28,6 +30,7 @@ from server.storage.activations import Activations
 from server.storage.comparisons import ComparisonStore, Filters
 from server.storage.database import Database, open_database
 from server.storage.rollouts import Rollouts
+from server.storage.times import utc_now
 
 _LOG = logging.getLogger("dermport.drift")
 
@@ -66,7 +69,7 @@ def open_services(config: ServerConfig, candidates: tuple[Candidate, ...]) -> Se
             handout=Handout(models, rollouts, Signer(config.storage.state), config.storage.state),
             switch=Switch(models, activations, rollouts),
             comparisons=comparisons,
-            metrics=Metrics(models.lease, partial(_agreement, comparisons, runner)),
+            metrics=Metrics(models.lease, _RecentAgreement(comparisons, runner)),
             closing=stack.pop_all(),
         )
 
@@ -105,14 +108,31 @@ def _pause_roll_outs(runner: ArtifactRunner, rollouts: Rollouts, artifact_sha256
     )
 
 
-def _agreement(comparisons: Comparisons, runner: ArtifactRunner) -> Iterator[Agreement]:
-    for group in comparisons.summary(Filters()).artifacts:
-        known = runner.find(group.key)
+class _RecentAgreement:
+    """Agreement of the last 30 days by artifact, counted anew at most once a minute: a scrape must not be dear."""
+
+    _DAYS, _SECONDS = 30, 60.0
+
+    def __init__(self, comparisons: Comparisons, runner: ArtifactRunner) -> None:
+        self._comparisons = comparisons
+        self._runner = runner
+        self._counted: tuple[Agreement, ...] = ()
+        self._until = 0.0
+
+    def __call__(self) -> tuple[Agreement, ...]:
+        if time.monotonic() >= self._until:
+            since = utc_now() - timedelta(days=self._DAYS)
+            groups = self._comparisons.summary(Filters(since=since)).artifacts
+            self._counted = tuple(filter(None, map(self._of, groups)))
+            self._until = time.monotonic() + self._SECONDS
+        return self._counted
+
+    def _of(self, group: AgreementGroup) -> Agreement | None:
+        known = self._runner.find(group.key)
         if known is None:
-            continue
-        manifest, record = known.bundle.manifest, known.export.record
-        label = group.label_agreement
-        yield Agreement(
+            return None
+        manifest, record, label = known.bundle.manifest, known.export.record, group.label_agreement
+        return Agreement(
             f"{manifest.name} {manifest.version}",
             f"{record.target}-{record.precision}",
             label.of,

@@ -25,20 +25,26 @@ from server.request_ids import new_request_id
 from server.upload import MAX_BODY
 
 MAX_HEADER = 32 * 1024
-MAX_CONNECTIONS = 512
+MAX_CONNECTIONS = 256
+# What all requests that are being received may hold together. They are kept in memory, never in a file: a photo's EXIF
+# is nothing to leave on a disk.
+MAX_RECEIVING = 512 * 1024 * 1024
 # A request that is not complete after so long is given up: a photo of 3 MB at 0.5 Mbit/s takes 50 s.
 REQUEST_SECONDS = 60
 IDLE_SECONDS = 75
 DRAIN_SECONDS = 30.0
 _STUCK_SECONDS = 15.0
-# Bodies up to this size stay in memory; larger ones are spooled to a temporary file.
-_IN_MEMORY = 8 * 1024 * 1024
 _RECEIVE = 256 * 1024
 
 
 class _TooSlowError(Error):  # type: ignore[misc]  # waitress has no types
     code = 408
     reason = "Request Timeout"
+
+
+class _TooMuchError(Error):  # type: ignore[misc]  # waitress has no types
+    code = 503
+    reason = "Service Unavailable"
 
 
 class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
@@ -58,7 +64,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
-    """A connection on which a request has to be complete in time, however steadily its bytes trickle in."""
+    """A connection on which a request has to be complete in time, and to fit into memory beside the others."""
 
     error_task_class = _ProblemTask
     begun = 0.0
@@ -67,17 +73,25 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def received(self, data: bytes) -> bool:
         if self.request is None:
             self.begun = time.monotonic()
-        return bool(super().received(data))
+        received = bool(super().received(data))
+        if self.request is not None and self._promised() > MAX_RECEIVING:
+            self._give_up(_TooMuchError("too much is being received"))
+        return received
 
     def readable(self) -> bool:
         if self.request is not None and time.monotonic() - self.begun > REQUEST_SECONDS:
-            self._give_up()
+            self._give_up(_TooSlowError("the request was not complete in time"))
         return bool(super().readable())
 
-    def _give_up(self) -> None:
+    def _promised(self) -> int:
+        """Return the bytes that all requests being received now will have."""
+        receiving = (channel.request for channel in tuple(self.server.active_channels.values()))
+        return sum(request.content_length for request in receiving if request is not None)
+
+    def _give_up(self, why: Error) -> None:
         with self.requests_lock:
             request, self.request = self.request, None
-            request.error = _TooSlowError("the request was not complete in time")
+            request.error = why
             request.completed = True
             self.requests.append(request)
             if len(self.requests) == 1:
@@ -184,7 +198,7 @@ def _serve_on(app: Flask, bound: socket.socket, threads: int) -> Any:
         channel_timeout=IDLE_SECONDS,
         cleanup_interval=5,
         recv_bytes=_RECEIVE,
-        inbuf_overflow=_IN_MEMORY,
+        inbuf_overflow=MAX_BODY,
         asyncore_use_poll=True,
     )
     server.channel_class = _Channel

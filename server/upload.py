@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from typing import IO, Any
+
 from flask import Request
 
 from bundle.errors import PhotoError, RequestError
@@ -13,6 +16,13 @@ MULTIPART_OVERHEAD = 64 * 1024
 MAX_BODY = MAX_BYTES + MULTIPART_OVERHEAD
 MAX_BATCH = 32
 PREP_ID = "dermport-prep/1"
+
+
+class InMemoryRequest(Request):
+    """A request whose uploaded files never touch the disk, where EXIF would be left behind."""
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        return BytesIO()
 
 
 def read_job(request: Request, decoding: Decoding) -> Job:

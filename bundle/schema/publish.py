@@ -10,8 +10,20 @@ from bundle.export_record import ExportRecord
 from bundle.golden import GoldenIndex
 from bundle.manifest import Manifest
 from bundle.model import Contract
+from bundle.signature import Envelope
 from bundle.vectors import Vectors
-from bundle.wire import ModelsAnswer, PredictionAnswer, Problem, ReadyAnswer
+from bundle.wire import (
+    BatchAnswer,
+    ComparisonAnswer,
+    ComparisonRequest,
+    ComparisonSummary,
+    LatestAnswer,
+    ModelsAnswer,
+    PredictionAnswer,
+    Problem,
+    ReadyAnswer,
+    ReleaseManifest,
+)
 
 FOLDER = Path(__file__).parent
 PUBLISHED: dict[str, type[Contract]] = {
@@ -23,6 +35,13 @@ PUBLISHED: dict[str, type[Contract]] = {
     "models": ModelsAnswer,
     "ready": ReadyAnswer,
     "problem": Problem,
+    "batch": BatchAnswer,
+    "comparison-request": ComparisonRequest,
+    "comparison": ComparisonAnswer,
+    "comparison-summary": ComparisonSummary,
+    "latest": LatestAnswer,
+    "envelope": Envelope,
+    "release": ReleaseManifest,
 }
 
 

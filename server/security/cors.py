@@ -11,7 +11,7 @@ from bundle.wire import API_KEY_HEADER, IDEMPOTENCY_HEADER, PREP_HEADER, REQUEST
 
 _PREFLIGHT_SECONDS = 600
 _METHODS = "GET, HEAD, POST, PUT, DELETE"
-_STANDARD = ("Authorization", "Content-Type", "If-None-Match", "Range")
+_STANDARD = ("Authorization", "Content-Type", "If-None-Match", "If-Range", "Range")
 _SENT = ", ".join((*_STANDARD, API_KEY_HEADER, IDEMPOTENCY_HEADER, PREP_HEADER, REQUEST_ID_HEADER))
 _READ = ("ETag", "Content-Range", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", REQUEST_ID_HEADER)
 _OURS = "x-dermport-"
