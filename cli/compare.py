@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import BundleArgument, Json
+from cli.options import ApiKey, BundleArgument, Json
 from cli.output import console, emit_json, progress, say
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def compare(
         list[Path] | None,
         typer.Option("--out", help="Report to write, .html or .csv; may be repeated; must not exist."),
     ] = None,
+    key: ApiKey = None,
     json: Json = False,
 ) -> None:
     """Ask phone and Jetson about the same photos, and say where and why they differ.
@@ -42,7 +43,11 @@ def compare(
 
     reports = _checked(out or [])
     opened, found = Bundle.open(bundle), find_photos(photos)
-    with PhoneModel(opened, phone_precision) as phone, JetsonClient(server) as client, progress("comparing") as update:
+    with (
+        PhoneModel(opened, phone_precision) as phone,
+        JetsonClient(server, api_key=key) as client,
+        progress("comparing") as update,
+    ):
         comparison = compare_sides(opened.manifest, found, phone, client, update)
     _print(comparison)
     for path, render in reports:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Json
+from cli.options import ApiKey, Json
 from cli.output import console, emit_json, new_table, say
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ app = typer.Typer(name="models", help="Ask a running server for its models, and 
 Server = Annotated[
     str,
     typer.Option("--server", envvar="DERMPORT_SERVER", help="The server, e.g. http://jetson.local:8080."),
-]
-Key = Annotated[
-    str | None,
-    typer.Option("--key", envvar="DERMPORT_KEY", help="API key, where the server asks for one; best in the variable."),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The model's name, e.g. ham7.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Its version, e.g. 1.1.0.")]
@@ -54,7 +50,7 @@ class TestedPlatform(str, Enum):
 
 
 @app.command("list")
-def list_models(server: Server, key: Key = None, json: Json = False) -> None:
+def list_models(server: Server, key: ApiKey = None, json: Json = False) -> None:
     """List the server's models, and which of them is live."""
     from bundle.wire import ModelsAnswer
 
@@ -67,7 +63,7 @@ def list_models(server: Server, key: Key = None, json: Json = False) -> None:
 
 
 @app.command()
-def activate(name: Name, version: Version, server: Server, key: Key = None, json: Json = False) -> None:
+def activate(name: Name, version: Version, server: Server, key: ApiKey = None, json: Json = False) -> None:
     """Make a model live: it is loaded and proved first, and no request fails.
 
     Exit 1 if it cannot take over; the one before then goes on.
@@ -81,7 +77,7 @@ def activate(name: Name, version: Version, server: Server, key: Key = None, json
 
 
 @app.command()
-def rollback(server: Server, key: Key = None, json: Json = False) -> None:
+def rollback(server: Server, key: ApiKey = None, json: Json = False) -> None:
     """Make the model live that was live before this one.
 
     Exit 1 if there was none, or it cannot take over.
@@ -94,7 +90,7 @@ def rollback(server: Server, key: Key = None, json: Json = False) -> None:
 
 
 @app.command()
-def rescan(server: Server, key: Key = None, json: Json = False) -> None:
+def rescan(server: Server, key: ApiKey = None, json: Json = False) -> None:
     """Have the server look into its model folders again; the live model stays."""
     from bundle.wire import KnownModels
 
@@ -107,7 +103,7 @@ def rescan(server: Server, key: Key = None, json: Json = False) -> None:
 
 
 @app.command()
-def rollouts(server: Server, key: Key = None, json: Json = False) -> None:
+def rollouts(server: Server, key: ApiKey = None, json: Json = False) -> None:
     """List the roll-outs: which share of the phones gets a model that is not live yet."""
     from bundle.wire import RolloutsAnswer
 
@@ -132,7 +128,7 @@ def rollout(
     pause: Annotated[
         str | None, typer.Option("--pause", metavar="REASON", help="Give it to nobody for now, and say why.")
     ] = None,
-    key: Key = None,
+    key: ApiKey = None,
     json: Json = False,
 ) -> None:
     """Hand a version to a share of the phones of a platform, instead of the model's earlier roll-out there.
@@ -174,7 +170,7 @@ def fetch(
     trust_first_use: Annotated[
         bool, typer.Option("--trust-first-use", help="Trust the key that the server shows, if none is trusted yet.")
     ] = False,
-    key: Key = None,
+    key: ApiKey = None,
     json: Json = False,
 ) -> None:
     """Do what a phone does: fetch the model that the server wants it to have, check it, test it, and use it.

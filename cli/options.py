@@ -12,6 +12,10 @@ Data = Annotated[Path, typer.Option("--data", help="Data set: HAM10000's layout,
 Out = Annotated[Path, typer.Option("--out", help="Where to write; must not exist yet.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Jobs = Annotated[int, typer.Option("--jobs", help="Processes or threads to use; 0: one per core.")]
+ApiKey = Annotated[
+    str | None,
+    typer.Option("--key", envvar="DERMPORT_KEY", help="API key, where the server asks for one; best in the variable."),
+]
 State = Annotated[
     Path | None,
     typer.Option("--state", envvar="DERMPORT_STATE", help="Folder of the server's database, signing key and photos."),
