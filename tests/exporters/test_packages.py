@@ -295,7 +295,7 @@ def test_one_missing_export_leaves_no_zip_at_all(exported: Bundle, run: Callable
 def test_unit_is_hardened_and_serves_this_bundle(exported: Bundle, tmp_path: Path) -> None:
     unit = (unzip(build_package(exported, get_platform("jetson")), tmp_path / "u") / "dermport.service").read_text()
     assert "dermport serve /opt/dermport/tiny " in unit
-    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "DynamicUser=yes", "Restart=on-failure"):
+    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "DynamicUser=yes", "Restart=always"):
         assert line in unit.splitlines()
 
 
