@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal, TextIO
@@ -52,8 +51,8 @@ class TextFormatter(logging.Formatter):
 _FORMATTERS: dict[LogFormat, type[logging.Formatter]] = {"json": JsonFormatter, "text": TextFormatter}
 
 
-def configure(form: LogFormat, stream: TextIO = sys.stderr) -> None:
-    """Send what dermport logs from INFO on, and the warnings of libraries, to `stream`, and nothing elsewhere."""
+def configure(form: LogFormat, stream: TextIO | None = None) -> None:
+    """Send what dermport logs from INFO on, and the warnings of libraries, to `stream` (None: stderr) alone."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_FORMATTERS[form]())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
