@@ -120,7 +120,7 @@ def _evaluate(test: Photos, answers: NDArray[np.float32], calibrated: Calibrated
 
 
 def _write_golden(folder: Path, test: Photos, answers: NDArray[np.float32], seed: int) -> None:
-    chosen = choose_golden(test.targets, seed)
+    chosen = choose_golden(test.targets, answers, seed)
     write_golden_set(
         folder,
         [test.records[index] for index in chosen],

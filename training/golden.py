@@ -14,12 +14,29 @@ from training.data.records import Record
 
 GOLDEN_PHOTOS = 24
 CALIBRATION_PHOTOS = 200
+# A photo whose two first labels are closer than this changes its label with the rounding of any honest port. It says
+# nothing of a port; how often labels change is what `dermport verify --data` tells, on all photos.
+_CLEAR = 0.1
 
 
-def choose_golden(truth: NDArray[np.integer], seed: int) -> NDArray[np.int64]:
-    """Return the indices of up to 24 photos, the labels in turn so that rare ones are there, ascending."""
+def choose_golden(truth: NDArray[np.integer], probabilities: NDArray[np.floating], seed: int) -> NDArray[np.int64]:
+    """Return the indices of up to 24 photos, the labels in turn so that rare ones are there, ascending.
+
+    Of each label, photos that the original is not torn about come first.
+
+    Args:
+        truth: Class indices, [N].
+        probabilities: The original's answers, [N, C].
+        seed: Of the draw.
+    """
     random = np.random.default_rng((seed, 1))
-    by_label = [list(random.permutation(np.flatnonzero(truth == label))) for label in np.unique(truth)]
+    second, first = np.sort(probabilities, axis=1)[:, -2:].T
+    by_label = [
+        sorted(
+            random.permutation(np.flatnonzero(truth == label)), key=lambda index: first[index] - second[index] >= _CLEAR
+        )
+        for label in np.unique(truth)
+    ]
     chosen: list[int] = []
     while any(by_label) and len(chosen) < GOLDEN_PHOTOS:
         for queue in by_label:

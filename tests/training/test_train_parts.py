@@ -128,11 +128,22 @@ def test_an_epoch_has_full_batches_only_but_at_least_one() -> None:
 
 def test_the_golden_set_has_every_label_and_is_repeatable() -> None:
     truth = np.repeat(np.arange(7), [900, 3, 40, 1, 60, 5, 70])
-    chosen = choose_golden(truth, seed=4)
+    sure = np.eye(7)[truth]
+    chosen = choose_golden(truth, sure, seed=4)
     assert len(chosen) == len(set(chosen)) == 24
     assert np.bincount(truth[chosen]).tolist() == [4, 3, 4, 1, 4, 4, 4]
-    assert np.array_equal(chosen, choose_golden(truth, seed=4))
-    assert len(choose_golden(truth[-10:], seed=4)) == 10
+    assert np.array_equal(chosen, choose_golden(truth, sure, seed=4))
+    assert len(choose_golden(truth[-10:], sure[-10:], seed=4)) == 10
+
+
+def test_the_golden_set_avoids_photos_that_any_rounding_flips() -> None:
+    truth = np.repeat([0, 1], [200, 3])
+    answers = np.tile([0.52, 0.48], (203, 1))
+    answers[::10] = [0.3, 0.7]
+    answers[-3:] = [0.5, 0.5]
+    chosen = choose_golden(truth, answers, seed=0)
+    assert set(chosen[:-3]) >= set(range(0, 200, 10))  # all that are clear come first
+    assert chosen[-3:].tolist() == [200, 201, 202]  # and a label without any is still there
 
 
 def test_calibration_photos_are_distinct() -> None:
