@@ -28,7 +28,13 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 class Contract(BaseModel):
     """A frozen pydantic model that refuses unknown fields and non-finite numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        ser_json_inf_nan="null",
+        hide_input_in_errors=True,  # what a phone said of a photo is not for the log
+    )
 
 
 class FileEntry(Contract):

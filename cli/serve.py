@@ -117,10 +117,9 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
             watchdog.start()
             _announce(listener.url, services, json)
 
-        listener.run(ready)
+        listener.run(ready, stopping=lambda: systemd.notify(systemd.STOPPING))
         watchdog.close()
     finally:
-        systemd.notify(systemd.STOPPING)
         services.close()
     say("Stopped.")
 

@@ -34,7 +34,7 @@ REQUEST_SECONDS = 60
 IDLE_SECONDS = 75
 DRAIN_SECONDS = 30.0
 _STUCK_SECONDS = 15.0
-_RECEIVE = 256 * 1024
+_RECEIVE = 64 * 1024
 
 
 class _TooSlowError(Error):  # type: ignore[misc]  # waitress has no types
@@ -130,18 +130,19 @@ class Listener:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.effective_port}"
 
-    def run(self, announce: Callable[[], None]) -> None:
+    def run(self, announce: Callable[[], None], stopping: Callable[[], object] = bool) -> None:
         """Serve until SIGTERM or SIGINT; what is being answered then is still answered, for DRAIN_SECONDS at most.
 
         Args:
             announce: Called once signals are understood, to tell whoever waits for the server.
+            stopping: Called once no new requests are taken.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         announce()
         while not self.draining.is_set():
             self._turn()
-        self._drain()
+        self._drain(stopping)
         self._server.task_dispatcher.shutdown()
         self._server.asyncore.close_all(self._server._map)
 
@@ -158,10 +159,11 @@ class Listener:
         self._turned = time.monotonic()
         self._server.asyncore.loop(timeout=1, map=self._server._map, use_poll=True, count=1)
 
-    def _drain(self) -> None:
+    def _drain(self, stopping: Callable[[], object]) -> None:
         self._server.accepting = False
         self._server.del_channel()
         self._server.socket.close()
+        stopping()
         until = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < until and any(_is_busy(channel) for channel in self._channels()):
             self._turn()

@@ -44,5 +44,5 @@ class Upgrade:
                 return
             if self._models.current.bundle.path == bundle.path:
                 self._models.activate(manifest.name, manifest.version)
-        except DermportError as error:
-            _LOG.error("%s %s goes on as it is: %s", manifest.name, manifest.version, error.message)
+        except (DermportError, OSError) as error:  # OSError: the folder may be read-only to the server
+            _LOG.error("%s %s goes on as it is: %s", manifest.name, manifest.version, error)
