@@ -5,11 +5,46 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import ExportError, UnavailableError
+
+
+def session_options(threads: int | None = None) -> Any:
+    """Return ``onnxruntime.SessionOptions`` for this project's models: one operator after the other, quietly.
+
+    The memory arena and its pattern stay on: without the arena, a process that serves the 192-pixel float32 model
+    takes more memory (127 MB instead of 99) and as much time or more, because every run asks the system anew.
+
+    Args:
+        threads: Threads per operator; None leaves it to ONNX Runtime (one per core).
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = threads or 0
+    if threads == 1:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def open_session(model: Path | bytes, threads: int | None = None) -> Any:
+    """Return an ``onnxruntime.InferenceSession`` on the CPU for a file or a serialised model.
+
+    Args:
+        model: The ONNX file, or its bytes.
+        threads: As for :func:`session_options`.
+    """
+    import onnxruntime as ort
+
+    source = model if isinstance(model, bytes) else str(model)
+    return ort.InferenceSession(source, session_options(threads), providers=["CPUExecutionProvider"])
 
 
 class OnnxRuntime:
@@ -31,11 +66,8 @@ class OnnxRuntime:
             raise UnavailableError(
                 "ONNX Runtime is not installed.", remedy="pip install 'dermport[server]' or onnxruntime."
             ) from error
-        options = ort.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = open_session(path, threads)
             self.labels = _labels(self._session.get_modelmeta().custom_metadata_map)
         except Exception as error:  # ONNX Runtime raises errors of a dozen types, none with a common base
             raise ExportError(f"{path} cannot be executed: {error}.", remedy="Run `dermport export` again.") from error

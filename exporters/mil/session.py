@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from exporters.mil.graph import onnx_from_program
 from exporters.mil.program import ImageInput, Program
 from exporters.mil.values import Array
+from runtimes.onnxruntime import open_session
 
 _PHOTOS_AT_ONCE = 16
 
@@ -28,14 +29,10 @@ class Session:
     """
 
     def __init__(self, program: Program, image: ImageInput, outputs: Sequence[str]) -> None:
-        import onnxruntime
-
         translation = onnx_from_program(program, outputs)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
         self._image = image
         self._step = _PHOTOS_AT_ONCE if translation.by_row else 1
-        self._session = onnxruntime.InferenceSession(translation.model, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(translation.model)
 
     def batches(self, tensors: NDArray[np.uint8]) -> Iterator[list[Array]]:
         """Yield the outputs, in order, for a few photos at a time; photos are uint8 [N, H, W, 3] RGB.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.onnx.convert import INPUT
+from runtimes.onnxruntime import open_session
 
 if TYPE_CHECKING:
     import onnx
@@ -25,30 +26,33 @@ def batches(photos: NDArray[np.uint8]) -> Iterator[dict[str, NDArray[np.float32]
 def channel_means(
     model: onnx.ModelProto, tensors: Sequence[str], photos: NDArray[np.uint8]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the mean of each channel, float64 [channels], of tensors [N, channels, ...] over all photos.
-
-    The graph itself computes the means of a photo, so that no activation ever leaves ONNX Runtime.
-    """
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    probe = _with_means(model, tensors)
-    session = ort.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    sums = [np.zeros(0)] * len(tensors)
-    for feed in batches(photos):
-        results = session.run(None, feed)
-        sums = [
-            _added(total, result.sum(axis=0, dtype=np.float64)) for total, result in zip(sums, results, strict=True)
-        ]
+    """Return the mean of each channel, float64 [channels], of tensors [N, channels, ...] over all photos."""
+    sums: list[NDArray[np.float64]] = [np.zeros(1)] * len(tensors)
+    for means in _reduced(model, "ReduceMean", tensors, photos):
+        sums = [total + mean.sum(axis=0, dtype=np.float64) for total, mean in zip(sums, means, strict=True)]
     return {name: total / len(photos) for name, total in zip(tensors, sums, strict=True)}
 
 
-def _added(total: NDArray[np.float64], more: NDArray[np.float64]) -> NDArray[np.float64]:
-    return total + more if total.size else more
+def ranges(model: onnx.ModelProto, tensors: Sequence[str], photos: NDArray[np.uint8]) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest value of tensors [N, channels, ...] over all photos."""
+    lows = [np.concatenate(found).min() for found in zip(*_reduced(model, "ReduceMin", tensors, photos), strict=True)]
+    highs = [np.concatenate(found).max() for found in zip(*_reduced(model, "ReduceMax", tensors, photos), strict=True)]
+    return {name: (float(low), float(high)) for name, low, high in zip(tensors, lows, highs, strict=True)}
 
 
-def _with_means(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
+def _reduced(
+    model: onnx.ModelProto, operator: str, tensors: Sequence[str], photos: NDArray[np.uint8]
+) -> Iterator[list[NDArray[np.float32]]]:
+    """Yield, for a few photos at a time, each tensor reduced to [N, channels].
+
+    The graph itself reduces, so that no activation ever leaves ONNX Runtime.
+    """
+    session = open_session(_with_reductions(model, operator, tensors).SerializeToString())
+    for feed in batches(photos):
+        yield session.run(None, feed)
+
+
+def _with_reductions(model: onnx.ModelProto, operator: str, tensors: Sequence[str]) -> onnx.ModelProto:
     import onnx
     from onnx import helper
 
@@ -57,9 +61,9 @@ def _with_means(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelPro
     ranks = {info.name: len(info.type.tensor_type.shape.dim) for info in probe.graph.value_info}
     del probe.graph.output[:]
     for number, name in enumerate(tensors):
-        mean = f"channel_mean_{number}"
+        reduced = f"reduced_{number}"
         axes = list(range(2, ranks[name]))
-        node = helper.make_node("ReduceMean", [name], [mean], axes=axes, keepdims=0) if axes else None
-        probe.graph.node.append(node or helper.make_node("Identity", [name], [mean]))
-        probe.graph.output.append(helper.make_tensor_value_info(mean, onnx.TensorProto.FLOAT, None))
+        node = helper.make_node(operator, [name], [reduced], axes=axes, keepdims=0) if axes else None
+        probe.graph.node.append(node or helper.make_node("Identity", [name], [reduced]))
+        probe.graph.output.append(helper.make_tensor_value_info(reduced, onnx.TensorProto.FLOAT, None))
     return probe

@@ -11,6 +11,7 @@ from bundle.atomic import write_bytes
 from bundle.errors import ExportError
 from exporters.contract import Source
 from exporters.onnx.metadata import stamp
+from runtimes.onnxruntime import session_options
 
 if TYPE_CHECKING:
     import onnx
@@ -71,9 +72,8 @@ def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnx
     import onnxruntime as ort
 
-    options = ort.SessionOptions()
+    options = session_options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 3
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = str(Path(folder) / FILE)
         ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
