@@ -1,1 +1,1 @@
-"""Keras to ONNX: the float graph, its float16 and its Q/DQ form, and the rules that each must keep."""
+"""Keras to ONNX: the float graph, its float16 and its two int8 forms, and the rules that each must keep."""

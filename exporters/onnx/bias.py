@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.onnx.calibrate import channel_means
-from exporters.onnx.graph import Graph, attribute, channel_axis, dequantised
+from exporters.onnx.graph import Graph, attribute, channel_axis, dequantised, drop_unused_constants
 
 if TYPE_CHECKING:
     import onnx
@@ -39,7 +39,7 @@ def correct_biases(original: onnx.ModelProto, quantised: onnx.ModelProto, photos
         bias = before.constant(node.input[2]) - _shift(node, error, means[node.input[0]])
         twin.input[2] = f"corrected_bias_{number}"  # nodes may share a constant, but not its correction
         quantised.graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), twin.input[2]))
-    _drop_unused(quantised)
+    drop_unused_constants(quantised)
 
 
 def _shift(node: onnx.NodeProto, error: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,10 +50,3 @@ def _shift(node: onnx.NodeProto, error: NDArray[np.float32], mean: NDArray[np.fl
     summed = error.sum(axis=(2, 3), dtype=np.float64)  # [out, in / groups]; ignores the borders, where padding is 0
     by_group = summed.reshape(groups, -1, summed.shape[1]) @ mean.reshape(groups, -1, 1)
     return np.asarray(by_group.reshape(-1))
-
-
-def _drop_unused(model: onnx.ModelProto) -> None:
-    used = {name for node in model.graph.node for name in node.input}
-    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)

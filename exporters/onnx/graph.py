@@ -52,6 +52,10 @@ class Graph:
         """Return the type of the node that writes a tensor; empty for inputs and constants."""
         return self.producers[name].op_type if name in self.producers else ""
 
+    def readers(self, name: str) -> tuple[onnx.NodeProto, ...]:
+        """Return the nodes that read a tensor."""
+        return tuple(node for node in self.nodes if name in node.input)
+
     def weighted(self) -> Iterator[onnx.NodeProto]:
         """Yield the nodes that multiply activations by weights."""
         return (node for node in self.nodes if node.op_type in WEIGHTED)
@@ -96,3 +100,11 @@ def dequantised(graph: Graph, node: onnx.NodeProto) -> NDArray[np.float32]:
     if scale.ndim:
         shape[attribute(node, "axis", 1)] = -1
     return values.astype(np.float32) * scale.reshape(shape).astype(np.float32)
+
+
+def drop_unused_constants(model: onnx.ModelProto) -> None:
+    """Remove the initializers that no node of `model` reads."""
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)

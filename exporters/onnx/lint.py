@@ -31,14 +31,15 @@ def violations(model: onnx.ModelProto) -> tuple[str, ...]:
     """Return what in `model` breaks the rules, one line each, naming the node; empty if nothing does."""
     graph = Graph.of(model)
     return (
-        *_opset(model),
+        *opset_violations(model),
         *(line for node in graph.weighted() for line in _weighted(graph, node)),
         *(line for node in graph.residual_adds() for line in _residual(graph, node)),
         *(line for node in graph.nodes if node.op_type in _QDQ for line in _pair(graph, node)),
     )
 
 
-def _opset(model: onnx.ModelProto) -> Iterator[str]:
+def opset_violations(model: onnx.ModelProto) -> Iterator[str]:
+    """Yield what the graph uses beside the opsets that every runtime of ours reads."""
     for entry in model.opset_import:
         if entry.domain:
             yield f"operator set {entry.domain!r} is not ONNX's own"
@@ -53,14 +54,15 @@ def _weighted(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
     if graph.writer(weight) != "DequantizeLinear":
         yield f"{node.op_type} {node.name!r}: its weight {weight!r} is not quantised"
     else:
-        yield from _weight(graph, node, graph.producers[weight])
+        yield from weight_violations(graph, node, graph.producers[weight])
     if len(node.input) == 3 and node.input[2] not in graph.initializers:
         yield f"{node.op_type} {node.name!r}: its bias {node.input[2]!r} is not a float constant"
     if _clipped_through_pair(graph, node.output[0]):
         yield f"{node.op_type} {node.name!r}: a Q/DQ pair stands between it and its relu6"
 
 
-def _weight(graph: Graph, node: onnx.NodeProto, pair: onnx.NodeProto) -> Iterator[str]:
+def weight_violations(graph: Graph, node: onnx.NodeProto, pair: onnx.NodeProto) -> Iterator[str]:
+    """Yield where the weight that `pair` dequantises for `node` is no constant with a scale for each output channel."""
     source = graph.before_qdq(node.input[1])
     if source not in graph.initializers:
         yield f"{node.op_type} {node.name!r}: its weight {source!r} is not a constant"

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from bundle.export_record import OperatorCount, TensorSpec
-from exporters.onnx.graph import Graph
+from exporters.onnx.graph import WEIGHTED, Graph
 
 if TYPE_CHECKING:
     import onnx
@@ -18,8 +18,8 @@ _DTYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 10: "flo
 def operators(model: onnx.ModelProto) -> tuple[OperatorCount, ...]:
     """Count the operators of `model` by type and the precision that they compute in.
 
-    Conv, Gemm and MatMul whose activation and weight come from DequantizeLinear compute in int8 on a device (it fuses
-    the pairs); everything else computes in the type of its output.
+    What reads nothing but DequantizeLinear (biases and constants aside) computes in int8 on a device, which fuses the
+    pairs; everything else computes in the type of its output.
     """
     import onnx
 
@@ -32,10 +32,10 @@ def operators(model: onnx.ModelProto) -> tuple[OperatorCount, ...]:
 
 
 def _precision(graph: Graph, node: onnx.NodeProto, types: dict[str, int]) -> str:
-    read = [graph.writer(name) for name in node.input[:2]]
-    if node.op_type in ("Conv", "Gemm", "MatMul") and all(writer == "DequantizeLinear" for writer in read):
-        return "int8"
     if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        return "int8"
+    read = node.input[:2] if node.op_type in WEIGHTED else [name for name in node.input if name in graph.producers]
+    if read and all(graph.writer(name) == "DequantizeLinear" for name in read):
         return "int8"
     return _NAMES.get(types.get(node.output[0], 0), "unknown")
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from exporters.contract import Recipe, Source
+from exporters.onnx.cpu import integer_form
+from exporters.onnx.cpu_lint import require_integers
 from exporters.onnx.half import half_model
 from exporters.onnx.lint import require_qdq
 from exporters.onnx.metadata import stamp
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 def graph_for(
     recipe: Recipe, original: onnx.ModelProto, source: Source, *, int8_constants: bool = True
 ) -> onnx.ModelProto:
-    """Return the graph of a recipe's precision: fp32, fp16 or int8.
+    """Return the graph of a recipe's precision: fp32, fp16, int8 or int8-cpu.
 
     Args:
         recipe: What to make; its settings give the number of calibration photos.
@@ -27,16 +32,22 @@ def graph_for(
             TensorRT 8 needs it.
 
     Raises:
-        ExportError: The int8 graph breaks TensorRT's Q/DQ rules.
+        ExportError: The int8 graph breaks TensorRT's Q/DQ rules, or the one for CPUs its own.
     """
     if recipe.precision == "fp32":
         return original
     if recipe.precision == "fp16":
         graph = half_model(original)
+    elif recipe.precision == "int8-cpu":
+        graph = integer_form(original, _photos(recipe, source))
+        require_integers(graph)
     else:
-        photos = source.calibration()[: recipe.settings["calibration_photos"]]
-        graph = quantised(original, photos)
+        graph = quantised(original, _photos(recipe, source))
         graph = graph if int8_constants else float_weights(graph)
         require_qdq(graph)
     stamp(graph, source, recipe.precision)
     return graph
+
+
+def _photos(recipe: Recipe, source: Source) -> NDArray[np.uint8]:
+    return source.calibration()[: recipe.settings["calibration_photos"]]

@@ -19,7 +19,7 @@ INT8_SETTINGS = {
 
 
 class Onnx:
-    """Artifacts ``model.onnx``: fp32, and int8 as explicit Q/DQ by TensorRT's rules."""
+    """Artifacts ``model.onnx``: fp32, int8 as explicit Q/DQ by TensorRT's rules, int8-cpu as CPUs compute it."""
 
     capabilities = Capabilities(
         name="onnx",
@@ -33,6 +33,13 @@ class Onnx:
                 policy="int8",
                 calibrated=True,
                 settings=INT8_SETTINGS,
+            ),
+            Recipe(
+                "int8-cpu",
+                "int8 weights, uint8 activations, all in integers for CPUs, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings={**INT8_SETTINGS, "activations": "uint8", "neighbouring_weights": "within 128"},
             ),
         ),
         dynamic_batch=True,
