@@ -27,7 +27,13 @@ class TFLite:
         artifact="model.tflite",
         recipes=(
             Recipe("fp32", "float32", policy="fp32"),
-            Recipe("fp16", "float16 weights, float32 input and output", policy="fp16"),
+            Recipe(
+                "fp16",
+                "float16 weights, float32 input and output, biases corrected",
+                policy="fp16",
+                calibrated=True,
+                settings={"bias_correction_photos": 16},
+            ),
             Recipe(
                 "int8",
                 "int8 weights and activations, float32 input and output, biases corrected",

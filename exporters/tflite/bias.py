@@ -1,8 +1,9 @@
-"""Biases of an int8 model: room for them, and the correction of what quantisation shifts on average."""
+"""Biases of a smaller precision: room for them in int8, and the correction of what rounding shifts on average."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,8 @@ def make_room_for_biases(model: bytes, ranges: Mapping[str, Range]) -> bytes:
     return graph.to_bytes()
 
 
-def corrected_biases(model: bytes, quantised: bytes, photos: NDArray[np.uint8]) -> dict[str, NDArray[np.int32]]:
-    """Return biases of an int8 model that give each layer's channels the mean that they have in the float model.
+def corrected_biases(model: bytes, rounded: bytes, photos: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Return biases of a rounded model that give each layer's channels the mean that they have in the float model.
 
     Empirical bias correction (Nagel et al. 2019, arXiv:1906.04721, section 4.2): rounding the weights shifts the mean
     of each output channel; in depthwise-separable networks these shifts are large and add up. Layer after layer, each
@@ -41,13 +42,13 @@ def corrected_biases(model: bytes, quantised: bytes, photos: NDArray[np.uint8]) 
 
     Args:
         model: The float32 model's bytes.
-        quantised: The same model in int8, with float32 input and output.
+        rounded: The same model in int8, or in float32 with rounded weights; its input and output are float32.
         photos: uint8 [N, S, S, 3].
 
     Returns:
-        int32 [channels] by the name of the layer's output tensor.
+        int32 or float32 [channels], as `rounded` has them, by the name of the layer's output tensor.
     """
-    graph = Graph(quantised)
+    graph = Graph(rounded)
     layers = graph.layers()
     wanted = _means(model, [layer.output for layer in layers], photos)
     for layer in layers:
@@ -56,17 +57,20 @@ def corrected_biases(model: bytes, quantised: bytes, photos: NDArray[np.uint8]) 
     return {layer.output: layer.bias.copy() for layer in layers}
 
 
-def with_biases(quantised: bytes, biases: Mapping[str, NDArray[np.int32]]) -> bytes:
-    """Return the int8 model with other biases, by the name of each layer's output tensor."""
-    graph = Graph(quantised)
+def with_biases(model: bytes, biases: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return a model with other biases, by the name of each layer's output tensor."""
+    graph = Graph(model)
     for layer in graph.layers():
         layer.bias[:] = biases[layer.output]
     return graph.to_bytes()
 
 
 def _shift(layer: Layer, difference: NDArray[np.float64]) -> None:
-    shifted = layer.bias + np.rint(difference / layer.bias_scale)
-    layer.bias[:] = np.clip(shifted, -_LARGEST_BIAS * 2 + 1, _LARGEST_BIAS * 2 - 1)
+    if layer.bias.dtype == np.float32:
+        layer.bias[:] += difference.astype(np.float32)
+    else:
+        shifted = layer.bias + np.rint(difference / layer.bias_scale)
+        layer.bias[:] = np.clip(shifted, -_LARGEST_BIAS * 2 + 1, _LARGEST_BIAS * 2 - 1)
 
 
 def _means(model: bytes, names: list[str], photos: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:

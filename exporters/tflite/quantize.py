@@ -20,6 +20,7 @@ from bundle.errors import ExportError
 from exporters.contract import Recipe
 from exporters.tflite.bias import corrected_biases, make_room_for_biases, with_biases
 from exporters.tflite.calibrate import Range, ranges
+from exporters.tflite.graph import Graph
 
 _EVERY = "*"
 _ENDS = ("INPUT", "OUTPUT")
@@ -27,8 +28,26 @@ _WEIGHTS8 = {"num_bits": 8, "symmetric": True, "granularity": "CHANNELWISE", "dt
 _WEIGHTS16 = {"num_bits": 16, "symmetric": True, "granularity": "CHANNELWISE", "dtype": "FLOAT"}
 
 
-def float16_weights(model: bytes) -> bytes:
-    """Return the model with float16 weights and biases; it computes in float32 (on GPUs, in float16)."""
+def float16_weights(model: bytes, photos: NDArray[np.uint8]) -> bytes:
+    """Return the model with float16 weights and corrected float32 biases; it computes in float32 (on GPUs, in float16).
+
+    Rounding to 11 bits is not nothing where weights are large and cancel each other out: MobileNetV2's first depthwise
+    convolution, its batch normalisation folded, has weights of up to 55, and by itself moved the probabilities of a
+    model trained on HAM10000 by 0.0022 on average. What it moves is the mean, so that the bias can take it back: top-1
+    agreement on 1,640 test photos went from 0.989 to 0.998.
+
+    Args:
+        model: The float32 model's bytes.
+        photos: Calibration photos, uint8 [N, S, S, 3].
+
+    Raises:
+        ExportError: There are no photos.
+    """
+    graph = Graph(model)
+    for layer in graph.layers():
+        layer.weights[...] = layer.weights.astype(np.float16)
+    rounded = graph.to_bytes()
+    model = with_biases(rounded, corrected_biases(model, rounded, _some(photos)))
     rule = _rule(_EVERY, "float_casting", _WEIGHTS16, compute_precision="FLOAT", explicit_dequantize=True)
     return _quantised(model, [rule], None)
 
@@ -51,7 +70,7 @@ class Forms:
         if recipe.precision == "fp32":
             return self._model
         if recipe.precision == "fp16":
-            return float16_weights(self._model)
+            return float16_weights(self._model, self._calibration()[: recipe.settings["bias_correction_photos"]])
         settings = recipe.settings
         if self._int8 is None:
             photos = self._calibration()[: settings["calibration_photos"]]
@@ -71,7 +90,7 @@ class Int8:
 
     model: bytes
     ranges: Mapping[str, Range]
-    biases: Mapping[str, NDArray[np.int32]]
+    biases: Mapping[str, NDArray[Any]]
 
     @classmethod
     def calibrated(cls, model: bytes, photos: NDArray[np.uint8], correction_photos: int) -> Int8:
@@ -80,9 +99,7 @@ class Int8:
         Weights become int8 with a scale for each output channel, activations int8 with a scale for each tensor
         (smallest to largest value seen), biases int32.
         """
-        if len(photos) == 0:
-            raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
-        measured = ranges(model, photos)
+        measured = ranges(model, _some(photos))
         prepared = make_room_for_biases(model, measured)
         plain = _quantised(prepared, _int8_rules(uint8_ends=False), measured)
         biases = corrected_biases(prepared, plain, photos[:correction_photos])
@@ -91,6 +108,12 @@ class Int8:
     def to_bytes(self, *, uint8_ends: bool) -> bytes:
         """Return the int8 model with float32 input and output, or with uint8 ones that take raw pixels unchanged."""
         return with_biases(_quantised(self.model, _int8_rules(uint8_ends=uint8_ends), self.ranges), self.biases)
+
+
+def _some(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if len(photos) == 0:
+        raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
+    return photos
 
 
 def _int8_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
