@@ -41,7 +41,6 @@ def app_of(services: Services) -> OpenAPI:
         info=Info(title=_TITLE, version=version("dermport"), description=NOTICE),
         static_folder=None,
         doc_ui=False,
-        operation_id_callback=_view_name,
         validation_error_callback=problems.refuse_invalid,
     )
     app.request_class = InMemoryRequest
@@ -56,7 +55,3 @@ def app_of(services: Services) -> OpenAPI:
         app.register_api(subject.api)
     app.register_blueprint(document.api)
     return app
-
-
-def _view_name(*, bp_name: str, name: str, path: str, method: str) -> str:
-    return name

@@ -10,9 +10,13 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, render_template_string
 from flask_openapi3 import OpenAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
+from bundle import wire
 from bundle.notice import NOTICE
-from bundle.wire import PROBLEM_TYPE, Problem
+from bundle.signature import Envelope
+from bundle.wire import PROBLEM_TYPE
 from server.api.bodies import body_of
 from server.security.access import open_to_all, scope_of
 from server.security.headers import PAGE_POLICY
@@ -66,7 +70,7 @@ def describe(app: OpenAPI) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     schemas.pop("ValidationErrorModel", None)
     schemas.pop("UnprocessableEntity", None)
-    schemas["Problem"] = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    schemas.update({name: schema for name, schema in _exact_schemas().items() if name in {*schemas, "Problem"}})
     document["components"]["securitySchemes"] = SECURITY
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -74,7 +78,16 @@ def describe(app: OpenAPI) -> dict[str, Any]:
     return document
 
 
+def _exact_schemas() -> dict[str, Any]:
+    """Return every document's schema by name; flask-openapi3 leaves out what it does not know, as patternProperties."""
+    classes = [one for one in [*vars(wire).values(), Envelope] if isinstance(one, type) and issubclass(one, BaseModel)]
+    _, made = models_json_schema([(one, "validation") for one in classes], ref_template=_SCHEMAS + "{model}")
+    schemas: dict[str, Any] = made["$defs"]
+    return schemas
+
+
 def _complete(operation: dict[str, Any], view: Any) -> None:
+    operation["operationId"] = view.__name__
     responses = operation["responses"]
     responses.pop("422", None)
     problem = {"content": {PROBLEM_TYPE: {"schema": {"$ref": _SCHEMAS + "Problem"}}}}
