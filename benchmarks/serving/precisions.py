@@ -13,7 +13,7 @@ from benchmarks.serving.throughput import COLUMNS, cells
 from bundle.store import Bundle
 
 _TARGETS = {"onnxruntime": "onnx", "litert": "tflite"}
-_PRECISIONS = ("fp32", "int8")
+_PRECISIONS = ("fp32", "int8-cpu", "int8")
 _CLIENTS = 8
 
 

@@ -68,7 +68,7 @@ def _load_litert(export: Export, threads: int | None) -> Runtime:
 
 CANDIDATES = (
     Candidate("tensorrt", "TensorRT", "tensorrt", ("fp16", "fp32", "int8"), "batcher", _load_tensorrt),
-    Candidate("onnxruntime", "ONNX Runtime", "onnx", ("fp32", "int8"), "workers", _load_onnxruntime),
+    Candidate("onnxruntime", "ONNX Runtime", "onnx", ("fp32", "int8-cpu", "int8"), "workers", _load_onnxruntime),
     Candidate("litert", "LiteRT", "tflite", ("fp32", "fp16", "int8", "int8-full"), "workers", _load_litert),
 )
 
