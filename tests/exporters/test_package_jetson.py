@@ -98,7 +98,8 @@ def test_unzipped_package_is_served_and_proves_itself(jetson: Package, tmp_path:
         archive.extractall(tmp_path)
     folder = tmp_path / "tiny-1.0.0-jetson-fp16"
     assert not (folder / "model.keras").exists()
-    client = create_app(ServerConfig((folder,), StorageConfig(tmp_path / "state"), ServingConfig(runtime=runtime))).test_client()
+    app = create_app(ServerConfig((folder,), StorageConfig(tmp_path / "state"), ServingConfig(runtime=runtime)))
+    client = app.test_client()
     ready = client.get("/readyz")
     assert ready.status_code == 200, ready.text
     golden = Bundle.open(folder).golden().index.photos[0]
@@ -106,3 +107,4 @@ def test_unzipped_package_is_served_and_proves_itself(jetson: Package, tmp_path:
     answer = client.post("/v1/predict", data=photo, content_type="image/jpeg").json
     assert answer["input_sha256"] == golden.input_sha256
     assert list(answer["probabilities"].values()) == pytest.approx(golden.probabilities, abs=1e-3)
+    app.extensions["dermport"].close()
