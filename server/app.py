@@ -44,6 +44,7 @@ def app_of(services: Services) -> OpenAPI:
         validation_error_callback=problems.refuse_invalid,
     )
     app.request_class = InMemoryRequest
+    app.url_map.merge_slashes = False  # no address leads to another one
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.extensions[EXTENSION] = services
     request_ids.register(app)

@@ -14,9 +14,10 @@ from typing import Any
 
 from flask import Flask
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
 from waitress.task import ErrorTask
-from waitress.utilities import Error
+from waitress.utilities import Error, ServerNotImplemented
 
 from bundle.errors import UsageError
 from bundle.wire import PROBLEM_TYPE
@@ -47,6 +48,30 @@ class _TooMuchError(Error):  # type: ignore[misc]  # waitress has no types
     reason = "Service Unavailable"
 
 
+class _NoLengthError(Error):  # type: ignore[misc]  # waitress has no types
+    code = 411
+    reason = "Length Required"
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+    """Takes no transfer encodings: memory is counted before it is filled, and all agree on where a body ends."""
+
+    error: Error | None
+
+    def received(self, data: bytes) -> int:
+        consumed = int(super().received(data))
+        if self.chunked or isinstance(self.error, ServerNotImplemented):
+            self.error = _NoLengthError("the body's length is not said")
+            self.completed = True
+        return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # Python takes no number of thousands of digits
+            raise ParsingError("Content-Length is invalid") from error
+
+
 class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
     """Answers what waitress refuses before the app sees it (too large, too slow, not HTTP) in the app's own form."""
 
@@ -66,6 +91,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection on which a request has to be complete in time, and to fit into memory beside the others."""
 
+    parser_class = _Parser
     error_task_class = _ProblemTask
     begun = 0.0
     request: Any

@@ -35,6 +35,7 @@ BY_STATUS = {
     408: Words("too-slow", "The request was not complete in time.", "Send it again over a better connection."),
     409: Words("conflict", "The request does not fit what the server has.", "Ask for the present state first."),
     410: Words("gone", "What was at this address has been removed."),
+    411: Words("length-required", "The request does not say how long its body is.", "Send it with Content-Length."),
     412: Words("precondition-failed", "What the request's conditions name has changed.", "Ask for it anew."),
     413: Words("too-many-bytes", f"The request is too large: a photo has at most {MAX_BYTES:,} bytes."),
     415: Words("unsupported-type", "A body of this type is not accepted here."),

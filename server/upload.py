@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import IO, Any
 
 from flask import Request
+from werkzeug.exceptions import BadRequest
 
 from bundle.errors import PhotoError, RequestError
 from bundle.prep import DRAFT_ID, MAX_BYTES
@@ -20,6 +21,13 @@ PREP_ID = "dermport-prep/1"
 
 class InMemoryRequest(Request):
     """A request whose uploaded files never touch the disk, where EXIF would be left behind."""
+
+    def get_json(self, *args: Any, **options: Any) -> Any:
+        """Return the body as JSON; BadRequest where it is none, or is nested too deeply to be read."""
+        try:
+            return super().get_json(*args, **options)
+        except RecursionError as error:
+            raise BadRequest from error
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         return BytesIO()
