@@ -13,7 +13,7 @@ from bundle.store import Bundle
 from mobile_stub.client import JetsonClient
 from tests.server.fakes import golden_photo, recall, recall_app
 
-URL = "http://jetson.test"
+URL = "http://localhost:8080"
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_unproved_server_is_not_asked(tiny_bundle: Bundle) -> None:
     app = recall_app(tiny_bundle, runtime)
     with (
         JetsonClient(URL, httpx.WSGITransport(app)) as client,  # type: ignore[arg-type]
-        pytest.raises(ServerError, match=r"http://jetson.test is not ready: .*Golden photo"),
+        pytest.raises(ServerError, match=r"http://localhost:8080 is not ready: .*Golden photo"),
     ):
         client.check_ready()
 
