@@ -97,6 +97,7 @@ def _ask_for_keys(wanted: bool | None, private: bool) -> bool:
 
 
 def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json: bool) -> None:
+    from server.allocator import give_back_from
     from server.app import create_app
     from server.listener import Listener
     from server.operations import logs, systemd
@@ -104,6 +105,7 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     from server.serving.upgrade import Upgrade
 
     logs.configure(log_format)
+    give_back_from(256 * 1024)  # no photo that was received stays behind
     app = create_app(config)
     services: Services = app.extensions[EXTENSION]
     try:

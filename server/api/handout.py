@@ -23,6 +23,7 @@ from bundle.wire import (
     SigningKeyAnswer,
 )
 from server.api.bodies import BINARY
+from server.api.query import Query
 from server.api.respond import json_response
 from server.handout.delivery import ASK_AGAIN
 from server.handout.latest import Phone
@@ -49,13 +50,13 @@ class FilePath(ModelPath):
     path: str = Field(description="as the manifest has it")
 
 
-class FileQuery(Message):
+class FileQuery(Query):
     """Which bytes are meant."""
 
     sha256: Sha256 | None = Field(None, description="as the manifest has it; with it, caches need never ask again")
 
 
-class LatestQuery(Message):
+class LatestQuery(Query):
     """What a phone says of itself."""
 
     platform: Platform

@@ -19,14 +19,19 @@ from bundle.errors import DermportError, PhotoError
 from bundle.manifest import Preprocessing
 from bundle.store import Bundle, Export
 from runtimes.base import Runtime
+from server.allocator import give_back_from
 from server.serving.backend import prepare_job
 from server.serving.jobs import Job
 from server.serving.runtimes import candidate_named
+
+# A small photo's pixels (600 x 450) are kept for the next one; those of a large one are given back.
+_KEPT = 1024 * 1024
 
 
 def main() -> None:
     """Serve the socket whose number is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the front process's to handle
+    give_back_from(_KEPT)
     with Connection(int(sys.argv[1])) as connection:
         asked = json.loads(connection.recv_bytes())
         try:
