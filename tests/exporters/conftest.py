@@ -1,4 +1,4 @@
-"""The tiny bundle's Keras model, and its Core ML packages, made once."""
+"""The tiny bundle's Keras model, its float32 ONNX, and its Core ML packages, made once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from bundle.store import Bundle
+from exporters.contract import Source
 from exporters.coreml.convert import convert_all
 from exporters.coreml.description import PackageDescription
 from exporters.coreml.recipes import RECIPES
+from exporters.onnx.convert import float_model
+from exporters.source import load_source
 from tests.factories import LABELS
 
 
@@ -44,3 +48,15 @@ def mlpackages(
     outputs = {precision: folder / f"{precision}.mlpackage" for precision in RECIPES}
     convert_all(keras_model, LABELS, outputs, description)
     return outputs
+
+
+@pytest.fixture(scope="module")
+def source(shared_bundle: Bundle) -> Source:
+    """What exporters read of the tiny bundle."""
+    return load_source(shared_bundle)
+
+
+@pytest.fixture(scope="module")
+def original(source: Source) -> onnx.ModelProto:
+    """The tiny model as float32 ONNX; do not change it."""
+    return float_model(source)

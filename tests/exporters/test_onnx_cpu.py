@@ -17,24 +17,12 @@ from bundle.errors import ExportError
 from bundle.store import Bundle
 from exporters.contract import Source
 from exporters.onnx.codes import Codes, pair_sums
-from exporters.onnx.convert import float_model
 from exporters.onnx.cpu import integer_form
 from exporters.onnx.cpu_lint import require_integers, violations
 from exporters.onnx.graph import Graph, dequantised
 from exporters.onnx.operators import operators
-from exporters.source import load_source
 from runtimes.onnxruntime import open_session, session_options
 from tests.factories import SIZE
-
-
-@pytest.fixture(scope="module")
-def source(shared_bundle: Bundle) -> Source:
-    return load_source(shared_bundle)
-
-
-@pytest.fixture(scope="module")
-def original(source: Source) -> onnx.ModelProto:
-    return float_model(source)
 
 
 @pytest.fixture(scope="module")

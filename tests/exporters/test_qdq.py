@@ -16,22 +16,10 @@ from bundle.store import Bundle
 from exporters.contract import Source
 from exporters.onnx.bias import correct_biases
 from exporters.onnx.calibrate import channel_means
-from exporters.onnx.convert import float_model
 from exporters.onnx.graph import Graph
 from exporters.onnx.lint import require_qdq, violations
 from exporters.onnx.operators import operators
 from exporters.onnx.qdq import float_weights, quantised
-from exporters.source import load_source
-
-
-@pytest.fixture(scope="module")
-def source(shared_bundle: Bundle) -> Source:
-    return load_source(shared_bundle)
-
-
-@pytest.fixture(scope="module")
-def original(source: Source) -> onnx.ModelProto:
-    return float_model(source)
 
 
 @pytest.fixture(scope="module")

@@ -57,9 +57,15 @@ def recall(bundle: Bundle, name: str = "Recall 1.0") -> RecallRuntime:
 
 def add_export(bundle: Bundle, target: str = "fake", precision: str = "fp32", content: bytes = b"weights") -> Export:
     """Record an artifact of any content below the bundle."""
+    return add_files(bundle, target, precision, ("model.bin",), content)
+
+
+def add_files(bundle: Bundle, target: str, precision: str, files: tuple[str, ...], content: bytes) -> Export:
+    """Record an artifact of several files, all of the same content; the first one's top folder is the artifact."""
     folder = bundle.export_folder(target, precision)
-    folder.mkdir(parents=True)
-    (folder / "model.bin").write_bytes(content)
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(content)
     manifest = bundle.manifest
     record = ExportRecord(
         target=target,
@@ -67,7 +73,7 @@ def add_export(bundle: Bundle, target: str = "fake", precision: str = "fp32", co
         bundle=SourceRef(name=manifest.name, version=manifest.version, model_sha256=bundle.model_sha256),
         preprocessing=manifest.preprocessing.id,
         labels=manifest.task.ids,
-        artifact="model.bin",
+        artifact=files[0].split("/")[0],
         artifact_bytes=len(content),
         artifact_sha256=sha256_bytes(content),
         size_ratio=1.0,

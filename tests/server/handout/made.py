@@ -14,10 +14,9 @@ from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 
 from bundle.errors import RequestError
-from bundle.export_record import ExportRecord, SourceRef
 from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
 from bundle.hashing import sha256_bytes
-from bundle.store import RECORD, Bundle, file_entries, write_manifest, write_record
+from bundle.store import Bundle, write_manifest
 from bundle.wire import ServedModel, ServedRuntime
 from server import problems
 from server.api import handout as addresses
@@ -28,7 +27,8 @@ from server.serving.models import Models
 from server.storage.activations import Activations
 from server.storage.database import Database
 from server.storage.rollouts import Rollouts
-from tests.factories import LABELS, SIZE, _manifest
+from tests.factories import SIZE, _manifest
+from tests.server.fakes import add_files
 
 WEIGHTS = b"weights, weights, weights; " * 4000
 
@@ -61,35 +61,8 @@ def make_release(
 
 def add_artifact(bundle: Bundle, target: str = "tflite", precision: str = "fp16", content: bytes = WEIGHTS) -> None:
     """Record an artifact; Core ML's is a folder."""
-    folder = bundle.export_folder(target, precision)
-    files = {"coreml": ("model.mlpackage/Manifest.json", "model.mlpackage/Data/weight.bin")}.get(
-        target, ("model.tflite",)
-    )
-    for file in files:
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_bytes(content)
-    record = ExportRecord(
-        target=target,
-        precision=precision,
-        bundle=SourceRef(name=bundle.manifest.name, version=bundle.manifest.version, model_sha256=bundle.model_sha256),
-        preprocessing="dermport-prep/1",
-        labels=LABELS,
-        artifact=files[0].split("/")[0],
-        artifact_bytes=len(content),
-        artifact_sha256=sha256_bytes(content),
-        size_ratio=1.0,
-        recipe={},
-        policy=precision,
-        inputs=(),
-        outputs=(),
-        operators=(),
-        tools={},
-        key="0" * 64,
-        seconds=0.0,
-        created="2026-01-01T00:00:00+00:00",
-        files=file_entries(folder, exclude=(RECORD,)),
-    )
-    write_record(folder, record)
+    folder = ("model.mlpackage/Manifest.json", "model.mlpackage/Data/weight.bin")
+    add_files(bundle, target, precision, folder if target == "coreml" else ("model.tflite",), content)
 
 
 @dataclass
