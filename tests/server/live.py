@@ -36,8 +36,8 @@ class Server:
         return tuple(sorted(children))
 
     def resident(self) -> int:
-        """Return the memory in bytes that its processes filled; what they have of files is shared with others."""
-        return sum(_anonymous(pid) for pid in self.pids())
+        """Return the resident memory of all its processes in bytes, as `ps` would add it up."""
+        return sum(_resident(pid) for pid in self.pids())
 
     def kill(self) -> None:
         """End it at once, as a power cut would; its workers end by themselves."""
@@ -68,8 +68,8 @@ def serving(folder: Path, state: Path, *options: str) -> Iterator[Server]:
             process.kill()
 
 
-def _anonymous(pid: int) -> int:
+def _resident(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Anonymous:"):
+        if line.startswith("Rss:"):
             return 1024 * int(line.split()[1])
     return 0
