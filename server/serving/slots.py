@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from bundle.errors import RequestError, UnavailableError
+from bundle.errors import DermportError, RequestError, UnavailableError
 
 _Worker = TypeVar("_Worker")
 
@@ -78,7 +78,7 @@ class Slots(Generic[_Worker]):
 
         Raises:
             RequestError: 503 "overloaded": the queue is full, or no worker became free in time.
-            UnavailableError: There is no worker at all.
+            UnavailableError: There was no worker at all in that time.
         """
         worker = self._wait_for_one(large)
         began = self._now()
@@ -100,8 +100,6 @@ class Slots(Generic[_Worker]):
     def _wait_for_one(self, large: bool) -> _Worker:
         mine: _Waiting[_Worker] = _Waiting(large)
         with self._lock:
-            if not self._workers:
-                raise UnavailableError("No worker is running.", remedy="One is being started; send the photo again.")
             self._waiting.append(mine)
             self._hand_over()
             if mine.worker is None and len(self._waiting) > self._queue:
@@ -111,8 +109,13 @@ class Slots(Generic[_Worker]):
         with self._lock:
             if mine.worker is None:
                 self._waiting.remove(mine)
-                raise overloaded(self._seconds_until_free())
+                raise self._no_turn()
         return mine.worker
+
+    def _no_turn(self) -> DermportError:
+        if self._workers:
+            return overloaded(self._seconds_until_free())
+        return UnavailableError("No worker is running.", remedy="One is being started; send the photo again.")
 
     def _seconds_until_free(self) -> float:
         return self._seconds_each * (len(self._waiting) + 1) / max(1, len(self._workers))

@@ -108,11 +108,15 @@ def test_a_removed_worker_does_not_come_back() -> None:
         assert other != taken
 
 
-def test_without_any_worker_nobody_waits() -> None:
-    began = time.monotonic()
-    with pytest.raises(UnavailableError), _slots().take():
+def test_without_any_worker_callers_wait_for_the_one_that_is_being_started() -> None:
+    with pytest.raises(UnavailableError), _slots(wait_seconds=0.02).take():
         pass
-    assert time.monotonic() - began < 1
+    slots = _slots()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(lambda: slots.take().__enter__())
+        _until(lambda: slots.counts()[0] == 1)
+        slots.add("new")
+        assert waiting.result(5) == "new"
 
 
 def test_nothing_is_lost_between_many_threads() -> None:
