@@ -161,15 +161,45 @@ class AgreementGroup(AgreementFigures):
     key: str
 
 
+class ChangeBin(Message):
+    """How many comparisons have a largest |Δp| of at least `low` and below `high`; the last bin includes 1."""
+
+    low: Fraction
+    high: Fraction
+    comparisons: int
+
+
 class ComparisonSummary(Message):
     """The answer to ``GET /v1/comparisons/summary``; of long groupings, the largest groups (of days, the latest)."""
 
     total: AgreementFigures
     change: Quantiles | None
+    changes: Annotated[
+        tuple[ChangeBin, ...], Field(description="half a decade each, from 1e-6; the first begins at 0")
+    ] = ()
     causes: dict[Cause, int]
     classes: Annotated[tuple[AgreementGroup, ...], Field(description="by the server's label")]
     devices: Annotated[tuple[AgreementGroup, ...], Field(description="by pseudonym")]
     device_models: tuple[AgreementGroup, ...]
     artifacts: Annotated[tuple[AgreementGroup, ...], Field(description="by sha256 of what the phones ran")]
     days: Annotated[tuple[AgreementGroup, ...], Field(description="by UTC date")]
+    notice: str = NOTICE
+
+
+class DriftState(Message):
+    """How the latest comparisons of a file that phones run stand against the policy."""
+
+    artifact_sha256: Sha256
+    agreement: Annotated[Share, Field(description="equal labels; photos that changed on the way are left out")]
+    asked: Annotated[Fraction, Field(description="least agreement that the policy asks of the file's precision")]
+    alarm: Annotated[str, Field(description="why the agreement is too low, for people; empty where it is not")]
+
+
+class DriftAnswer(Message):
+    """The answer to ``GET /v1/comparisons/drift``."""
+
+    policy: str
+    latest: Annotated[int, Field(description="how many of a file's latest comparisons are looked at")]
+    least: Annotated[int, Field(description="comparisons below which nothing is said")]
+    files: Annotated[tuple[DriftState, ...], Field(description="those compared last come first")]
     notice: str = NOTICE

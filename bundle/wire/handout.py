@@ -132,6 +132,20 @@ class ActivationAnswer(Message):
     remembered: Annotated[bool, Field(description="whether the server, started again, goes on with it")]
 
 
+class ActivationEntry(ModelKey):
+    """A model that was made live."""
+
+    activated: Annotated[str, Field(description="UTC, ISO 8601")]
+    who: Annotated[str, Field(description="id of the API key that asked for it, or what else made it live")]
+
+
+class ActivationsAnswer(Message):
+    """The answer to ``GET /v1/admin/models/activations``, newest first."""
+
+    activations: tuple[ActivationEntry, ...]
+    rollback: Annotated[ModelKey | None, Field(description="what a rollback makes live; null where nothing is known")]
+
+
 class KnownModels(Message):
     """Every model that the server knows after it has looked into its folders again."""
 

@@ -22,6 +22,7 @@ from bundle.wire import (
     ComparisonList,
     ComparisonRequest,
     ComparisonSummary,
+    DriftAnswer,
     Message,
     Pseudonym,
     Time,
@@ -144,6 +145,13 @@ def comparisons_csv(query: FilterQuery) -> Response:
 def summary(query: FilterQuery) -> Response:
     """Agreement with its interval, flips, changes and causes: in total, by class, device, artifact and day."""
     return json_response(services().comparisons.summary(query.filters()))
+
+
+@api.get("/v1/comparisons/drift", responses={200: DriftAnswer}, summary="Hold the latest comparisons against policy")
+@requires("admin")
+def drift() -> Response:
+    """The latest comparisons of each file that phones run; an alarm pauses the roll-outs of the file's version."""
+    return json_response(services().comparisons.drift())
 
 
 @api.get("/v1/comparisons/<id>", responses={200: ComparisonAnswer}, summary="Read a comparison")

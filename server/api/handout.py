@@ -12,6 +12,7 @@ from bundle.model import Sha256
 from bundle.signature import Envelope
 from bundle.wire import (
     ActivationAnswer,
+    ActivationsAnswer,
     KnownModels,
     LatestAnswer,
     Message,
@@ -128,6 +129,18 @@ def activate(body: ModelKey) -> Response:
 def rollback() -> Response:
     """Makes the model live that was live before this one."""
     return json_response(services().switch.rollback(_who()))
+
+
+@api.get(
+    "/v1/admin/models/activations",
+    tags=[_ADMINISTRATORS],
+    responses={200: ActivationsAnswer},
+    summary="List which models were made live",
+)
+@requires("admin")
+def activations() -> Response:
+    """The latest activations, newest first, and the model that a rollback makes live."""
+    return json_response(services().switch.history())
 
 
 @api.post("/v1/admin/models/rescan", tags=[_ADMINISTRATORS], responses={200: KnownModels}, summary="Look for models")

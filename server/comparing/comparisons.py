@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from bundle.wire import ComparisonAnswer, ComparisonSummary
+from bundle.wire import ComparisonAnswer, ComparisonSummary, DriftAnswer
 from server.comparing.artifacts import ArtifactRunner
 from server.comparing.case import Case, ModelSource, Sent
 from server.comparing.judge import Judgement, judge
 from server.comparing.photos import KeptPhotos
+from server.comparing.standing import standing
 from server.comparing.summary import summarise
 from server.storage.comparisons import BATCH, ComparisonStore, Filters, no_such_comparison
 from server.storage.database import unavailable
@@ -100,6 +101,10 @@ class Comparisons:
     def summary(self, filters: Filters) -> ComparisonSummary:
         """Return figures of the comparisons that `filters` name."""
         return summarise(self.store.database, filters)
+
+    def drift(self) -> DriftAnswer:
+        """Return how the files that phones run stand against the drift policy."""
+        return standing(self.store, self._runner)
 
     def delete(self, comparison_id: str) -> None:
         """Delete a comparison and its photo; RequestError 404 where there is none."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bundle.agreement import Quantiles, share_of
-from bundle.wire import AgreementFigures, AgreementGroup, ComparisonSummary
+from bundle.wire import AgreementFigures, AgreementGroup, ChangeBin, ComparisonSummary
 from server.storage.comparisons import ComparisonRow, Filters
 from server.storage.database import Database
 
 GROUPS = 100
 DAYS = 366
+CHANGE_EDGES = (0.0, *(10 ** (half / 2 - 6) for half in range(13)))
 _Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 _Conditions = Sequence[ColumnElement[bool]]
 
@@ -53,6 +55,7 @@ def summarise(database: Database, filters: Filters) -> ComparisonSummary:
         return ComparisonSummary(
             total=total,
             change=_quantiles(session, conditions, total),
+            changes=_changes(session, conditions),
             causes=_causes(session, conditions),
             classes=_groups(session, _ROW.label, conditions),
             devices=_groups(session, _ROW.device, conditions),
@@ -90,6 +93,13 @@ def _causes(session: Session, conditions: _Conditions) -> dict[str, int]:
     count = func.count(_ROW.id)
     query = select(_ROW.cause, count).where(*conditions).group_by(_ROW.cause).order_by(count.desc(), _ROW.cause)
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _changes(session: Session, conditions: _Conditions) -> tuple[ChangeBin, ...]:
+    reached = [_counted(_ROW.change >= low) for low in CHANGE_EDGES[:-1]]
+    counts = [*session.execute(select(*reached).where(*conditions)).one(), 0]
+    bins = zip(pairwise(CHANGE_EDGES), pairwise(counts), strict=True)
+    return tuple(ChangeBin(low=low, high=high, comparisons=here - above) for (low, high), (here, above) in bins)
 
 
 def _quantiles(session: Session, conditions: _Conditions, total: AgreementFigures) -> Quantiles | None:

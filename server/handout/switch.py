@@ -6,13 +6,14 @@ import logging
 import threading
 
 from bundle.errors import RequestError
-from bundle.wire import ActivationAnswer
+from bundle.wire import ActivationAnswer, ActivationEntry, ActivationsAnswer, ModelKey
 from server.serving.live import Live
 from server.serving.models import Key, Models
-from server.storage.activations import Activations
+from server.storage.activations import Activation, Activations
 from server.storage.rollouts import Rollouts
 
 _LOG = logging.getLogger("dermport.handout")
+HISTORY = 20
 START = "start"
 """Who made the first live model live."""
 
@@ -54,6 +55,19 @@ class Switch:
             live = self._models.activate(*earlier) if earlier else self._models.rollback()
             return self._remember(before, live, who)
 
+    def history(self) -> ActivationsAnswer:
+        """Return the latest :data:`HISTORY` activations, and where a rollback leads.
+
+        Raises:
+            RequestError: 503 "storage-unavailable".
+        """
+        earlier = self._before(_key(self._models.current))
+        entries = self._activations.latest(HISTORY)
+        return ActivationsAnswer(
+            activations=tuple(map(_entry, entries)),
+            rollback=ModelKey(name=earlier[0], version=earlier[1]) if earlier else None,
+        )
+
     def _before(self, live: Key) -> Key | None:
         try:
             last = self._activations.last()
@@ -81,6 +95,11 @@ class Switch:
             _LOG.error("%s %s is live, but a server that starts again will not know: %s", *live, error.message)
             return False
         return True
+
+
+def _entry(made: Activation) -> ActivationEntry:
+    activated = made.activated_at.isoformat(timespec="seconds")
+    return ActivationEntry(name=made.name, version=made.version, activated=activated, who=made.who)
 
 
 def _key(live: Live) -> Key:

@@ -68,6 +68,12 @@ class Activations:
             row = _newest(session)
             return _activation(row) if row else None
 
+    def latest(self, count: int) -> tuple[Activation, ...]:
+        """Return the newest `count` entries, newest first."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(ActivationRow).order_by(ActivationRow.id.desc()).limit(count))
+            return tuple(map(_activation, rows))
+
     def previous(self) -> Activation | None:
         """Return the newest entry of another model than the last one's, which is what a rollback leads to."""
         with self._database.reading() as session:

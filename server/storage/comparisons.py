@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Index, String, Text, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Double, Index, String, Text, and_, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -187,6 +187,13 @@ class ComparisonStore:
         )
         with self.database.reading() as session:
             return tuple(session.scalars(query.order_by(*_NEWEST_FIRST).limit(count)))
+
+    def latest_artifacts(self, count: int) -> tuple[str, ...]:
+        """Return the sha256 of the `count` artifacts that were compared last, the latest first."""
+        artifact = ComparisonRow.artifact_sha256
+        query = select(artifact).group_by(artifact).order_by(func.max(ComparisonRow.created).desc(), artifact)
+        with self.database.reading() as session:
+            return tuple(session.scalars(query.limit(count)))
 
     def ids_before(self, time: datetime) -> tuple[str, ...]:
         """Return the ids of up to :data:`BATCH` comparisons that are older than `time`."""

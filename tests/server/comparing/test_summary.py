@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,19 @@ def test_groups(database: Database, stored: list[ComparisonAnswer]) -> None:
     assert [group.key for group in summary.days] == sorted(group.key for group in summary.days)
     counts = [group.comparisons for group in summary.devices]
     assert counts == sorted(counts, reverse=True)
+
+
+def test_changes_are_counted_by_half_decades(database: Database) -> None:
+    store = ComparisonStore(database)
+    for phone in (0.5, 0.5 + 2e-6, 0.5 + 2e-6, 0.52, 0.9):
+        store.add(comparison(phone=phone, server=0.5), "f", None)
+    store.add(comparison(phone=1.0, server=0.0), "f", None)
+    bins = {f"{one.low:.3g}": one.comparisons for one in summarise(database, Filters()).changes if one.comparisons}
+    assert bins == {"0": 1, "1e-06": 2, "0.01": 1, "0.316": 2}
+    edges = summarise(database, Filters(device="nobody")).changes
+    assert (edges[0].low, edges[1].low, edges[-1].high) == (0, pytest.approx(1e-6), 1)
+    assert {one.comparisons for one in edges} == {0}
+    assert all(before.high == after.low for before, after in pairwise(edges))
 
 
 def test_filters_hold_for_every_figure(database: Database, stored: list[ComparisonAnswer]) -> None:

@@ -35,6 +35,20 @@ def test_rollback_leads_back_also_after_a_restart_and_forth_again(site: Site) ->
     assert [entry.who for entry in [site.activations.last()] if entry] == ["nobody"]
 
 
+def test_history_says_where_a_rollback_leads(site: Site) -> None:
+    assert site.client.get("/v1/admin/models/activations").json == {"activations": [], "rollback": None}
+    _post(site, "activate", name="ham7", version="1.1.0")
+    site.start()
+    told = site.client.get("/v1/admin/models/activations").json
+    assert [(entry["version"], entry["who"]) for entry in told["activations"]] == [
+        ("1.1.0", "nobody"),
+        ("1.0.0", "start"),
+    ]
+    assert told["activations"][0]["activated"].endswith("+00:00")
+    assert told["rollback"] == {"name": "ham7", "version": "1.0.0"}
+    assert _post(site, "rollback")["version"] == told["rollback"]["version"]
+
+
 def test_rollback_without_a_history(site: Site) -> None:
     answer = _post(site, "rollback")
     assert (answer["status"], answer["code"]) == (409, "no-earlier-model")
