@@ -6,11 +6,12 @@ READY := $(VENV)/.ready
 export PYTHONUNBUFFERED := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check format lock web clean
 help:
 	@echo "make demo    train, export, prove, package, serve and compare on drawn photos -> artifacts/demo/report.html"
 	@echo "             (on real ones: make demo DATA=dir WEIGHTS=file)"
 	@echo "make test    the whole suite        make check   ruff, mypy, docs in step with the code"
+	@echo "make web     build the phone's web app for dermport serve (needs Node)"
 	@echo "make format  ruff's formatter       make lock    resolve constraints.txt again"
 
 # Installed again only when what is to be installed has changed.
@@ -45,5 +46,8 @@ lock:
 		--no-emit-index-url --no-header --no-annotate \
 		--output-file exporters/packages/templates/jetson/requirements.txt pyproject.toml
 
+web:
+	cd mobile_stub/web && npm ci --no-audit --no-fund && node build.mjs
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info artifacts/demo
+	rm -rf $(VENV) build dist mobile_stub/web/dist mobile_stub/web/node_modules *.egg-info artifacts/demo

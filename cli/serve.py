@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ProcessModel = Literal["auto", "workers", "batcher"]
 LogFormat = Literal["text", "json"]
+_BUILT_WEB = Path(__file__).parents[1] / "mobile_stub" / "web" / "dist"
 
 
 def serve(
@@ -65,6 +66,9 @@ def serve(
         list[str] | None,
         typer.Option("--trusted-proxy", help="Address of a proxy whose X-Forwarded headers are believed; repeatable."),
     ] = None,
+    web: Annotated[
+        Path | None, typer.Option("--web", help="Folder of the built web app. Default: what `make web` has built.")
+    ] = None,
     log_format: Annotated[LogFormat, typer.Option("--log-format", help="One line per request, as text or JSON.")] = (
         "text"
     ),
@@ -81,6 +85,7 @@ def serve(
         access=AccessConfig(
             _ask_for_keys(keys, is_loopback(host) and not proxies), rate, tuple(origins or ()), tuple(proxies or ())
         ),
+        web=_web_app(web),
     )
     _run(config, host, port, log_format, json)
 
@@ -94,6 +99,19 @@ def _ask_for_keys(wanted: bool | None, private: bool) -> bool:
             remedy="Leave --no-keys out, and make a key for each phone: dermport keys create.",
         )
     return not private if wanted is None else wanted
+
+
+def _web_app(wanted: Path | None) -> Path | None:
+    """Return the folder of the built web app, or None, and say how to build it."""
+    from bundle.errors import UsageError
+
+    folder = wanted or _BUILT_WEB
+    if (folder / "index.html").is_file():
+        return folder
+    if wanted:
+        raise UsageError(f"{wanted} holds no built web app (no index.html).", remedy="Build it with: make web")
+    say("The web app is not built, so /app/ and /dashboard/ are missing: make web")
+    return None
 
 
 def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json: bool) -> None:
@@ -168,6 +186,8 @@ def _announce(url: str, services: Services, json: bool) -> None:
     if live.proof.complaint:
         say(f"[red]Not ready:[/red] {escape(live.proof.complaint)}")
     say(f"[bold]{url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
+    if services.config.web:
+        say(f"The web app: [bold]{url}/app/[/bold]")
     if json:
         document = {
             "url": url,

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from flask_openapi3 import Info, OpenAPI
 
 from bundle.notice import NOTICE
-from server import problems, request_ids
+from server import problems, request_ids, web
 from server.api import comparisons, document, handout, keys, models, operations, predict
 from server.assembly import open_services
 from server.config import ServerConfig
@@ -55,4 +55,5 @@ def app_of(services: Services) -> OpenAPI:
     for subject in (predict, comparisons, models, handout, keys, operations):
         app.register_api(subject.api)
     app.register_blueprint(document.api)
+    web.register(app, services.config.web, services.config.storage.state)
     return app

@@ -83,12 +83,14 @@ class ServerConfig:
         storage: What is remembered, and where.
         serving: How photos are answered.
         access: Who may ask.
+        web: The built web app; None where there is none.
     """
 
     bundles: tuple[Path, ...]
     storage: StorageConfig
     serving: ServingConfig = field(default_factory=ServingConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
+    web: Path | None = None
 
 
 def default_state() -> Path:

@@ -1,0 +1,158 @@
+"""The web app and the dashboard: the files of one built folder, below ``/app/`` and ``/dashboard/``."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from flask import Blueprint, Flask, Response, redirect, request
+from pydantic import TypeAdapter, ValidationError
+from werkzeug.wrappers import Response as AnyResponse
+
+from bundle.errors import RequestError
+from bundle.hashing import sha256_stream
+from bundle.wire import ReleaseFile
+from bundle.wire.handout import SafePath
+from server.handout.checked import CheckedFiles, Look, look_of
+from server.handout.compressed import Compressed
+from server.handout.delivery import Delivery
+from server.security.access import open_to_all
+from server.security.headers import PAGE_POLICY
+from server.security.limits import unlimited
+
+TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".mjs": "text/javascript",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+}
+"""What is handed out, and as what; a file with another ending is not."""
+_ENTRY = "index.html"
+_DASHBOARD = "dashboard/"
+# The page with the camera, and no other.
+_CAMERA = "camera=(self), microphone=(), geolocation=(), payment=(), usb=()"
+_SAFE: TypeAdapter[str] = TypeAdapter(SafePath)
+
+
+def register(app: Flask, folder: Path | None, state: Path) -> None:
+    """Answer ``/``, ``/app/...`` and ``/dashboard/...`` with the files of `folder`.
+
+    Args:
+        app: The app.
+        folder: What ``make web`` wrote; None where it was not built, which the addresses then say.
+        state: The server's state folder, for the gzip variants of files.
+    """
+    site = _Site(folder, Delivery(CheckedFiles(), Compressed(state / "compressed-web")))
+    pages = Blueprint("web", __name__)
+    # Every form of an address is a rule of its own: Werkzeug would redirect to whatever host a request names.
+    for address, view in (("/", site.front), ("/app", site.front), ("/dashboard", site.front_of_dashboard)):
+        pages.add_url_rule(address, view_func=view)
+    for room, files in (("app", site.app), ("dashboard", site.dashboard)):
+        pages.add_url_rule(f"/{room}/", view_func=files)
+        pages.add_url_rule(f"/{room}/<path:path>", view_func=files)
+    app.register_blueprint(pages)
+
+
+class _Known(NamedTuple):
+    look: Look
+    listed: ReleaseFile
+
+
+class _Site:
+    """The views."""
+
+    def __init__(self, folder: Path | None, delivery: Delivery) -> None:
+        self._folder = folder.resolve() if folder else None
+        self._delivery = delivery
+        self._known: dict[Path, _Known] = {}
+        self._lock = threading.Lock()
+
+    @open_to_all
+    @unlimited
+    def front(self) -> AnyResponse:
+        """Lead to the app."""
+        return redirect("/app/")
+
+    @open_to_all
+    @unlimited
+    def front_of_dashboard(self) -> AnyResponse:
+        """Lead to the dashboard."""
+        return redirect("/dashboard/")
+
+    @open_to_all
+    @unlimited
+    def app(self, path: str = _ENTRY) -> Response:
+        """Answer with a file of the app."""
+        response = self._file(path)
+        if path == _ENTRY:
+            response.headers["Permissions-Policy"] = _CAMERA
+        return response
+
+    @open_to_all
+    @unlimited
+    def dashboard(self, path: str = _ENTRY) -> Response:
+        """Answer with a file of the dashboard."""
+        return self._file(_DASHBOARD + path)
+
+    def _file(self, path: str) -> Response:
+        """Return a file; an address that names its sha256 (``?sha256=``) may be kept forever, any other is asked anew.
+
+        Raises:
+            RequestError: 404: the app is not built, or has no such file; 410: the file is another one by now.
+        """
+        place = self._place(path)
+        listed = self._listed(place, path)
+        wanted = request.args.get("sha256")
+        if wanted not in (None, listed.sha256):
+            raise RequestError(
+                "The file was replaced by another since the list of files was fetched.",
+                code="file-replaced",
+                status=410,
+                remedy="Load the page again.",
+            )
+        response = self._delivery.response(request, place, listed, forever=wanted is not None)
+        response.headers["Content-Security-Policy"] = PAGE_POLICY  # workers have the policy that they came with
+        return response
+
+    def _place(self, path: str) -> Path:
+        if self._folder is None:
+            raise RequestError(
+                "The web app was not built on this machine.",
+                code="web-not-built",
+                status=404,
+                remedy="Build it (`make web`) and start the server again, or name its folder: dermport serve --web.",
+            )
+        try:
+            place = (self._folder / _SAFE.validate_python(path)).resolve()
+            found = place.is_relative_to(self._folder) and place.is_file()
+        except (ValidationError, OSError) as error:  # OSError: a name that is too long
+            raise _no_such_file() from error
+        if not found or place.suffix not in TYPES or "/." in f"/{path}":
+            raise _no_such_file()
+        return place
+
+    def _listed(self, place: Path, path: str) -> ReleaseFile:
+        """Return what the file is now; its sha256 is taken again whenever it looks changed."""
+        with place.open("rb") as file:
+            look = look_of(file.fileno())
+            with self._lock:
+                known = self._known.get(place)
+            if known is None or known.look != look:
+                listed = ReleaseFile(
+                    path=path, bytes=look.size, sha256=sha256_stream(file), media_type=TYPES[place.suffix]
+                )
+                known = _Known(look, listed)
+                with self._lock:
+                    self._known[place] = known
+        return known.listed
+
+
+def _no_such_file() -> RequestError:
+    return RequestError("The web app has no such file.", code="no-such-file", status=404)
