@@ -55,5 +55,5 @@ def app_of(services: Services) -> OpenAPI:
     for subject in (predict, comparisons, models, handout, keys, operations):
         app.register_api(subject.api)
     app.register_blueprint(document.api)
-    web.register(app, services.config.web, services.config.storage.state)
+    web.register(app, services.config.web)
     return app

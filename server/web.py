@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
-from typing import NamedTuple
 
-from flask import Blueprint, Flask, Response, redirect, request
+from flask import Blueprint, Flask, Request, Response, redirect, request
 from pydantic import TypeAdapter, ValidationError
 from werkzeug.wrappers import Response as AnyResponse
+from werkzeug.wsgi import FileWrapper
 
 from bundle.errors import RequestError
 from bundle.hashing import sha256_stream
-from bundle.wire import ReleaseFile
 from bundle.wire.handout import SafePath
-from server.handout.checked import CheckedFiles, Look, look_of
-from server.handout.compressed import Compressed
-from server.handout.delivery import Delivery
+from server.handout.checked import Look, look_of
+from server.handout.delivery import ASK_AGAIN
 from server.security.access import open_to_all
 from server.security.headers import PAGE_POLICY
 from server.security.limits import unlimited
@@ -34,6 +33,8 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 """What is handed out, and as what; a file with another ending is not."""
+# The build lays packed variants beside a file.
+_PACKED = (("br", ".br"), ("gzip", ".gz"))
 _ENTRY = "index.html"
 _DASHBOARD = "dashboard/"
 # The page with the camera, and no other.
@@ -41,15 +42,14 @@ _CAMERA = "camera=(self), microphone=(), geolocation=(), payment=(), usb=()"
 _SAFE: TypeAdapter[str] = TypeAdapter(SafePath)
 
 
-def register(app: Flask, folder: Path | None, state: Path) -> None:
+def register(app: Flask, folder: Path | None) -> None:
     """Answer ``/``, ``/app/...`` and ``/dashboard/...`` with the files of `folder`.
 
     Args:
         app: The app.
         folder: What ``make web`` wrote; None where it was not built, which the addresses then say.
-        state: The server's state folder, for the gzip variants of files.
     """
-    site = _Site(folder, Delivery(CheckedFiles(), Compressed(state / "compressed-web")))
+    site = _Site(folder)
     pages = Blueprint("web", __name__)
     # Every form of an address is a rule of its own: Werkzeug would redirect to whatever host a request names.
     for address, view in (("/", site.front), ("/app", site.front), ("/dashboard", site.front_of_dashboard)):
@@ -60,18 +60,12 @@ def register(app: Flask, folder: Path | None, state: Path) -> None:
     app.register_blueprint(pages)
 
 
-class _Known(NamedTuple):
-    look: Look
-    listed: ReleaseFile
-
-
 class _Site:
     """The views."""
 
-    def __init__(self, folder: Path | None, delivery: Delivery) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self._folder = folder.resolve() if folder else None
-        self._delivery = delivery
-        self._known: dict[Path, _Known] = {}
+        self._known: dict[Path, tuple[Look, str]] = {}
         self._lock = threading.Lock()
 
     @open_to_all
@@ -102,22 +96,14 @@ class _Site:
         return self._file(_DASHBOARD + path)
 
     def _file(self, path: str) -> Response:
-        """Return a file; an address that names its sha256 (``?sha256=``) may be kept forever, any other is asked anew.
+        """Return a file, which a browser asks for anew each time, and mostly has already.
 
         Raises:
-            RequestError: 404: the app is not built, or has no such file; 410: the file is another one by now.
+            RequestError: 404: the app is not built, or has no such file.
         """
         place = self._place(path)
-        listed = self._listed(place, path)
-        wanted = request.args.get("sha256")
-        if wanted not in (None, listed.sha256):
-            raise RequestError(
-                "The file was replaced by another since the list of files was fetched.",
-                code="file-replaced",
-                status=410,
-                remedy="Load the page again.",
-            )
-        response = self._delivery.response(request, place, listed, forever=wanted is not None)
+        response = _answer(request, place, self._sha256(place))
+        response.headers["Cache-Control"] = ASK_AGAIN
         response.headers["Content-Security-Policy"] = PAGE_POLICY  # workers have the policy that they came with
         return response
 
@@ -138,20 +124,38 @@ class _Site:
             raise _no_such_file()
         return place
 
-    def _listed(self, place: Path, path: str) -> ReleaseFile:
-        """Return what the file is now; its sha256 is taken again whenever it looks changed."""
+    def _sha256(self, place: Path) -> str:
+        """Return a file's sha256, which is taken again whenever the file looks changed."""
         with place.open("rb") as file:
             look = look_of(file.fileno())
             with self._lock:
                 known = self._known.get(place)
-            if known is None or known.look != look:
-                listed = ReleaseFile(
-                    path=path, bytes=look.size, sha256=sha256_stream(file), media_type=TYPES[place.suffix]
-                )
-                known = _Known(look, listed)
+            if known is None or known[0] != look:
+                known = look, sha256_stream(file)
                 with self._lock:
                     self._known[place] = known
-        return known.listed
+        return known[1]
+
+
+def _answer(request: Request, place: Path, sha256: str) -> Response:
+    encoding, variant = _variant(request, place)
+    file = variant.open("rb")
+    response = Response(FileWrapper(file), mimetype=TYPES[place.suffix], direct_passthrough=True)
+    response.content_length = os.fstat(file.fileno()).st_size
+    response.set_etag(f"{sha256}-{encoding}" if encoding else sha256)
+    response.headers["Vary"] = "Accept-Encoding"
+    if encoding:
+        response.headers["Content-Encoding"] = encoding
+    response.make_conditional(request)
+    return response
+
+
+def _variant(request: Request, place: Path) -> tuple[str, Path]:
+    for encoding, ending in _PACKED:
+        packed = place.with_name(place.name + ending)
+        if request.accept_encodings[encoding] > 0 and packed.is_file():
+            return encoding, packed
+    return "", place
 
 
 def _no_such_file() -> RequestError:

@@ -11,7 +11,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from bundle.hashing import sha256_bytes
 from bundle.store import Bundle
 from server.config import AccessConfig
 from server.security.headers import PAGE_POLICY
@@ -91,20 +90,18 @@ def test_a_file_is_asked_for_anew_and_costs_nothing_while_it_is_the_same(client:
     assert (other.status_code, other.data) == (200, b"export const two = 2;")
 
 
-def test_an_address_that_names_the_content_is_kept_forever(client: FlaskClient, folder: Path) -> None:
-    address = f"/app/app/main.js?sha256={sha256_bytes(FILES['app/main.js'])}"
-    assert client.get(address).headers["Cache-Control"] == "private, max-age=31536000, immutable"
-    (folder / "app" / "main.js").write_bytes(b"export const two = 2;")
-    replaced = client.get(address)
-    assert (replaced.status_code, replaced.json["code"]) == (410, "file-replaced")
-    assert replaced.headers["Cache-Control"] == "no-store"
-
-
-def test_text_travels_packed(client: FlaskClient) -> None:
-    response = client.get("/app/app/main.js", headers={"Accept-Encoding": "gzip"})
-    assert response.headers["Content-Encoding"] == "gzip"
-    assert len(response.data) < len(FILES["app/main.js"]) / 10
-    assert gzip.decompress(response.data) == FILES["app/main.js"]
+@pytest.mark.parametrize(("asked", "got"), [("gzip", "gzip"), ("gzip, deflate, br", "br"), ("br;q=0", None)])
+def test_what_was_packed_travels_packed(client: FlaskClient, folder: Path, asked: str, got: str | None) -> None:
+    (folder / "app" / "main.js.gz").write_bytes(gzip.compress(FILES["app/main.js"]))
+    (folder / "app" / "main.js.br").write_bytes(b"as if packed")
+    response = client.get("/app/app/main.js", headers={"Accept-Encoding": asked})
+    assert response.headers.get("Content-Encoding") == got
+    assert (response.mimetype, response.headers["Vary"]) == ("text/javascript", "Accept-Encoding")
+    contents = {"gzip": gzip.compress(FILES["app/main.js"]), "br": b"as if packed", None: FILES["app/main.js"]}
+    assert response.data[10:] == contents[got][10:]  # a gzip file begins with the time
+    tags = {client.get("/app/app/main.js", headers={"Accept-Encoding": way}).headers["ETag"] for way in ("br", "gzip")}
+    assert len(tags) == 2
+    assert client.get("/app/app/main.js.gz").status_code == 404
 
 
 @pytest.mark.parametrize(
