@@ -6,35 +6,91 @@
  * input_sha256 of the photos in golden/ and vectors/ once per browser that you support.
  */
 
-const PNG_COLOUR = new Set(['eXIf', 'iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP']);
+const MAX_BYTES = 32 * 1024 * 1024;
+const MAX_PIXELS = 64_000_000;
+const MAX_SIDE = 30_000;
+const PNG_MAGIC = '\x89PNG\r\n\x1a\n';
+const PNG_COLOUR = new Set(['eXIf', 'iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP', 'mDCV', 'cLLI', 'sBIT']);
+const REMEDY = 'Send a plain JPEG (iPhone: Settings > Camera > Formats > Most Compatible) or an opaque 8-bit PNG.';
+const AGAIN = 'Take or choose the photo again, unedited.';
 
-/** @returns {Promise<{data: Uint8ClampedArray, width: number, height: number, orientation: number}>} RGBA */
-export async function decode(bytes) {
-  const {stripped, orientation} = strip(bytes);
-  const options = {imageOrientation: 'none', colorSpaceConversion: 'none', premultiplyAlpha: 'none'};
-  const bitmap = await createImageBitmap(new Blob([stripped]), options);
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext('2d', {willReadFrequently: true});
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  const {data, width, height} = context.getImageData(0, 0, canvas.width, canvas.height);
-  return {data, width, height, orientation};
+/** A photo that dermport-prep/1 refuses; the codes are the server's. */
+export class PhotoError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {string} remedy
+   */
+  constructor(code, message, remedy) {
+    super(message);
+    this.code = code;
+    this.remedy = remedy;
+  }
 }
 
 /**
- * Takes EXIF and colour profiles out of a JPEG or PNG.
+ * @typedef {object} Decoded
+ * @property {number} width as stored, pixels
+ * @property {number} height
+ * @property {number} orientation EXIF tag 274, 1 to 8
+ * @property {string} kind what the decoder had to do: "png", or "jpeg-" with the colours and, if so, "-progressive"
+ * @property {(left: number, top: number, width: number, height: number) => Uint8ClampedArray} read RGBA of a box
+ * @property {() => void} close frees the picture's memory
+ *
+ * @param {Uint8Array} bytes the file
+ * @returns {Promise<Decoded>}
+ * @throws {PhotoError}
+ */
+export async function decode(bytes) {
+  const {stripped, orientation, kind} = strip(bytes);
+  const bitmap = await picture(stripped);
+  const canvas = new OffscreenCanvas(1, 1);
+  let context = null;
+  const read = (left, top, width, height) => {
+    if (canvas.width !== width || canvas.height < height || !context) {
+      Object.assign(canvas, {width, height});
+      context = canvas.getContext('2d', {willReadFrequently: true}); // by the CPU: a GPU may round
+    }
+    context.globalCompositeOperation = 'copy';
+    context.imageSmoothingEnabled = false;
+    context.drawImage(bitmap, left, top, width, height, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height).data;
+  };
+  return {width: bitmap.width, height: bitmap.height, orientation, kind, read, close: () => bitmap.close()};
+}
+
+async function picture(stripped) {
+  const options = {imageOrientation: 'none', colorSpaceConversion: 'none', premultiplyAlpha: 'none'};
+  try {
+    return await createImageBitmap(new Blob([stripped]), options);
+  } catch {
+    throw new PhotoError('undecodable', 'The photo is damaged, or this browser cannot decode it.', AGAIN);
+  }
+}
+
+/**
+ * Checks a JPEG or PNG, and takes EXIF and colour profiles out of it.
  * @param {Uint8Array} bytes
- * @returns {{stripped: Uint8Array, orientation: number}}
+ * @returns {{stripped: Uint8Array, orientation: number, width: number, height: number, kind: string}}
+ * @throws {PhotoError}
  */
 export function strip(bytes) {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return stripJpeg(bytes);
-  if (ascii(bytes, 1, 4) === 'PNG') return stripPng(bytes);
-  throw new Error('The photo is neither JPEG nor PNG.');
+  if (!bytes.length) throw new PhotoError('empty', 'The photo is empty (0 bytes).', AGAIN);
+  if (bytes.length > MAX_BYTES) {
+    throw new PhotoError('too-many-bytes', `The photo has ${bytes.length} bytes; at most ${MAX_BYTES} are accepted.`, '');
+  }
+  try {
+    if (ascii(bytes, 0, 3) === '\xff\xd8\xff') return stripJpeg(bytes);
+    if (ascii(bytes, 0, 8) === PNG_MAGIC) return stripPng(bytes);
+  } catch (error) {
+    throw error instanceof RangeError ? damaged() : error; // a length that leads beyond the end
+  }
+  throw new PhotoError('unsupported-type', 'The file is neither JPEG nor PNG.', REMEDY);
 }
 
 function stripJpeg(bytes) {
   const kept = [bytes.subarray(0, 2)];
-  let orientation = 0;
+  const found = {orientation: 0, adobe: null, frame: null};
   let at = 2;
   while (bytes[at] === 0xff && bytes[at + 1] !== 0xda) { // up to the start of scan
     const marker = bytes[at + 1];
@@ -43,30 +99,93 @@ function stripJpeg(bytes) {
       continue;
     }
     const end = at + 2 + view(bytes).getUint16(at + 2);
-    if (end > bytes.length) throw new Error('The JPEG is truncated.');
-    const body = bytes.subarray(at + 4, end);
-    if (marker === 0xe1 && ascii(body, 0, 6) === 'Exif\0\0') {
-      orientation ||= exifOrientation(body.subarray(6));
-    }
+    if (end > bytes.length) throw damaged();
+    note(found, marker, bytes.subarray(at + 4, end));
     if (marker !== 0xe1 && marker !== 0xe2) kept.push(bytes.subarray(at, end)); // APP1: EXIF, XMP; APP2: ICC
     at = end;
   }
-  return {stripped: join([...kept, bytes.subarray(at)]), orientation: orientation || 1};
+  if (!found.frame || bytes[at] !== 0xff || !isComplete(bytes, at)) throw damaged();
+  const stripped = join([...kept, bytes.subarray(at)]);
+  return {stripped, orientation: found.orientation || 1, ...found.frame, kind: jpegKind(found)};
+}
+
+/** Notes what a segment before the first scan says of orientation and colours. */
+function note(found, marker, body) {
+  if (marker === 0xe1 && ascii(body, 0, 6) === 'Exif\0\0') found.orientation ||= exifOrientation(body.subarray(6));
+  if (marker === 0xee && ascii(body, 0, 5) === 'Adobe') found.adobe = body[11];
+  if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) found.frame = frame(marker, body);
+}
+
+/** The JPEG's start of frame: size, and how many samples of each component there are. */
+function frame(marker, body) {
+  if (marker > 0xc2 || body[0] !== 8) {
+    throw new PhotoError('unsupported-form', 'The JPEG is lossless, arithmetically coded or not of 8 bits.', REMEDY);
+  }
+  const [height, width] = [view(body).getUint16(1), view(body).getUint16(3)];
+  checkPixels(width, height);
+  const components = Array.from({length: body[5]}, (_, index) => ({id: body[6 + index * 3], factors: body[7 + index * 3]}));
+  return {width, height, components, progressive: marker === 0xc2};
+}
+
+/** Names the way of a JPEG's decoding: browsers that agree on one may differ on another. */
+function jpegKind({frame: {components, progressive}, adobe}) {
+  const ids = String.fromCharCode(...components.map(({id}) => id));
+  const factors = components.map((component) => component.factors.toString(16));
+  const colours = {1: 'grey', 3: adobe === 0 || (adobe === null && ids === 'RGB') ? 'rgb' : 'ycc', 4: cmykKind(adobe)};
+  const sampling = components.length === 1 || new Set(factors).size === 1 ? [] : [factors.join('-')];
+  return ['jpeg', colours[components.length] ?? 'other', ...sampling, ...(progressive ? ['progressive'] : [])].join('-');
+}
+
+function cmykKind(adobe) {
+  if (adobe === null) return 'cmyk-plain'; // no Adobe marker: whether it is inverted is anybody's guess
+  return adobe === 2 ? 'ycck' : 'cmyk';
+}
+
+/** Whether a JPEG has its end marker after the last scan; decoders fill what is missing each in its own way. */
+function isComplete(bytes, start) {
+  for (let at = bytes.indexOf(0xff, start); at >= 0 && at + 1 < bytes.length; at = bytes.indexOf(0xff, at)) {
+    const marker = bytes[at + 1];
+    if (marker === 0xd9) return true;
+    if (marker === 0xff) at++;
+    else if (marker === 0 || (marker >= 0xd0 && marker <= 0xd7)) at += 2; // a stuffed byte, a restart
+    else at += 2 + view(bytes).getUint16(at + 2);
+  }
+  return false;
 }
 
 function stripPng(bytes) {
-  if (bytes[24] > 8 || bytes[25] & 4) throw new Error('The PNG has 16 bits a channel or transparency.');
+  const [width, height] = [view(bytes).getUint32(16), view(bytes).getUint32(20)];
+  if (bytes[24] > 8 || bytes[25] & 4) throw unsupported('16 bits a channel or transparency');
+  checkPixels(width, height);
   const kept = [bytes.subarray(0, 8)];
   let orientation = 1;
-  for (let at = 8; at + 12 <= bytes.length;) {
+  let type = '';
+  for (let at = 8; at + 12 <= bytes.length && type !== 'IEND';) {
     const end = at + 12 + view(bytes).getUint32(at);
-    const type = ascii(bytes, at + 4, at + 8);
-    if (type === 'tRNS' || type === 'acTL') throw new Error('The PNG has transparency or is animated.');
+    if (end > bytes.length) throw damaged();
+    type = ascii(bytes, at + 4, at + 8);
+    if (type === 'tRNS' || type === 'acTL') throw unsupported('transparency or several frames');
     if (type === 'eXIf') orientation = exifOrientation(bytes.subarray(at + 8, end - 4));
     if (!PNG_COLOUR.has(type)) kept.push(bytes.subarray(at, end));
     at = end;
   }
-  return {stripped: join(kept), orientation};
+  if (type !== 'IEND') throw damaged();
+  return {stripped: join(kept), orientation, width, height, kind: 'png'};
+}
+
+function checkPixels(width, height) {
+  if (!width || !height) throw damaged();
+  if (width * height <= MAX_PIXELS && Math.max(width, height) <= MAX_SIDE) return;
+  const bounds = `at most ${MAX_PIXELS} pixels and ${MAX_SIDE} a side are accepted`;
+  throw new PhotoError('too-many-pixels', `The photo is ${width} x ${height}; ${bounds}.`, 'Take a smaller photo.');
+}
+
+function damaged() {
+  return new PhotoError('undecodable', 'The photo is damaged or incomplete.', AGAIN);
+}
+
+function unsupported(what) {
+  return new PhotoError('unsupported-form', `The PNG has ${what}.`, REMEDY);
 }
 
 /** Tag 274 of a TIFF block's first directory, or 1 where it is absent, damaged or not 1 to 8. */
