@@ -1,0 +1,137 @@
+import {getWebGpuDevice, loadAndCompile, loadLiteRt, supportsFeature, Tensor} from '@litertjs/core';
+import {EngineError} from './errors.js';
+import {selfTest} from './selftest.js';
+
+const LITERT = new URL('../vendor/litert/', import.meta.url).href;
+const VERSIONS = new URL('../vendor/versions.json', import.meta.url);
+const POLICY = new URL('policy.json', import.meta.url);
+
+/** Runs .tflite files with LiteRT.js: on the GPU where that is there and proves itself, else by wasm. */
+export class Runner {
+  #litert;
+  #policy;
+  #model = null;
+
+  /** Use {@link Runner.open}. */
+  constructor(litert, policy) {
+    this.#litert = litert;
+    this.#policy = policy;
+  }
+
+  /**
+   * Loads LiteRT.js: the wasm build that this browser can run.
+   * @returns {Promise<Runner>}
+   * @throws {EngineError} "runtime-not-loaded"
+   */
+  static async open() {
+    try {
+      const [versions, policy, isModern] = await Promise.all([json(VERSIONS), json(POLICY), supportsFeature('relaxedSimd')]);
+      await loadLiteRt(LITERT);
+      const litert = {name: 'LiteRT.js', version: versions['@litertjs/core'], build: isModern ? 'default' : 'compat'};
+      return new Runner(litert, policy);
+    } catch (error) {
+      throw EngineError.from(error, 'runtime-not-loaded', 'Load the page again; the app on the server may be incomplete.');
+    }
+  }
+
+  /**
+   * Loads a release and proves it; the one before answers until then, and goes on where this one fails.
+   * @param {import('./release.js').Release} release
+   * @param {{webgpu?: boolean}} options
+   * @param {(done: number, of: number) => void} progress of the self-test
+   * @returns {Promise<{runtime: import('./client.js').Runtime, selfTest: import('./client.js').SelfTest}>}
+   */
+  async load(release, {webgpu = true}, progress) {
+    const reasons = [];
+    if (webgpu) {
+      try {
+        return await this.#use(release, 'webgpu', '', progress);
+      } catch (error) {
+        reasons.push(`WebGPU is not used: ${error.message}`);
+      }
+    }
+    return this.#use(release, 'wasm', reasons.join(' '), progress);
+  }
+
+  async #use(release, accelerator, why, progress) {
+    const model = await Model.compile(release, accelerator);
+    try {
+      const tested = await selfTest(release, (tensor) => model.run(tensor), this.#policy, progress);
+      this.#model?.close();
+      this.#model = model;
+      return {runtime: {...this.#litert, accelerator, why}, selfTest: tested};
+    } catch (error) {
+      model.close();
+      throw error;
+    }
+  }
+
+  /**
+   * @param {Uint8Array} tensor size * size * 3 values
+   * @returns {Promise<import('./client.js').Prediction>}
+   */
+  async predict(tensor) {
+    if (!this.#model) throw new EngineError('no-model', 'No model is loaded.', 'Fetch a model from the Jetson first.');
+    return this.#model.predict(tensor);
+  }
+}
+
+/** One compiled .tflite file. */
+class Model {
+  #compiled;
+  #input;
+  #labels;
+
+  constructor(compiled, labels) {
+    this.#compiled = compiled;
+    [this.#input] = compiled.getInputDetails();
+    this.#labels = labels;
+  }
+
+  /** @throws {EngineError} "model-not-loaded" */
+  static async compile({manifest, artifact, model}, accelerator) {
+    try {
+      if (accelerator === 'webgpu' && !getWebGpuDevice()) throw new Error('this browser offers no GPU.');
+      const compiled = await loadAndCompile(model, {accelerator});
+      if (accelerator === 'webgpu' && !compiled.isFullyAccelerated) {
+        compiled.delete();
+        throw new Error('the GPU cannot run all of the model.');
+      }
+      return new Model(compiled, manifest.task.labels.map(({id}) => id));
+    } catch (error) {
+      const message = `LiteRT cannot load ${artifact.path}: ${error?.message || error}`;
+      throw new EngineError('model-not-loaded', message, 'Choose another precision in the settings.');
+    }
+  }
+
+  async predict(tensor) {
+    const {values, milliseconds} = await this.run(tensor);
+    return {probabilities: Object.fromEntries(this.#labels.map((label, index) => [label, values[index]])), milliseconds};
+  }
+
+  async run(tensor) {
+    const shape = Array.from(this.#input.shape);
+    if (tensor.length !== shape.reduce((product, side) => product * side, 1)) {
+      throw new EngineError('wrong-input', `The model takes ${shape.join(' x ')}, not ${tensor.length} values.`, '');
+    }
+    const began = performance.now();
+    const input = new Tensor(this.#input.dtype === 'uint8' ? tensor.slice() : Float32Array.from(tensor), shape);
+    const [output] = await this.#compiled.run([input]);
+    const values = await output.data();
+    input.delete();
+    output.delete();
+    const milliseconds = performance.now() - began;
+    // TFLite fixes the scale of a quantised softmax: 1/256, zero point 0.
+    return {values: values instanceof Float32Array ? values : Float32Array.from(values, (code) => code / 256), milliseconds};
+  }
+
+  close() {
+    this.#compiled.delete();
+  }
+}
+
+async function json(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new EngineError('runtime-not-loaded', `${url.pathname} is missing (${response.status}).`);
+  return response.json();
+}
