@@ -8,6 +8,7 @@
  */
 export async function createWasmLib(constructor, script) {
   const {default: factory} = await import(script);
-  const module = await factory({locateFile: (name) => new URL(name, script).href});
+  const note = (text) => console.debug(text); // its chatter would come as errors
+  const module = await factory({locateFile: (name) => new URL(name, script).href, print: note, printErr: note});
   return new constructor(module);
 }
