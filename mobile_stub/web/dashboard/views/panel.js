@@ -1,0 +1,49 @@
+/** @file A section of the page: its figures, what it waits for, or why it has none. */
+
+import {h} from '../lib/dom.js';
+
+/** Shows one thing at a time in a section's body. */
+export class Panel {
+  /**
+   * @param {HTMLElement} section with an element of the class "body".
+   * @param {import('../lib/say.js').Say} say
+   */
+  constructor(section, say) {
+    this.section = section;
+    this._body = section.querySelector('.body');
+    this._say = say;
+  }
+
+  /** Say that something is on its way; what is shown stays until it is there. */
+  wait() {
+    this.section.setAttribute('aria-busy', 'true');
+    if (!this._body.hasChildNodes()) {
+      this._body.append(h('p', {class: 'quiet'}, this._say.t('loading')));
+    }
+  }
+
+  /** Show elements. @param {...(Node|string|null|Array)} nodes */
+  show(...nodes) {
+    this.section.removeAttribute('aria-busy');
+    this._body.replaceChildren(...nodes.flat().filter(Boolean));
+  }
+
+  /** Show why there is nothing. @param {import('../data/api.js').ApiError} error @param {function()} again asks again. */
+  fail(error, again) {
+    this.show(problem(error, this._say), h('p', {}, h('button', {type: 'button', onclick: again}, this._say.t('error.again'))));
+  }
+}
+
+/**
+ * Return what was refused, and what to do about it.
+ * @param {import('../data/api.js').ApiError} error
+ * @param {import('../lib/say.js').Say} say
+ * @returns {HTMLElement}
+ */
+export function problem(error, say) {
+  const unreached = error.status === 0;
+  return h('div', {class: 'problem', role: 'alert'},
+    h('strong', {}, unreached ? say.t('error.unreachable') : error.message),
+    h('span', {}, unreached ? say.t('error.unreachable.remedy') : (error.remedy ?? '')),
+    error.requestId && h('small', {}, say.t('error.request', {id: error.requestId})));
+}

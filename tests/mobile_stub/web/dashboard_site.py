@@ -1,0 +1,198 @@
+"""A server for the dashboard's tests: small models that really compute, and comparisons posted through its own API.
+
+``python -m tests.mobile_stub.web.dashboard_site`` serves it until it is stopped, to be looked at.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from flask import Flask
+from werkzeug.serving import make_server
+
+from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
+from bundle.hashing import sha256_bytes
+from bundle.store import Bundle, file_entries, write_manifest
+from bundle.wire import IDEMPOTENCY_HEADER, ComparisonRequest, PhoneDevice
+from server.app import create_app
+from server.comparing.artifacts import ArtifactRunner
+from server.config import AccessConfig, ServerConfig, StorageConfig
+from server.security.tokens import new_token
+from server.services import Services
+from server.serving.runtimes import Candidate
+from server.storage.api_keys import ApiKey, ApiKeys
+from server.storage.times import utc_now
+from tests.factories import LABELS, draw_photo
+from tests.server.comparing import linear
+from tests.server.comparing.linear import LinearRuntime, phone_says, shifted, tensor_of
+
+WEB = Path(__file__).parents[3] / "mobile_stub" / "web"
+DEVICES = (("ana-1", "Pixel 9"), ("ana-2", "Pixel 9"), ("luz-1", "iPhone 16"), ("ward-3", "Galaxy A15"))
+PLANTED = ("preprocessing", "photo-changed", "model", "runtime", "unexplained")
+_CANDIDATE = Candidate(
+    "linear", "Linear", "onnx", ("fp32",), "batcher", lambda export, _threads: LinearRuntime(export.artifact)
+)
+
+
+def make_models(folder: Path) -> tuple[Bundle, Bundle]:
+    """Write two versions of a model, each with what server and phones run; their golden sets are their own answers."""
+    return _make_model(folder / "1.0.0", 2.0), _make_model(folder / "1.1.0", 1.2)
+
+
+def _make_model(folder: Path, scale: float) -> Bundle:
+    bundle = linear.make_bundle(folder, folder.name)
+    server = linear.export(bundle, "onnx", "fp32", scale)
+    linear.export(bundle, "tflite", "fp32", scale)
+    linear.export(bundle, "tflite", "int8", scale * 0.9)
+    tensors = np.stack([tensor_of(draw_photo(label, 900), bundle) for label in range(len(LABELS))])
+    photos = tuple(
+        GoldenPhoto(
+            photo=f"photos/{label}.jpg",
+            label=label,
+            lesion_id=None,
+            input_sha256=sha256_bytes(tensor.tobytes()),
+            probabilities=tuple(map(float, row)),
+        )
+        for label, tensor, row in zip(LABELS, tensors, LinearRuntime(server.artifact).predict(tensors), strict=True)
+    )
+    write_golden(folder / "golden", GoldenSet(GoldenIndex(photos=photos), tensors), {})
+    golden = tuple(
+        entry.model_copy(update={"path": f"golden/{entry.path}"}) for entry in file_entries(folder / "golden")
+    )
+    manifest = bundle.manifest
+    write_manifest(folder, manifest.model_copy(update={"files": (*manifest.files, *golden)}))
+    return Bundle.open(folder)
+
+
+@dataclass
+class Site:
+    """A running server.
+
+    Attributes:
+        url: Where it answers.
+        services: What is behind it.
+        models: Version 1.0.0, which is live, and 1.1.0.
+        keys: An API key by scope; empty where none are asked for.
+        now: The time of the next comparison.
+    """
+
+    url: str
+    app: Flask
+    services: Services
+    models: tuple[Bundle, Bundle]
+    keys: dict[str, str] = field(default_factory=dict)
+    now: datetime = field(default_factory=utc_now)
+
+    def post(self, said: ComparisonRequest, photo: bytes | None, prepared: bytes | None = None) -> dict[str, Any]:
+        """Post what a phone says, through the API."""
+        parts = {"comparison": said.model_dump_json().encode(), "photo": photo, "prepared": prepared}
+        files = {name: (io.BytesIO(data), name) for name, data in parts.items() if data is not None}
+        key = self.keys.get("admin")
+        headers = {**({"X-Api-Key": key} if key else {}), IDEMPOTENCY_HEADER: said.client_id or ""}
+        answer = self.app.test_client().post("/v1/comparisons", data=files, headers=headers)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json)
+
+    def fill(self, days: int = 24, a_day: int = 6) -> None:
+        """Post comparisons of several devices on each of some days, one of ten with a planted fault."""
+        random = np.random.default_rng(3)
+        today = self.now
+        for number in range(days * a_day):
+            day, hour = divmod(number, a_day)
+            self.now = today - timedelta(days=days - 1 - day, minutes=7 * (a_day - hour))
+            planted = PLANTED[number // 9 % len(PLANTED)] if number % 9 == 4 else ""
+            if (day % 7) != 5:  # nobody works on one day of the week
+                self.compare(number, planted, *DEVICES[int(random.choice(4, p=(0.4, 0.1, 0.3, 0.2)))])
+        self.now = today
+
+    def compare(self, seed: int, planted: str = "", device: str = "ana-1", model: str | None = None) -> dict[str, Any]:
+        """Post one comparison of a drawn photo, with a planted fault if one is named."""
+        live, other = self.models
+        bundle = other if planted == "model" else live
+        photo = draw_photo(seed % len(LABELS), seed)
+        tensor = tensor_of(photo, live)
+        given = shifted(tensor) if planted == "preprocessing" else tensor
+        exported = bundle.export("tflite", "int8" if seed % 3 == 0 and not planted else "fp32")
+        said = phone_says(exported, given, photo, client_id=f"c-{seed}", device=PhoneDevice(id=device, model=model))
+        changes = _CHANGES.get(planted, dict)(said) if planted in _CHANGES else {}
+        prepared = linear.png(given) if planted == "preprocessing" else None
+        return self.post(said.model_copy(update=changes), photo, prepared)
+
+
+def _turned(said: ComparisonRequest) -> dict[str, Any]:
+    """Give each probability to the next label."""
+    labels, values = list(said.probabilities), list(said.probabilities.values())
+    return {"probabilities": dict(zip(labels, [*values[1:], values[0]], strict=True))}
+
+
+def _elsewhere(said: ComparisonRequest) -> dict[str, Any]:
+    return {"photo_sha256": "5" * 64, "input_sha256": "6" * 64, **_turned(said)}
+
+
+def _unknown(said: ComparisonRequest) -> dict[str, Any]:
+    return {"artifact_sha256": "7" * 64, "model_sha256": None, **_turned(said)}
+
+
+_CHANGES: dict[str, Callable[[ComparisonRequest], dict[str, Any]]] = {
+    "runtime": _turned,
+    "photo-changed": _elsewhere,
+    "unexplained": _unknown,
+}
+
+
+@contextmanager
+def serving(folder: Path, keys: bool = False, port: int = 0) -> Iterator[Site]:
+    """Serve two models and the dashboard's own sources on this machine, until the block ends."""
+    models = make_models(folder / "models")
+    config = ServerConfig(
+        (folder / "models",), StorageConfig(folder / "state"), access=AccessConfig(keys=keys), web=WEB
+    )
+    runner = partial(ArtifactRunner, loaders={"tflite": LinearRuntime})
+    with mock.patch("server.assembly.ArtifactRunner", runner):
+        app = create_app(config, (_CANDIDATE,))
+    services: Services = app.extensions["dermport"]
+    listener = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=listener.serve_forever, daemon=True)
+    thread.start()
+    site = Site(f"http://127.0.0.1:{listener.server_port}", app, services, models)
+    services.comparisons._now = lambda: site.now
+    if keys:
+        site.keys = {scope: _key(services, scope) for scope in ("predict", "admin")}
+    try:
+        yield site
+    finally:
+        listener.shutdown()
+        thread.join()
+        services.close()
+
+
+def _key(services: Services, *scopes: str) -> str:
+    token = new_token()
+    scopes = ("predict", "compare", "admin") if "admin" in scopes else scopes
+    ApiKeys(services.database).add(
+        ApiKey(token.id, "a test's", token.secret_sha256, frozenset(scopes), utc_now(), None)
+    )
+    return str(token)
+
+
+def main() -> None:
+    """Serve a filled site until it is stopped."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as site:
+        site.fill()
+        print(f"{site.url}/dashboard/", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
