@@ -1,0 +1,105 @@
+const TIMEOUT = 60_000;
+const OFFLINE = [502, 503, 504, 507, 429, 408];
+const KEY = [401, 403];
+
+/** Why the Jetson gave no answer. */
+export class JetsonError extends Error {
+  /**
+   * @param {'offline'|'busy'|'key'|'refused'} kind offline and busy: the same request may be answered later
+   * @param {{code?: string, detail?: string, remedy?: string}} problem the server's own words, where it said some
+   */
+  constructor(kind, problem = {}) {
+    super(problem.detail || kind);
+    this.name = 'JetsonError';
+    this.kind = kind;
+    this.code = problem.code ?? kind;
+    this.remedy = problem.remedy ?? '';
+  }
+}
+
+/** The server that this page came from. Fires "state" when it comes or goes. */
+export class Jetson extends EventTarget {
+  #settings;
+  #state = 'unknown';
+
+  /** @param {import('./settings.js').Settings} settings where the API key is */
+  constructor(settings) {
+    super();
+    this.#settings = settings;
+  }
+
+  /** @returns {'unknown'|'reachable'|'unreachable'|'key'} how the last request ended */
+  get state() {
+    return this.#state;
+  }
+
+  /**
+   * Asks with the API key; what the model store needs.
+   * @param {string} path begins with /v1/
+   * @param {RequestInit} [init]
+   * @returns {Promise<Response>} whatever its status
+   * @throws {TypeError} nobody answered
+   */
+  async fetch(path, init = {}) {
+    const headers = new Headers(init.headers);
+    const {apiKey} = this.#settings.values;
+    if (apiKey) headers.set('X-Api-Key', apiKey);
+    try {
+      const response = await fetch(new URL(path, location.origin), {...init, headers, credentials: 'omit'});
+      this.#note(KEY.includes(response.status) ? 'key' : response.status === 502 ? 'unreachable' : 'reachable');
+      return response;
+    } catch (error) {
+      if (error.name !== 'AbortError' || init.signal?.reason?.name === 'TimeoutError') this.#note('unreachable');
+      throw error;
+    }
+  }
+
+  /**
+   * Posts a comparison, and asks for a picture of where the inputs differ.
+   * @param {FormData} form
+   * @param {string} key idempotency key
+   * @returns {Promise<object>} a ComparisonAnswer
+   * @throws {JetsonError}
+   */
+  compare(form, key) {
+    return this.#json('/v1/comparisons?difference=true', {method: 'POST', body: form, headers: {'Idempotency-Key': key}});
+  }
+
+  /**
+   * @param {Blob} photo as it came
+   * @returns {Promise<object>} a PredictionAnswer
+   * @throws {JetsonError}
+   */
+  predict(photo) {
+    return this.#json('/v1/predict', {method: 'POST', body: photo, headers: {'Content-Type': photo.type}});
+  }
+
+  /** Looks whether somebody answers. @returns {Promise<boolean>} */
+  async check() {
+    try {
+      return (await this.fetch('/healthz', {signal: AbortSignal.timeout(5000)})).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  async #json(path, init) {
+    const response = await this.fetch(path, {...init, signal: AbortSignal.timeout(TIMEOUT)}).catch(() => {
+      throw new JetsonError('offline');
+    });
+    if (response.ok) return response.json();
+    const problem = await response.json().catch(() => ({}));
+    throw new JetsonError(kindOf(response.status), problem);
+  }
+
+  #note(state) {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.dispatchEvent(new Event('state'));
+  }
+}
+
+function kindOf(status) {
+  if (KEY.includes(status)) return 'key';
+  return OFFLINE.includes(status) ? 'busy' : 'refused';
+}

@@ -1,0 +1,59 @@
+const PATIENCE = 3000; // ms that a first visit waits, so that the engine's files pass through the service worker
+
+/** Keeps the app on the phone, so that it opens without a network; does nothing where a browser cannot. */
+export class Offline extends EventTarget {
+  #waiting = null;
+
+  /** @returns {boolean} whether this browser, on this origin, can */
+  static get possible() {
+    return Boolean(globalThis.isSecureContext && navigator.serviceWorker);
+  }
+
+  /** Registers the build that the server has now; resolves once it serves this page, or after a while. */
+  async start() {
+    if (!Offline.possible) return;
+    const id = await buildId();
+    if (!id) return; // offline: what is installed goes on
+    const registration = await navigator.serviceWorker.register(`service-worker.js?id=${id}`, {scope: './'});
+    registration.addEventListener('updatefound', () => this.#watch(registration.installing));
+    if (registration.waiting && navigator.serviceWorker.controller) this.#offer(registration.waiting);
+    if (!navigator.serviceWorker.controller) await Promise.race([controlled(), sleep(PATIENCE)]);
+  }
+
+  /** Goes on with the newer build: the page is loaded again. */
+  async renew() {
+    const changed = controlled();
+    this.#waiting.postMessage('take-over');
+    await changed;
+    location.reload();
+  }
+
+  #watch(worker) {
+    worker.addEventListener('statechange', () => {
+      if (worker.state === 'installed' && navigator.serviceWorker.controller) this.#offer(worker);
+    });
+  }
+
+  #offer(worker) {
+    this.#waiting = worker;
+    this.dispatchEvent(new Event('newer'));
+  }
+}
+
+async function buildId() {
+  try {
+    return (await (await fetch('files.json', {cache: 'no-cache'})).json()).id;
+  } catch {
+    return null;
+  }
+}
+
+function controlled() {
+  return new Promise((resolve) => {
+    navigator.serviceWorker.addEventListener('controllerchange', resolve, {once: true});
+  });
+}
+
+function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,139 @@
+import {Camera, hasCamera} from '../camera.js';
+import {fill, h, icon} from '../dom.js';
+import {complaint} from './complaint.js';
+import {modelState} from './model-state.js';
+import {originCard} from './origin.js';
+
+const ACCEPT = 'image/jpeg,image/png';
+const CAMERA_ERRORS = {NotAllowedError: 'denied', NotFoundError: 'missing', OverconstrainedError: 'missing'};
+
+/** Where a photo comes from, and what to look at before it is asked about. */
+export function photoView(app, {say, signal}) {
+  return new PhotoView(app, say, signal).elements;
+}
+
+class PhotoView {
+  #app;
+  #words;
+  #say;
+  #signal;
+  #stage = h('section', {class: 'stage'});
+  elements;
+
+  constructor(app, say, signal) {
+    this.#app = app;
+    this.#words = app.words;
+    this.#say = say;
+    this.#signal = signal;
+    const {words} = app;
+    this.elements = [
+      h('h1', {tabindex: -1}, words.say('photo.title')),
+      this.#stage,
+      modelState(app, signal),
+      originCard(words),
+    ];
+    this.#offer();
+  }
+
+  /** The ways to a photo. */
+  #offer(problem = null) {
+    const {privacy} = this.#app.settings.values;
+    fill(this.#stage,
+      problem,
+      h('p', {class: 'lead'}, this.#words.say('photo.lead')),
+      h('div', {class: 'ways'}, this.#cameraWay(), this.#fileWay('file', {})),
+      h('p', {class: 'privacy-now'}, this.#words.say(`privacy.now.${privacy}`), ' ',
+        h('a', {href: '#settings'}, this.#words.say('privacy.change'))));
+  }
+
+  #cameraWay() {
+    if (!hasCamera()) return this.#fileWay('app', {capture: 'environment'}); // works on plain http, too
+    return h('button', {class: 'primary way', on: {click: () => this.#live()}}, icon('camera'), this.#words.say('photo.camera'));
+  }
+
+  #fileWay(name, props) {
+    const take = ({target}) => target.files[0] && this.#take(target.files[0]);
+    const input = h('input', {type: 'file', accept: ACCEPT, class: 'unseen', id: `input-${name}`, on: {change: take}, ...props});
+    const label = h('label', {class: `button way ${name === 'app' ? 'primary' : ''}`, for: input.id},
+      icon(name === 'app' ? 'camera' : 'file'), this.#words.say(`photo.${name}`));
+    return h('span', {class: 'file-way'}, input, label);
+  }
+
+  async #live() {
+    const video = h('video', {playsinline: true, muted: true, 'aria-label': this.#words.say('photo.live')});
+    video.muted = true; // the attribute alone does not mute, and a phone then refuses to play
+    const shoot = h('button', {class: 'primary', disabled: true}, icon('camera'), this.#words.say('photo.shoot'));
+    const cancel = h('button', {}, this.#words.say('photo.cancel'));
+    fill(this.#stage, h('div', {class: 'viewfinder'}, video), h('p', {class: 'lead'}, this.#words.say('photo.frame')),
+      h('div', {class: 'actions'}, shoot, cancel));
+    try {
+      this.#aim(await Camera.open(video), shoot, cancel);
+    } catch (error) {
+      const why = CAMERA_ERRORS[error.name] ?? 'busy';
+      this.#offer(h('p', {class: 'problem', role: 'alert'}, this.#words.say(`photo.camera-${why}`)));
+    }
+  }
+
+  #aim(camera, shoot, cancel) {
+    const close = () => camera.close();
+    if (this.#signal.aborted) return close();
+    this.#signal.addEventListener('abort', close);
+    shoot.disabled = false;
+    shoot.focus();
+    shoot.addEventListener('click', async () => {
+      const photo = await camera.shoot();
+      close();
+      await this.#take(photo);
+    }, {once: true});
+    cancel.addEventListener('click', () => {
+      close();
+      this.#offer();
+    });
+  }
+
+  /** Prepares a photo, and goes on at once where there is nothing to say about it. */
+  async #take(photo) {
+    this.#busy(photo, 'photo.preparing');
+    try {
+      await this.#app.model.ready();
+      const draft = await this.#app.trials.prepare(photo);
+      if (draft.prepared.quality.length || !draft.prepared.exact) this.#advise(draft);
+      else await this.#run(draft);
+    } catch (error) {
+      this.#offer(complaint(this.#words, error, 'photo.refused'));
+    }
+  }
+
+  #advise(draft) {
+    const hints = [...draft.prepared.quality.map(({code}) => code), ...(draft.prepared.exact ? [] : ['inexact'])];
+    const on = h('button', {class: 'primary', on: {click: () => this.#run(draft)}}, this.#words.say('photo.predict'));
+    const again = h('button', {on: {click: () => this.#offer()}}, this.#words.say('photo.another'));
+    const title = h('h2', {tabindex: -1}, this.#words.say('photo.hints'));
+    fill(this.#stage, this.#picture(draft.photo), h('div', {class: 'card hints'}, title,
+      h('ul', {}, hints.map((code) => h('li', {}, icon('alert'), h('span', {}, this.#words.say(`hint.${code}`)))))),
+    h('div', {class: 'actions'}, on, again));
+    title.focus();
+  }
+
+  async #run(draft) {
+    this.#busy(draft.photo, 'photo.asking');
+    try {
+      const {id} = await this.#app.trials.run(draft);
+      if (!this.#signal.aborted) location.hash = `result/${id}`;
+    } catch (error) {
+      this.#offer(complaint(this.#words, error));
+    }
+  }
+
+  #busy(photo, key) {
+    const text = this.#words.say(key);
+    this.#say(text);
+    fill(this.#stage, this.#picture(photo), h('p', {class: 'busy'}, h('span', {class: 'spinner'}), text));
+  }
+
+  #picture(photo) {
+    const address = URL.createObjectURL(photo);
+    this.#signal.addEventListener('abort', () => URL.revokeObjectURL(address));
+    return h('div', {class: 'viewfinder'}, h('img', {src: address, alt: this.#words.say('photo.chosen')}));
+  }
+}
