@@ -19,6 +19,7 @@ from unittest import mock
 
 import numpy as np
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
@@ -35,7 +36,7 @@ from server.storage.api_keys import ApiKey, ApiKeys
 from server.storage.times import utc_now
 from tests.factories import LABELS, draw_photo
 from tests.server.comparing import linear
-from tests.server.comparing.linear import LinearRuntime, phone_says, shifted, tensor_of
+from tests.server.comparing.linear import LinearRuntime, phone_says, tensor_of
 
 WEB = Path(__file__).parents[3] / "mobile_stub" / "web"
 DEVICES = (("ana-1", "Pixel 9"), ("ana-2", "Pixel 9"), ("luz-1", "iPhone 16"), ("ward-3", "Galaxy A15"))
@@ -98,32 +99,59 @@ class Site:
         """Post what a phone says, through the API."""
         parts = {"comparison": said.model_dump_json().encode(), "photo": photo, "prepared": prepared}
         files = {name: (io.BytesIO(data), name) for name, data in parts.items() if data is not None}
-        key = self.keys.get("admin")
-        headers = {**({"X-Api-Key": key} if key else {}), IDEMPOTENCY_HEADER: said.client_id or ""}
-        answer = self.app.test_client().post("/v1/comparisons", data=files, headers=headers)
+        headers = {**self.headers, IDEMPOTENCY_HEADER: said.client_id or ""}
+        answer = self.client.post("/v1/comparisons", data=files, headers=headers)
         assert answer.status_code == 201, answer.text
         return dict(answer.json)
 
     def fill(self, days: int = 24, a_day: int = 6) -> None:
-        """Post comparisons of several devices on each of some days, one of ten with a planted fault."""
+        """Post comparisons of several devices on each of some days, one of nine with a planted fault.
+
+        Then version 1.1.0, rolled out to a quarter of the Android phones, answers wrongly on some of them: the drift
+        alarm pauses it. On the web it goes on.
+        """
         random = np.random.default_rng(3)
         today = self.now
         for number in range(days * a_day):
             day, hour = divmod(number, a_day)
             self.now = today - timedelta(days=days - 1 - day, minutes=7 * (a_day - hour))
             planted = PLANTED[number // 9 % len(PLANTED)] if number % 9 == 4 else ""
-            if (day % 7) != 5:  # nobody works on one day of the week
+            if day % 7 != 5:  # nobody works on one day of the week
                 self.compare(number, planted, *DEVICES[int(random.choice(4, p=(0.4, 0.1, 0.3, 0.2)))])
         self.now = today
+        self.roll_out("android", 25)
+        for number in range(34):
+            self.compare(1000 + number, "runtime" if number % 4 == 0 else "", "ward-9", "Galaxy A15", candidate=True)
+        self.roll_out("web", 10, minimum_app_version="2.1.0")
+        for seed in range(12):
+            photo = (io.BytesIO(draw_photo(0, seed)), "photo.jpg")
+            assert self.client.post("/v1/predict", data={"photo": photo}, headers=self.headers).status_code == 200
 
-    def compare(self, seed: int, planted: str = "", device: str = "ana-1", model: str | None = None) -> dict[str, Any]:
+    def roll_out(self, platform: str, percentage: int, **other: Any) -> None:
+        """Roll version 1.1.0 out, through the API."""
+        wish = {"model": "tiny", "platform": platform, "candidate": "1.1.0", "percentage": percentage, **other}
+        answer = self.client.put("/v1/admin/rollouts", json=wish, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+
+    @property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What opens everything."""
+        return {"X-Api-Key": self.keys["admin"]} if self.keys else {}
+
+    def compare(
+        self, seed: int, planted: str = "", device: str = "ana-1", model: str | None = None, candidate: bool = False
+    ) -> dict[str, Any]:
         """Post one comparison of a drawn photo, with a planted fault if one is named."""
         live, other = self.models
-        bundle = other if planted == "model" else live
+        bundle = other if candidate or planted == "model" else live
         photo = draw_photo(seed % len(LABELS), seed)
         tensor = tensor_of(photo, live)
-        given = shifted(tensor) if planted == "preprocessing" else tensor
-        exported = bundle.export("tflite", "int8" if seed % 3 == 0 and not planted else "fp32")
+        given = np.rot90(tensor, 2).copy() if planted == "preprocessing" else tensor  # as if EXIF were ignored
+        exported = bundle.export("tflite", "int8" if seed % 3 == 0 and not (planted or candidate) else "fp32")
         said = phone_says(exported, given, photo, client_id=f"c-{seed}", device=PhoneDevice(id=device, model=model))
         changes = _CHANGES.get(planted, dict)(said) if planted in _CHANGES else {}
         prepared = linear.png(given) if planted == "preprocessing" else None

@@ -1,20 +1,21 @@
 """Draw the small photos by which the web app finds out what a browser decodes as Pillow does.
 
-``uv run --with simplejpeg python -m tests.mobile_stub.web.probes`` writes ``mobile_stub/web/engine/probes.json``. The photos
-are committed there, because encoders differ between versions; simplejpeg writes the two samplings that Pillow cannot.
+``uv run --with simplejpeg python -m tests.mobile_stub.web.probes`` writes ``mobile_stub/web/engine/probes.json``. The
+photos are committed there, because encoders differ between versions; simplejpeg writes two samplings that Pillow cannot.
 """
 
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.web.kinds import as_ycck, jpeg, png, without_adobe
 from bundle.atomic import write_json
 from bundle.manifest import Preprocessing
 from bundle.prep import prepare
@@ -22,7 +23,6 @@ from bundle.prep import prepare
 PROBES = Path(__file__).parents[3] / "mobile_stub" / "web" / "engine" / "probes.json"
 SIDE = 37
 """Of a probe, in pixels: no multiple of 16, so that the edges count; the resize to the same size leaves it as it is."""
-_ADOBE = b"\xff\xee\x00\x0eAdobe"
 
 
 def picture() -> Image.Image:
@@ -32,32 +32,6 @@ def picture() -> Image.Image:
     blotch = 255 * np.exp(-(((x - 13) / 9) ** 2 + ((y - 21) / 7) ** 2))
     channels = (stripes, 255 - blotch, 90 + 3 * x + 60 * np.cos(0.5 * y))
     return Image.fromarray(np.stack(channels, axis=2).clip(0, 255).astype(np.uint8))
-
-
-def jpeg(image: Image.Image, **options: Any) -> bytes:
-    """Encode a JPEG with Pillow."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", **{"quality": 80, **options})
-    return file.getvalue()
-
-
-def png(image: Image.Image, **options: Any) -> bytes:
-    """Encode a PNG with Pillow."""
-    file = io.BytesIO()
-    image.save(file, "PNG", **options)
-    return file.getvalue()
-
-
-def without_adobe(data: bytes) -> bytes:
-    """Return a JPEG without its Adobe segment, which says what the colours are."""
-    at = data.index(_ADOBE)
-    return data[:at] + data[at + 16 :]
-
-
-def as_ycck(data: bytes) -> bytes:
-    """Return a CMYK JPEG whose first three channels are to be taken for YCbCr, as Photoshop writes them."""
-    at = data.index(_ADOBE) + 15
-    return data[:at] + b"\x02" + data[at + 1 :]
 
 
 def draw() -> Iterator[tuple[str, bytes]]:
@@ -78,7 +52,7 @@ def draw() -> Iterator[tuple[str, bytes]]:
 
 
 def _rare(pixels: np.ndarray[Any, Any]) -> Iterator[tuple[str, bytes]]:
-    import simplejpeg
+    simplejpeg: Any = import_module("simplejpeg")
 
     for sampling, factors in (("440", "12-11-11"), ("411", "41-11-11")):
         yield f"jpeg-ycc-{factors}", simplejpeg.encode_jpeg(pixels, quality=80, colorsubsampling=sampling)
