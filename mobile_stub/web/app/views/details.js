@@ -23,8 +23,12 @@ export function details(words, record) {
 
 function row(words, key, phone, jetson) {
   return [h('dt', {}, words.say(`details.${key}`)),
-    h('dd', {}, h('span', {class: 'key phone'}, words.say('side.phone')), ' ', phone),
-    jetson && h('dd', {}, h('span', {class: 'key jetson'}, words.say('side.jetson')), ' ', jetson)];
+    one(words, 'phone', phone),
+    jetson && one(words, 'jetson', jetson)];
+}
+
+function one(words, who, text) {
+  return h('dd', {class: 'of'}, h('span', {class: `key ${who}`}, words.say(`side.${who}`)), h('span', {}, text));
 }
 
 function facts(words, {jetson}, photo) {

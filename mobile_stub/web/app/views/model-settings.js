@@ -40,12 +40,11 @@ async function drawn(app, say) {
 }
 
 function list(words, {release, proof}) {
-  const {manifest, artifact} = release;
+  const {manifest} = release;
   const {runtime, selfTest} = proof;
   const test = words.say('model.self-test.passed', {photos: selfTest.photos, change: words.percent(selfTest.maxChange)});
   const rows = [
     ['version', `${manifest.name} ${manifest.version}`],
-    ['precision', artifact.precision],
     ['runtime', `${runtime.name} ${runtime.version} (${runtime.accelerator})`],
     ['self-test', test],
   ];

@@ -67,5 +67,5 @@ function language({words, settings}) {
 function about(words) {
   return h('section', {class: 'card'}, h('h2', {}, words.say('settings.about')),
     h('p', {}, `${words.say('settings.version')}: ${APP_VERSION}`),
-    h('p', {}, h('a', {href: 'LICENCES.txt'}, words.say('settings.licences'))));
+    h('p', {}, h('a', {href: 'LICENCES.txt', target: '_blank', rel: 'noopener'}, words.say('settings.licences'))));
 }

@@ -1,5 +1,7 @@
 import {h} from '../dom.js';
 
+const WORTH_SAYING = 0.01; // of the whole difference
+
 /**
  * Why the two differ: the cause, what each factor makes up, what an experiment named, and a picture of it.
  * @param {import('../words.js').Words} words
@@ -28,8 +30,9 @@ function faults(words, found) {
 }
 
 function parts(words, steps) {
-  if (!steps.length) return null;
-  return [h('h3', {}, words.say('why.parts')), h('ul', {class: 'parts'}, steps.map((step) => part(words, step)))];
+  const shown = steps.filter(({share}) => share >= WORTH_SAYING).sort((one, other) => other.share - one.share);
+  if (!shown.length) return null;
+  return [h('h3', {}, words.say('why.parts')), h('ul', {class: 'parts'}, shown.map((step) => part(words, step)))];
 }
 
 function part(words, {cause, change, share, within_policy: within}) {

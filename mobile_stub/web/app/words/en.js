@@ -102,7 +102,7 @@ export default {
   'verdict.refused': 'The Jetson did not take the comparison',
   'bars.title': 'Probabilities',
   'bars.counts': 'Counts as suspicious',
-  'why.title': 'Why they differ',
+  'why.title': 'Why the numbers differ',
   'why.parts': 'What makes up the difference',
   'why.within': 'as much as these precisions may differ',
   'why.prepared-only': 'Only the prepared image was sent, so how the photo was prepared was not compared.',
@@ -168,7 +168,6 @@ export default {
   'details.not-kept': 'The Jetson keeps no photo.',
   'result.again': 'Next photo',
   'result.delete': 'Delete',
-  'result.all': 'History',
 
   'history.title': 'History',
   'history.lead': 'Kept on this phone until you delete it. Photos are shown only until the page is closed.',

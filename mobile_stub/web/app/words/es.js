@@ -102,7 +102,7 @@ export default {
   'verdict.refused': 'El Jetson no aceptó la comparación',
   'bars.title': 'Probabilidades',
   'bars.counts': 'Cuenta como sospechosa',
-  'why.title': 'Por qué difieren',
+  'why.title': 'Por qué difieren las cifras',
   'why.parts': 'De qué se compone la diferencia',
   'why.within': 'lo que estas precisiones pueden diferir',
   'why.prepared-only': 'Solo se envió la imagen preparada, así que no se comparó cómo se preparó la foto.',
@@ -168,7 +168,6 @@ export default {
   'details.not-kept': 'El Jetson no guarda ninguna foto.',
   'result.again': 'Otra foto',
   'result.delete': 'Eliminar',
-  'result.all': 'Historial',
 
   'history.title': 'Historial',
   'history.lead': 'Se guarda en este teléfono hasta que usted lo elimine. Las fotos solo se muestran hasta cerrar la página.',

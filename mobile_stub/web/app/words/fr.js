@@ -102,7 +102,7 @@ export default {
   'verdict.refused': 'Le Jetson n’a pas accepté la comparaison',
   'bars.title': 'Probabilités',
   'bars.counts': 'Compte comme suspecte',
-  'why.title': 'Pourquoi elles diffèrent',
+  'why.title': 'Pourquoi les chiffres diffèrent',
   'why.parts': 'De quoi se compose l’écart',
   'why.within': 'autant que ces précisions peuvent différer',
   'why.prepared-only': 'Seule l’image préparée a été envoyée : la préparation de la photo n’a pas été comparée.',
@@ -168,7 +168,6 @@ export default {
   'details.not-kept': 'Le Jetson ne garde aucune photo.',
   'result.again': 'Photo suivante',
   'result.delete': 'Supprimer',
-  'result.all': 'Historique',
 
   'history.title': 'Historique',
   'history.lead': 'Gardé sur ce téléphone jusqu’à ce que vous le supprimiez. Les photos ne s’affichent que jusqu’à la fermeture de la page.',
