@@ -119,6 +119,7 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     from server.app import create_app
     from server.listener import Listener
     from server.operations import logs, systemd
+    from server.operations.journal import OutsideJournal
     from server.services import EXTENSION
     from server.serving.upgrade import Upgrade
 
@@ -127,7 +128,7 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     app = create_app(config)
     services: Services = app.extensions[EXTENSION]
     try:
-        listener = Listener(app, host, port, _threads(services))
+        listener = Listener(app, host, port, _threads(services), OutsideJournal(services.metrics))
         if _has_tensorrt():
             Upgrade(services.models, _build_engines)
         watchdog = systemd.Watchdog(listener.is_alive)

@@ -24,9 +24,13 @@ def register(app: Flask) -> None:
     app.after_request(_send)
 
 
+def request_id_of(sent: str) -> str:
+    """Return the sender's own id where it is a plain one, else a new one."""
+    return sent if _ACCEPTED.fullmatch(sent) else new_request_id()
+
+
 def _assign() -> None:
-    sent = request.headers.get(HEADER, "")
-    g.request_id = sent if _ACCEPTED.fullmatch(sent) else new_request_id()
+    g.request_id = request_id_of(request.headers.get(HEADER, ""))
 
 
 def _send(response: Response) -> Response:

@@ -9,16 +9,19 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
 from bundle.errors import RequestError
-from bundle.wire import BatchAnswer, BatchItem, PredictionAnswer
+from bundle.wire import PHOTO_TYPES, BatchAnswer, BatchItem, PredictionAnswer
 from server.api.bodies import ONE_PHOTO, PHOTOS, takes
 from server.api.query import Query
 from server.api.respond import json_response
+from server.express.offer import offer
 from server.operations.journal import note
 from server.problems import problem_of
 from server.security.access import requires
+from server.security.guard import caller
 from server.services import services
 from server.serving.answers import prediction
-from server.serving.jobs import Decoding
+from server.serving.jobs import Decoding, Job
+from server.serving.live import Live
 from server.stages import StageClock
 from server.upload import read_job, read_jobs
 
@@ -48,9 +51,16 @@ def predict(query: PredictQuery) -> Response:
         job = read_job(request, query.decoding)
         clock.mark("receive")
         done = live.answer(job)
-        answer = prediction(live, job, done, clock, g.request_id)
+        answer = prediction(live.served, job, done, clock, g.request_id)
+        _offer_express(live, job)
     note(answer, done.batch)
     return json_response(answer)
+
+
+def _offer_express(live: Live, job: Job) -> None:
+    """Let workers answer what follows, where nothing has to be counted or read for each request."""
+    if g.get("allowance") is None and request.mimetype in PHOTO_TYPES:
+        offer(request.environ, live, job, caller().key_id)
 
 
 @api.post("/v1/predict/batch", responses={200: BatchAnswer}, summary="Answer several photos")
@@ -67,7 +77,7 @@ def predict_batch(query: PredictQuery) -> Response:
         def answer_one(index: int) -> BatchItem:
             try:
                 done = live.answer(jobs[index])
-                answer = prediction(live, jobs[index], done, clock.fork(), request_id)
+                answer = prediction(live.served, jobs[index], done, clock.fork(), request_id)
             except RequestError as error:
                 return BatchItem(index=index, problem=problem_of(error, instance=instance, request_id=request_id))
             return BatchItem(index=index, answer=answer)

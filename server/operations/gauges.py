@@ -84,6 +84,7 @@ class Gauges(Collector):
             GaugeMetricFamily("dermport_queue_waiting", "Photos that wait for a slot.", load.waiting),
             GaugeMetricFamily("dermport_slots_busy", "Slots at work.", load.busy),
             GaugeMetricFamily("dermport_slots", "Photos (or batches) that can be at work at once.", load.slots),
+            GaugeMetricFamily("dermport_connections_lent", "Connections that workers answer by themselves.", load.lent),
             CounterMetricFamily(
                 "dermport_worker_restarts", "Workers of the live model that died and were replaced.", load.restarts
             ),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 
-from bundle.wire import PredictionAnswer
+from bundle.wire import PredictionAnswer, ServedModel, ServedRuntime
+from server.express.express import Answered
 from server.operations.logs import with_fields
 from server.operations.metrics import Metrics
 from server.security.guard import caller
@@ -44,7 +47,7 @@ def register(app: Flask, metrics: Metrics) -> None:
     def end(response: Response) -> Response:
         metrics.request(_route(), request.method, response.status_code, g.get("problem_code", ""))
         for answer, batch in g.notes.answers:
-            metrics.photo(answer.milliseconds, batch)
+            metrics.photo(answer.milliseconds.model_dump(), batch)
         _LOG.log(_level(response.status_code), _message(response), extra=with_fields(_fields(response)))
         return response
 
@@ -60,6 +63,52 @@ def note(answer: PredictionAnswer, batch: int = 1) -> None:
         batch: How many photos the runtime answered in the same run.
     """
     g.notes.answers.append((answer, batch))
+
+
+class OutsideJournal:
+    """One log line and one count for every request that did not pass the app (a :class:`server.listener.Outside`).
+
+    Args:
+        metrics: Where they are counted.
+    """
+
+    _ROUTE, _METHOD = "/v1/predict", "POST"  # the one view that makes offers
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def answered(self, answered: Answered) -> None:
+        """Log and count a photo that a worker answered by itself."""
+        self._metrics.request(self._ROUTE, self._METHOD, 200)
+        self._metrics.photo(answered.milliseconds, batch=1)
+        fields = {
+            "request_id": answered.request_id,
+            "route": self._ROUTE,
+            "method": self._METHOD,
+            "status": 200,
+            "problem": "",
+            "milliseconds": answered.milliseconds,
+            "bytes_in": answered.bytes_in,
+            "key": answered.permit.key_id,
+            "photos": 1,
+            **_served(answered.permit.model, answered.permit.runtime),
+        }
+        _LOG.info("%s %s 200", self._METHOD, self._ROUTE, extra=with_fields(fields))
+
+    def refused(self, status: int) -> None:
+        """Log and count a request that was no HTTP, too large, too slow, or lost."""
+        self._metrics.request(_NOWHERE, "-", status)
+        _LOG.info("- %s %d", _NOWHERE, status, extra=with_fields({"status": status}))
+
+
+@lru_cache(maxsize=8)
+def _served(model: str, runtime: str) -> Mapping[str, str]:
+    """Return what a line says of model and runtime, which a permit has as JSON."""
+    return _named(ServedModel.model_validate_json(model), ServedRuntime.model_validate_json(runtime))
+
+
+def _named(model: ServedModel, runtime: ServedRuntime) -> Mapping[str, str]:
+    return {"model": f"{model.name} {model.version}", "runtime": runtime.name}
 
 
 def _route() -> str:
@@ -92,9 +141,5 @@ def _fields(response: Response) -> dict[str, Any]:
     if answers := g.notes.answers:
         slowest = max((answer for answer, _ in answers), key=lambda answer: answer.milliseconds.total)
         fields["milliseconds"] = slowest.milliseconds.model_dump() | fields["milliseconds"]
-        fields |= {
-            "photos": len(answers),
-            "model": f"{slowest.model.name} {slowest.model.version}",
-            "runtime": slowest.runtime.name,
-        }
+        fields |= {"photos": len(answers), **_named(slowest.model, slowest.runtime)}
     return fields

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from bundle.wire import Timing
 from server.operations.gauges import Agreement, Gauges
 from server.operations.power import Sensors
 from server.serving.live import Live
@@ -81,10 +80,15 @@ class Metrics:
         if problem == _STORAGE:
             self.storage_failed()
 
-    def photo(self, timing: Timing, batch: int) -> None:
-        """Count an answered photo; `batch` is how many the runtime answered in the same run."""
-        for stage, milliseconds in timing.model_dump().items():
-            self._stages.labels(stage).observe(milliseconds / 1000)
+    def photo(self, milliseconds: Mapping[str, float], batch: int) -> None:
+        """Count an answered photo.
+
+        Args:
+            milliseconds: By stage, as :class:`bundle.wire.Timing` names them.
+            batch: How many photos the runtime answered in the same run.
+        """
+        for stage, taken in milliseconds.items():
+            self._stages.labels(stage).observe(taken / 1000)
         self._batches.observe(batch)
 
     def storage_failed(self) -> None:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from bundle.manifest import Manifest
 from bundle.prep import DRAFT_ID
 from bundle.probabilities import answer
-from bundle.wire import PredictionAnswer, ReceivedPhoto, Verdict
+from bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Verdict
 from server.serving.jobs import Done, Job
-from server.serving.live import Live
 from server.stages import StageClock
+
+
+@dataclass(frozen=True)
+class Served:
+    """What answers, as every answer names it.
+
+    Attributes:
+        manifest: The bundle's.
+        model: Which model, and which artifact of it.
+        runtime: What runs it.
+    """
+
+    manifest: Manifest
+    model: ServedModel
+    runtime: ServedRuntime
 
 
 def verdict_of(manifest: Manifest, score: float, positive: bool) -> Verdict:
@@ -19,17 +35,17 @@ def verdict_of(manifest: Manifest, score: float, positive: bool) -> Verdict:
     return Verdict(name=rule.name, positive=positive, score=score, threshold=rule.threshold)
 
 
-def prediction(live: Live, job: Job, done: Done, clock: StageClock, request_id: str) -> PredictionAnswer:
+def prediction(served: Served, job: Job, done: Done, clock: StageClock, request_id: str) -> PredictionAnswer:
     """Return the answer to a photo; `clock` has marked "receive"."""
-    manifest = live.bundle.manifest
+    manifest = served.manifest
     said = answer(manifest, np.asarray(done.probabilities))
     clock.add(done.milliseconds)
     return PredictionAnswer(
         label=said.label,
         probabilities=said.probabilities,
         decision=verdict_of(manifest, said.score, said.positive),
-        model=live.model,
-        runtime=live.served_by,
+        model=served.model,
+        runtime=served.runtime,
         preprocessing=DRAFT_ID if job.decoding == "draft" else manifest.preprocessing.id,
         input_sha256=done.input_sha256,
         photo=ReceivedPhoto(

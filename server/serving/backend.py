@@ -12,6 +12,7 @@ from bundle.errors import PhotoError
 from bundle.hashing import sha256_bytes
 from bundle.manifest import Preprocessing
 from bundle.prep import Prepared, prepare, prepared, stored_pixels
+from server.express.express import Express
 from server.serving.jobs import Done, Job
 
 # Decoding time grows with the pixels: a photo of this many takes about as long as the rest of a request.
@@ -29,12 +30,14 @@ class Load:
         busy: Slots at work.
         slots: Photos (or, with batches, runs) that can be at work at once.
         restarts: Workers that died and were started again.
+        lent: Connections that workers answer by themselves.
     """
 
     waiting: int
     busy: int
     slots: int
     restarts: int = 0
+    lent: int = 0
 
 
 class Backend(Protocol):
@@ -49,6 +52,11 @@ class Backend(Protocol):
     name: str
     labels: tuple[str, ...]
     golden: NDArray[np.float32]
+
+    @property
+    def express(self) -> Express | None:
+        """The lane on which workers answer by themselves; None where there is none."""
+        ...
 
     def answer(self, job: Job) -> Done:
         """Answer a photo.

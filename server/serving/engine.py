@@ -32,6 +32,8 @@ class BatchedEngine:
         serving: Batch, queue and times.
     """
 
+    express = None  # one process: there is nobody to lend a connection to
+
     def __init__(self, runtime: Runtime, spec: Preprocessing, golden: GoldenSet, serving: ServingConfig) -> None:
         self._spec = spec
         with ExitStack() as stack:

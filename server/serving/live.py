@@ -6,6 +6,8 @@ from bundle.errors import UnavailableError
 from bundle.store import Bundle, Export
 from bundle.wire import ServedModel, ServedRuntime
 from server.config import ServingConfig
+from server.express.express import Express
+from server.serving.answers import Served
 from server.serving.backend import Load
 from server.serving.jobs import Done, Job
 from server.serving.proof import prove
@@ -54,6 +56,16 @@ class Live:
         """Answer a photo as :class:`server.serving.backend.Backend` does; UnavailableError where nothing is proved."""
         self.check_ready()
         return self._backend.answer(job)
+
+    @property
+    def served(self) -> Served:
+        """What answers, as every answer names it."""
+        return Served(self.bundle.manifest, self.model, self.served_by)
+
+    @property
+    def express(self) -> Express | None:
+        """The lane on which workers answer by themselves; None where there is none."""
+        return self._backend.express
 
     def load(self) -> Load:
         """Return how busy the backend is."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bundle.errors import DermportError, PhotoError
 from server.config import ServingConfig
+from server.express.express import Express
 from server.serving.backend import Load, is_large
 from server.serving.jobs import Done, Job
 from server.serving.process import WorkerLostError, WorkerProcess
@@ -50,11 +51,14 @@ class WorkerPool:
         self._slots: Slots[WorkerProcess] = Slots(serving.queue, serving.wait_seconds)
         self._closing = threading.Event()
         self._restarts = 0
+        self.express = Express(serving.queue)
         self._workers: dict[int, WorkerProcess] = {index: launch() for index in range(count)}
         try:
             first = self._workers[0]
             for worker in self._workers.values():
                 worker.wait_until_loaded()
+                if worker is not first:  # the first is judged by whoever opens the pool
+                    check(worker)
         except DermportError:
             for worker in self._workers.values():
                 worker.kill()
@@ -63,7 +67,7 @@ class WorkerPool:
         self.golden: NDArray[np.float32] = first.golden
         self._keepers = [threading.Thread(target=self._keep, args=(i,), daemon=True) for i in range(count)]
         for index, keeper in enumerate(self._keepers):
-            self._slots.add(self._workers[index])
+            self._add(self._workers[index])
             keeper.start()
 
     def answer(self, job: Job) -> Done:
@@ -76,7 +80,7 @@ class WorkerPool:
                 try:
                     done = worker.ask(job)
                 except WorkerLostError as error:
-                    self._slots.remove(worker)
+                    self._remove(worker)
                     _LOG.warning("%s; its photo goes to another", error)
                     continue
                 return replace(done, milliseconds={"wait": waited, **done.milliseconds})
@@ -88,7 +92,7 @@ class WorkerPool:
 
     def load(self) -> Load:
         """Return how busy the workers are."""
-        return Load(*self._slots.counts(), restarts=self._restarts)
+        return Load(*self._slots.counts(), restarts=self._restarts, lent=self.express.lent)
 
     def pids(self) -> tuple[int, ...]:
         """Return the workers' process numbers."""
@@ -97,6 +101,7 @@ class WorkerPool:
     def close(self) -> None:
         """End every worker after the photo that it has."""
         self._closing.set()
+        self.express.close()
         for worker in tuple(self._workers.values()):
             self._slots.remove(worker)
             worker.stop()
@@ -107,7 +112,7 @@ class WorkerPool:
         """Have a living worker at `index` until the pool is closed."""
         while True:
             status = self._workers[index].wait()
-            self._slots.remove(self._workers[index])
+            self._remove(self._workers[index])
             if self._closing.is_set():
                 return
             self._restarts += 1
@@ -132,6 +137,14 @@ class WorkerPool:
             if self._closing.is_set():
                 worker.stop()
                 return False
-            self._slots.add(worker)
+            self._add(worker)
             return True
         return False
+
+    def _add(self, worker: WorkerProcess) -> None:
+        self._slots.add(worker)
+        self.express.add(worker.lender)
+
+    def _remove(self, worker: WorkerProcess) -> None:
+        self._slots.remove(worker)
+        self.express.remove(worker.lender)

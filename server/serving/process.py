@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import BundleError, DermportError, ExportError, IntegrityError, PhotoError, UnavailableError
+from server.express.express import Lender
+from server.express.protocol import lane_pair
 from server.serving.jobs import Done, Job
 
 START_SECONDS = 60.0
@@ -57,6 +59,7 @@ class WorkerProcess:
         name: The runtime with its version.
         labels: The labels that the artifact carries.
         golden: Its answers to the golden set, float32 [N, C].
+        lender: Lends connections to it.
     """
 
     name: str
@@ -66,14 +69,16 @@ class WorkerProcess:
     def __init__(self, order: Order, answer_seconds: float) -> None:
         self._answer_seconds = answer_seconds
         ours, theirs = socket.socketpair()
-        with theirs:
+        front, lane = lane_pair()
+        with theirs, lane:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "server.serving.worker", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
+                [sys.executable, "-m", "server.serving.worker", str(theirs.fileno()), str(lane.fileno())],
+                pass_fds=(theirs.fileno(), lane.fileno()),
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **_SINGLE_THREADED},
                 start_new_session=True,  # the terminal's signals are for the front process
             )
+        self.lender = Lender(front)
         _give_up_after(ours, START_SECONDS)
         self._socket = ours
         self._connection = Connection(os.dup(ours.fileno()))
@@ -118,8 +123,7 @@ class WorkerProcess:
         said = self._receive()
         if "refused" in said:
             raise PhotoError(said["refused"], code=said["code"], status=said["status"], remedy=said["remedy"])
-        milliseconds = {stage: said.pop(stage) for stage in ("prepare", "infer")}
-        return Done(tuple(said.pop("probabilities")), milliseconds=milliseconds, **said)
+        return Done(**(said | {"probabilities": tuple(said["probabilities"])}))
 
     def wait(self) -> int:
         """Wait until the process has ended; return its exit status."""
@@ -127,11 +131,13 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """End the worker after what it is doing."""
+        self.lender.recall()
         self._connection.close()
         self._socket.close()
 
     def kill(self) -> None:
         """End the worker at once."""
+        self.lender.recall()
         self._process.kill()
         self._process.wait()
 

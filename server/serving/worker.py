@@ -1,27 +1,33 @@
-"""A worker process: one single-threaded runtime that decodes and answers one photo after the other.
+"""A worker process: one single-threaded runtime, for the photos of a pipe and for those of lent connections.
 
-``python -m server.serving.worker FD`` is started by :mod:`server.serving.process`, which says on the socket FD, in
-JSON, what to load. Answers are JSON too, so that a worker whose decoder was taken over by a hostile photo has nothing
-to say to the front process but numbers. It ends when the socket is closed.
+``python -m server.serving.worker PIPE LANE`` is started by :mod:`server.serving.process`, which says on the socket
+PIPE, in JSON, what to load, and then asks about one photo after the other. Answers are JSON too, so that a worker whose
+decoder was taken over by a hostile photo has nothing to say to the front process but numbers. LANE is the express lane
+(:mod:`server.express`). The process ends when both are closed.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
+import socket
 import sys
+import threading
 import time
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from bundle.errors import DermportError, PhotoError
-from bundle.manifest import Preprocessing
+from bundle.manifest import Manifest, Preprocessing
 from bundle.store import Bundle, Export
 from runtimes.base import Runtime
 from server.allocator import give_back_from
+from server.express.lane import Lane
 from server.serving.backend import prepare_job
-from server.serving.jobs import Job
+from server.serving.jobs import Done, Job
 from server.serving.runtimes import candidate_named
 
 # A small photo's pixels (600 x 450) are kept for the next one; those of a large one are given back.
@@ -29,10 +35,11 @@ _KEPT = 1024 * 1024
 
 
 def main() -> None:
-    """Serve the socket whose number is the first argument."""
+    """Serve the sockets whose numbers are the arguments."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the front process's to handle
     give_back_from(_KEPT)
-    with Connection(int(sys.argv[1])) as connection:
+    pipe, lane = map(int, sys.argv[1:])
+    with Connection(pipe) as connection, socket.socket(fileno=lane) as front:
         asked = json.loads(connection.recv_bytes())
         try:
             bundle = Bundle.open(Path(asked["bundle"]))
@@ -43,8 +50,9 @@ def main() -> None:
             _send(connection, {"error": type(error).__name__, "message": error.message, "remedy": error.remedy})
             return
         _send(connection, {"name": runtime.name, "labels": runtime.labels, "golden": golden})
+        gc.freeze()  # what was loaded stays: the collector need not look through it between two photos
         with runtime:
-            _serve(connection, runtime, bundle.manifest.preprocessing)
+            _serve(connection, front, _Answerer(runtime, bundle.manifest.preprocessing), bundle.manifest)
 
 
 def _load(asked: dict[str, Any]) -> Runtime:
@@ -53,33 +61,51 @@ def _load(asked: dict[str, Any]) -> Runtime:
     return candidate_named(asked["runtime"]).load(export, 1)
 
 
-def _serve(connection: Connection, runtime: Runtime, spec: Preprocessing) -> None:
+class _Answerer:
+    """Answers photos, from two threads: a large photo of the pipe is decoded while the lane goes on."""
+
+    def __init__(self, runtime: Runtime, spec: Preprocessing) -> None:
+        self._runtime = runtime
+        self._spec = spec
+        self._running = threading.Lock()  # no runtime is said to be safe without
+
+    def __call__(self, job: Job) -> Done:
+        began = time.perf_counter()
+        photo = prepare_job(job, self._spec)
+        ready = time.perf_counter()
+        with self._running:
+            probabilities = self._runtime.predict(photo.tensor[None])[0]
+        return Done(
+            probabilities=tuple(probabilities.tolist()),
+            input_sha256=photo.input_sha256,
+            width=photo.width,
+            height=photo.height,
+            orientation=photo.orientation,
+            milliseconds={"prepare": 1000 * (ready - began), "infer": 1000 * (time.perf_counter() - ready)},
+        )
+
+
+def _serve(connection: Connection, front: socket.socket, answer: _Answerer, manifest: Manifest) -> None:
+    pipe = threading.Thread(target=_serve_pipe, args=(connection, answer), name="pipe")
+    pipe.start()
+    Lane(front, manifest, answer).run()
+    pipe.join()
+
+
+def _serve_pipe(connection: Connection, answer: _Answerer) -> None:
     while True:
         try:
-            message = connection.recv_bytes()
-            _send(connection, _answer(message, runtime, spec))
+            _send(connection, _answered(connection.recv_bytes(), answer))
         except (EOFError, ConnectionError):
             return
 
 
-def _answer(message: bytes, runtime: Runtime, spec: Preprocessing) -> dict[str, Any]:
+def _answered(message: bytes, answer: _Answerer) -> dict[str, Any]:
     head, _, data = message.partition(b"\n")
-    began = time.perf_counter()
     try:
-        photo = prepare_job(Job(data, **json.loads(head)), spec)
+        return asdict(answer(Job(data, **json.loads(head))))
     except PhotoError as error:
         return {"refused": error.message, "code": error.code, "status": error.status, "remedy": error.remedy}
-    ready = time.perf_counter()
-    probabilities = runtime.predict(photo.tensor[None])[0]
-    return {
-        "probabilities": probabilities.tolist(),
-        "input_sha256": photo.input_sha256,
-        "width": photo.width,
-        "height": photo.height,
-        "orientation": photo.orientation,
-        "prepare": 1000 * (ready - began),
-        "infer": 1000 * (time.perf_counter() - ready),
-    }
 
 
 def _send(connection: Connection, answer: dict[str, Any]) -> None:

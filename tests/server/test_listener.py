@@ -13,14 +13,29 @@ import pytest
 from flask import Flask, request
 
 from bundle.errors import UsageError
+from server import channel
 from server import listener as module
+from server.express.express import Answered
 from server.listener import Listener
 
 
+class _Heard:
+    """What the listener tells of requests that did not pass the app."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+
+    def answered(self, answered: Answered) -> None:
+        raise AssertionError("there are no workers here")
+
+    def refused(self, status: int) -> None:
+        self.statuses.append(status)
+
+
 @contextmanager
-def _running(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+def _running(app: Flask, monkeypatch: pytest.MonkeyPatch, heard: _Heard | None = None) -> Iterator[Listener]:
     monkeypatch.setattr(module.signal, "signal", lambda *_: None)  # only the main thread may set handlers
-    listener = Listener(app, "127.0.0.1", 0, threads=4)
+    listener = Listener(app, "127.0.0.1", 0, threads=4, outside=heard or _Heard())
     thread = threading.Thread(target=listener.run, args=(lambda: None,))
     thread.start()
     try:
@@ -54,8 +69,9 @@ HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
 
 
 def test_a_request_that_trickles_in_is_given_up(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REQUEST_SECONDS", 0.3)
-    with _running(app, monkeypatch) as listener, _connect(listener) as slow:
+    monkeypatch.setattr(channel, "REQUEST_SECONDS", 0.3)
+    heard = _Heard()
+    with _running(app, monkeypatch, heard) as listener, _connect(listener) as slow:
         slow.sendall(HEAD)
         began = time.monotonic()
 
@@ -71,6 +87,7 @@ def test_a_request_that_trickles_in_is_given_up(app: Flask, monkeypatch: pytest.
         answered = _all(slow)
     assert answered.startswith(b"HTTP/1.1 408 ")
     assert b"application/problem+json" in answered
+    assert heard.statuses == [408]
     assert time.monotonic() - began < 4
 
 
@@ -103,7 +120,7 @@ def test_it_is_alive_while_it_turns(app: Flask, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("host", ["256.1.1.1", "no such host"])
 def test_what_cannot_be_bound_is_said(app: Flask, host: str) -> None:
     with pytest.raises(UsageError, match="cannot be bound"):
-        Listener(app, host, 0, threads=1)
+        Listener(app, host, 0, threads=1, outside=_Heard())
 
 
 def _refused(listener: Listener) -> bool:
