@@ -1,7 +1,7 @@
 """Draw the small photos by which the web app finds out what a browser decodes as Pillow does.
 
 ``uv run --with simplejpeg python -m tests.mobile_stub.web.probes`` writes ``mobile_stub/web/engine/probes.json``. The
-photos are committed there, because encoders differ between versions; simplejpeg writes two samplings that Pillow cannot.
+photos are committed there, because encoders differ between versions; simplejpeg writes samplings that Pillow cannot.
 """
 
 from __future__ import annotations
