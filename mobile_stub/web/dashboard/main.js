@@ -13,9 +13,9 @@ start();
 function start() {
   const key = new Key();
   const api = new Api(new URL('../', document.baseURI).href, () => key.value);
-  const say = translated(readersLanguage());
-  const dashboard = new Dashboard(api, key, say);
-  languages(say.language);
+  const language = readersLanguage();
+  const dashboard = new Dashboard(api, key, translated(language));
+  languages(language);
   document.getElementById('refresh').addEventListener('click', () => dashboard.load());
   document.getElementById('forget').addEventListener('click', () => dashboard.forget());
   setInterval(() => document.getElementById('every').checked && !document.hidden && dashboard.load(), MINUTE);

@@ -17,7 +17,7 @@ export class Filters {
   /** Return the filters that an address has after its #. @param {string} hash @returns {Filters} */
   static read(hash) {
     const said = new URLSearchParams(hash.replace(/^#/, ''));
-    return new Filters(Object.fromEntries([...said].filter(([name]) => name in START)));
+    return new Filters(Object.fromEntries([...said].filter(([name]) => Object.hasOwn(START, name))));
   }
 
   /** Return them for an address. @returns {string} */

@@ -32,9 +32,15 @@ export function rememberLanguage(tag) {
   }
 }
 
-/** Return who says things in a language. @param {string} tag @returns {Say} */
-export function sayIn(tag) {
-  return new Say(tag, {...en, ...LANGUAGES[tag][1]});
+/**
+ * Return who says things in a language.
+ * @param {string} tag
+ * @param {readonly string[]} [wanted] the reader's languages; their countries decide how dates and numbers are written.
+ * @returns {Say}
+ */
+export function sayIn(tag, wanted = navigator.languages) {
+  const local = wanted.find((each) => chooseLanguage([each]) === tag && each.toLowerCase().startsWith(tag));
+  return new Say(local ?? tag, LANGUAGES[tag][1]);
 }
 
 function stored() {

@@ -2,6 +2,10 @@
 
 const SUPERSCRIPT = {'-': '⁻', 0: '⁰', 1: '¹', 2: '²', 3: '³', 4: '⁴', 5: '⁵', 6: '⁶', 7: '⁷', 8: '⁸', 9: '⁹'};
 const MISSING = '–';
+/** |Δp|, joined so that no line ends within it. */
+const CHANGE = '|\u2060Δp\u2060|';
+/** What a sum of floats may lack of 1. */
+const WHOLE = 1 - 1e-9;
 
 /** Says things in one language. */
 export class Say {
@@ -25,7 +29,7 @@ export class Say {
   t(key, values = {}) {
     const found = this._messages[key] ?? key;
     const message = typeof found === 'string' ? found : (found[this._plural.select(values.n)] ?? found.other);
-    return message.replace(/\{(\w+)\}/g, (_, name) => this._value(values[name]));
+    return message.replace(/\{(\w+)\}/g, (_, name) => this._value(values[name])).replaceAll('|Δp|', CHANGE);
   }
 
   /** Whether there is a message of that key. @param {string} key @returns {boolean} */
@@ -45,8 +49,8 @@ export class Say {
 
   /** Return a share in per cent; one that is not whole is never rounded to 100 %. @param {number} x @returns {string} */
   percent(x) {
-    const digits = x < 1 && x >= 0.9995 ? 2 : 1;
-    return this._number({style: 'percent', maximumFractionDigits: digits}).format(x < 1 ? Math.min(x, 0.9999) : x);
+    const digits = x < WHOLE && x >= 0.9995 ? 2 : 1;
+    return this._number({style: 'percent', maximumFractionDigits: digits}).format(x < WHOLE ? Math.min(x, 0.9999) : 1);
   }
 
   /** Return a share that counts, or a dash where there is nothing to count. @param {Share} share @returns {string} */
@@ -69,6 +73,11 @@ export class Say {
     }
     const [digits, power] = x.toExponential(1).split('e');
     return `${this.number(Number(digits), 1)} × ${powerOfTen(Number(power))}`;
+  }
+
+  /** Return a signed difference of probabilities. @param {?number} x @returns {string} */
+  signed(x) {
+    return x === null || x === undefined ? MISSING : this._number({maximumFractionDigits: 4, signDisplay: 'exceptZero'}).format(x);
   }
 
   /** Return a time of the reader's own zone. @param {string|Date} time @returns {string} */

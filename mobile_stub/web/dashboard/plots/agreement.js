@@ -7,6 +7,7 @@ import {plot} from './plot.js';
 
 const HEIGHT = 272;
 const COUNTS = 34;
+const GAP = 16;
 const MARGIN = {left: 46, right: 14, top: 12, bottom: 26};
 const DAY_PIXELS = 78;
 
@@ -37,7 +38,7 @@ function extent(points, [first, last]) {
 
 function draw(points, [from, to], width, say) {
   const bottom = HEIGHT - MARGIN.bottom;
-  const area = {left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: bottom - COUNTS - 8};
+  const area = {left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: bottom - COUNTS - GAP};
   const floor = shareFloor(Math.min(...points.map(({share}) => share.low)));
   const x = linear([from, to], [area.left + 10, area.right - 10]);
   const y = linear([floor, 1], [area.bottom, area.top]);
@@ -55,7 +56,7 @@ function draw(points, [from, to], width, say) {
 
 function interval(x, {count, of, low, high}, y) {
   return [
-    s('line', {class: 'interval', x1: x, x2: x, y1: y(low), y2: y(high)}),
+    s('line', {class: 'whisker', x1: x, x2: x, y1: y(low), y2: y(high)}),
     s('circle', {class: 'point', cx: x, cy: y(count / of), r: 4}),
   ];
 }

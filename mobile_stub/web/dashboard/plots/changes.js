@@ -30,10 +30,11 @@ function draw(bins, quantiles, width, say) {
   const x = logarithmic([FIRST_BIN, 1], [area.left, area.right]);
   const y = linear([0, marks.at(-1)], [area.bottom, area.top]);
   const powers = [-6, -5, -4, -3, -2, -1, 0].map((power) => [x(10 ** power), powerOfTen(power)]);
+  const values = [[area.left, '0'], ...powers];
   const shapes = [
     ...leftAxis(area, marks.map((count) => [y(count), say.count(count)])),
     ...bins.map((bin) => bar(bin, x, y)),
-    ...bottomAxis(area, powers),
+    ...bottomAxis(area, values),
     s('text', {class: 'tick', x: (area.left + area.right) / 2, y: HEIGHT - 6, 'text-anchor': 'middle'}, say.t('changes.axis')),
     ...limit(x(SAME), area, say),
     ...quantileMarks(quantiles, x, area, say),

@@ -3,7 +3,7 @@
 import {s} from '../lib/dom.js';
 import {linear} from '../lib/scales.js';
 
-const WIDTH = 120;
+const WIDTH = 150;
 const HEIGHT = 18;
 
 /**
@@ -17,7 +17,7 @@ export function span({count, of, low, high}, floor) {
   const middle = HEIGHT / 2;
   return s('svg', {class: 'span', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, 'aria-hidden': 'true'},
     s('line', {class: 'grid', x1: 5, x2: WIDTH - 5, y1: middle, y2: middle}),
-    s('line', {class: 'interval', x1: x(Math.max(floor, low)), x2: x(high), y1: middle, y2: middle}),
+    s('line', {class: 'whisker', x1: x(Math.max(floor, low)), x2: x(high), y1: middle, y2: middle}),
     of > 0 && s('circle', {class: 'point', cx: x(Math.max(floor, count / of)), cy: middle, r: 4}));
 }
 

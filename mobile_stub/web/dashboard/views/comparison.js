@@ -7,6 +7,9 @@ import {filledBar} from '../plots/span.js';
 import {answers} from './answers.js';
 import {badge, nameOf} from './causes.js';
 
+/** What a difference is made of, in the API's words. */
+const PARTS = ['change', 'preprocessing', 'artifact', 'runtime', 'unresolved'];
+
 /**
  * Return a comparison that opens.
  * @param {Object} comparison of the API.
@@ -37,19 +40,28 @@ function body(comparison, names, say) {
   return h('div', {class: 'inside'},
     h('div', {class: 'pair'}, answers(comparison, names, say)),
     h('div', {class: 'why'}, why(comparison, say)),
-    h('div', {class: 'more'}, experiments(comparison, names, say), facts(comparison, names, say)));
+    h('div', {class: 'more'},
+      experiments(comparison, say), comparison.decomposition && parts(comparison.decomposition, names, say), facts(comparison, names, say)));
 }
 
-function why({verdict, steps, missing}, say) {
+function why({verdict, steps, missing, faults = []}, say) {
   const known = say.knows(`cause.${verdict.cause}.words`);
   return [
     h('h4', {}, `${say.t('latest.why')}: ${nameOf(verdict.cause, say)}`),
     h('p', {}, known ? say.t(`cause.${verdict.cause}.words`) : verdict.words),
+    faults.map((fault) => faultView(fault, say)),
     steps.length > 0 && h('p', {class: 'quiet'}, say.t('latest.steps')),
     steps.length > 0 && h('ol', {class: 'steps'}, steps.map((step) => stepView(step, say))),
     missing.length > 0 && h('h5', {}, say.t('latest.missing')),
     missing.length > 0 && h('ul', {}, missing.map((what) => h('li', {}, what))),
   ];
+}
+
+/** What exactly was done otherwise, where a test of the server's has named it. */
+function faultView({words, remedy, exact}, say) {
+  return h('div', {class: 'reason'},
+    h('strong', {}, words), ' ', h('span', {class: 'quiet'}, say.t(exact ? 'latest.fault.exact' : 'latest.fault.near')),
+    remedy && h('p', {}, remedy));
 }
 
 function stepView({cause, change, share, also, within_policy: within}, say) {
@@ -62,7 +74,7 @@ function stepView({cause, change, share, also, within_policy: within}, say) {
     h('span', {class: 'name'}, nameOf(cause, say)), filledBar(share, 'of-cause'), h('small', {}, words.join('; ')));
 }
 
-function experiments({evidence}, names, say) {
+function experiments({evidence}, say) {
   if (evidence.length === 0) {
     return null;
   }
@@ -76,6 +88,13 @@ function experiments({evidence}, names, say) {
 
 function experimentName(name, say) {
   return say.knows(`latest.${name}`) ? say.t(`latest.${name}`) : name;
+}
+
+function parts({score, by_label: byLabel}, names, say) {
+  const rows = [[say.t('latest.parts.score'), score], ...Object.entries(byLabel).map(([label, part]) => [names.label(label), part])];
+  const column = (key) => ({title: say.t(`latest.parts.${key}`), cell: ([, part]) => say.signed(part[key]), kind: 'number'});
+  const columns = [{title: say.t('latest.class'), cell: ([name]) => name}, ...PARTS.map(column)];
+  return h('details', {}, h('summary', {}, say.t('latest.parts')), table(say.t('latest.parts'), columns, rows));
 }
 
 function facts(comparison, names, say) {

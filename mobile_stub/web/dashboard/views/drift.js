@@ -18,8 +18,7 @@ export function driftView(drift, names, say) {
   return [h('p', {class: 'quiet'}, words), table(say.t('drift.heading'), [
     {title: say.t('drift.file'), cell: (file) => names.artifact(file.artifact_sha256), kind: 'name'},
     {title: say.t('drift.agree'), cell: ({agreement}) => [say.share(agreement), h('small', {}, say.interval(agreement))], kind: 'number'},
-    {title: say.t('drift.asked'), cell: ({asked}) => say.percent(asked), kind: 'number'},
-    {title: say.t('drift.state'), cell: (file) => state(file, drift.least, say)},
+    {title: say.t('drift.state'), cell: (file) => [state(file, drift.least, say), h('small', {}, asked(file, say))]},
   ], drift.files)];
 }
 
@@ -35,6 +34,10 @@ export function driftBanner(drift, names, say) {
   const lines = alarmed.map((file) => h('p', {},
     h('strong', {}, say.t('drift.banner', {artifact: names.artifact(file.artifact_sha256)})), ` ${file.alarm}`));
   return lines.length > 0 ? h('div', {class: 'problem', role: 'status'}, lines) : null;
+}
+
+function asked(file, say) {
+  return say.t('drift.asked', {share: say.percent(file.asked)});
 }
 
 function state({alarm, agreement}, least, say) {

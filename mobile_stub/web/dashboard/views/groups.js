@@ -50,7 +50,7 @@ export class Groups {
       {title: say.t(`groups.${kind}`), cell: (group) => this._name(kind, group.key, names), kind: 'name'},
       {title: say.t('groups.count'), cell: (group) => say.count(group.comparisons), kind: 'number'},
       {title: say.t('groups.agreement'), cell: (group) => say.share(group.label_agreement), kind: 'number'},
-      {title: say.t('groups.interval'), cell: (group) => interval(group.label_agreement, floor, say), kind: 'interval'},
+      {title: say.t('groups.interval', {low: say.percent(floor), high: say.percent(1)}), cell: (group) => interval(group.label_agreement, floor, say), kind: 'interval'},
       {title: say.t('groups.flips'), cell: (group) => flips(group, say), kind: 'number wide'},
       {title: say.t('groups.mean'), cell: (group) => say.change(group.mean_change), kind: 'number wide'},
       {title: say.t('groups.max'), cell: (group) => say.change(group.max_change), kind: 'number wide'},
@@ -69,7 +69,7 @@ export class Groups {
 }
 
 function interval(share, floor, say) {
-  return [span(share, floor), h('small', {}, say.interval(share))];
+  return h('div', {class: 'ranged'}, span(share, floor), h('small', {}, say.interval(share)));
 }
 
 function flips(group, say) {
