@@ -14,6 +14,7 @@
      ├── UnavailableError         something that this machine cannot do (no TensorRT, no Mac); says what would
      ├── EngineMismatchError      a TensorRT engine whose sidecar does not match this machine
      └── ServerError              the Jetson's server did not answer, or not in the agreed form
+          └── UnreachableError    it did not answer at all, or had no time: asking again later may help
 
 Each message says what was wrong, with which file, and what to do about it.
 """
@@ -101,3 +102,7 @@ class EngineMismatchError(DermportError):
 
 class ServerError(DermportError):
     """The Jetson's server did not answer, or not in the agreed form."""
+
+
+class UnreachableError(ServerError):
+    """The Jetson's server did not answer at all, or had no time: asking again later may help."""

@@ -11,24 +11,29 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from bundle.errors import PhotoError, RequestError, ServerError, UsageError
+from bundle.errors import PhotoError, RequestError, ServerError, UnreachableError, UsageError
 from bundle.wire import (
     API_KEY_HEADER,
     COMPARISON_FIELD,
     IDEMPOTENCY_HEADER,
     PHOTO_FIELD,
+    PREP_HEADER,
     PREPARED_FIELD,
     PROBLEM_TYPE,
-    ComparisonAnswer,
     ComparisonRequest,
+    ModelsAnswer,
     PredictionAnswer,
     Problem,
     ReadyAnswer,
 )
+from mobile_stub.said import ComparisonSaid
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
 CONNECT_RETRIES = 2
+PREP_ID = "dermport-prep/1"
+OF_THE_PHOTO = frozenset({400, 413, 415, 422})
+"""Statuses by which a server refuses the photo itself: asking again is no use."""
 
 _Message = TypeVar("_Message", bound=BaseModel)
 
@@ -81,22 +86,42 @@ class JetsonClient:
             raise ServerError(f"{self.url} is not ready: {self._problem(response).detail}")
         return self._read(response, ReadyAnswer)
 
-    def predict(self, data: bytes) -> PredictionAnswer:
+    def models(self) -> ModelsAnswer:
+        """Return the server's models.
+
+        Raises:
+            RequestError: The server refuses to tell, with its own code.
+            ServerError: The server does not answer, or not in the agreed form.
+        """
+        response = self._send("GET", "/v1/models")
+        if response.is_error:
+            raise self._refusal(response)
+        return self._read(response, ModelsAnswer)
+
+    def predict(self, data: bytes, prepared: bool = False) -> PredictionAnswer:
         """Ask for a prediction. The photo's name stays on the phone.
+
+        Args:
+            data: The photo, or the model's input as a PNG.
+            prepared: Which of the two.
 
         Raises:
             PhotoError: The server refuses the photo, with its own code.
+            RequestError: It refuses whoever asks, or has no time.
             ServerError: The server does not answer, or not in the agreed form.
         """
-        response = self._send("POST", "/v1/predict", files={PHOTO_FIELD: (PHOTO_FIELD, data)})
+        headers = {PREP_HEADER: PREP_ID} if prepared else None
+        response = self._send("POST", "/v1/predict", {PHOTO_FIELD: (PHOTO_FIELD, data)}, headers)
         if response.is_error:
-            problem = self._problem(response)
-            raise PhotoError(problem.detail, code=problem.code, status=problem.status, remedy=problem.remedy)
+            refused = self._refusal(response)
+            if refused.status not in OF_THE_PHOTO:
+                raise refused
+            raise PhotoError(refused.message, code=refused.code, status=refused.status, remedy=refused.remedy)
         return self._read(response, PredictionAnswer)
 
     def post_comparison(
         self, said: ComparisonRequest, photo: bytes | None, prepared: bytes | None = None, key: str | None = None
-    ) -> ComparisonAnswer:
+    ) -> ComparisonSaid:
         """Tell the server what the phone's own model said of a photo, and learn whether it agrees, and why not.
 
         Args:
@@ -119,16 +144,8 @@ class JetsonClient:
         headers = {IDEMPOTENCY_HEADER: key or str(uuid.uuid4())}
         response = self._send("POST", "/v1/comparisons", files, headers)
         if response.is_error:
-            problem = self._problem(response)
-            wait = response.headers.get("Retry-After", "")
-            raise RequestError(
-                problem.detail,
-                code=problem.code,
-                status=problem.status,
-                remedy=problem.remedy,
-                retry_after=float(wait) if wait.isdigit() else None,
-            )
-        return self._read(response, ComparisonAnswer)
+            raise self._refusal(response)
+        return self._read(response, ComparisonSaid)
 
     def _send(
         self,
@@ -145,16 +162,28 @@ class JetsonClient:
         try:
             yield
         except httpx.TimeoutException as error:
-            raise ServerError(f"{self.url} took too long to answer {path}.", remedy="Is it overloaded?") from error
+            raise UnreachableError(f"{self.url} took too long to answer {path}.", remedy="Is it overloaded?") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ServerError(
+            raise UnreachableError(
                 f"{self.url} does not answer: {error}.",
                 remedy="Start it with `dermport serve BUNDLE`, and check the address and the network.",
             ) from error
 
+    def _refusal(self, response: httpx.Response) -> RequestError:
+        problem = self._problem(response)
+        wait = response.headers.get("Retry-After", "")
+        return RequestError(
+            problem.detail,
+            code=problem.code,
+            status=problem.status,
+            remedy=problem.remedy,
+            retry_after=float(wait) if wait.isdigit() else None,
+        )
+
     def _problem(self, response: httpx.Response) -> Problem:
         if response.headers.get("content-type", "").split(";")[0] != PROBLEM_TYPE:
-            raise ServerError(
+            kind = UnreachableError if response.status_code in {502, 503, 504} else ServerError
+            raise kind(
                 f"{self.url} answers HTTP {response.status_code} without saying why.",
                 remedy="Is it dermport's server? A proxy in between?",
             )

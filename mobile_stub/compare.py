@@ -1,78 +1,44 @@
-"""The same photos on the phone and on the Jetson, and where the two disagree."""
+"""The two sides of each photo held against each other: verdict, cause, totals, and the whole comparison."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
 import numpy as np
 
 from bundle.agreement import Quantiles, Share, share_of
 from bundle.causes import SAME, largest_change
-from bundle.errors import PhotoError, ServerError
 from bundle.manifest import Manifest
-from mobile_stub.client import JetsonClient
-from mobile_stub.comparison import Cause, Comparison, PhotoComparison, Totals
-from mobile_stub.phone import PhoneModel
+from mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison, Totals
+from mobile_stub.figures import against_truth, bland_altman, label_matrix, latencies, pairs_of
+from mobile_stub.journal import Answered, Asked
 from mobile_stub.photos import Photo
-from mobile_stub.prediction import Prediction, Refusal, from_answer
-
-Progress = Callable[[int, int], None]
-
-
-def compare(
-    manifest: Manifest,
-    photos: Sequence[Photo],
-    phone: PhoneModel,
-    client: JetsonClient,
-    progress: Progress | None = None,
-) -> Comparison:
-    """Have both sides answer every photo.
-
-    Raises:
-        ServerError: The server is not ready, stops answering, or knows other labels than the phone.
-        UsageError: A photo cannot be read from disk.
-    """
-
-    def ask_server(data: bytes) -> Prediction:
-        return from_answer(client.predict(data))
-
-    client.check_ready()
-    rows = []
-    for done, photo in enumerate(photos, start=1):
-        data = photo.read()
-        rows.append(judge(photo.name, _ask(phone.predict, data), _ask(ask_server, data)))
-        if progress is not None:
-            progress(done, len(photos))
-    return Comparison(
-        bundle=manifest.name,
-        version=manifest.version,
-        server=client.url,
-        decision=manifest.decision.name,
-        threshold=manifest.decision.threshold,
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        photos=tuple(rows),
-        totals=total(rows),
-    )
+from mobile_stub.prediction import Prediction, Refusal, check_labels
+from mobile_stub.standing import standing_of
 
 
-def _ask(side: Callable[[bytes], Prediction], data: bytes) -> Prediction | Refusal:
-    try:
-        return side(data)
-    except PhotoError as error:
-        return Refusal(code=error.code, message=error.message)
+def row_of(photo: Photo, asked: Asked, answered: Answered) -> PhotoComparison:
+    """Return a photo's comparison from what the journal has of it; where the server named a cause, it is that one."""
+    judged = judge(photo.name, asked.phone, answered.server)
+    facts: dict[str, object] = {"round_trip": answered.round_trip, "truth": photo.truth, "lesion": photo.lesion}
+    if answered.comparison is not None:
+        facts |= {"cause": answered.cause, "words": answered.words, "steps": answered.steps}
+        facts |= {"parts": answered.parts, "faults": answered.faults, "comparison": answered.comparison}
+    return judged.model_copy(update=facts)
 
 
 def judge(photo: str, phone: Prediction | Refusal, server: Prediction | Refusal) -> PhotoComparison:
-    """Hold the two sides of one photo against each other and name the cause by evidence.
+    """Hold the two sides of one photo against each other and name the cause by their hashes.
 
     Raises:
         ServerError: The two know different labels, so that their probabilities cannot be compared.
     """
     if isinstance(phone, Refusal) or isinstance(server, Refusal):
         return PhotoComparison(photo=photo, phone=phone, server=server, cause=_cause_of_refusal(phone, server))
-    change = _change(phone, server)
+    check_labels(phone, server)
+    change = largest_change(phone.probabilities, server.probabilities)
     return PhotoComparison(
         photo=photo,
         phone=phone,
@@ -85,38 +51,66 @@ def judge(photo: str, phone: Prediction | Refusal, server: Prediction | Refusal)
     )
 
 
-def _cause_of_refusal(phone: Prediction | Refusal, server: Prediction | Refusal) -> Cause:
+def _cause_of_refusal(phone: Prediction | Refusal, server: Prediction | Refusal) -> str:
     both = isinstance(phone, Refusal) and isinstance(server, Refusal) and phone.code == server.code
     return "refused" if both else "error"
 
 
-def _change(phone: Prediction, server: Prediction) -> float:
-    if phone.probabilities.keys() != server.probabilities.keys():
-        raise ServerError(
-            f"The server's labels are {', '.join(server.probabilities)}; the bundle's are "
-            f"{', '.join(phone.probabilities)}.",
-            remedy="Serve the same bundle, or one of the same task.",
-        )
-    return largest_change(phone.probabilities, server.probabilities)
-
-
-def _cause(phone: Prediction, server: Prediction, change: float) -> Cause:
+def _cause(phone: Prediction, server: Prediction, change: float) -> str:
     if phone.input_sha256 != server.input_sha256:
         return "preprocessing"
     if change <= SAME:
         return "same"
-    if phone.model_sha256 != server.model_sha256:
-        return "model"
-    return "artifact" if phone.artifact_sha256 != server.artifact_sha256 else "runtime"
+    if phone.artifact_sha256 == server.artifact_sha256:
+        return "runtime"
+    if phone.model_sha256 is None:
+        return "unexplained"
+    return "model" if phone.model_sha256 != server.model_sha256 else "artifact"
+
+
+def comparison_of(
+    manifest: Manifest,
+    rows: Sequence[PhotoComparison],
+    artifact: ArtifactSummary,
+    server: str,
+    *,
+    classes: tuple[str | None, str | None],
+    waiting: int = 0,
+) -> Comparison:
+    """Return the whole comparison of one artifact.
+
+    Args:
+        manifest: The bundle's.
+        rows: The photos that both sides answered, be it by refusing.
+        artifact: What the phone ran.
+        server: The server's address.
+        classes: The policy's classes of what phone and server ran; None where one is not known.
+        waiting: How many photos the server has not answered yet.
+    """
+    pairs, totals = pairs_of(rows), total(rows)
+    return Comparison(
+        bundle=manifest.name,
+        version=manifest.version,
+        server=server,
+        decision=manifest.decision.name,
+        threshold=manifest.decision.threshold,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        artifact=artifact,
+        labels=manifest.task.ids,
+        photos=tuple(rows),
+        totals=totals,
+        standing=standing_of(totals.label_agreement, *classes),
+        matrix=label_matrix(pairs, manifest.task.ids),
+        bland_altman=bland_altman(pairs),
+        latency=latencies(pairs),
+        truth=against_truth(pairs, manifest),
+        waiting=waiting,
+    )
 
 
 def total(rows: Sequence[PhotoComparison]) -> Totals:
     """Count over the photos."""
-    pairs = [
-        (row.phone, row.server)
-        for row in rows
-        if isinstance(row.phone, Prediction) and isinstance(row.server, Prediction)
-    ]
+    pairs = [(phone, server) for _, phone, server in pairs_of(rows)]
     return Totals(
         photos=len(rows),
         predicted=len(pairs),
@@ -126,8 +120,14 @@ def total(rows: Sequence[PhotoComparison]) -> Totals:
         flips_to_positive=sum(server.positive and not phone.positive for phone, server in pairs),
         flips_to_negative=sum(phone.positive and not server.positive for phone, server in pairs),
         change=_quantiles([row.change for row in rows if row.change is not None]),
-        causes=dict(Counter(row.cause for row in rows)),
+        causes=_counted(rows),
+        causes_of_disagreements=_counted([row for row in rows if row.disagrees]),
     )
+
+
+def _counted(rows: Sequence[PhotoComparison]) -> dict[str, int]:
+    """Return how often each cause occurs, the commonest first."""
+    return dict(Counter(row.cause for row in rows).most_common())
 
 
 def _share(outcomes: Iterable[bool]) -> Share:

@@ -7,22 +7,25 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bundle.agreement import Quantiles, Share
-from bundle.causes import CommonCause
-from bundle.model import Contract, Fraction
+from bundle.export_record import Delta
+from bundle.manifest import Metric
+from bundle.model import Contract, Fraction, Sha256
 from bundle.notice import NOTICE
 from mobile_stub.prediction import Side
+from mobile_stub.said import FaultSaid, PartsSaid, StepSaid
 
-Cause = Literal[CommonCause, "refused", "error"]
-
-CAUSES: dict[Cause, str] = {
+CAUSES: dict[str, str] = {
     "same": "equal inputs, equal probabilities (to 1e-5)",
+    "photo-changed": "another photo arrived than the phone answered",
     "preprocessing": "the photo became different inputs: decoding, orientation or resizing differs",
     "model": "equal inputs, but the two run different models",
     "artifact": "equal inputs and model, but another export of it: precision or conversion",
     "runtime": "equal inputs and the same file: the runtimes differ",
+    "unexplained": "the evidence does not show one cause",
     "refused": "both refuse the photo for the same reason",
     "error": "only one side gives an answer, or they refuse for different reasons",
 }
+"""What is known here; a server may name causes that are not."""
 
 
 class PhotoComparison(Contract):
@@ -31,11 +34,19 @@ class PhotoComparison(Contract):
     photo: str
     phone: Side
     server: Side
-    cause: Cause
+    cause: str
     change: Annotated[float | None, Field(description="largest |Δp| over the labels")] = None
     same_input: bool | None = None
     same_label: bool | None = None
     same_decision: bool | None = None
+    words: Annotated[str, Field(description="the cause, as the server's experiments show it; empty without them")] = ""
+    steps: Annotated[tuple[StepSaid, ...], Field(description="from the phone's answer to the server's")] = ()
+    parts: Annotated[PartsSaid | None, Field(description="what each factor makes of the score's difference")] = None
+    faults: Annotated[tuple[FaultSaid, ...], Field(description="what exactly was done otherwise")] = ()
+    comparison: Annotated[str | None, Field(description="the server's id of it; null where it only predicted")] = None
+    round_trip: Annotated[float | None, Field(description="milliseconds from sending to the answer")] = None
+    truth: Annotated[str | None, Field(description="the label that the photo shows, where that is known")] = None
+    lesion: str | None = None
 
     @property
     def disagrees(self) -> bool:
@@ -54,11 +65,84 @@ class Totals(Contract):
     flips_to_positive: Annotated[int, Field(description="no on the phone, yes on the Jetson")]
     flips_to_negative: Annotated[int, Field(description="yes on the phone, no on the Jetson")]
     change: Quantiles | None
-    causes: dict[Cause, int]
+    causes: dict[str, int]
+    causes_of_disagreements: Annotated[
+        dict[str, int], Field(description="of photos with another label, decision or input, or one answer only")
+    ] = Field(default_factory=dict)
+
+
+class BlandAltman(Contract):
+    """How the two decision scores differ, phone minus Jetson (Bland and Altman 1986); intervals by bootstrap."""
+
+    photos: int
+    bias: Annotated[Metric, Field(description="mean difference")]
+    sd: Annotated[float, Field(description="standard deviation of the differences")]
+    lower: Annotated[Metric, Field(description="lower limit of agreement, bias - 1.96 sd")]
+    upper: Annotated[Metric, Field(description="upper limit of agreement, bias + 1.96 sd")]
+
+
+class Latency(Contract):
+    """Milliseconds of one side."""
+
+    photos: int
+    p50: float
+    p90: float
+    p99: float
+
+
+class Latencies(Contract):
+    """Where the time went; null where nobody measured it."""
+
+    phone: Annotated[Latency | None, Field(description="preparing and running, on the machine that ran `compare`")]
+    server: Annotated[Latency | None, Field(description="preparing, waiting and running, as the server says")]
+    round_trip: Annotated[
+        Latency | None,
+        Field(description="from sending to the answer; with /v1/comparisons the server's experiments are in it"),
+    ]
+
+
+class McNemar(Contract):
+    """Two answers to the same photos, and how often only one of them is right."""
+
+    phone_only: int
+    server_only: int
+    p: Annotated[float, Field(description="exact, two-sided")]
+
+
+class AgainstTruth(Contract):
+    """Both sides against what the photos show, with bootstrap intervals by lesion (keys: ``bundle.metrics.TITLES``)."""
+
+    photos: int
+    lesions: int
+    label: Annotated[McNemar, Field(description="who names the label rightly")]
+    decision: Annotated[McNemar, Field(description="who decides rightly")]
+    phone: dict[str, Metric]
+    server: dict[str, Metric]
+    change: Annotated[dict[str, Delta], Field(description="paired; original: the phone, artifact: the server")]
+
+
+class Standing(Contract):
+    """Whether phone and Jetson agree as often as the policy asks of their two artifacts."""
+
+    status: Literal["pass", "fail"]
+    least: Annotated[float | None, Field(description="least share of equal labels; null: not bounded")]
+    policy: str
+    classes: Annotated[tuple[str, ...], Field(description="of precision, the phone's and the server's")]
+    words: str
+
+
+class ArtifactSummary(Contract):
+    """What the phone ran."""
+
+    name: str
+    sha256: Sha256
+    bytes: int
+    precision: str | None
+    runtime: str
 
 
 class Comparison(Contract):
-    """The whole document, as ``dermport compare --json`` prints it."""
+    """One artifact's comparison, as ``dermport compare --json`` prints it."""
 
     schema_version: Annotated[Literal["dermport-comparison/1"], Field(alias="schema")] = "dermport-comparison/1"
     bundle: str
@@ -67,12 +151,31 @@ class Comparison(Contract):
     decision: str
     threshold: Fraction
     created: Annotated[str, Field(description="UTC, ISO 8601")]
+    artifact: ArtifactSummary | None = None
+    labels: tuple[str, ...] = ()
     photos: tuple[PhotoComparison, ...]
     totals: Totals
+    standing: Standing | None = None
+    matrix: Annotated[
+        tuple[tuple[int, ...], ...], Field(description="photos by label: rows the phone's, columns the Jetson's")
+    ] = ()
+    bland_altman: BlandAltman | None = None
+    latency: Latencies | None = None
+    truth: AgainstTruth | None = None
+    waiting: Annotated[int, Field(description="photos that the server has not answered yet")] = 0
     notice: str = NOTICE
 
     @property
     def passed(self) -> bool:
-        """Whether every photo became the same input on both sides, or was refused by both for the same reason."""
+        """Whether all is answered, every input equal or refused by both, and agreement within the policy."""
         totals = self.totals
-        return totals.inputs_equal == totals.predicted and not totals.causes.get("error")
+        equal = totals.inputs_equal == totals.predicted and not totals.causes.get("error")
+        return equal and not self.waiting and (self.standing is None or self.standing.status == "pass")
+
+
+class Comparisons(Contract):
+    """Several artifacts' comparisons over the same photos, as ``dermport compare --json`` prints them."""
+
+    schema_version: Annotated[Literal["dermport-comparisons/1"], Field(alias="schema")] = "dermport-comparisons/1"
+    comparisons: tuple[Comparison, ...]
+    notice: str = NOTICE

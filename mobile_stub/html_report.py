@@ -1,43 +1,117 @@
-"""A comparison as one self-contained HTML page: no script, no request to anywhere, thumbnails inside."""
+"""A comparison as one self-contained HTML page: no script, no request to anywhere, plots as inline SVG."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from bundle.errors import PhotoError
 from bundle.manifest import Manifest, Preprocessing
+from bundle.metrics import TITLES
+from bundle.notice import NOTICE
 from bundle.prep import prepare
 from mobile_stub.comparison import CAUSES, Comparison, PhotoComparison
 from mobile_stub.photos import Photo
+from mobile_stub.plots import agreement_plot, bland_altman_plot, latency_plot
 from mobile_stub.prediction import Prediction
-from mobile_stub.text import small
+from mobile_stub.text import interval, share_text, small
 
 THUMBNAIL = Preprocessing(size=112, crop="centre-square")
 TEMPLATE = "comparison.html"
+LISTED = 300
+"""How many photos of a kind the page shows, the largest differences first; all are in the CSV and the JSON."""
+FIGURES = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_roc_auc",
+    "decision_sensitivity",
+    "decision_specificity",
+    "decision_roc_auc",
+)
+_AGREEING = 60
 
 
-def to_html(comparison: Comparison, photos: Sequence[Photo], manifest: Manifest) -> str:
-    """Return the page; `photos` are those of the comparison, in its order."""
+@dataclass(frozen=True)
+class Page:
+    """What a page shows.
+
+    Attributes:
+        comparisons: One for each of the phones' artifacts, over the same photos.
+        manifest: The bundle's.
+        server: The server's address.
+        photos: Where the photos are, for thumbnails; empty for a page without patients' photos.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    manifest: Manifest
+    server: str
+    photos: tuple[Photo, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Photos of a kind.
+
+    Attributes:
+        title: What they have in common.
+        rows: Those that are shown, each with its thumbnail or an empty string.
+        count: How many there are.
+        open: Whether they are shown at once.
+    """
+
+    title: str
+    rows: tuple[tuple[PhotoComparison, str], ...]
+    count: int
+    open: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """One artifact's part of the page.
+
+    Attributes:
+        comparison: Its figures.
+        bland_altman: SVG, or an empty string.
+        latency: SVG, or an empty string.
+        groups: The photos that are shown.
+    """
+
+    comparison: Comparison
+    bland_altman: str
+    latency: str
+    groups: list[Group]
+
+
+def to_html(page: Page) -> str:
+    """Return the page."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["small"] = small
-    rows = [(row, thumbnail(photo.read())) for row, photo in zip(comparison.photos, photos, strict=True)]
+    environment.filters |= {"small": small, "share": share_text, "interval": interval}
     return environment.get_template(TEMPLATE).render(
-        comparison=comparison,
-        totals=comparison.totals,
-        names={label.id: label.name for label in manifest.task.labels},
-        groups=_groups(rows),
-        sides=_sides(comparison),
+        page=page,
+        first=page.comparisons[0],
+        names={label.id: label.name for label in page.manifest.task.labels},
         causes=CAUSES,
+        titles={name: TITLES[name] for name in FIGURES},
+        notice=NOTICE,
+        agreement=agreement_plot(page.comparisons),
+        sections=[_section(comparison, page) for comparison in page.comparisons],
+        served=_served(page.comparisons),
+    )
+
+
+def _section(comparison: Comparison, page: Page) -> Section:
+    return Section(
+        comparison, bland_altman_plot(comparison), latency_plot(comparison), _groups(comparison, page.photos)
     )
 
 
@@ -52,14 +126,23 @@ def thumbnail(data: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _groups(rows: list[tuple[PhotoComparison, str]]) -> list[tuple[str, list[tuple[PhotoComparison, str]]]]:
-    differ = [row for row in rows if row[0].disagrees]
-    agree = [row for row in rows if not row[0].disagrees]
-    return [(title, group) for title, group in (("Where they disagree", differ), ("Where they agree", agree)) if group]
+def _groups(comparison: Comparison, photos: Sequence[Photo]) -> list[Group]:
+    """Return the photos that differ, and, of a small set, the others, too."""
+    paths = {photo.name: photo for photo in photos}
+    differ = sorted((row for row in comparison.photos if row.disagrees), key=lambda row: -(row.change or 1.0))
+    agree = [row for row in comparison.photos if not row.disagrees]
+    groups = [_group("Where they disagree", differ, paths, LISTED, True)] if differ else []
+    if agree and len(comparison.photos) <= _AGREEING:
+        groups.append(_group("Where they agree", agree, paths, _AGREEING, not differ))
+    return groups
 
 
-def _sides(comparison: Comparison) -> list[tuple[str, Prediction]]:
-    """Return each side's first prediction, which names what it ran."""
-    first_phone = next((row.phone for row in comparison.photos if isinstance(row.phone, Prediction)), None)
-    first_server = next((row.server for row in comparison.photos if isinstance(row.server, Prediction)), None)
-    return [(title, side) for title, side in (("Phone", first_phone), ("Jetson", first_server)) if side]
+def _group(title: str, rows: Sequence[PhotoComparison], paths: dict[str, Photo], most: int, shown: bool) -> Group:
+    pictured = tuple((row, thumbnail(paths[row.photo].read()) if row.photo in paths else "") for row in rows[:most])
+    return Group(title, pictured, len(rows), shown)
+
+
+def _served(comparisons: Sequence[Comparison]) -> Prediction | None:
+    """Return the server's first prediction, which names what it ran."""
+    rows = (row.server for comparison in comparisons for row in comparison.photos)
+    return next((side for side in rows if isinstance(side, Prediction)), None)

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bundle.errors import ServerError
 from bundle.model import Contract, Fraction, Sha256
 from bundle.wire import PredictionAnswer
+from mobile_stub.said import ServerSaid
 
 
 class Prediction(Contract):
@@ -19,11 +21,11 @@ class Prediction(Contract):
     score: float
     positive: bool
     input_sha256: Sha256
-    model_sha256: Sha256
+    model_sha256: Annotated[Sha256 | None, Field(description="null for a file of unknown origin")]
     artifact_sha256: Sha256
     artifact: Annotated[str, Field(description="target and precision")]
     runtime: str
-    milliseconds: float
+    milliseconds: Annotated[float | None, Field(description="preparing and running, by that side's own clock")]
 
     @property
     def probability(self) -> float:
@@ -42,7 +44,7 @@ class Refusal(Contract):
 Side = Annotated[Prediction | Refusal, Field(discriminator="kind")]
 
 
-def from_answer(answer: PredictionAnswer) -> Prediction:
+def from_answer(answer: PredictionAnswer | ServerSaid) -> Prediction:
     """Return what the Jetson's answer says, in the form that both sides share."""
     return Prediction(
         label=answer.label,
@@ -54,5 +56,24 @@ def from_answer(answer: PredictionAnswer) -> Prediction:
         artifact_sha256=answer.model.artifact_sha256,
         artifact=f"{answer.model.target} {answer.model.precision}",
         runtime=answer.runtime.name,
-        milliseconds=answer.milliseconds.total,
+        milliseconds=_milliseconds(answer),
     )
+
+
+def _milliseconds(answer: PredictionAnswer | ServerSaid) -> float | None:
+    """Return preparing, waiting and running; a prediction's total also has receiving, which is the network's time."""
+    if isinstance(answer, PredictionAnswer):
+        spent = answer.milliseconds
+        return round(spent.prepare + spent.wait + spent.infer, 3)
+    stages = answer.milliseconds
+    return round(sum(stages.get(name, 0.0) for name in ("prepare", "wait", "infer")), 3) if stages else None
+
+
+def check_labels(phone: Side, server: Prediction) -> None:
+    """Raise ServerError where the two know different labels, so that their probabilities cannot be compared."""
+    if isinstance(phone, Prediction) and phone.probabilities.keys() != server.probabilities.keys():
+        raise ServerError(
+            f"The server's labels are {', '.join(server.probabilities)}; the bundle's are "
+            f"{', '.join(phone.probabilities)}.",
+            remedy="Serve the same bundle, or one of the same task.",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bundle.agreement import Share
+from bundle.manifest import Metric
 
 
 def small(change: float) -> str:
@@ -13,3 +14,12 @@ def small(change: float) -> str:
 def share_text(share: Share) -> str:
     """Return a share with its interval, e.g. ``21 of 21 (95 % interval 84.5 to 100.0 %)``."""
     return f"{share.count} of {share.of} (95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %)"
+
+
+def interval(metric: Metric, digits: int = 3) -> str:
+    """Return a figure with its interval, e.g. ``0.805 (0.785 to 0.824)``; a dash where it is undefined."""
+    if metric.value is None:
+        return "–"
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.{digits}f}"
+    return f"{metric.value:.{digits}f} ({metric.low:.{digits}f} to {metric.high:.{digits}f})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,11 @@ def make_model(tensors: NDArray[np.uint8], truth: NDArray[np.int64], seed: int =
     return model
 
 
-def make_bundle(path: Path, name: str = "tiny") -> Bundle:
-    """Train the tiny model and write a whole bundle at `path`: model, golden set, split, calibration photos."""
+def make_bundle(path: Path, name: str = "tiny", train: Callable[..., Any] = make_model) -> Bundle:
+    """Train the tiny model (or another) and write a whole bundle: model, golden set, split, calibration photos."""
     photos, truth = draw_set(48)
     tensors = tensors_of(photos)
-    model = make_model(tensors, truth)
+    model = train(tensors, truth)
     golden_photos, golden_truth = draw_set(4, first_seed=1000)
     with atomic_directory(path) as folder:
         model.save(folder / "model.keras")
@@ -95,7 +96,7 @@ def make_bundle(path: Path, name: str = "tiny") -> Bundle:
         _write_split(folder / "split.csv", truth)
         (folder / "evaluation").mkdir()
         (folder / "evaluation" / "model_card.md").write_text(f"# {name}\n\nDrawn blotches; says nothing about skin.\n")
-        write_manifest(folder, _manifest(folder, name, int(model.count_params())))
+        write_manifest(folder, manifest_of(folder, name, int(model.count_params())))
     return Bundle.open(path)
 
 
@@ -125,7 +126,8 @@ def _write_split(path: Path, truth: NDArray[np.int64]) -> None:
         writer.writerows((f"photo-{i}", f"lesion-{i}", LABELS[label], "train") for i, label in enumerate(truth))
 
 
-def _manifest(folder: Path, name: str, parameters: int) -> Manifest:
+def manifest_of(folder: Path, name: str, parameters: int) -> Manifest:
+    """Return the manifest of what is in `folder`."""
     counts = {"train": 192, "validation": 0, "test": 0}
     split = SplitSpec(file="split.csv", seed=0, photos=counts, lesions=counts)
     return Manifest(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bundle.errors import ServerError
-from mobile_stub.compare import judge, total
-from mobile_stub.comparison import CAUSES, Cause, PhotoComparison
+from mobile_stub.compare import judge, row_of, total
+from mobile_stub.comparison import CAUSES, PhotoComparison
+from mobile_stub.journal import Answered, Asked
+from mobile_stub.photos import Photo
 from mobile_stub.prediction import Prediction, Refusal
+from mobile_stub.said import StepSaid
 
 
 def _said(p: float = 0.7, **other: Any) -> Prediction:
@@ -29,7 +33,7 @@ def _said(p: float = 0.7, **other: Any) -> Prediction:
 
 
 OTHER = "f" * 64
-EVIDENCE: list[tuple[Prediction | Refusal, Cause]] = [
+EVIDENCE: list[tuple[Prediction | Refusal, str]] = [
     (_said(), "same"),
     (_said(0.7 + 9e-6, artifact_sha256=OTHER, model_sha256=OTHER), "same"),
     (_said(0.7 + 2e-5), "runtime"),
@@ -39,15 +43,41 @@ EVIDENCE: list[tuple[Prediction | Refusal, Cause]] = [
     (_said(0.7, input_sha256=OTHER), "preprocessing"),
     (Refusal(code="truncated", message="x"), "error"),
 ]
+BY_EXPERIMENT_ONLY = {"photo-changed", "unexplained"}
 
 
 @pytest.mark.parametrize(("server", "cause"), EVIDENCE)
-def test_cause_is_named_by_evidence(server: Prediction | Refusal, cause: Cause) -> None:
+def test_cause_is_named_by_evidence(server: Prediction | Refusal, cause: str) -> None:
     assert judge("x.jpg", _said(), server).cause == cause
 
 
 def test_every_cause_is_explained_and_can_occur() -> None:
-    assert {cause for _, cause in EVIDENCE} | {"refused"} == set(CAUSES)
+    assert {cause for _, cause in EVIDENCE} | {"refused"} | BY_EXPERIMENT_ONLY == set(CAUSES)
+
+
+def test_a_file_of_unknown_origin_is_not_blamed() -> None:
+    phone = _said(0.7, model_sha256=None)
+    assert judge("x.jpg", phone, _said(0.6, artifact_sha256=OTHER)).cause == "unexplained"
+    assert judge("x.jpg", phone, _said(0.6)).cause == "runtime"
+
+
+def test_the_servers_experiments_name_the_cause() -> None:
+    asked = Asked(
+        id="1", photo="x", path="x", photo_sha256=OTHER, artifact_sha256="3" * 64, phone=_said(0.7), said=None
+    )
+    answered = Answered(
+        id="1",
+        server=_said(0.6),
+        served=OTHER,
+        comparison="c",
+        cause="a-cause-of-next-year",
+        words="Because.",
+        steps=(StepSaid(cause="a-cause-of-next-year", change=0.1, share=1.0),),
+    )
+    row = row_of(Photo("x.jpg", Path("x.jpg"), truth="mel", lesion="l"), asked, answered)
+    assert (row.cause, row.words, row.truth, row.lesion) == ("a-cause-of-next-year", "Because.", "mel", "l")
+    predicted = answered.model_copy(update={"comparison": None, "cause": None})
+    assert row_of(Photo("x.jpg", Path("x.jpg")), asked, predicted).cause == "runtime"
 
 
 def test_refusing_for_the_same_reason_is_agreeing() -> None:
@@ -97,6 +127,7 @@ def test_totals() -> None:
     assert totals.change.max == pytest.approx(0.1)
     assert totals.change.mean == pytest.approx((0.1 + 0.02 + 0.03) / 5)
     assert totals.change.median == pytest.approx(0.02)
+    assert totals.causes_of_disagreements == {"runtime": 3, "preprocessing": 1, "error": 1}
     assert [row.disagrees for row in rows] == [False, True, True, True, True, False, True]
 
 

@@ -1,4 +1,4 @@
-"""Table, CSV and HTML of a comparison, and which photos one is over."""
+"""Table, CSV and HTML of a comparison."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import csv
 import io
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
 
-from bundle.errors import UsageError
 from bundle.manifest import Manifest
 from bundle.notice import NOTICE
 from bundle.store import Bundle
-from mobile_stub.compare import judge, total
-from mobile_stub.comparison import Comparison
+from mobile_stub.compare import comparison_of, judge
+from mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison
 from mobile_stub.csv_report import COLUMNS, to_csv
-from mobile_stub.html_report import thumbnail, to_html
-from mobile_stub.photos import Photo, find_photos
+from mobile_stub.html_report import Page, thumbnail, to_html
+from mobile_stub.photos import Photo
 from mobile_stub.prediction import Prediction, Refusal
 from mobile_stub.table import to_table
 from tests.factories import draw_photo
@@ -27,8 +27,8 @@ NAME = "<b>[red]mole</b> & co.jpg"
 
 
 @pytest.fixture
-def manifest(shared_bundle: Bundle) -> Manifest:
-    return shared_bundle.manifest
+def manifest(golden_bundle: Bundle) -> Manifest:
+    return golden_bundle.manifest
 
 
 def _said(score: float, label: str) -> Prediction:
@@ -63,20 +63,16 @@ def comparison(manifest: Manifest, photos: tuple[Photo, ...]) -> Comparison:
         judge(photos[1].name, _said(0.1, "nv"), _said(0.1, "nv")),
         judge(photos[2].name, empty, empty),
     )
-    return Comparison(
-        bundle=manifest.name,
-        version=manifest.version,
-        server="http://jetson.test",
-        decision=manifest.decision.name,
-        threshold=manifest.decision.threshold,
-        created="2026-01-02T03:04:05+00:00",
-        photos=rows,
-        totals=total(rows),
-    )
+    return _comparison(manifest, rows)
+
+
+def _comparison(manifest: Manifest, rows: tuple[PhotoComparison, ...], name: str = "tflite-fp32") -> Comparison:
+    artifact = ArtifactSummary(name=name, sha256="3" * 64, bytes=9_000_000, precision="fp32", runtime="LiteRT 2")
+    return comparison_of(manifest, rows, artifact, "http://jetson.test", classes=("int8", "fp32"))
 
 
 def test_csv_is_a_row_a_photo(comparison: Comparison) -> None:
-    rows = list(csv.DictReader(io.StringIO(to_csv(comparison))))
+    rows = list(csv.DictReader(io.StringIO(to_csv([comparison]))))
     assert tuple(rows[0]) == COLUMNS
     assert [row["photo"] for row in rows] == [NAME, "same.jpg", "no.jpg"]
     assert [row["cause"] for row in rows] == ["runtime", "same", "refused"]
@@ -88,18 +84,48 @@ def test_csv_is_a_row_a_photo(comparison: Comparison) -> None:
 def test_html_shows_disagreements_first_and_needs_nothing_else(
     comparison: Comparison, photos: tuple[Photo, ...], manifest: Manifest
 ) -> None:
-    page = to_html(comparison, photos, manifest)
+    page = to_html(Page((comparison,), manifest, "http://jetson.test", photos))
     assert NAME not in page
     assert "&lt;b&gt;[red]mole&lt;/b&gt; &amp; co.jpg" in page
     assert NOTICE in page
-    assert page.index("Where they disagree") < page.index("mole") < page.index("Where they agree")
+    assert page.index("Where they disagree") < page.rindex("mole") < page.index("Where they agree")
     assert page.index("Where they agree") < page.index("same.jpg") < page.index("no.jpg")
     assert page.count("data:image/jpeg;base64,") == 2
     assert "no picture" in page
     assert not re.search(r"<script|<link|@import|url\(|(src|href)=\"(?!data:)", page)
     assert not re.search(r"/(tmp|root|home)/", page)
-    assert page.count('class="photo differs"') == 1
+    assert page.count('class="photo differs pictured"') == 1
     assert "left: 75.0%" in page
+
+
+def test_html_without_thumbnails_holds_no_photo(comparison: Comparison, manifest: Manifest) -> None:
+    page = to_html(Page((comparison,), manifest, "http://jetson.test"))
+    assert "data:image" not in page
+    assert page.count('class="photo differs"') == 1
+
+
+def test_html_has_every_plot_and_figure(manifest: Manifest) -> None:
+    judged = [
+        judge(f"{i}.jpg", _said(p, "mel" if p > 0.5 else "nv"), _said(p - 0.03, "mel" if p > 0.53 else "nv"))
+        for i, p in enumerate((0.1, 0.2, 0.52, 0.7, 0.9))
+    ]
+    facts = [{"truth": "mel" if i % 2 else "nv", "round_trip": 20.0 + i} for i in range(len(judged))]
+    rows = tuple(row.model_copy(update=fact) for row, fact in zip(judged, facts, strict=True))
+    comparisons = tuple(_comparison(manifest, rows, name) for name in ("tflite-fp32", "tflite-int8"))
+    page = to_html(Page(comparisons, manifest, "http://jetson.test"))
+    for chart in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        ET.fromstring(chart)
+    assert page.count("<svg") == 1 + 2 * 2
+    for words in ("Bland–Altman", "Latency on both sides", "phone × Jetson", "McNemar", "tflite-int8, decision"):
+        assert words in page
+    assert "nan" not in page.lower().split()
+
+
+def test_html_of_nothing_is_a_page(manifest: Manifest) -> None:
+    empty = _comparison(manifest, ()).model_copy(update={"waiting": 7})
+    page = to_html(Page((empty,), manifest, "http://jetson.test"))
+    assert "still wait for the Jetson" in page
+    assert not empty.passed
 
 
 def test_thumbnail_of_what_is_no_photo_is_empty() -> None:
@@ -108,12 +134,14 @@ def test_thumbnail_of_what_is_no_photo_is_empty() -> None:
 
 def test_table_names_the_figures(comparison: Comparison) -> None:
     console = Console(file=io.StringIO(), width=120, record=True)
-    console.print(to_table(comparison))
+    console.print(to_table([comparison]))
     text = console.export_text()
     assert "1 of 2 (95 % interval 9.5 to 90.5 %); 0 no → yes, 1 yes → no on the Jetson" in text
     assert "mel 0.750 yes" in text
     assert "nv 0.750 no" in text
     assert "[red]mole" in text
+    assert "Phone: tflite-fp32, LiteRT 2" in text
+    assert "policy: pass" in text
     assert "cause: runtime         1  equal inputs and the same file: the runtimes differ" in text
     assert NOTICE in text.replace("\n", " ")
 
@@ -121,20 +149,3 @@ def test_table_names_the_figures(comparison: Comparison) -> None:
 def test_document_reads_back(comparison: Comparison) -> None:
     assert Comparison.model_validate_json(comparison.model_dump_json(by_alias=True)) == comparison
     assert comparison.passed
-
-
-def test_photos_of_files_and_folders(tmp_path: Path) -> None:
-    (tmp_path / "in" / "deep").mkdir(parents=True)
-    for name in ("in/b.JPG", "in/deep/a.png", "in/notes.txt", "alone.heic"):
-        (tmp_path / name).write_bytes(b"x")
-    found = find_photos([tmp_path / "in", tmp_path / "alone.heic"])
-    assert [photo.name for photo in found] == ["b.JPG", "deep/a.png", "alone.heic"]
-
-
-def test_photos_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no\.jpg does not exist"):
-        find_photos([tmp_path / "no.jpg"])
-    with pytest.raises(UsageError, match="no photos"):
-        find_photos([tmp_path])
-    with pytest.raises(UsageError, match=r"gone\.jpg cannot be read"):
-        Photo("gone.jpg", tmp_path / "gone.jpg").read()

@@ -1,0 +1,134 @@
+"""Bland-Altman, latency, the matrix of labels, both sides against the truth, and the policy's verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bundle.agreement import share_of
+from bundle.bootstrap import Bootstrap
+from bundle.manifest import Manifest
+from bundle.store import Bundle
+from mobile_stub.compare import judge
+from mobile_stub.comparison import PhotoComparison
+from mobile_stub.figures import against_truth, bland_altman, label_matrix, latency, pairs_of
+from mobile_stub.prediction import Prediction
+from mobile_stub.standing import policy_class, standing_of
+
+QUICK = Bootstrap(resamples=200)
+
+
+@pytest.fixture
+def manifest(golden_bundle: Bundle) -> Manifest:
+    return golden_bundle.manifest
+
+
+def _said(mel: float, milliseconds: float | None = 1.0) -> Prediction:
+    return Prediction(
+        label="mel" if mel > 0.5 else "nv",
+        probabilities={"akiec": 0.0, "bcc": 0.0, "mel": mel, "nv": 1 - mel},
+        score=mel,
+        positive=mel >= 0.5,
+        input_sha256="1" * 64,
+        model_sha256="2" * 64,
+        artifact_sha256="3" * 64,
+        artifact="tflite fp32",
+        runtime="LiteRT 2",
+        milliseconds=milliseconds,
+    )
+
+
+def _row(phone: float, server: float, truth: str | None = None, lesion: str | None = None) -> PhotoComparison:
+    return judge("x", _said(phone), _said(server)).model_copy(update={"truth": truth, "lesion": lesion})
+
+
+def test_bland_altman_is_mean_and_limits_of_the_differences() -> None:
+    generator = np.random.default_rng(0)
+    phone = generator.uniform(0.3, 0.6, 80)
+    server = phone - generator.normal(0.02, 0.05, 80)
+    figures = bland_altman(pairs_of([_row(*pair) for pair in zip(phone, server, strict=True)]), QUICK)
+    assert figures is not None
+    differences = phone - server
+    sd = differences.std(ddof=1)
+    assert figures.bias.value == pytest.approx(differences.mean())
+    assert figures.sd == pytest.approx(sd)
+    assert figures.upper.value == pytest.approx(differences.mean() + 1.959964 * sd)
+    assert figures.lower.value == pytest.approx(differences.mean() - 1.959964 * sd)
+    for metric in (figures.bias, figures.lower, figures.upper):
+        assert metric.low is not None
+        assert metric.high is not None
+        assert metric.value is not None
+        assert metric.low < metric.value < metric.high
+    # The textbook's standard error of the bias, sd / sqrt(n), is what the bootstrap estimates.
+    assert figures.bias.high - figures.bias.low == pytest.approx(2 * 1.96 * sd / 80**0.5, rel=0.3)  # type: ignore[operator]
+
+
+def test_photos_of_one_lesion_are_one_case() -> None:
+    rows = [_row(0.5 + d, 0.5, lesion=f"l{i}") for i, d in enumerate((0.0, 0.1, 0.2, 0.3)) for _ in range(10)]
+    alone = [row.model_copy(update={"lesion": None}) for row in rows]
+    clustered, single = bland_altman(pairs_of(rows), QUICK), bland_altman(pairs_of(alone), QUICK)
+    assert clustered is not None
+    assert single is not None
+    assert clustered.bias.high - clustered.bias.low > 2 * (single.bias.high - single.bias.low)  # type: ignore[operator]
+
+
+def test_one_photo_has_no_limits() -> None:
+    assert bland_altman(pairs_of([_row(0.4, 0.5)])) is None
+
+
+def test_latency_is_of_what_was_measured() -> None:
+    found = latency([*map(float, range(1, 101)), None])
+    assert found is not None
+    assert (found.photos, found.p50, found.p90) == (100, 50.5, 90.1)
+    assert latency([None]) is None
+
+
+def test_matrix_has_the_phone_in_its_rows(manifest: Manifest) -> None:
+    matrix = label_matrix(pairs_of([_row(0.9, 0.9), _row(0.9, 0.1), _row(0.9, 0.1)]), manifest.task.ids)
+    assert matrix == ((0, 0, 0, 0), (0, 0, 0, 0), (0, 0, 1, 2), (0, 0, 0, 0))
+
+
+def test_against_truth(manifest: Manifest) -> None:
+    rows = [
+        *[_row(0.9, 0.8, "mel") for _ in range(6)],
+        *[_row(0.1, 0.2, "nv") for _ in range(6)],
+        *[_row(0.9, 0.2, "mel") for _ in range(3)],  # the phone alone is right
+        _row(0.9, 0.2, "nv"),  # the server alone is right
+        _row(0.9, 0.2, None),
+    ]
+    truth = against_truth(pairs_of(rows), manifest, QUICK)
+    assert truth is not None
+    assert (truth.photos, truth.lesions) == (16, 16)
+    assert (truth.label.phone_only, truth.label.server_only) == (3, 1)
+    assert truth.label.p == pytest.approx(10 / 16)
+    assert truth.decision == truth.label
+    assert truth.phone["accuracy"].value == pytest.approx(15 / 16)
+    assert truth.server["accuracy"].value == pytest.approx(13 / 16)
+    assert truth.change["accuracy"].change == pytest.approx(-2 / 16)
+    assert truth.phone["decision_sensitivity"].value == 1.0
+    assert truth.server["decision_specificity"].value == 1.0
+    assert against_truth(pairs_of([_row(0.9, 0.9)]), manifest) is None
+
+
+@pytest.mark.parametrize(
+    ("agreed", "of", "phone", "server", "status"),
+    [
+        (1610, 1640, "int8", "int8", "pass"),
+        (1200, 1640, "int8", "int8", "fail"),
+        (1610, 1640, "fp16", "fp32", "fail"),
+        (1610, 1640, "fp16", "int8", "pass"),  # the looser of the two
+        (39, 40, "fp16", "fp16", "pass"),  # one of few photos fails nobody
+        (0, 0, "fp32", "fp32", "pass"),
+        (1200, 1640, None, None, "fail"),
+    ],
+)
+def test_policy(agreed: int, of: int, phone: str | None, server: str | None, status: str) -> None:
+    standing = standing_of(share_of(agreed, of), phone, server)
+    assert standing.status == status
+    assert standing.least is not None
+
+
+def test_class_of_a_precision_is_what_the_bundle_records() -> None:
+    known = {"int8-full": "int8"}
+    assert [policy_class(name, known) for name in ("int8-full", "fp16", None)] == ["int8", "fp16", None]
+    assert standing_of(share_of(5, 5), "of-next-year", None).classes == ("int8",)

@@ -1,0 +1,92 @@
+"""Which photos a comparison is over: files, folders, patterns, a CSV with labels, a data set by its split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bundle.errors import DataError, UsageError
+from bundle.manifest import Label, TaskSpec
+from mobile_stub.photos import Photo, find_photos, photos_of_split
+
+TASK = TaskSpec(
+    name="two",
+    labels=(Label(id="mel", name="Melanoma", sources=("melanoma in_situ",)), Label(id="nv", name="Naevus")),
+    positive=("mel",),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("in/b.JPG", "in/deep/a.png", "in/notes.txt", "alone.heic"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_photos_of_files_and_folders(folder: Path) -> None:
+    found = find_photos([folder / "in", folder / "alone.heic"])
+    assert [photo.name for photo in found] == ["b.JPG", "deep/a.png", "alone.heic"]
+
+
+def test_photos_of_a_pattern(folder: Path) -> None:
+    assert [photo.name for photo in find_photos([folder / "in" / "**" / "*.png"])] == ["deep/a.png"]
+    assert [photo.path for photo in find_photos([folder / "i[n]" / "?.JPG"])] == [folder / "in" / "b.JPG"]
+    with pytest.raises(UsageError, match="fits no file"):
+        find_photos([folder / "*.png"])
+
+
+def test_photos_of_a_csv(folder: Path) -> None:
+    (folder / "photos.csv").write_text(
+        "\ufeffPhoto,Label,id,lesion_id\nin/b.JPG,Melanoma In-Situ,p1,l1\nin/deep/a.png,nv,,\nalone.heic,,,\n"
+    )
+    found = find_photos([folder / "photos.csv"], TASK)
+    assert found == (
+        Photo("p1", folder / "in" / "b.JPG", "mel", "l1"),
+        Photo("in/deep/a.png", folder / "in" / "deep" / "a.png", "nv"),
+        Photo("alone.heic", folder / "alone.heic"),
+    )
+    assert [photo.truth for photo in find_photos([folder / "photos.csv"])] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("file,label\nin/b.JPG,nv\n", r"no column 'photo' \(it has: file, label\)"),
+        ("photo,label\nin/c.jpg,nv\n", "names in/c.jpg, which is not there"),
+        ("photo,label\nin/b.JPG,wart\n", r"'wart' is no label of this bundle \(it has: mel, nv\)"),
+        ("", r"no column 'photo' \(it has: none\)"),
+    ],
+)
+def test_a_csv_that_cannot_be_used(folder: Path, text: str, complaint: str) -> None:
+    (folder / "photos.csv").write_text(text)
+    with pytest.raises(DataError, match=complaint):
+        find_photos([folder / "photos.csv"], TASK)
+
+
+def test_photos_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no\.jpg does not exist"):
+        find_photos([tmp_path / "no.jpg"])
+    with pytest.raises(UsageError, match="no photos"):
+        find_photos([tmp_path])
+    with pytest.raises(UsageError, match=r"gone\.jpg cannot be read"):
+        Photo("gone.jpg", tmp_path / "gone.jpg").read()
+
+
+def test_photos_of_a_split(folder: Path) -> None:
+    split = folder / "split.csv"
+    split.write_text("photo_id,lesion_id,label,part\nb,l1,mel,test\ndeep/a.png,l2,nv,test\nz,l3,nv,train\n")
+    found = photos_of_split(split, "test", folder / "in", TASK)
+    assert found == (
+        Photo("b", folder / "in" / "b.JPG", "mel", "l1"),
+        Photo("deep/a.png", folder / "in" / "deep" / "a.png", "nv", "l2"),
+    )
+    with pytest.raises(DataError, match=r"1 of the 3 photos of .* are not below .*, e\.g\. z\."):
+        photos_of_split(split, "all", folder / "in", TASK)
+    with pytest.raises(DataError, match="names no photo of the part validation"):
+        photos_of_split(split, "validation", folder / "in", TASK)
+    with pytest.raises(UsageError, match="no part 'tests'"):
+        photos_of_split(split, "tests", folder / "in", TASK)
+    with pytest.raises(UsageError, match="is no folder"):
+        photos_of_split(split, "test", folder / "gone", TASK)
