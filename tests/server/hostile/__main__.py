@@ -9,19 +9,28 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
+from bundle.store import Bundle
+from tests.server.fakes import golden_photo
 from tests.server.hostile.requests import generate
 from tests.server.hostile.sending import Outcome, send
 from tests.server.live import Server, serving
 
 WARM_UP = 1_000
+_SENDERS = 8
 
 
-def attack(url: str, first: int, count: int, seed: int = 0, senders: int = 8) -> list[Outcome]:
-    """Send the requests `first` to `first + count` of a seed; return what became of them, in order."""
-    with ThreadPoolExecutor(senders) as pool:
-        return list(pool.map(lambda index: send(url, generate(seed, index)), range(first, first + count)))
+def attack(url: str, first: int, count: int, photo: bytes, seed: int = 0) -> list[Outcome]:
+    """Send the requests `first` to `first + count` of a seed; return what became of them, in order.
+
+    Every other one comes, where that can be, after `photo` on a connection that a worker has.
+    """
+    with ThreadPoolExecutor(_SENDERS) as pool:
+        lead_ins = (photo if index % 2 else b"" for index in range(first, first + count))
+        requests = (generate(seed, index) for index in range(first, first + count))
+        return list(pool.map(partial(send, url), requests, lead_ins))
 
 
 def main() -> None:
@@ -29,9 +38,10 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory() as folder, _server(options, Path(folder)) as server:
         url = server.url if server else options.url
+        photo = golden_photo(Bundle.open(options.bundle)).read_bytes()
         began, outcomes, memory = time.monotonic(), [], []
         for first in range(0, options.requests, WARM_UP):
-            outcomes += attack(url, first, min(WARM_UP, options.requests - first), options.seed)
+            outcomes += attack(url, first, min(WARM_UP, options.requests - first), photo, options.seed)
             if server:
                 memory.append(server.resident())
                 print(f"{len(outcomes):6} sent, {memory[-1] / 2**20:.1f} MiB", flush=True)
@@ -42,13 +52,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.server.hostile", description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--url", help="a server that runs; without it, --bundle is served")
-    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--url", help="a server of the bundle that runs; without it, the bundle is served")
+    parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--runtime", default="litert")
-    options = parser.parse_args()
-    if not options.url and not options.bundle:
-        parser.error("say --url or --bundle")
-    return options
+    return parser.parse_args()
 
 
 @contextmanager
