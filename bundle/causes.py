@@ -8,6 +8,28 @@ from typing import Literal
 CommonCause = Literal["same", "preprocessing", "model", "artifact", "runtime"]
 Cause = Literal[CommonCause, "photo-changed", "unexplained"]
 
+# Finer names of a cause, each the outcome of a test: docs/causes.md says what is tested, and what to do.
+PreprocessingFault = Literal[
+    "channels-swapped",
+    "orientation-ignored",
+    "turned",
+    "profile-honoured",
+    "blank",
+    "crop-added",
+    "crop-missing",
+    "cropped-otherwise",
+    "letterboxed",
+    "draft-decoding",
+    "resized-otherwise",
+    "colours-otherwise",
+    "decoded-otherwise",
+    "hash-of-another-form",
+]
+PhotoFault = Literal["another-photo", "stale-photo", "re-compressed", "orientation-lost"]
+FileFault = Literal["older-version", "newer-version", "other-model", "damaged-file", "unknown-file"]
+RuntimeFault = Literal["normalised-twice", "fed-swapped-channels", "another-file", "half-precision", "broken-runtime"]
+FaultCode = Literal[PreprocessingFault, PhotoFault, FileFault, RuntimeFault]
+
 # Same bytes in, same file: XNNPACK and ONNX Runtime round float32 differently, by some 1e-7 to 1e-6 of a probability.
 SAME = 1e-5
 

@@ -90,8 +90,13 @@ def prepare(data: bytes, spec: Preprocessing, draft: bool = False) -> Prepared:
     orientation = exif_orientation(image)
     turn = _TRANSPOSE[orientation]
     upright = image if turn is None else image.transpose(turn)
-    tensor = _resize(_crop(upright.convert("RGB"), spec.crop), spec.size)
+    tensor = tensor_of(upright.convert("RGB"), spec)
     return Prepared(tensor, sha256_bytes(tensor.tobytes()), *stored, orientation)
+
+
+def tensor_of(upright: Image.Image, spec: Preprocessing) -> NDArray[np.uint8]:
+    """Crop and resize a decoded, upright RGB picture: steps 4 to 6 alone, uint8 [S, S, 3]."""
+    return _resize(_crop(upright, spec.crop), spec.size)
 
 
 def prepared(data: bytes, spec: Preprocessing) -> Prepared:

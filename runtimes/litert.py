@@ -66,11 +66,13 @@ class LiteRT:
         return np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)
 
     def _predict_one(self, tensor: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self._interpreter.set_tensor(self._input["index"], self._codes[tensor][None])
+        # Values that are no pixels, float32, are what a phone with a fault feeds: the server asks what comes of them.
+        codes = self._codes[tensor] if tensor.dtype == np.uint8 else _codes_of(tensor, self._input)
+        self._interpreter.set_tensor(self._input["index"], codes[None])
         self._interpreter.invoke()
-        codes = self._interpreter.get_tensor(self._output["index"])[0].astype(np.float32)
+        answer = self._interpreter.get_tensor(self._output["index"])[0].astype(np.float32)
         scale, zero_point = _quantisation(self._output)
-        return np.asarray((codes - zero_point) * scale, dtype=np.float32)
+        return np.asarray((answer - zero_point) * scale, dtype=np.float32)
 
 
 _EXPORT_AGAIN = "Use a file that `dermport export --to tflite` wrote."
@@ -110,10 +112,13 @@ def _quantisation(tensor: Mapping[str, Any]) -> tuple[float, int]:
 
 def _codes_of_pixels(tensor: Mapping[str, Any]) -> NDArray[Any]:
     """Return what the input `tensor` holds for each of the pixel values 0..255: a table in the tensor's own dtype."""
-    pixels = np.arange(256, dtype=np.float32)
+    return _codes_of(np.arange(256, dtype=np.float32), tensor)
+
+
+def _codes_of(values: NDArray[Any], tensor: Mapping[str, Any]) -> NDArray[Any]:
     if tensor["dtype"] == np.float32:
-        return pixels
+        return np.asarray(values, dtype=np.float32)
     scale, zero_point = _quantisation(tensor)
     limits = np.iinfo(tensor["dtype"])
-    codes = np.clip(np.rint(pixels / scale) + zero_point, limits.min, limits.max)
+    codes = np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max)
     return np.asarray(codes, dtype=tensor["dtype"])

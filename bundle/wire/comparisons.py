@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from bundle.agreement import Quantiles, Share
-from bundle.causes import Cause
+from bundle.causes import Cause, FaultCode
 from bundle.model import Fraction, Sha256
 from bundle.notice import NOTICE
-from bundle.wire.base import Message
+from bundle.wire.base import Message, Milliseconds
 from bundle.wire.prediction import ReceivedPhoto, ServedModel, ServedRuntime, Verdict
 
 COMPARISON_FIELD = "comparison"
@@ -80,6 +80,9 @@ class ServerSide(Message):
     preprocessing: str
     input_sha256: Sha256
     photo: ReceivedPhoto
+    milliseconds: Annotated[dict[str, Milliseconds], Field(description="by stage: wait, prepare, infer")] = Field(
+        default_factory=dict
+    )
 
 
 class Experiment(Message):
@@ -95,8 +98,59 @@ class Experiment(Message):
     change_from_server: Change
 
 
+class Parts(Message):
+    """What each factor makes of one difference; what is null could not be told apart and is in `unresolved`.
+
+    Four answers of the server: its own engine and the phone's artifact, each on its own tensor and on the phone's. The
+    effects of the two factors are averaged over both orders (Shapley values of two factors), and the runtime is what
+    remains: the phone's own answer minus that of its artifact on its tensor here. The parts add up to `change`.
+    """
+
+    change: Annotated[float, Field(description="the phone's probability minus the server's")]
+    preprocessing: Annotated[float | None, Field(description="of the phone's tensor instead of the server's")]
+    artifact: Annotated[float | None, Field(description="of the phone's file: precision, conversion or model")]
+    runtime: Annotated[float | None, Field(description="of the phone's runtime and hardware: the delegate")]
+    interaction: Annotated[
+        float | None,
+        Field(
+            description="by how much more the tensor changes on the phone's artifact than on the server's; half of it "
+            "is in `preprocessing`, half in `artifact`; null where only one of the two was tried"
+        ),
+    ]
+    unresolved: Annotated[float, Field(description="what missing evidence left to no single factor")] = 0.0
+
+
+class Decomposition(Message):
+    """How much of the difference comes from preprocessing, artifact and runtime, by experiment."""
+
+    label: Annotated[Text, Field(description="the label whose probability differs the most")]
+    by_label: Annotated[dict[Text, Parts], Field(description="by label id")]
+    score: Annotated[Parts, Field(description="of the score that the live model's decision compares, summed up")]
+    complete: Annotated[bool, Field(description="whether all experiments were to be had, so that nothing is null")]
+
+
+class InputDifference(Message):
+    """How far the phone's tensor and the server's are apart, in levels of 0..255."""
+
+    max_level: Annotated[int, Field(ge=0, le=255, description="largest difference of a channel of a pixel")]
+    mean_level: Annotated[float, Field(ge=0, le=255, description="mean over all channels of all pixels")]
+    pixels: Annotated[Fraction, Field(description="share of the pixels that differ in some channel")]
+
+
+class Fault(Message):
+    """What was done otherwise, named by a test: the server makes the mistake itself and looks whether that is it."""
+
+    code: FaultCode
+    cause: Annotated[Cause, Field(description="the cause that it is the finer name of")]
+    exact: Annotated[bool, Field(description="the mistake gives the phone's tensor or numbers; false: comes near them")]
+    left: Annotated[InputDifference | None, Field(description="what it leaves unexplained of the tensor")] = None
+    change: Annotated[float | None, Field(description="largest |Δp| that it leaves to the phone's answer")] = None
+    words: str
+    remedy: Annotated[str, Field(description="for whoever develops the phone's app")]
+
+
 class Step(Message):
-    """One step on the way from the phone's answer to the server's."""
+    """What one factor changed: the largest |part| over the labels."""
 
     cause: Cause
     change: Change
@@ -127,6 +181,18 @@ class ComparisonAnswer(Message):
     verdict: ComparisonVerdict
     steps: tuple[Step, ...]
     evidence: tuple[Experiment, ...]
+    decomposition: Annotated[Decomposition | None, Field(description="null where the answers are equal")] = None
+    faults: Annotated[tuple[Fault, ...], Field(description="what exactly was done otherwise, the first one first")] = ()
+    input_difference: Annotated[
+        InputDifference | None, Field(description="null where the tensors are equal, or the phone's is not known")
+    ] = None
+    difference_png: Annotated[
+        str | None,
+        Field(
+            description="base64 of a PNG: the phone's tensor, the server's, their amplified |difference|; only in the "
+            "answer to ?difference=true, never stored"
+        ),
+    ] = None
     missing: Annotated[tuple[str, ...], Field(description="evidence that was not to be had, and why")]
     phone: PhoneSide
     server: ServerSide

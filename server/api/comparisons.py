@@ -92,6 +92,12 @@ class PageQuery(FilterQuery):
     cursor: str | None = Field(None, max_length=200, description="`next` of the page before")
 
 
+class CompareQuery(Query):
+    """What the answer brings."""
+
+    difference: bool = Field(False, description="whether to bring difference_png, the picture of the two tensors")
+
+
 class ComparisonPath(Message):
     """The address of a comparison."""
 
@@ -105,13 +111,13 @@ class ComparisonPath(Message):
 )
 @requires("compare")
 @takes(_FORM)
-def compare() -> Response:
+def compare(query: CompareQuery) -> Response:
     """The form has the phone's answer (JSON), and the photo, the model's prepared input (PNG), or both.
 
     201 means that the comparison is on the server's disk. With an Idempotency-Key, the same request sent again gets the
     first one's answer (200); another request with that key is refused (409).
     """
-    answer, new = services().comparisons.compare(read_sent(request), _key(request), g.request_id)
+    answer, new = services().comparisons.compare(read_sent(request), _key(request), g.request_id, query.difference)
     response = json_response(answer, 201 if new else 200)
     response.headers["Location"] = f"/v1/comparisons/{answer.id}"
     return response
@@ -159,6 +165,17 @@ def drift() -> Response:
 def comparison(path: ComparisonPath) -> Response:
     """Only who posted a comparison knows its id, and whoever may list them."""
     return json_response(services().comparisons.store.get(_checked(path.id)))
+
+
+@api.get(
+    "/v1/comparisons/<id>/difference.png",
+    responses={200: {"description": "OK", "content": {"image/png": {"schema": BINARY}}}},
+    summary="See what sets the two tensors of a comparison apart",
+)
+@requires("compare")
+def difference_picture(path: ComparisonPath) -> Response:
+    """The phone's tensor, the server's, and their amplified difference; only of photos that are kept."""
+    return Response(services().comparisons.picture(_checked(path.id)), mimetype="image/png")
 
 
 @api.delete("/v1/comparisons/<id>", responses={204: None}, summary="Delete a comparison and its photo")

@@ -9,13 +9,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bundle.errors import DermportError, UnavailableError
 from bundle.store import Bundle, Export
 from runtimes.base import Runtime
-from server.comparing.experiments import Missing, Run, Tensor
+from server.comparing.experiments import Missing, Run
+from server.comparing.likeness import Tensor
 
 _LOG = logging.getLogger("dermport.comparing")
 _UNKNOWN = Missing("no model of this server has an export with the phone's artifact_sha256, so it was not run here")
@@ -90,8 +93,17 @@ class ArtifactRunner:
                 found = self._known.get(artifact_sha256)
             return found
 
-    def run(self, artifact_sha256: str, tensor: Tensor) -> Run | Missing:
-        """Have a file answer a prepared photo, uint8 [S, S, 3], or say why it cannot."""
+    def alternatives(self, known: KnownArtifact) -> tuple[KnownArtifact, ...]:
+        """Return the other known files of the same target that take the same input and tell the same labels apart."""
+        like = _interface(known)
+        with self._reading:
+            return tuple(other for other in self._known.values() if other is not known and _interface(other) == like)
+
+    def run(self, artifact_sha256: str, tensor: Tensor | NDArray[np.float32]) -> Run | Missing:
+        """Have a file answer a prepared photo, uint8 [S, S, 3], or say why it cannot.
+
+        Values that are no pixels, float32, are taken as they are: what a phone with a fault may have fed.
+        """
         known = self.find(artifact_sha256)
         if known is None:
             return _UNKNOWN
@@ -100,7 +112,7 @@ class ArtifactRunner:
         try:
             with self._running:
                 runtime = self._opened(known)
-                answer = runtime.predict(tensor[None])[0]
+                answer = runtime.predict(cast("Tensor", tensor[None]))[0]
         except UnavailableError as error:
             _LOG.info("the phone's %s is not run: %s", name, error.message)
             return Missing(f"{name} cannot be run on this server, which lacks its runtime")
@@ -131,6 +143,11 @@ class ArtifactRunner:
         if len(self._loaded) > self._kept:
             _close(self._loaded.popitem(last=False)[1])
         return runtime
+
+
+def _interface(known: KnownArtifact) -> tuple[str, int, frozenset[str]]:
+    record = known.export.record
+    return record.target, known.bundle.manifest.preprocessing.size, frozenset(record.labels)
 
 
 def _exports(bundle: Bundle) -> Sequence[Export]:

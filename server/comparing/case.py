@@ -21,7 +21,9 @@ from bundle.store import Bundle, Export
 from bundle.wire import ComparisonRequest, PhoneSide, ReceivedPhoto, ServedModel, ServedRuntime, ServerSide
 from server.comparing.artifacts import ArtifactRunner, KnownArtifact
 from server.comparing.cause import Facts
-from server.comparing.experiments import Inputs, Missing, Tensor
+from server.comparing.experiments import Inputs, Missing
+from server.comparing.inquiry import Clues
+from server.comparing.likeness import Tensor
 from server.serving.answers import verdict_of
 from server.serving.jobs import Done, Job
 
@@ -96,6 +98,9 @@ class Case:
         said: The phone's answer.
         done: The server's.
         live: The live model.
+        known: The phone's file, where a bundle here has it.
+        model: The bundle of the phone's model, where it is known.
+        decoding: As given.
 
     Raises:
         PhotoError: What was sent is refused.
@@ -106,16 +111,18 @@ class Case:
         self, sent: Sent, live: LiveModel, models: Sequence[Bundle], runner: ArtifactRunner, decoding: threading.Lock
     ) -> None:
         self.said, self.live = sent.said, live
-        self._sent, self._decoding = sent, decoding
+        self._sent, self.decoding = sent, decoding
         _check_labels(live.bundle.manifest, sent.said)
-        self._known = runner.find(sent.said.artifact_sha256)
-        self._manifest = self._phones_manifest(models)
+        self.known = runner.find(sent.said.artifact_sha256)
+        named = next((bundle for bundle in models if bundle.model_sha256 == sent.said.model_sha256), None)
+        self.model = self.known.bundle if self.known else named
+        self._manifest = self._phones_manifest()
         self.done = live.answer(sent.job)
 
     @cached_property
     def tensor(self) -> Tensor:
         """The photo as the server prepares it for the phone's model, uint8 [S, S, 3]."""
-        with self._decoding:
+        with self.decoding:
             if self._sent.photo is not None:
                 return prepare(self._sent.photo, self._manifest.preprocessing).tensor
             return prepared(self._sent.prepared or b"", self._manifest.preprocessing).tensor
@@ -129,7 +136,7 @@ class Case:
         """
         alike = self._manifest.preprocessing == self.live.bundle.manifest.preprocessing
         mine = self.done.input_sha256 if alike else sha256_bytes(self.tensor.tobytes())
-        tensor = self._sent_tensor()
+        tensor = self._named_tensor()
         if isinstance(tensor, Missing) and mine == self.said.input_sha256:
             return Inputs(mine, mine, lambda: self.tensor, lambda: self.tensor, alike)
         known = tensor if isinstance(tensor, Missing) else lambda: tensor
@@ -138,16 +145,40 @@ class Case:
     @cached_property
     def facts(self) -> Facts:
         """What hashes and records say."""
-        model = self._known.bundle.model_sha256 if self._known else self.said.model_sha256
-        same_model = None if model is None else model == self.live.model.sha256
-        return Facts(self._photo_changed(), same_model, self._allowed_change())
+        model = self.known.bundle.model_sha256 if self.known else self.said.model_sha256
+        return Facts(
+            photo_changed=self._photo_changed(),
+            same_model=None if model is None else model == self.live.model.sha256,
+            allowed=self._allowed_change(),
+            inputs_differ=self.inputs.differ,
+            files_differ=self.said.artifact_sha256 != self.live.model.artifact_sha256,
+        )
+
+    def clues(self, came_before: bool) -> Clues:
+        """Return what is known of the two tensors.
+
+        Args:
+            came_before: Whether the phone's tensor is that of a photo that came before.
+
+        Raises:
+            PhotoError: The prepared photo is none.
+        """
+        return Clues(
+            input_sha256=self.said.input_sha256,
+            server=self.tensor,
+            sent=self._sent_tensor,
+            photo=self._sent.photo,
+            spec=self._manifest.preprocessing,
+            photo_changed=self.facts.photo_changed,
+            came_before=came_before,
+        )
 
     def phone_side(self) -> PhoneSide:
         """Return the phone's answer under the decision rule of its model, or of the live one where that is unknown."""
         manifest = self._manifest
         said = answer(manifest, np.asarray([self.said.probabilities[label] for label in manifest.task.ids]))
         decision = verdict_of(manifest, said.score, said.positive)
-        known = _served_model(self._known) if self._known else None
+        known = _served_model(self.known) if self.known else None
         return PhoneSide(label=said.label, decision=decision, known=known, said=self.said)
 
     def server_side(self) -> ServerSide:
@@ -165,20 +196,26 @@ class Case:
             photo=ReceivedPhoto(
                 width=done.width, height=done.height, orientation=done.orientation, bytes=len(job.data), form=job.form
             ),
+            milliseconds={stage: round(spent, 3) for stage, spent in done.milliseconds.items()},
         )
 
-    def _phones_manifest(self, models: Sequence[Bundle]) -> Manifest:
+    def _phones_manifest(self) -> Manifest:
         """Return the manifest of the phone's model, or the live one's where that is not known."""
         live = self.live.bundle
-        by_model = next((bundle for bundle in models if bundle.model_sha256 == self.said.model_sha256), live)
-        found = (self._known.bundle if self._known else by_model).manifest
+        found = (self.model or live).manifest
         return found if set(found.task.ids) == set(self.said.probabilities) else live.manifest
 
-    def _sent_tensor(self) -> Tensor | Missing:
+    @cached_property
+    def _sent_tensor(self) -> Tensor | None:
         if self._sent.prepared is None:
+            return None
+        return prepared(self._sent.prepared, self._manifest.preprocessing).tensor
+
+    def _named_tensor(self) -> Tensor | Missing:
+        tensor = self._sent_tensor
+        if tensor is None:
             return _NOT_SENT
-        found = prepared(self._sent.prepared, self._manifest.preprocessing)
-        return found.tensor if found.input_sha256 == self.said.input_sha256 else _NOT_THE_SAME
+        return tensor if sha256_bytes(tensor.tobytes()) == self.said.input_sha256 else _NOT_THE_SAME
 
     def _photo_changed(self) -> bool | None:
         if self._sent.photo is None:  # then the prepared photo is the photo
@@ -189,10 +226,10 @@ class Case:
 
     def _allowed_change(self) -> float | None:
         """Return how far two sound exports may be apart: each may be so far from the original."""
-        if self._known is None:
+        if self.known is None:
             return None
         rules = read_policy().rules
-        records = (self._known.export.record, self.live.export.record)
+        records = (self.known.export.record, self.live.export.record)
         bounds = [rules[record.policy].fail.max_change for record in records if record.policy in rules]
         known = [bound for bound in bounds if bound is not None]
         return sum(known) if len(known) == len(records) else None

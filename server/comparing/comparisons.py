@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import threading
 import uuid
@@ -10,11 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
+from bundle.errors import RequestError
 from bundle.wire import ComparisonAnswer, ComparisonSummary, DriftAnswer
 from server.comparing.artifacts import ArtifactRunner
 from server.comparing.case import Case, ModelSource, Sent
 from server.comparing.judge import Judgement, judge
+from server.comparing.likeness import Tensor
 from server.comparing.photos import KeptPhotos
+from server.comparing.picture import difference_png
+from server.comparing.recent import Recent
 from server.comparing.standing import standing
 from server.comparing.summary import summarise
 from server.storage.comparisons import BATCH, ComparisonStore, Filters, no_such_comparison
@@ -23,6 +28,7 @@ from server.storage.times import utc_now
 
 _LOG = logging.getLogger("dermport.comparing")
 Listener = Callable[[ComparisonAnswer], None]
+_Tensors = tuple["Tensor | None", "Tensor | None"]
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,11 @@ class Comparisons:
         self._keeping, self._listeners, self._now = keeping, tuple(listeners), now
         self._decoding = threading.Lock()
         self._being_stored: set[str] = set()
+        self._came = Recent()
 
-    def compare(self, sent: Sent, key: str | None, request_id: str) -> tuple[ComparisonAnswer, bool]:
+    def compare(
+        self, sent: Sent, key: str | None, request_id: str, picture: bool = False
+    ) -> tuple[ComparisonAnswer, bool]:
         """Judge and store what a phone sent; return it, and whether it is new: a key's second request gets the first's.
 
         Once this returns, the comparison is on the disk.
@@ -79,6 +88,8 @@ class Comparisons:
             sent: What the phone sent.
             key: The request's idempotency key.
             request_id: The request's id.
+            picture: Whether the answer is to bring the picture of the difference, which is not stored with it. To a
+                request sent again, it does where photos are kept.
 
         Raises:
             PhotoError: What was sent is refused.
@@ -87,16 +98,37 @@ class Comparisons:
             UnavailableError: The live model is not proved.
         """
         if key is not None and (earlier := self.store.earlier(key, sent.fingerprint)):
-            return earlier, False
+            return self._again(earlier, picture), False
         with self._models.lease() as live:
             case = Case(sent, live, self._models.bundles(), self._runner, self._decoding)
-            answer = self._answer(judge(case, self._runner), request_id)
-        if self._store(answer, sent, key, case):
+            judged = judge(case, self._runner, self._came)
+            answer = self._answer(judged, request_id)
+            pixels = case.tensor if self._keeping.photos or judged.tensor is not None else None
+        if self._store(answer, sent, key, (pixels, judged.tensor)):
+            self._came.add(case.inputs.server)
             self._tell(answer)
-            return answer, True
+            return _with_picture(answer, (judged.tensor, pixels) if picture else None), True
         if key is not None and (earlier := self.store.earlier(key, sent.fingerprint)):
-            return earlier, False  # the same request, sent twice at once
+            return self._again(earlier, picture), False  # the same request, sent twice at once
         raise unavailable()
+
+    def picture(self, comparison_id: str) -> bytes:
+        """Return the picture of a comparison's two tensors, a PNG.
+
+        Raises:
+            RequestError: 404, there is no such comparison, or its tensors are equal, not known or not kept; 503
+                "storage-unavailable".
+        """
+        self.store.get(comparison_id)
+        if (tensors := self._photos.read(comparison_id)) is None:
+            raise RequestError(
+                "There is no picture of this comparison's difference.",
+                code="no-difference-picture",
+                status=404,
+                remedy="It needs two tensors that differ, both known, and a server that keeps photos (--keep-photos); "
+                "without that, POST /v1/comparisons?difference=true brings the picture in its answer.",
+            )
+        return difference_png(*tensors)
 
     def summary(self, filters: Filters) -> ComparisonSummary:
         """Return figures of the comparisons that `filters` name."""
@@ -139,6 +171,9 @@ class Comparisons:
             verdict=judged.verdict,
             steps=judged.steps,
             evidence=judged.experiments,
+            decomposition=judged.decomposition,
+            faults=judged.faults,
+            input_difference=judged.input_difference,
             missing=judged.missing,
             phone=judged.phone,
             server=judged.server,
@@ -146,14 +181,18 @@ class Comparisons:
             request_id=request_id,
         )
 
-    def _store(self, answer: ComparisonAnswer, sent: Sent, key: str | None, case: Case) -> bool:
-        """Store a comparison, with its photo where photos are kept; neither of them where that fails."""
-        if not self._keeping.photos:
+    def _again(self, answer: ComparisonAnswer, picture: bool) -> ComparisonAnswer:
+        return _with_picture(answer, self._photos.read(answer.id) if picture else None)
+
+    def _store(self, answer: ComparisonAnswer, sent: Sent, key: str | None, tensors: _Tensors) -> bool:
+        """Store a comparison, with its tensors (server's, phone's) where photos are kept; nothing where that fails."""
+        server, phone = tensors
+        if not self._keeping.photos or server is None:
             return self.store.add(answer, sent.fingerprint, key)
         self._being_stored.add(answer.id)
         stored = False
         try:
-            self._photos.write(answer.id, case.tensor)
+            self._photos.write(answer.id, server, phone)
             stored = self.store.add(answer, sent.fingerprint, key)
         finally:
             if not stored:
@@ -177,3 +216,11 @@ class Comparisons:
             for comparison_id, path in batch:
                 if comparison_id not in kept:
                     path.unlink(missing_ok=True)
+
+
+def _with_picture(answer: ComparisonAnswer, tensors: _Tensors | None) -> ComparisonAnswer:
+    """Return the answer with a picture of its tensors (phone's, server's), where both are there."""
+    phone, server = tensors or (None, None)
+    if phone is None or server is None:
+        return answer
+    return answer.model_copy(update={"difference_png": base64.b64encode(difference_png(phone, server)).decode()})

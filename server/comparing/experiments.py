@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bundle.causes import largest_change
 from bundle.wire import ComparisonRequest, Experiment, ExperimentName
-from server.comparing.cause import Station
-
-Tensor = NDArray[np.uint8]
+from server.comparing.decomposition import Cells, Probabilities
+from server.comparing.likeness import Tensor
 
 
 @dataclass(frozen=True)
@@ -57,18 +53,23 @@ class Inputs:
     server_tensor: Callable[[], Tensor]
     live_takes_phones: bool
 
+    @property
+    def differ(self) -> bool:
+        """Whether the two are not the same bytes."""
+        return self.phone != self.server
+
 
 @dataclass(frozen=True)
 class Evidence:
     """What the experiments gave.
 
     Attributes:
-        stations: From the phone's answer to the server's.
+        cells: The answers, those that could be had.
         experiments: What was run.
         missing: What could not be.
     """
 
-    stations: tuple[Station, ...]
+    cells: Cells
     experiments: tuple[Experiment, ...]
     missing: tuple[str, ...]
 
@@ -87,7 +88,7 @@ class Laboratory:
 
 
 def gather(said: ComparisonRequest, server: Run, inputs: Inputs, laboratory: Laboratory) -> Evidence:
-    """Run whatever parts the differences between a phone's answer and the server's.
+    """Run {phone's tensor, server's tensor} × {phone's file, live model}, without what is known to be the same.
 
     Args:
         said: The phone's answer.
@@ -95,42 +96,52 @@ def gather(said: ComparisonRequest, server: Run, inputs: Inputs, laboratory: Lab
         inputs: Their inputs.
         laboratory: What can be run.
     """
-    missing: dict[str, None] = {}  # an ordered set
-    between: list[tuple[ExperimentName, str, Run]] = []
-    for name, input_sha256, run in _plan(said, server, inputs, laboratory):
-        if isinstance(done := run(), Missing):
-            missing[done.words] = None
-        else:
-            between.append((name, input_sha256, done))
-    if isinstance(inputs.phone_tensor, Missing):
-        missing[inputs.phone_tensor.words] = None
-    stations = (
-        Station(said.probabilities, "phone", said.artifact_sha256, inputs.phone),
-        *(Station(run.probabilities, "server", run.artifact_sha256, sha256) for _, sha256, run in between),
-        Station(server.probabilities, "server", server.artifact_sha256, inputs.server),
-    )
-    experiments = tuple(_experiment(name, sha256, run, said, server) for name, sha256, run in between)
-    return Evidence(stations, experiments, tuple(missing))
+    return _Bench(said, server, inputs, laboratory).evidence()
 
 
-_Planned = tuple[ExperimentName, str, Callable[[], "Run | Missing"]]
+class _Bench:
+    def __init__(self, said: ComparisonRequest, server: Run, inputs: Inputs, laboratory: Laboratory) -> None:
+        self._said, self._server, self._inputs, self._laboratory = said, server, inputs, laboratory
+        self._experiments: list[Experiment] = []
+        self._missing: dict[str, None] = {}  # an ordered set
 
+    def evidence(self) -> Evidence:
+        server, tensor = self._server, self._inputs.phone_tensor
+        if isinstance(tensor, Missing):
+            self._missing[tensor.words] = None
+        own_file = self._said.artifact_sha256 != server.artifact_sha256
+        phone_phone, phone_server = self._phones_on_both(tensor) if own_file else (None, server.probabilities)
+        live_phone = None if isinstance(tensor, Missing) else self._live_on_phones(tensor)
+        if not own_file:
+            phone_phone = live_phone
+        cells = Cells(self._said.probabilities, phone_phone, phone_server, live_phone, server.probabilities)
+        return Evidence(cells, tuple(self._experiments), tuple(self._missing))
 
-def _plan(said: ComparisonRequest, server: Run, inputs: Inputs, laboratory: Laboratory) -> Sequence[_Planned]:
-    """Return the experiments that can show something, in the order of their stations."""
-    tensor = inputs.phone_tensor
-    own_file = said.artifact_sha256 != server.artifact_sha256
-    own_input = inputs.phone != inputs.server
-    plan: list[_Planned] = []
-    if own_file and not isinstance(tensor, Missing):
-        plan.append(("phone-artifact-on-phone-input", inputs.phone, lambda: laboratory.phones(tensor())))
-    if own_input and inputs.live_takes_phones and not isinstance(tensor, Missing):
-        plan.append(("live-model-on-phone-input", inputs.phone, lambda: laboratory.live(tensor())))
-    elif own_input and own_file:
-        plan.append(
-            ("phone-artifact-on-server-input", inputs.server, lambda: laboratory.phones(inputs.server_tensor()))
-        )
-    return plan
+    def _live_on_phones(self, tensor: Callable[[], Tensor]) -> Probabilities | None:
+        if not self._inputs.differ:
+            return self._server.probabilities
+        if not self._inputs.live_takes_phones:
+            return None
+        return self._noted("live-model-on-phone-input", self._inputs.phone, self._laboratory.live(tensor()))
+
+    def _phones_on_both(
+        self, tensor: Callable[[], Tensor] | Missing
+    ) -> tuple[Probabilities | None, Probabilities | None]:
+        """Return what the phone's file answers to the phone's tensor, and to the server's."""
+        inputs, phones = self._inputs, self._laboratory.phones
+        own = None
+        if not isinstance(tensor, Missing):
+            own = self._noted("phone-artifact-on-phone-input", inputs.phone, phones(tensor()))
+            if own is None or not inputs.differ:
+                return own, own
+        return own, self._noted("phone-artifact-on-server-input", inputs.server, phones(inputs.server_tensor()))
+
+    def _noted(self, name: ExperimentName, input_sha256: str, run: Run | Missing) -> Probabilities | None:
+        if isinstance(run, Missing):
+            self._missing[run.words] = None
+            return None
+        self._experiments.append(_experiment(name, input_sha256, run, self._said, self._server))
+        return run.probabilities
 
 
 def _experiment(name: ExperimentName, sha256: str, run: Run, said: ComparisonRequest, server: Run) -> Experiment:

@@ -8,19 +8,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from bundle.atomic import write_bytes
 from bundle.errors import RequestError
-from server.comparing.experiments import Tensor
+from server.comparing.likeness import Tensor
 from server.storage.database import disk_full, unavailable
 
-_FILE = re.compile(r"\.?([0-9a-f]{32})\.png(\..*\.part)?")
+_FILE = re.compile(r"\.?([0-9a-f]{32})(?:\.phone)?\.png(\..*\.part)?")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class KeptPhotos:
-    """A folder of ``<comparison id>.png``.
+    """A folder of ``<comparison id>.png``, the server's tensors, and ``<comparison id>.phone.png``, phones' other ones.
 
     Args:
         folder: Where they are; made with the first one.
@@ -29,17 +30,36 @@ class KeptPhotos:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, comparison_id: str, tensor: Tensor) -> None:
-        """Keep a prepared photo, uint8 [S, S, 3]; its file is whole or absent.
+    def write(self, comparison_id: str, tensor: Tensor, phone: Tensor | None = None) -> None:
+        """Keep a prepared photo; each file is whole or absent.
+
+        Args:
+            comparison_id: Whose photo it is.
+            tensor: What the server made of it, uint8 [S, S, 3].
+            phone: What the phone made of it, uint8 [S, S, 3]; None where that is the same or not known.
 
         Raises:
             RequestError: 507 or 503 "storage-unavailable".
         """
-        file = io.BytesIO()
-        Image.fromarray(tensor).save(file, "PNG")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_bytes(self._path(comparison_id), file.getvalue())
+            for path, pixels in zip(self._paths(comparison_id), (tensor, phone), strict=True):
+                if pixels is not None:
+                    write_bytes(path, _png(pixels))
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def read(self, comparison_id: str) -> tuple[Tensor, Tensor] | None:
+        """Return the phone's tensor and the server's, uint8 [S, S, 3] each; None where not both were kept.
+
+        Raises:
+            RequestError: 503 "storage-unavailable".
+        """
+        server, phone = self._paths(comparison_id)
+        try:
+            return np.asarray(Image.open(phone), np.uint8), np.asarray(Image.open(server), np.uint8)
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise _refusal(error) from error
 
@@ -50,7 +70,8 @@ class KeptPhotos:
             RequestError: 503 "storage-unavailable".
         """
         try:
-            self._path(comparison_id).unlink(missing_ok=True)
+            for path in self._paths(comparison_id):
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise _refusal(error) from error
 
@@ -60,8 +81,14 @@ class KeptPhotos:
             if match := _FILE.fullmatch(path.name):
                 yield match[1], path
 
-    def _path(self, comparison_id: str) -> Path:
-        return self._folder / f"{comparison_id}.png"
+    def _paths(self, comparison_id: str) -> tuple[Path, Path]:
+        return self._folder / f"{comparison_id}.png", self._folder / f"{comparison_id}.phone.png"
+
+
+def _png(tensor: Tensor) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(tensor).save(file, "PNG")
+    return file.getvalue()
 
 
 def _refusal(error: OSError) -> RequestError:

@@ -23,7 +23,7 @@ from runtimes.base import Runtime
 from server.comparing.artifacts import ArtifactRunner
 from server.serving.backend import prepare_job
 from server.serving.jobs import Done, Job
-from tests.factories import LABELS, _manifest, draw_photo
+from tests.factories import LABELS, draw_photo, manifest_of
 from tests.server.fakes import add_export
 
 Tensor = NDArray[np.uint8]
@@ -34,7 +34,7 @@ def make_bundle(folder: Path, version: str = "1.0.0", size: int = 64, threshold:
     folder.mkdir(parents=True)
     (folder / "model.keras").write_text(f"model {version} {size}")
     (folder / "split.csv").write_text("photo_id\n")
-    drawn = _manifest(folder, "tiny", 1)
+    drawn = manifest_of(folder, "tiny", 1)
     decision = drawn.decision.model_copy(update={"threshold": threshold})
     changed = {"version": version, "preprocessing": Preprocessing(size=size), "decision": decision}
     write_manifest(folder, drawn.model_copy(update=changed))

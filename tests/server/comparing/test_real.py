@@ -13,7 +13,6 @@ from bundle.hashing import sha256_bytes
 from bundle.prep import prepare
 from bundle.store import Bundle
 from bundle.wire import ComparisonRequest
-from mobile_stub.phone import PhoneModel
 from runtimes.litert import LiteRT
 from server.comparing.artifacts import ArtifactRunner
 from server.comparing.case import Case, Sent
@@ -46,15 +45,16 @@ def _judge(models: Models, runner: ArtifactRunner, sent: Sent) -> Judgement:
 
 
 def _said(bundle: Bundle, precision: str, data: bytes) -> ComparisonRequest:
-    with PhoneModel(bundle, precision) as phone:
-        said = phone.predict(data)
+    prepared, export = prepare(data, bundle.manifest.preprocessing), bundle.export("tflite", precision)
+    with LiteRT(export.checked()) as runtime:
+        [row] = runtime.predict(prepared.tensor[None])
     return ComparisonRequest(
-        probabilities=said.probabilities,
-        input_sha256=said.input_sha256,
+        probabilities=dict(zip(runtime.labels, row.tolist(), strict=True)),
+        input_sha256=prepared.input_sha256,
         photo_sha256=sha256_bytes(data),
-        artifact_sha256=said.artifact_sha256,
-        model_sha256=said.model_sha256,
-        runtime=said.runtime,
+        artifact_sha256=export.record.artifact_sha256,
+        model_sha256=bundle.model_sha256,
+        runtime=runtime.name,
         app_version="1.0",
     )
 
