@@ -96,7 +96,7 @@ def make_bundle(path: Path, name: str = "tiny", train: Callable[..., Any] = make
         _write_split(folder / "split.csv", truth)
         (folder / "evaluation").mkdir()
         (folder / "evaluation" / "model_card.md").write_text(f"# {name}\n\nDrawn blotches; says nothing about skin.\n")
-        write_manifest(folder, _manifest(folder, name, int(model.count_params())))
+        write_manifest(folder, manifest_of(folder, name, int(model.count_params())))
     return Bundle.open(path)
 
 
@@ -126,7 +126,7 @@ def _write_split(path: Path, truth: NDArray[np.int64]) -> None:
         writer.writerows((f"photo-{i}", f"lesion-{i}", LABELS[label], "train") for i, label in enumerate(truth))
 
 
-def _manifest(folder: Path, name: str, parameters: int) -> Manifest:
+def manifest_of(folder: Path, name: str, parameters: int) -> Manifest:
     """Return the manifest of what is in `folder`."""
     counts = {"train": 192, "validation": 0, "test": 0}
     split = SplitSpec(file="split.csv", seed=0, photos=counts, lesions=counts)

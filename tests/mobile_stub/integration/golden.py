@@ -26,7 +26,7 @@ from bundle.notice import NOTICE
 from bundle.prep import prepare
 from bundle.store import Bundle, file_entries, write_manifest
 from mobile_stub.phone import PhoneArtifact, PhoneModel, choose_artifacts
-from tests.factories import LABELS, draw_photo, make_bundle, _manifest
+from tests.factories import LABELS, draw_photo, make_bundle, manifest_of
 
 FOLDER = Path(__file__).parents[3] / "docs" / "integration" / "golden"
 VECTORS = "golden.json"
@@ -67,7 +67,7 @@ def assemble(path: Path, folder: Path = FOLDER) -> Bundle:
     (path / "split.csv").write_text("photo_id,lesion_id,label,part\n")
     said = read(folder)["photos"]
     _write_golden_set(path, folder, said)
-    write_manifest(path, _manifest(path, NAME, 1))
+    write_manifest(path, manifest_of(path, NAME, 1))
     bundle = Bundle.open(path)
     for precision in PRECISIONS:
         _add_export(bundle, folder, precision)

@@ -27,7 +27,7 @@ from server.serving.models import Models
 from server.storage.activations import Activations
 from server.storage.database import Database
 from server.storage.rollouts import Rollouts
-from tests.factories import SIZE, _manifest
+from tests.factories import SIZE, manifest_of
 from tests.server.fakes import add_files
 
 WEIGHTS = b"weights, weights, weights; " * 4000
@@ -52,7 +52,7 @@ def make_release(
     write_golden(path / "golden", GoldenSet(GoldenIndex(photos=photos), tensors), {})
     (path / "model.keras").write_bytes(f"{name} {version}".encode())
     (path / "split.csv").write_text("photo_id\n")
-    write_manifest(path, _manifest(path, name, 1).model_copy(update={"version": version}))
+    write_manifest(path, manifest_of(path, name, 1).model_copy(update={"version": version}))
     bundle = Bundle.open(path)
     for target in targets:
         add_artifact(bundle, target)
