@@ -20,7 +20,7 @@ from unittest import mock
 import numpy as np
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
 from bundle.hashing import sha256_bytes
@@ -179,6 +179,11 @@ _CHANGES: dict[str, Callable[[ComparisonRequest], dict[str, Any]]] = {
 }
 
 
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, *args: object) -> None:
+        """Say nothing: the page asks for dozens of files."""
+
+
 @contextmanager
 def serving(folder: Path, keys: bool = False, port: int = 0) -> Iterator[Site]:
     """Serve two models and the dashboard's own sources on this machine, until the block ends."""
@@ -190,7 +195,7 @@ def serving(folder: Path, keys: bool = False, port: int = 0) -> Iterator[Site]:
     with mock.patch("server.assembly.ArtifactRunner", runner):
         app = create_app(config, (_CANDIDATE,))
     services: Services = app.extensions["dermport"]
-    listener = make_server("127.0.0.1", port, app, threaded=True)
+    listener = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=listener.serve_forever, daemon=True)
     thread.start()
     site = Site(f"http://127.0.0.1:{listener.server_port}", app, services, models)

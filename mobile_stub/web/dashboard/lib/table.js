@@ -4,7 +4,7 @@ import {h} from './dom.js';
 
 /**
  * A column.
- * @typedef {{title: string, cell: function(*): *, kind?: string}} Column the first column's cells are the rows' headings;
+ * @typedef {{title: string|Node, cell: function(*): *, kind?: string}} Column the first column's cells are the rows' headings;
  *   `kind` is a class: "number" stands right, "wide" is left out on small screens.
  */
 

@@ -187,6 +187,7 @@ export default {
   'models.never': 'not live so far',
   'models.runtime': 'Runs on',
   'models.exports': 'Exports',
+  'models.change': 'Change',
   'models.activate': 'Make live',
   'models.activate.title': 'Make {name} {version} live?',
   'models.activate.words': 'It is loaded and proved on its golden set, which can take a minute. Then it answers instead of {live}. Its own roll-outs end.',

@@ -187,6 +187,7 @@ export default {
   'models.never': 'aún no ha estado en servicio',
   'models.runtime': 'Se ejecuta con',
   'models.exports': 'Exportaciones',
+  'models.change': 'Cambiar',
   'models.activate': 'Poner en servicio',
   'models.activate.title': '¿Poner en servicio {name} {version}?',
   'models.activate.words': 'Se carga y se comprueba con su conjunto de referencia, lo que puede tardar un minuto. Después responde en lugar de {live}. Sus propios despliegues terminan.',

@@ -187,6 +187,7 @@ export default {
   'models.never': 'pas encore en service',
   'models.runtime': 'Exécuté par',
   'models.exports': 'Exports',
+  'models.change': 'Modifier',
   'models.activate': 'Mettre en service',
   'models.activate.title': 'Mettre {name} {version} en service ?',
   'models.activate.words': 'Il est chargé et vérifié sur son jeu de référence, ce qui peut prendre une minute. Puis il répond à la place de {live}. Ses propres déploiements prennent fin.',

@@ -47,12 +47,12 @@ function body(comparison, names, say) {
 function why({verdict, steps, missing, faults = []}, say) {
   const known = say.knows(`cause.${verdict.cause}.words`);
   return [
-    h('h4', {}, `${say.t('latest.why')}: ${nameOf(verdict.cause, say)}`),
+    h('h3', {}, `${say.t('latest.why')}: ${nameOf(verdict.cause, say)}`),
     h('p', {}, known ? say.t(`cause.${verdict.cause}.words`) : verdict.words),
     faults.map((fault) => faultView(fault, say)),
     steps.length > 0 && h('p', {class: 'quiet'}, say.t('latest.steps')),
     steps.length > 0 && h('ol', {class: 'steps'}, steps.map((step) => stepView(step, say))),
-    missing.length > 0 && h('h5', {}, say.t('latest.missing')),
+    missing.length > 0 && h('h4', {}, say.t('latest.missing')),
     missing.length > 0 && h('ul', {}, missing.map((what) => h('li', {}, what))),
   ];
 }

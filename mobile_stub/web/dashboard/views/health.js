@@ -35,7 +35,7 @@ export function metricsView(first, metrics, say) {
     return [h('dl', {class: 'cards'}, first)];
   }
   const cards = [...first, ...load(metrics, say), memory(metrics, say), sensors(metrics, say), requests(metrics, say)];
-  return [h('dl', {class: 'cards'}, cards), h('h4', {}, say.t('health.stages')), stages(metrics, say)];
+  return [h('dl', {class: 'cards'}, cards), h('h3', {}, say.t('health.stages')), stages(metrics, say)];
 }
 
 function load(metrics, say) {

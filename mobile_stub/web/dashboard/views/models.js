@@ -42,7 +42,7 @@ export class Models {
       {title: say.t('models.state'), cell: (model) => this._state(model, history?.activations ?? [])},
       {title: say.t('models.runtime'), cell: ({live: served, runtime}) => served && [runtime.name, h('small', {}, `${served.target} ${served.precision}`)], kind: 'wide'},
       {title: say.t('models.exports'), cell: (model) => exportsOf(model), kind: 'wide'},
-      {title: '', cell: (model) => history && !model.live && this._button(say.t('models.activate'), () => this._askActivate(model, live)), kind: 'number'},
+      {title: h('span', {class: 'unseen'}, say.t('models.change')), cell: (model) => history && !model.live && this._button(say.t('models.activate'), () => this._askActivate(model, live)), kind: 'number'},
     ], rows);
   }
 

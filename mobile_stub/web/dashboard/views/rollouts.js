@@ -39,7 +39,7 @@ export class Rollouts {
       say.t('rollouts.share', {percentage}), version && say.t('rollouts.minimum', {version}), say.t('rollouts.updated', {time: say.time(updated)}),
     ];
     return h('li', {},
-      h('h4', {}, say.t('rollouts.title', rollout), ' ',
+      h('h3', {}, say.t('rollouts.title', rollout), ' ',
         h('span', {class: `badge ${paused ? 'bad' : 'good'}`}, say.t(paused ? 'rollouts.paused' : 'rollouts.running'))),
       filledBar(percentage / 100, paused ? 'stopped' : 'server'),
       h('p', {class: 'quiet'}, facts.filter(Boolean).join(' · ')),
