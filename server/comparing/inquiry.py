@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,16 +13,17 @@ from bundle.manifest import Preprocessing
 from bundle.wire import Fault
 from server.comparing.faults import fault, of_tensor
 from server.comparing.hash_forms import ORDERS, RGB, form_of, order_words, reordered
-from server.comparing.likeness import Tensor, blocks, difference, distance, same_detail
+from server.comparing.likeness import Tensor, blocks, difference, distance, is_way, same_detail
 from server.comparing.rendering import rendering_faults
 from server.comparing.suspects import Darkroom, Suspect, turn_array, turn_back, turned_words
 
 # A mistake is named where it leaves less than this share of the difference, in mean levels. What it leaves is the
-# phone's own decoder or rounding: Chromium's canvas lies at 0.3 to 0.6 of the nearest filter of ours.
+# phone's own decoder and rounding.
 _NEAR = 0.6
-# Another order of channels or turn leaves far less: photos are not grey, and not symmetric.
+# Another order of channels, turn or crop leaves far less: photos are not grey, and not symmetric.
 _CLEAR = 0.5
 _RENDERINGS: tuple[FaultCode, ...] = ("resized-otherwise", "draft-decoding")
+_Made = tuple[Suspect, Tensor]
 _TURNS: tuple[FaultCode, ...] = ("orientation-ignored", "turned")
 
 
@@ -81,7 +82,7 @@ def _by_hash(clues: Clues, darkroom: Darkroom | None) -> Findings:
             words = f"The phone's input_sha256 is that of the right pixels in another form: {form}."
             return Findings((fault("hash-of-another-form", words, True),), tensor)
     suspects = darkroom.suspects() if darkroom else iter(())
-    for suspect, tensor in _made(clues.server, suspects):
+    for suspect, tensor in _all_made(clues.server, suspects):
         for order in ORDERS:
             if sha256_bytes((found := reordered(tensor, order)).tobytes()) == clues.input_sha256:
                 named = (*_swapped(order), *([] if suspect is None else [_named(suspect, clues, darkroom)]))
@@ -91,7 +92,7 @@ def _by_hash(clues: Clues, darkroom: Darkroom | None) -> Findings:
     return Findings((), None)
 
 
-def _made(server: Tensor, suspects: Iterator[Suspect]) -> Iterator[tuple[Suspect | None, Tensor]]:
+def _all_made(server: Tensor, suspects: Iterator[Suspect]) -> Iterator[tuple[Suspect | None, Tensor]]:
     """Yield the right tensor, then the wrong ones."""
     yield None, server
     for suspect in suspects:
@@ -168,20 +169,39 @@ class _ByTensor:
 
     def _rest(self, rest: Tensor) -> Iterator[Fault]:
         """Yield what explains an upright tensor, its channels in order."""
-        suspect, tensor = self._nearest(rest)
-        if suspect is not None:
-            yield of_tensor(suspect.code, suspect.words, difference(rest, tensor))
-        if suspect is None or suspect.code not in _RENDERINGS:
-            yield from rendering_faults(rest, tensor, self._clues.photo_changed, self._clues.came_before)
-
-    def _nearest(self, rest: Tensor) -> tuple[Suspect | None, Tensor]:
-        """Return the mistake that gives the tensor, or comes near it; without one, what is right."""
-        best: tuple[Suspect | None, Tensor] = (None, self._clues.server)
-        bound = _NEAR * distance(rest, self._clues.server)
+        made: list[_Made] = []
         for suspect, tensor in self._suspects():
+            made.append((suspect, tensor))
             if np.array_equal(tensor, rest):
+                yield of_tensor(suspect.code, suspect.words, difference(rest, tensor))
+                return
+        best = self._at_large(rest, made) or self._near(rest, made)
+        if best is not None:
+            yield of_tensor(best[0].code, best[0].words, difference(rest, best[1]))
+        if best is None or best[0].code not in _RENDERINGS:
+            reference = self._clues.server if best is None else best[1]
+            yield from rendering_faults(rest, reference, self._clues.photo_changed, self._clues.came_before)
+
+    def _at_large(self, rest: Tensor, made: Sequence[_Made]) -> _Made | None:
+        """Return the mistake that explains the colours of blocks, which no resizing filter changes."""
+        plain, phone = blocks(self._clues.server), blocks(rest)
+        for suspect, tensor in made:
+            wrong = blocks(tensor)
+            told = (
+                is_way(phone - plain, wrong - plain)
+                if suspect.code == "profile-honoured"
+                else np.abs(phone - wrong).mean() < _CLEAR * np.abs(phone - plain).mean()
+            )
+            if suspect.code not in _RENDERINGS and told and self._may_be_near(suspect, rest, tensor):
                 return suspect, tensor
-            if (left := distance(rest, tensor)) < bound and self._may_be_near(suspect, rest, tensor):
+        return None
+
+    def _near(self, rest: Tensor, made: Sequence[_Made]) -> _Made | None:
+        """Return the rendering that comes the nearest, if it comes near."""
+        best, bound = None, _NEAR * distance(rest, self._clues.server)
+        for suspect, tensor in made:
+            left = distance(rest, tensor)
+            if suspect.code in _RENDERINGS and left < bound and self._may_be_near(suspect, rest, tensor):
                 best, bound = (suspect, tensor), left
         return best
 
@@ -191,7 +211,7 @@ class _ByTensor:
         sure = changed is False or (changed is None and suspect.code not in _RENDERINGS)
         return sure and same_detail(rest, tensor) is not False
 
-    def _suspects(self) -> Iterator[tuple[Suspect, Tensor]]:
+    def _suspects(self) -> Iterator[_Made]:
         for suspect in self._darkroom.suspects() if self._darkroom else ():
             if suspect.code not in _TURNS and (tensor := suspect.make()) is not None:
                 yield suspect, tensor

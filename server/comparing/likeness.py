@@ -9,6 +9,8 @@ from bundle.wire import InputDifference
 
 Tensor = NDArray[np.uint8]
 _BLOCKS = 16
+# A mean change of the blocks' colours by less than this many levels is no way to go.
+_NO_WAY = 0.2
 
 
 def difference(left: Tensor, right: Tensor) -> InputDifference:
@@ -32,6 +34,19 @@ def blocks(tensor: Tensor) -> Blocks:
     side = len(tensor) // _BLOCKS * _BLOCKS
     parts = tensor[:side, :side].reshape(_BLOCKS, side // _BLOCKS, _BLOCKS, side // _BLOCKS, 3)
     return np.asarray(parts.mean(axis=(1, 3)), np.float32)
+
+
+def is_way(change: Blocks, way: Blocks) -> bool:
+    """Whether a change of the blocks' colours goes the given way, and about as far.
+
+    Measured on photos tagged Display P3, in Chromium: 0.93 to 1.04 times as far where it honours the profile, 0.07
+    times at most where only its resizing differs.
+    """
+    squares = float((way**2).sum())
+    if np.abs(way).mean() < _NO_WAY:
+        return False
+    along = float((change * way).sum())
+    return 0.7 <= along / squares <= 1.3 and along >= 0.6 * float(np.sqrt(squares * (change**2).sum()))
 
 
 # Below this agreement of their detail, two tensors show two photos (see the figures at `detail_agreement`).
