@@ -69,7 +69,9 @@ def open_services(config: ServerConfig, candidates: tuple[Candidate, ...]) -> Se
             handout=Handout(models, rollouts, Signer(config.storage.state), config.storage.state),
             switch=Switch(models, activations, rollouts),
             comparisons=comparisons,
-            metrics=Metrics(models.lease, _RecentAgreement(comparisons, runner)),
+            metrics=Metrics(
+                models.lease, _RecentAgreement(comparisons, runner), database_failures=lambda: database.failures
+            ),
             closing=stack.pop_all(),
         )
 

@@ -17,7 +17,7 @@ from bundle import wire
 from bundle.notice import NOTICE
 from bundle.signature import Envelope
 from bundle.wire import PROBLEM_TYPE
-from server.api.bodies import body_of
+from server.api.bodies import body_of, headers_of
 from server.security.access import open_to_all, scope_of
 from server.security.headers import PAGE_POLICY
 
@@ -99,6 +99,8 @@ def _complete(operation: dict[str, Any], view: Any) -> None:
     for status in statuses:
         responses.setdefault(status, {"description": "refused", **problem})
     responses["default"] = {"description": "any other refusal or failure", **problem}
+    if headers := headers_of(view):
+        operation["parameters"] = [*operation.get("parameters", ()), *headers]
     if body := body_of(view):
         operation["requestBody"] = {"required": True, "content": body}
     if scope := scope_of(view):

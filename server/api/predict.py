@@ -10,14 +10,14 @@ from pydantic import Field
 
 from bundle.errors import RequestError
 from bundle.wire import PHOTO_TYPES, BatchAnswer, BatchItem, PredictionAnswer
-from server.api.bodies import ONE_PHOTO, PHOTOS, takes
+from server.api.bodies import ONE_PHOTO, PHOTOS, PREPARED, reads, takes
 from server.api.query import Query
 from server.api.respond import json_response
 from server.express.offer import offer
 from server.operations.journal import note
 from server.problems import problem_of
 from server.security.access import requires
-from server.security.guard import caller
+from server.security.guard import caller, charge
 from server.services import services
 from server.serving.answers import prediction
 from server.serving.jobs import Decoding, Job
@@ -40,6 +40,7 @@ class PredictQuery(Query):
 @api.post("/v1/predict", responses={200: PredictionAnswer}, summary="Answer one photo")
 @requires("predict")
 @takes(ONE_PHOTO)
+@reads(PREPARED)
 def predict(query: PredictQuery) -> Response:
     """The photo is the body (image/jpeg or image/png) or the file field "photo" of a form.
 
@@ -67,11 +68,15 @@ def _offer_express(live: Live, job: Job) -> None:
 @requires("predict")
 @takes(PHOTOS)
 def predict_batch(query: PredictQuery) -> Response:
-    """The photos are file fields "photo" of a form; each has an answer, or a problem, of its own."""
+    """The photos are file fields "photo" of a form; each has an answer, or a problem, of its own.
+
+    Where requests are limited, each photo counts as one.
+    """
     clock = StageClock()
     with services().models.lease() as live:
         live.check_ready()
         jobs = read_jobs(request, query.decoding)
+        charge(len(jobs) - 1)
         clock.mark("receive")
 
         def answer_one(index: int) -> BatchItem:

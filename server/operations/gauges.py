@@ -45,6 +45,7 @@ class Gauges(Collector):
         lease: Has the live model for a ``with`` block.
         agreement: Returns the present agreement; it may ask the database.
         sensors: The machine's sensors.
+        database_failures: Returns how often the database has failed.
     """
 
     def __init__(
@@ -52,14 +53,16 @@ class Gauges(Collector):
         lease: Callable[[], AbstractContextManager[Live]],
         agreement: Callable[[], Iterable[Agreement]],
         sensors: Sensors,
+        database_failures: Callable[[], int],
     ) -> None:
         self._lease = lease
         self._agreement = agreement
         self._sensors = sensors
+        self._database_failures = database_failures
 
     def collect(self) -> Iterator[Metric]:
         """Yield everything that can be had now."""
-        for part in (self._serving, self._agreements, self._machine):
+        for part in (self._serving, self._storage, self._agreements, self._machine):
             try:
                 yield from part()
             except DermportError as error:
@@ -89,6 +92,10 @@ class Gauges(Collector):
                 "dermport_worker_restarts", "Workers of the live model that died and were replaced.", load.restarts
             ),
         ]
+
+    def _storage(self) -> list[Metric]:
+        words = "Failures of the database, whether or not a request was refused for them."
+        return [CounterMetricFamily("dermport_storage_errors", words, self._database_failures())]
 
     def _agreements(self) -> list[Metric]:
         labels = ("model", "artifact")

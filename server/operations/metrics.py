@@ -16,7 +16,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCHES = (1, 2, 4, 8, 16, 32)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_STORAGE = "storage-unavailable"
 
 
 def no_agreement() -> tuple[Agreement, ...]:
@@ -31,6 +30,7 @@ class Metrics:
         lease: Has the live model for a ``with`` block.
         agreement: Returns the present agreement with the phones; it may ask the database.
         sensors: The machine's sensors.
+        database_failures: Returns how often the database has failed.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Metrics:
         lease: Callable[[], AbstractContextManager[Live]],
         agreement: Callable[[], Iterable[Agreement]] = no_agreement,
         sensors: Sensors | None = None,
+        database_failures: Callable[[], int] = int,
     ) -> None:
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
@@ -62,8 +63,7 @@ class Metrics:
             buckets=_BATCHES,
             registry=registry,
         )
-        self._storage = Counter("dermport_storage_errors", "Failures of the database or the disk.", registry=registry)
-        registry.register(Gauges(lease, agreement, sensors or Sensors()))
+        registry.register(Gauges(lease, agreement, sensors or Sensors(), database_failures))
 
     def request(self, route: str, method: str, status: int, problem: str = "") -> None:
         """Count an answered request.
@@ -77,8 +77,6 @@ class Metrics:
         self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
         if problem:
             self._problems.labels(problem).inc()
-        if problem == _STORAGE:
-            self.storage_failed()
 
     def photo(self, milliseconds: Mapping[str, float], batch: int) -> None:
         """Count an answered photo.
@@ -90,10 +88,6 @@ class Metrics:
         for stage, taken in milliseconds.items():
             self._stages.labels(stage).observe(taken / 1000)
         self._batches.observe(batch)
-
-    def storage_failed(self) -> None:
-        """Count a failure of the storage that no request was refused for."""
-        self._storage.inc()
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -46,14 +46,29 @@ def caller() -> Caller:
     return known
 
 
+def charge(more: int) -> None:
+    """Have the current request count as that many more; for a view that has found out what it was asked.
+
+    Raises:
+        RequestError: 429: the caller has not so many left.
+    """
+    if more:
+        g.charge(more)
+
+
 def _limit(limits: Limits, caller: Caller) -> None:
     known = bool(caller.key_id or not caller.sent_key)
     if known and request.endpoint and is_unlimited(current_app.view_functions[request.endpoint]):
         return
-    allowance = limits.take(caller.key_id or bucket_of(request.remote_addr or ""))
-    g.allowance = allowance
-    if allowance and not allowance.taken:
-        raise too_many(allowance)
+    bucket = caller.key_id or bucket_of(request.remote_addr or "")
+
+    def take(count: int) -> None:
+        allowance = g.allowance = limits.take(bucket, count)
+        if allowance and not allowance.taken:
+            raise too_many(allowance)
+
+    g.charge = take
+    take(1)
 
 
 def _tell_allowance(response: Response) -> Response:

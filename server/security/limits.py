@@ -29,7 +29,7 @@ class Allowance:
     Attributes:
         quota: Requests a minute.
         remaining: Requests that would be taken now.
-        wait: Seconds until one more is taken; 0 where one is taken now.
+        wait: Seconds until one more (or as many as were asked for in vain) is taken; 0 where it is taken now.
         taken: Whether this request was.
     """
 
@@ -62,18 +62,19 @@ class Limits:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # level, and when it was that
         self._lock = threading.Lock()
 
-    def take(self, caller: str) -> Allowance | None:
-        """Take one request out of a caller's bucket, if it holds one; None where there is no limit."""
+    def take(self, caller: str, count: int = 1) -> Allowance | None:
+        """Take `count` requests out of a caller's bucket, if it holds them; None where there is no limit."""
         if not self._rate:
             return None
         with self._lock:
             level = self._level(caller)
-            taken = level >= 1
-            level -= taken
+            taken = level >= count
+            level -= count * taken
             self._buckets[caller] = (level, self._now())
             if len(self._buckets) > self._most:
                 self._buckets.popitem(last=False)
-        wait = 0.0 if level >= 1 else (1 - level) * _MINUTE / self._rate
+        missing = (1 if taken else count) - level
+        wait = max(0.0, missing) * _MINUTE / self._rate
         return Allowance(self._rate, int(level), wait, taken)
 
     def _level(self, caller: str) -> float:

@@ -48,12 +48,16 @@ class Database:
     Args:
         url: SQLAlchemy's, of SQLite (``sqlite:////var/lib/dermport/dermport.db``) or PostgreSQL (``postgresql://...``).
 
+    Attributes:
+        failures: How often that happened, whether or not a request was refused for it.
+
     Raises:
         UsageError: `url` is none, or of another kind.
     """
 
     def __init__(self, url: str | URL) -> None:
         parsed = _parsed(url)
+        self.failures = 0
         self._folder = Path(parsed.database or "").parent if parsed.get_backend_name() == "sqlite" else None
         self._engine = _sqlite(parsed) if self._folder else _postgresql(parsed)
         self._writer = self._engine.execution_options(**{_WRITES: True})
@@ -110,6 +114,7 @@ class Database:
     def _refusal(self, error: Exception) -> RequestError:
         cause = getattr(error, "orig", error)  # not the whole error: it quotes the statement
         _LOG.error("the database failed: %s: %s", type(cause).__name__, cause)
+        self.failures += 1
         full = getattr(cause, "sqlstate", None) == _FULL_SQLSTATE or "is full" in str(cause)
         if not full and self._folder and "disk I/O error" in str(cause):
             full = shutil.disk_usage(self._folder).free < _FULL_BYTES

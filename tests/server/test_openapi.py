@@ -159,3 +159,11 @@ def test_the_page_shows_every_operation_and_loads_nothing_from_elsewhere(
             assert client.get(f"/{address}").status_code == 200, address
     assert client.get("/docs/style.css").mimetype == "text/css"
     assert "url(" not in client.get("/docs/style.css").text
+
+
+def test_headers_that_change_an_answer_are_described(document: dict[str, Any]) -> None:
+    read = {
+        path: [one["name"] for one in document["paths"][path]["post"]["parameters"] if one["in"] == "header"]
+        for path in ("/v1/predict", "/v1/comparisons")
+    }
+    assert read == {"/v1/predict": ["X-Dermport-Prep"], "/v1/comparisons": ["Idempotency-Key"]}

@@ -18,6 +18,8 @@ from bundle.errors import RequestError, UnavailableError
 from bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Timing, Verdict
 from server import problems, request_ids
 from server.config import AccessConfig
+from server.express.express import Answered
+from server.express.permit import Permit
 from server.operations import journal
 from server.operations.gauges import Agreement
 from server.operations.metrics import Metrics
@@ -195,7 +197,42 @@ def test_requests_are_counted_by_template(app: Flask, metrics: Metrics) -> None:
     }
     assert figures["dermport_problems_total overloaded"] == 1
     assert figures["dermport_problems_total storage-unavailable"] == 1
-    assert figures["dermport_storage_errors_total"] == 1
+
+
+def test_failures_of_the_database_are_counted_also_where_no_request_is_refused(behind: Behind) -> None:
+    metrics = Metrics(behind.lease, database_failures=lambda: 3)
+    assert _figures(metrics)["dermport_storage_errors_total"] == 3
+
+
+def test_requests_that_did_not_pass_the_app_are_logged_and_counted(
+    metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dermport.requests")
+    outside = journal.OutsideJournal(metrics)
+    runtime = RUNTIME.model_dump_json()
+    permit = Permit(b"", b"", "photo", "exact", 30.0, "a1b2", MODEL.model_dump_json(), runtime)
+    times = {"receive": 1.0, "wait": 2.0, "prepare": 30.0, "infer": 400.0, "total": 433.0}
+    outside.answered(Answered(permit, "phone-1", 5, times))
+    outside.refused(408)
+    answered, refused = caplog.records
+    assert _fields(answered) == {
+        "request_id": "phone-1",
+        "route": "/v1/predict",
+        "method": "POST",
+        "status": 200,
+        "problem": "",
+        "milliseconds": times,
+        "bytes_in": 5,
+        "key": "a1b2",
+        "photos": 1,
+        "model": "tiny 1.0.0",
+        "runtime": "Recall 1.0",
+    }
+    assert _fields(refused)["status"] == 408
+    figures = _figures(metrics)
+    assert figures["dermport_requests_total POST /v1/predict 200"] == 1
+    assert figures["dermport_requests_total other (none) 408"] == 1
+    assert figures["dermport_stage_seconds_sum infer"] == 0.4
 
 
 def test_photos_are_counted_by_stage_and_batch(app: Flask, metrics: Metrics) -> None:

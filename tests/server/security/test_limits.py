@@ -28,6 +28,21 @@ def test_a_bucket_holds_a_minutes_requests_and_fills_again() -> None:
     assert _taken(limits, "a", 100) == 60
 
 
+def test_several_are_taken_at_once_or_not_at_all() -> None:
+    clock = Clock()
+    limits = Limits(60, clock)
+    all_but_four = limits.take("a", 56)
+    assert all_but_four is not None
+    assert (all_but_four.taken, all_but_four.remaining, all_but_four.wait) == (True, 4, 0)
+    refused = limits.take("a", 10)
+    assert refused is not None
+    assert (refused.taken, refused.remaining, refused.wait) == (False, 4, 6)
+    clock.time += 6
+    accepted = limits.take("a", 10)
+    assert accepted is not None
+    assert (accepted.taken, accepted.remaining, accepted.wait) == (True, 0, 1)
+
+
 def test_callers_do_not_share_a_bucket() -> None:
     limits = Limits(2, Clock())
     assert _taken(limits, "a", 5) == 2
