@@ -21,7 +21,7 @@ from bundle.atomic import write_json
 from bundle.errors import PhotoError
 from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
 from bundle.hashing import sha256_bytes
-from bundle.manifest import Manifest
+from bundle.manifest import Manifest, Preprocessing
 from bundle.notice import NOTICE
 from bundle.prep import prepare
 from bundle.store import Bundle, file_entries, write_manifest
@@ -93,10 +93,8 @@ def _write_golden_set(path: Path, folder: Path, said: list[dict[str, Any]]) -> N
     write_golden(path / "golden", GoldenSet(index, tensors), photos)
 
 
-def manifest_spec() -> Any:
+def manifest_spec() -> Preprocessing:
     """Return the vectors' preprocessing."""
-    from bundle.manifest import Preprocessing
-
     return Preprocessing.model_validate(read()["preprocessing"])
 
 
@@ -106,6 +104,7 @@ def _add_export(bundle: Bundle, folder: Path, precision: str) -> None:
     export.mkdir(parents=True)
     record = json.loads((folder / f"{name}.export.json").read_text(encoding="utf-8"))
     shutil.copy(folder / f"{name}.tflite", export / record["artifact"])
+    record["bundle"]["model_sha256"] = bundle.model_sha256
     record["files"] = [entry.model_dump(mode="json") for entry in file_entries(export)]
     write_json(export / "export.json", record)
 
