@@ -6,14 +6,19 @@ const SHORT = 10;
 export class Names {
   /** @param {Object[]} [models] of `GET /v1/models`. */
   constructor(models = []) {
-    this._artifacts = new Map(models.flatMap((model) => model.exports.map((one) => [one.artifact_sha256, {model, one}])));
+    this._artifacts = new Map();
     this._labels = new Map(models.flatMap((model) => model.task.labels.map((label) => [label.id, label.name])));
+    models.forEach((model) => model.exports.forEach((one) => this._add(model, one)));
   }
 
-  /** Return what a file is, e.g. "tflite int8 · ham7 1.1.0"; the start of its hash where no bundle here has it. */
+  /**
+   * Return what a file is, e.g. "tflite int8 · ham7 1.1.0"; the start of its hash where no bundle here has it.
+   * @param {string} sha256
+   * @returns {string}
+   */
   artifact(sha256) {
     const known = this._artifacts.get(sha256);
-    return known ? `${known.one.target} ${known.one.precision} · ${known.model.name} ${known.model.version}` : short(sha256);
+    return known ? fileOf([...known.forms].join(' / '), known.model) : short(sha256);
   }
 
   /** Whether a bundle of the server has a file. @param {string} sha256 @returns {boolean} */
@@ -25,9 +30,28 @@ export class Names {
   label(id) {
     return this._labels.get(id) ?? id;
   }
+
+  /** One file can be two exports: TensorRT's kit of a precision may be ONNX Runtime's model. */
+  _add(model, {target, precision, artifact_sha256: sha256}) {
+    const known = this._artifacts.get(sha256) ?? {model, forms: new Set()};
+    this._artifacts.set(sha256, {...known, forms: known.forms.add(`${target} ${precision}`)});
+  }
+}
+
+/**
+ * Return which file of which model answered.
+ * @param {{target: string, precision: string, name: string, version: string}} served the API's ServedModel.
+ * @returns {string}
+ */
+export function servedFile(served) {
+  return fileOf(`${served.target} ${served.precision}`, served);
 }
 
 /** Return the first digits of a hash. @param {string} sha256 @returns {string} */
 export function short(sha256) {
   return `${sha256.slice(0, SHORT)}…`;
+}
+
+function fileOf(form, {name, version}) {
+  return `${form} · ${name} ${version}`;
 }

@@ -2,7 +2,7 @@
 
 import {h} from '../lib/dom.js';
 import {table} from '../lib/table.js';
-import {short} from '../data/names.js';
+import {servedFile, short} from '../data/names.js';
 import {filledBar} from '../plots/span.js';
 import {answers} from './answers.js';
 import {badge, nameOf} from './causes.js';
@@ -41,7 +41,7 @@ function body(comparison, names, say) {
     h('div', {class: 'pair'}, answers(comparison, names, say)),
     h('div', {class: 'why'}, why(comparison, say)),
     h('div', {class: 'more'},
-      experiments(comparison, say), comparison.decomposition && parts(comparison.decomposition, names, say), facts(comparison, names, say)));
+      experiments(comparison, say), comparison.decomposition && parts(comparison.decomposition, names, say), facts(comparison, say)));
 }
 
 function why({verdict, steps, missing, faults = []}, say) {
@@ -53,15 +53,15 @@ function why({verdict, steps, missing, faults = []}, say) {
     steps.length > 0 && h('p', {class: 'quiet'}, say.t('latest.steps')),
     steps.length > 0 && h('ol', {class: 'steps'}, steps.map((step) => stepView(step, say))),
     missing.length > 0 && h('h4', {}, say.t('latest.missing')),
-    missing.length > 0 && h('ul', {}, missing.map((what) => h('li', {}, what))),
+    missing.length > 0 && h('ul', {lang: 'en'}, missing.map((what) => h('li', {}, what))),
   ];
 }
 
 /** What exactly was done otherwise, where a test of the server's has named it. */
 function faultView({words, remedy, exact}, say) {
   return h('div', {class: 'reason'},
-    h('strong', {}, words), ' ', h('span', {class: 'quiet'}, say.t(exact ? 'latest.fault.exact' : 'latest.fault.near')),
-    remedy && h('p', {}, remedy));
+    h('strong', {lang: 'en'}, words), ' ', h('span', {class: 'quiet'}, say.t(exact ? 'latest.fault.exact' : 'latest.fault.near')),
+    remedy && h('p', {lang: 'en'}, remedy));
 }
 
 function stepView({cause, change, share, also, within_policy: within}, say) {
@@ -97,8 +97,8 @@ function parts({score, by_label: byLabel}, names, say) {
   return h('details', {}, h('summary', {}, say.t('latest.parts')), table(say.t('latest.parts'), columns, rows));
 }
 
-function facts(comparison, names, say) {
-  const {phone: {said}, server, verdict} = comparison;
+function facts(comparison, say) {
+  const {phone: {said, known}, server, verdict} = comparison;
   const photo = {width: server.photo.width, height: server.photo.height, orientation: server.photo.orientation};
   const hashes = {sha256: short(server.input_sha256), phone: short(said.input_sha256), server: short(server.input_sha256)};
   const form = server.photo.form === 'photo' ? 'photo' : 'prepared';
@@ -106,8 +106,8 @@ function facts(comparison, names, say) {
   const rows = [
     [say.t('latest.device'), device],
     [say.t('latest.app'), said.app_version],
-    [say.t('latest.phone'), `${names.artifact(said.artifact_sha256)} · ${said.runtime}`],
-    [say.t('latest.server'), `${names.artifact(server.model.artifact_sha256)} · ${server.runtime.name}`],
+    [say.t('latest.phone'), `${known ? servedFile(known) : short(said.artifact_sha256)} · ${said.runtime}`],
+    [say.t('latest.server'), `${servedFile(server.model)} · ${server.runtime.name}`],
     [say.t('latest.input'), say.t(verdict.same_input ? 'latest.input.same' : 'latest.input.other', hashes)],
     [say.t('latest.photo'), say.t(`latest.photo.${form}`, photo)],
     [say.t('latest.id'), h('code', {}, comparison.id)],

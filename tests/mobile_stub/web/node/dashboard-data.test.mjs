@@ -78,9 +78,11 @@ test('the key lives in the tab’s storage alone', () => {
 test('names come from the server’s models', () => {
   const model = {name: 'ham7', version: '1.1.0', task: {labels: [{id: 'mel', name: 'Melanoma'}]},
     exports: [{target: 'tflite', precision: 'int8', artifact_sha256: 'a'.repeat(64)}]};
-  const names = new Names([model]);
+  const kit = {target: 'tensorrt', precision: 'fp32', artifact_sha256: 'c'.repeat(64)};
+  const names = new Names([model, {...model, version: '1.2.0', exports: [{...kit, target: 'onnx'}, kit]}]);
   assert.equal(names.artifact('a'.repeat(64)), 'tflite int8 · ham7 1.1.0');
   assert.equal(names.artifact('b'.repeat(64)), 'bbbbbbbbbb…');
+  assert.equal(names.artifact('c'.repeat(64)), 'onnx fp32 / tensorrt fp32 · ham7 1.2.0', 'one file, two exports');
   assert.deepEqual([names.label('mel'), names.label('nv'), names.knows('b')], ['Melanoma', 'nv', false]);
 });
 
