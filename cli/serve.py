@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -102,7 +103,7 @@ def _ask_for_keys(wanted: bool | None, private: bool) -> bool:
 
 
 def _web_app(wanted: Path | None) -> Path | None:
-    """Return the folder of the built web app, or None, and say how to build it."""
+    """Return the folder of the built web app; None where there is none."""
     from bundle.errors import UsageError
 
     folder = wanted or _BUILT_WEB
@@ -110,7 +111,6 @@ def _web_app(wanted: Path | None) -> Path | None:
         return folder
     if wanted:
         raise UsageError(f"{wanted} holds no built web app (no index.html).", remedy="Build it with: make web")
-    say("The web app is not built, so /app/ and /dashboard/ are missing: make web")
     return None
 
 
@@ -124,6 +124,7 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     from server.serving.upgrade import Upgrade
 
     logs.configure(log_format)
+    tell = say if log_format == "text" else _log
     give_back_from(256 * 1024)  # no photo that was received stays behind
     app = create_app(config)
     services: Services = app.extensions[EXTENSION]
@@ -136,13 +137,13 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
         def ready() -> None:
             systemd.notify(systemd.READY)
             watchdog.start()
-            _announce(listener.url, services, json)
+            _announce(listener.url, services, json, tell)
 
         listener.run(ready, stopping=lambda: systemd.notify(systemd.STOPPING))
         watchdog.close()
     finally:
         services.close()
-    say("Stopped.")
+    tell("Stopped.")
 
 
 def _threads(services: Services) -> int:
@@ -178,17 +179,28 @@ def _build_engines(bundle: Bundle) -> bool:
     return built
 
 
-def _announce(url: str, services: Services, json: bool) -> None:
+def _log(words: str) -> None:
+    """Log what people would be told, without its markup: a log of JSON lines has nothing else in it."""
+    import logging
+
+    from rich.text import Text
+
+    logging.getLogger("dermport.serve").info("%s", Text.from_markup(words).plain)
+
+
+def _announce(url: str, services: Services, json: bool, tell: Callable[[str], None]) -> None:
     from rich.markup import escape
 
     live = services.models.current
     served, by = live.model, live.served_by
-    say(escape(f"{by.name}, {served.target} {served.precision}: {by.reason}"))
+    tell(escape(f"{by.name}, {served.target} {served.precision}: {by.reason}"))
     if live.proof.complaint:
-        say(f"[red]Not ready:[/red] {escape(live.proof.complaint)}")
-    say(f"[bold]{url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
+        tell(f"[red]Not ready:[/red] {escape(live.proof.complaint)}")
+    tell(f"[bold]{url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
     if services.config.web:
-        say(f"The web app: [bold]{url}/app/[/bold]")
+        tell(f"The web app: [bold]{url}/app/[/bold]")
+    else:
+        tell("The web app is not built, so /app/ and /dashboard/ are missing: make web")
     if json:
         document = {
             "url": url,

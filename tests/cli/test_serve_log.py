@@ -1,0 +1,26 @@
+"""What `dermport serve` says, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from bundle.store import Bundle
+from tests.server.live import serving
+
+pytestmark = pytest.mark.xdist_group("exports")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_every_line_of_the_log_is_of_the_form_asked_for(shared_exports: Bundle, tmp_path: Path, form: str) -> None:
+    options = ("--runtime", "litert", "--workers", "1", "--log-format", form)
+    with serving(shared_exports.path, tmp_path / "state", *options) as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        lines = server.said().splitlines()
+    messages = [json.loads(line)["message"] for line in lines] if form == "json" else lines
+    assert messages[-1] == "Stopped."
+    assert any(f"{server.url} serves tiny 1.0.0" in message for message in messages)
