@@ -6,9 +6,12 @@ import {PREPROCESSING} from './release.js';
 import {sha256Hex} from './sha256.js';
 import {Survey} from './quality.js';
 
+const BOUNDS = new URL('quality.json', import.meta.url);
+
 /** Where photos become inputs. */
 export class PhotoRoom {
   #decoders = null;
+  #bounds = null;
 
   /**
    * @param {Blob} blob
@@ -20,6 +23,7 @@ export class PhotoRoom {
       throw new EngineError('unknown-form', `This app does not know ${spec.id}.`, 'Load the page again to get the newest app.');
     }
     this.#decoders ??= await Decoders.open();
+    this.#bounds ??= await (await fetch(BOUNDS)).json();
     const bytes = new Uint8Array(await blob.arrayBuffer());
     const image = await decode(bytes).catch(refuse);
     try {
@@ -32,7 +36,7 @@ export class PhotoRoom {
   #prepared(image, {size, crop}) {
     const {width, height, orientation, kind} = image;
     const exact = this.#decoders.judge(kind);
-    const survey = new Survey(image);
+    const survey = new Survey(image, this.#bounds);
     const tensor = prepare({width, height, read: survey.reading(image.read)}, {size, crop, orientation});
     const inputSha256 = sha256Hex(tensor);
     return {tensor, inputSha256, width, height, orientation, exact, kind, quality: survey.hints(tensor, size)};
