@@ -3,8 +3,9 @@
     node mobile_stub/web/build.mjs
     python -m benchmarks.web.quality ham10000/ photos/ --json quality.json
 
-The photos are taken to be good: a hint is a false alarm. Then some are spoilt, blurred, darkened, brightened, or cut down
-to a corner (which mostly shows skin alone, and sometimes a part of the lesion), and the hint that should come is counted.
+The photos are taken to be good: a hint is a false alarm. Then some are spoilt, blurred, darkened, brightened, or cut
+down to a corner (which mostly shows skin alone, and sometimes part of the lesion), and the hint that should come is
+counted.
 """
 
 from __future__ import annotations
