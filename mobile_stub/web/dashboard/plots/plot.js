@@ -3,6 +3,7 @@
 import {h, s} from '../lib/dom.js';
 
 const LEAST_WIDTH = 240;
+const BESIDE = 12;
 
 /**
  * What a plot draws: shapes, and what it says at a place.
@@ -50,8 +51,7 @@ function point(frame, tip, drawing, event) {
   if (reading) {
     const [first, ...others] = reading.lines;
     tip.replaceChildren(h('strong', {}, first), ...others.map((line) => h('span', {}, line)));
-    const half = tip.offsetWidth / 2;
-    const x = Math.min(Math.max(reading.x, half), bounds.width - half);
-    tip.style.setProperty('left', `${x}px`);
+    const fits = reading.x + BESIDE + tip.offsetWidth <= bounds.width;
+    tip.style.setProperty('left', `${fits ? reading.x + BESIDE : Math.max(0, reading.x - BESIDE - tip.offsetWidth)}px`);
   }
 }

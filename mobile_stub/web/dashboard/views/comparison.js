@@ -47,7 +47,7 @@ function body(comparison, names, say) {
 function why({verdict, steps, missing, faults = []}, say) {
   const known = say.knows(`cause.${verdict.cause}.words`);
   return [
-    h('h3', {}, `${say.t('latest.why')}: ${nameOf(verdict.cause, say)}`),
+    h('h3', {}, say.t('latest.why', {cause: nameOf(verdict.cause, say)})),
     h('p', {}, known ? say.t(`cause.${verdict.cause}.words`) : verdict.words),
     faults.map((fault) => faultView(fault, say)),
     steps.length > 0 && h('p', {class: 'quiet'}, say.t('latest.steps')),

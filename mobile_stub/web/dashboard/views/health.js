@@ -69,7 +69,7 @@ function requests(metrics, say) {
   const counted = all(metrics, 'requests_total');
   const failed = sumOf(counted.filter(({labels}) => labels.status.startsWith('5')));
   const refused = all(metrics, 'problems_total').map(({labels, value}) => `${labels.code} ${say.count(value)}`).join(', ');
-  return card(say.t('health.requests'), say.count(sumOf(counted)), say.t('health.requests.failed', {n: failed}), refused && `${say.t('health.refused')}: ${refused}`);
+  return card(say.t('health.requests'), say.count(sumOf(counted)), say.t('health.requests.failed', {n: failed}), refused && say.t('health.refused', {refused}));
 }
 
 function stages(metrics, say) {
