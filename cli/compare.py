@@ -277,7 +277,8 @@ def _remark(tally: Tally, folder: Path | None) -> None:
     if tally.known:
         say(f"{tally.known} were known from an earlier run.")
     if tally.waiting:
-        _warn(f"{tally.waiting} wait for the server. {tally.trouble} Post them later: --flush {folder}")
+        words = (f"{tally.waiting} wait for the server.", tally.trouble, f"Post them later: --flush {folder}")
+        _warn(" ".join(filter(None, words)))
 
 
 def _warn(text: str) -> None:

@@ -16,6 +16,7 @@ from mobile_stub.figures import against_truth, bland_altman, label_matrix, laten
 from mobile_stub.journal import Answered, Asked
 from mobile_stub.photos import Photo
 from mobile_stub.prediction import Prediction, Refusal, check_labels
+from mobile_stub.said import FACTORS, PartsSaid
 from mobile_stub.standing import standing_of
 
 
@@ -120,14 +121,22 @@ def total(rows: Sequence[PhotoComparison]) -> Totals:
         flips_to_positive=sum(server.positive and not phone.positive for phone, server in pairs),
         flips_to_negative=sum(phone.positive and not server.positive for phone, server in pairs),
         change=_quantiles([row.change for row in rows if row.change is not None]),
-        causes=_counted(rows),
-        causes_of_disagreements=_counted([row for row in rows if row.disagrees]),
+        causes=_counted(row.cause for row in rows),
+        causes_of_disagreements=_counted(row.cause for row in rows if row.disagrees),
+        parts=_mean_parts([row.parts for row in rows if row.parts is not None]),
+        faults=_counted(fault.code for row in rows for fault in row.faults),
     )
 
 
-def _counted(rows: Sequence[PhotoComparison]) -> dict[str, int]:
-    """Return how often each cause occurs, the commonest first."""
-    return dict(Counter(row.cause for row in rows).most_common())
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    """Return how often each name occurs, the commonest first."""
+    return dict(Counter(names).most_common())
+
+
+def _mean_parts(parts: Sequence[PartsSaid]) -> dict[str, float]:
+    """Return the mean |part| of each factor over the photos for which the experiments told it apart."""
+    known = {name: [abs(getattr(one, name)) for one in parts if getattr(one, name) is not None] for name in FACTORS}
+    return {name: float(np.mean(values)) for name, values in known.items() if values}
 
 
 def _share(outcomes: Iterable[bool]) -> Share:

@@ -69,6 +69,13 @@ class Totals(Contract):
     causes_of_disagreements: Annotated[
         dict[str, int], Field(description="of photos with another label, decision or input, or one answer only")
     ] = Field(default_factory=dict)
+    parts: Annotated[
+        dict[str, float],
+        Field(description="mean |part| of the score's difference by factor, where the server's experiments told it"),
+    ] = Field(default_factory=dict)
+    faults: Annotated[dict[str, int], Field(description="photos by what was done otherwise, as tests named it")] = (
+        Field(default_factory=dict)
+    )
 
 
 class BlandAltman(Contract):

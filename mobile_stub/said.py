@@ -9,6 +9,9 @@ from __future__ import annotations
 from bundle.model import Fraction, Sha256
 from bundle.wire import Message, ServedModel, ServedRuntime, Verdict
 
+FACTORS = ("preprocessing", "artifact", "runtime")
+"""What a difference is shared out to."""
+
 
 class VerdictSaid(Message):
     """Whether the two agree, and if not, why."""

@@ -87,6 +87,10 @@ def _lines(comparison: Comparison) -> list[str]:
         )
     lines += _of_scores(comparison) + _of_time(comparison)
     lines += [f"cause: {cause:<13} {count:>3}  {CAUSES.get(cause, '')}" for cause, count in totals.causes.items()]
+    if totals.parts:
+        parts = ", ".join(f"{small(part)} {name}" for name, part in totals.parts.items())
+        lines.append(f"of the score's difference, mean |part|: {parts}")
+    lines += [f"fault: {code:<13} {count:>3}" for code, count in totals.faults.items()]
     if comparison.truth:
         lines += _of_truth(comparison.truth)
     if comparison.standing:

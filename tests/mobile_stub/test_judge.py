@@ -13,7 +13,7 @@ from mobile_stub.comparison import CAUSES, PhotoComparison
 from mobile_stub.journal import Answered, Asked
 from mobile_stub.photos import Photo
 from mobile_stub.prediction import Prediction, Refusal
-from mobile_stub.said import StepSaid
+from mobile_stub.said import FaultSaid, PartsSaid, StepSaid
 
 
 def _said(p: float = 0.7, **other: Any) -> Prediction:
@@ -129,6 +129,19 @@ def test_totals() -> None:
     assert totals.change.median == pytest.approx(0.02)
     assert totals.causes_of_disagreements == {"runtime": 3, "preprocessing": 1, "error": 1}
     assert [row.disagrees for row in rows] == [False, True, True, True, True, False, True]
+
+
+def test_totals_of_what_the_experiments_told() -> None:
+    rows = [
+        _row(0.7, 0.6).model_copy(update={"parts": PartsSaid(change=0.1, artifact=0.3, preprocessing=None)}),
+        _row(0.7, 0.6).model_copy(
+            update={"parts": PartsSaid(change=0.1, artifact=-0.1), "faults": (FaultSaid(code="turned"),)}
+        ),
+        _row(0.7, 0.7),
+    ]
+    totals = total(rows)
+    assert totals.parts == {"artifact": pytest.approx(0.2)}
+    assert totals.faults == {"turned": 1}
 
 
 def test_agreement_has_wilsons_interval() -> None:

@@ -153,9 +153,11 @@ def test_an_answer_that_was_lost_is_not_stored_twice(
 
 def test_a_busy_server_is_asked_again(golden_bundle: Bundle, desk: Desk, photos: tuple[Photo, ...]) -> None:
     desk.troubles = [problem(429, "rate", **{"Retry-After": "1"}), problem(503, "overloaded")]
-    with _run(golden_bundle, desk) as (run, _, _):
+    with _run(golden_bundle, desk) as (run, journal, _):
         assert run.over(photos).answered == 3
+        trips = [answered.round_trip for _, answered in journal if answered]
     assert desk.posts == 5
+    assert all(trip is not None and 0 < trip < 900 for trip in trips)  # waiting is not in it
 
 
 def test_a_server_that_fails_keeps_the_photo_waiting(
