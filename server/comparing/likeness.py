@@ -53,7 +53,7 @@ def is_way(change: Blocks, way: Blocks) -> bool:
 SAME_DETAIL = 0.15
 _PARTS = 8
 # Detail of less than this many levels (root mean square) is noise of rounding, which tells nothing apart.
-_NO_DETAIL = 0.3
+_NO_DETAIL = 0.5
 # Of fewer parts with detail, no mean is taken.
 _LEAST_PARTS = 4
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -23,9 +24,10 @@ from bundle.wire import ComparisonAnswer, ComparisonList, ComparisonSummary
 from mobile_stub.client import JetsonClient
 from server import problems, request_ids
 from server.api import comparisons
+from server.comparing.comparisons import Keeping
 from server.security.access import scope_of
 from server.services import EXTENSION
-from tests.server.comparing.linear import phone_says, photo, png, tensor_of
+from tests.server.comparing.linear import phone_says, photo, png, shifted, tensor_of
 from tests.server.comparing.test_comparisons import Desk
 
 PHOTO = photo()
@@ -245,6 +247,47 @@ def test_summary(client: FlaskClient, desk: Desk) -> None:
     assert summary.total.label_agreement.count == 1
     assert summary.causes == {"same": 1}
     assert [group.key for group in summary.days] == ["2026-05-04"]
+
+
+def _differing(desk: Desk) -> dict[str, Any]:
+    tensor = shifted(tensor_of(PHOTO, desk.bundle))
+    return {
+        "comparison": phone_says(desk.phones, tensor, PHOTO).model_dump_json(),
+        "photo": (io.BytesIO(PHOTO), "mole.jpg"),
+        "prepared": (io.BytesIO(png(tensor)), "input.png"),
+    }
+
+
+def test_why_the_two_differ_is_shared_out_and_named(client: FlaskClient, desk: Desk) -> None:
+    created = _post(client, _differing(desk))
+    answer = ComparisonAnswer.model_validate_json(created.data)
+    assert answer.decomposition is not None
+    assert answer.decomposition.complete
+    parts = answer.decomposition.by_label[answer.decomposition.label]
+    assert parts.preprocessing == pytest.approx(parts.change, abs=1e-5)
+    assert [fault.code for fault in answer.faults] == ["colours-otherwise"]
+    assert answer.difference_png is None
+    _refused(client.get(f"{created.headers['Location']}/difference.png"), 404, "no-difference-picture")
+
+
+def test_the_picture_of_the_difference(client: FlaskClient, desk: Desk) -> None:
+    asked = client.post("/v1/comparisons?difference=true", data=_differing(desk), content_type="multipart/form-data")
+    assert asked.status_code == 201
+    assert asked.json
+    picture = base64.b64decode(asked.json["difference_png"])
+    assert picture.startswith(b"\x89PNG")
+    assert client.get(asked.headers["Location"]).json["difference_png"] is None  # type: ignore[index]
+    refused = client.post("/v1/comparisons?difference=perhaps", data=_differing(desk))
+    _refused(refused, 422, "invalid")
+
+
+def test_the_picture_of_a_kept_difference(client: FlaskClient, desk: Desk) -> None:
+    desk.comparisons._keeping = Keeping(photos=True)
+    location = _post(client, _differing(desk)).headers["Location"]
+    shown = client.get(f"{location}/difference.png")
+    assert (shown.status_code, shown.mimetype) == (200, "image/png")
+    assert shown.data.startswith(b"\x89PNG")
+    _refused(client.get("/v1/comparisons/x/difference.png"), 404, "no-such-comparison")
 
 
 def test_deleting(client: FlaskClient, desk: Desk) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import os
 import signal
 import subprocess
@@ -151,6 +153,65 @@ def test_kept_photos_are_pixels_and_nothing_else(keeper: Desk) -> None:
     everything = b"".join(path.read_bytes() for path in (keeper.folder / "state").rglob("*") if path.is_file())
     for secret in (b"Maker of phones", b"Jane Doe", b"Exif", data[:600]):
         assert secret not in everything
+
+
+def _differing(desk: Desk, data: bytes = PHOTO) -> Sent:
+    tensor = linear.shifted(tensor_of(data, desk.bundle))
+    return Sent(phone_says(desk.phones, tensor, data), data, linear.png(tensor))
+
+
+def test_the_picture_of_a_difference_is_answered_when_asked_and_not_stored(desk: Desk) -> None:
+    answer, _ = desk.comparisons.compare(_differing(desk), "key", "r", picture=True)
+    assert answer.input_difference is not None
+    picture = Image.open(io.BytesIO(base64.b64decode(answer.difference_png or "")))
+    assert int(picture.text["max_level"]) == answer.input_difference.max_level  # type: ignore[attr-defined]
+    stored = desk.comparisons.store.get(answer.id)
+    assert stored.difference_png is None
+    assert stored == answer.model_copy(update={"difference_png": None})
+    assert desk.files() == []
+    again, _ = desk.comparisons.compare(_differing(desk), "key", "r", picture=True)
+    assert again.difference_png is None
+    same, _ = desk.comparisons.compare(desk.sent(), None, "r", picture=True)
+    assert (same.difference_png, same.input_difference) == (None, None)
+    with pytest.raises(RequestError) as error:
+        desk.comparisons.picture(answer.id)
+    assert (error.value.status, error.value.code) == (404, "no-difference-picture")
+
+
+def test_kept_tensors_give_the_picture_later_and_go_with_the_comparison(keeper: Desk) -> None:
+    answer, _ = keeper.comparisons.compare(_differing(keeper), "key", "r", picture=True)
+    assert keeper.files() == [f"{answer.id}.phone.png", f"{answer.id}.png"]
+    assert base64.b64encode(keeper.comparisons.picture(answer.id)).decode() == answer.difference_png
+    again, new = keeper.comparisons.compare(_differing(keeper), "key", "r", picture=True)
+    assert (again.difference_png, new) == (answer.difference_png, False)
+    keeper.comparisons.purge(NOON)
+    assert len(keeper.files()) == 2
+    keeper.comparisons.delete(answer.id)
+    assert keeper.files() == []
+    (keeper.photos / f"{answer.id}.phone.png").write_bytes(b"of a killed request")
+    keeper.comparisons.purge(NOON)
+    assert keeper.files() == []
+    with pytest.raises(RequestError) as error:
+        keeper.comparisons.picture(answer.id)
+    assert error.value.code == "no-such-comparison"
+
+
+def test_the_answer_to_an_earlier_photo_is_known_by_its_hash(desk: Desk) -> None:
+    desk.compare()
+    arrived = linear.photo(seed=8)
+    said = phone_says(desk.phones, tensor_of(PHOTO, desk.bundle), arrived)
+    answer, _ = desk.comparisons.compare(Sent(said, arrived, None), None, "r")
+    assert answer.verdict.cause == "photo-changed"
+    assert [(fault.code, fault.exact) for fault in answer.faults] == [("stale-photo", True)]
+
+
+def test_comparisons_of_an_older_server_are_read(desk: Desk) -> None:
+    answer, _ = desk.compare()
+    new = ("decomposition", "faults", "input_difference", "difference_png")
+    old = {name: value for name, value in answer.model_dump(mode="json", by_alias=True).items() if name not in new}
+    with desk.database.writing() as session:
+        session.connection().exec_driver_sql("UPDATE comparisons SET document = ?", (json.dumps(old),))
+    assert desk.comparisons.store.get(answer.id) == answer
 
 
 def test_deleting_takes_the_photo_along(keeper: Desk) -> None:
