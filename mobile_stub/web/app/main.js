@@ -39,3 +39,4 @@ new Shell(document.body, app).show();
 await app.offline.start();
 await app.model.start();
 await app.queue.start();
+await app.offline.keep(app.model.files);

@@ -1,4 +1,4 @@
-const PATIENCE = 3000; // ms that a first visit waits, so that the engine's files pass through the service worker
+const PATIENCE = 3000; // ms
 
 /** Keeps the app on the phone, so that it opens without a network; does nothing where a browser cannot. */
 export class Offline extends EventTarget {
@@ -17,7 +17,18 @@ export class Offline extends EventTarget {
     const registration = await navigator.serviceWorker.register(`service-worker.js?id=${id}`, {scope: './'});
     registration.addEventListener('updatefound', () => this.#watch(registration.installing));
     if (registration.waiting && navigator.serviceWorker.controller) this.#offer(registration.waiting);
+    // What the engine fetches on a first visit is kept on its way, if the service worker is there by then.
     if (!navigator.serviceWorker.controller) await Promise.race([controlled(), sleep(PATIENCE)]);
+  }
+
+  /**
+   * Sees that files which were fetched before the service worker had taken over are kept, too.
+   * @param {string[]} paths below the app
+   */
+  async keep(paths) {
+    if (!Offline.possible || !(await navigator.serviceWorker.getRegistration())) return;
+    if (!navigator.serviceWorker.controller) await controlled();
+    for (const path of paths) if (!(await caches.match(path))) await fetch(path);
   }
 
   /** Goes on with the newer build: the page is loaded again. */
@@ -42,7 +53,7 @@ export class Offline extends EventTarget {
 
 async function buildId() {
   try {
-    return (await (await fetch('files.json', {cache: 'no-cache'})).json()).id;
+    return (await (await fetch('files.json', {cache: 'no-cache', signal: AbortSignal.timeout(PATIENCE)})).json()).id;
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 import {Engine} from '../engine/client.js';
 import {ModelStore} from '../engine/store.js';
+import {JetsonError} from './jetson.js';
 
 /** This app's version, as the server's roll-outs and comparisons have it. */
 export const APP_VERSION = '0.1.0';
@@ -60,7 +61,7 @@ export class PhoneModel extends EventTarget {
       return update;
     } catch (error) {
       await this.#use(this.release);
-      this.#say(this.release ? 'ready' : 'missing', error);
+      this.#say(this.release ? 'ready' : 'missing', this.#jetson.state === 'key' ? new JetsonError('key') : error);
       return null;
     }
   }
@@ -86,6 +87,12 @@ export class PhoneModel extends EventTarget {
       };
       look();
     });
+  }
+
+  /** @returns {string[]} the files of the app that this browser needs to run the model */
+  get files() {
+    const build = this.proof?.runtime.build === 'compat' ? 'litert_wasm_compat_internal' : 'litert_wasm_internal';
+    return this.proof ? ['index.js', `${build}.js`, `${build}.wasm`].map((name) => `vendor/litert/${name}`) : [];
   }
 
   /** @param {Blob} photo @returns {Promise<import('../engine/client.js').Prepared>} */
@@ -143,7 +150,7 @@ export class PhoneModel extends EventTarget {
 
   /** Has the engine answer with `release`, which it mostly does already. */
   async #use(release) {
-    if (release && this.#loaded?.artifact.sha256 !== release.artifact.sha256) await this.#prove(release);
+    if (release && !(this.#loaded && isSame(this.#loaded, release))) await this.#prove(release);
     this.release = release;
   }
 
@@ -167,4 +174,9 @@ export class PhoneModel extends EventTarget {
     this.error = error;
     this.dispatchEvent(new Event('change'));
   }
+}
+
+function isSame(one, other) {
+  const names = ({manifest, artifact}) => [manifest.name, manifest.version, manifest.sha256, artifact.sha256].join();
+  return names(one) === names(other);
 }

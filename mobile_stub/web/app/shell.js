@@ -60,7 +60,13 @@ export class Shell {
   #tabs() {
     const {words} = this.#app;
     return h('nav', {'aria-label': words.say('nav')}, TABS.map(([name, drawing]) =>
-      h('a', {href: `#${name}`, id: `tab-${name}`}, icon(drawing), h('span', {}, words.say(`nav.${name}`)))));
+      h('a', {href: `#${name}`, id: `tab-${name}`, on: {click: () => this.#again(name)}},
+        icon(drawing), h('span', {}, words.say(`nav.${name}`)))));
+  }
+
+  /** A tab leads to the beginning of its view, also from within it. */
+  #again(name) {
+    if (location.hash === `#${name}`) this.#route();
   }
 
   #skip(event) {

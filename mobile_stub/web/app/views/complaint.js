@@ -15,9 +15,10 @@ export function complaint(words, error, title = 'error.title') {
 /**
  * @param {import('../words.js').Words} words
  * @param {{code?: string, message: string, remedy?: string}} error
- * @returns {string|HTMLElement}
+ * @returns {string|HTMLElement} of a refusal by the server, its words too
  */
 export function reason(words, error) {
   const known = words.sayOr(`error.${error.code}`);
-  return known || h('span', {lang: 'en'}, [error.message, error.remedy].filter(Boolean).join(' '));
+  if (known && error.code !== 'refused') return known;
+  return h('span', {}, known, ' ', h('span', {lang: 'en'}, [error.message, error.remedy].filter(Boolean).join(' ')));
 }
