@@ -41,7 +41,7 @@ export class Rollouts {
     return h('li', {},
       h('h3', {}, say.t('rollouts.title', rollout), ' ',
         h('span', {class: `badge ${paused ? 'bad' : 'good'}`}, say.t(paused ? 'rollouts.paused' : 'rollouts.running'))),
-      filledBar(percentage / 100, paused ? 'stopped' : 'server'),
+      filledBar(percentage / 100, paused ? 'stopped' : 'running'),
       h('p', {class: 'quiet'}, facts.filter(Boolean).join(' · ')),
       paused && reason && h('p', {class: 'reason'}, reason),
       h('div', {class: 'buttons'},
