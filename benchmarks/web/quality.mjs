@@ -24,7 +24,10 @@ for (let head = take(8); head; head = take(8)) {
   const survey = new Survey({width, height}, bounds);
   const read = survey.reading((left, top, across, down) => {
     const box = Buffer.alloc(across * down * 4);
-    for (let y = 0; y < down; y++) rgba.copy(box, y * across * 4, ((top + y) * width + left) * 4, ((top + y) * width + left + across) * 4);
+    for (let y = 0; y < down; y++) {
+      const from = ((top + y) * width + left) * 4;
+      rgba.copy(box, y * across * 4, from, from + across * 4);
+    }
     return box;
   });
   const tensor = prepare({width, height, read}, {size});

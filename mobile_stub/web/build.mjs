@@ -1,6 +1,7 @@
 /**
  * Writes the web app's folder: our sources, the JavaScript port of dermport-prep/1, LiteRT.js and the crypto libraries,
- * their licences, compressed variants, and files.json with the sha256 of every file. The same sources give the same bytes.
+ * their licences, compressed variants, and files.json with the sha256 of every file. The same sources give the same
+ * bytes.
  *
  *     npm ci && node build.mjs [--out FOLDER] [--no-compress]
  */
@@ -28,8 +29,9 @@ const SPECIFIERS = {
   '@noble/hashes/sha2.js': 'vendor/noble-hashes/sha2.js',
   '@noble/hashes/utils.js': 'vendor/noble-hashes/utils.js',
 };
+const APACHE = join(ROOT, 'exporters/packages/templates/apache-2.0.txt');
 const LICENCES = [
-  ['@litertjs/core', join(ROOT, 'exporters/packages/templates/apache-2.0.txt'), 'Changed: imports by path; the wasm loaders export their factory.'],
+  ['@litertjs/core', APACHE, 'Changed: imports by path; the wasm loaders export their factory.'],
   ['@noble/ed25519', 'LICENSE', 'Changed: imports by path.'],
   ['@noble/hashes', 'LICENSE', ''],
 ];
@@ -37,8 +39,8 @@ const LICENCES = [
 main();
 
 function main() {
-  const options = {out: {type: 'string', default: join(HERE, 'dist')}, 'no-compress': {type: 'boolean', default: false}};
-  const {values} = parseArgs({options});
+  const folder = {type: 'string', default: join(HERE, 'dist')};
+  const {values} = parseArgs({options: {out: folder, 'no-compress': {type: 'boolean', default: false}}});
   const out = resolve(values.out);
   const files = gathered();
   const packed = values['no-compress'] ? new Map() : compressed(files, out);
@@ -116,7 +118,7 @@ function byPath(path, bytes) {
   }));
 }
 
-/** Compresses as small as it gets, which takes half a minute; what an earlier build has compressed is taken from there. */
+/** Compresses as small as it gets, which takes half a minute; what an earlier build has compressed is kept. */
 function compressed(files, out) {
   const before = earlier(out);
   const packed = new Map();
@@ -181,9 +183,10 @@ function table({id, files}, isCompressed) {
   ];
   const rows = parts.map(([name, some]) => {
     const sizes = ['bytes', ...(isCompressed ? ['gzip', 'brotli'] : [])];
-    return [name, ...sizes.map((kind) => sum(some, kind).toLocaleString('en').padStart(12))].join(' '.repeat(2)).trimEnd();
+    return [name.padEnd(26), ...sizes.map((kind) => sum(some, kind).toLocaleString('en').padStart(12))].join('');
   });
-  const head = `${files.length} files, id ${id.slice(0, 16)}; bytes raw${isCompressed ? ', gzip, brotli' : ''}, without the model:`;
+  const kinds = isCompressed ? 'raw, gzip, brotli' : 'raw';
+  const head = `${files.length} files, id ${id.slice(0, 16)}; bytes ${kinds}, without the model:`;
   return `${[head, ...rows].join('\n')}\n`;
 }
 

@@ -15,8 +15,12 @@ import {EngineError} from './errors.js';
  * @property {string} kind the kind of file that `exact` is about, e.g. "jpeg-420-progressive", "png"
  * @property {Hint[]} quality what is wrong with the photo, worst first; empty: nothing was found
  *
- * @typedef {{name: string, version: string, build: 'default'|'compat', accelerator: 'wasm'|'webgpu', why: string}} Runtime
- *     `why`: why nothing faster is used, in words; empty where there is nothing to say
+ * @typedef {object} Runtime
+ * @property {string} name "LiteRT.js"
+ * @property {string} version
+ * @property {'default'|'compat'} build of the wasm
+ * @property {'wasm'|'webgpu'} accelerator
+ * @property {string} why nothing faster is used, in words; empty where there is nothing to say
  * @typedef {object} SelfTest
  * @property {'pass'|'warn'} status
  * @property {string[]} reasons of a warning
@@ -83,10 +87,12 @@ export class Engine {
   }
 
   /**
-   * Loads a release and has it answer the golden photos; from then on it answers {@link Engine#predict}. Where it fails,
-   * the one before goes on.
+   * Loads a release and has it answer the golden photos; from then on it answers {@link Engine#predict}. Where it
+   * fails, the one before goes on.
    * @param {import('./release.js').Release} release of a ModelStore
-   * @param {{webgpu?: boolean, progress?: (done: number, of: number) => void}} [options] webgpu: whether to try it (true)
+   * @param {object} [options]
+   * @param {boolean} [options.webgpu] whether to try it
+   * @param {(done: number, of: number) => void} [options.progress] of the self-test
    * @returns {Promise<{runtime: Runtime, selfTest: SelfTest}>}
    * @throws {EngineError} "self-test-failed": its answers are further from the original than the policy allows;
    *     "model-not-loaded": LiteRT refuses the file; "runtime-not-loaded": LiteRT's own files could not be loaded
@@ -138,5 +144,6 @@ export class Engine {
 const RELOAD = 'Load the page again; if it happens again, the app on the server is incomplete.';
 
 function failed(message) {
-  return new EngineError('engine-failed', `The engine stopped: ${message || 'its script could not be loaded'}.`, RELOAD);
+  const why = message || 'its script could not be loaded';
+  return new EngineError('engine-failed', `The engine stopped: ${why}.`, RELOAD);
 }

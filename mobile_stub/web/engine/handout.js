@@ -1,5 +1,5 @@
 import {EngineError} from './errors.js';
-import {Sha256} from './sha256.js';
+import {sha256Hex} from './sha256.js';
 
 const TRIES = 4; // attempts in a row in which nothing arrives
 const AGAIN = 'Try again when the Jetson can be reached; what has arrived is kept.';
@@ -56,11 +56,11 @@ export class Handout {
       const before = arrived.length;
       const failure = await this.#attempt(url, listed, arrived, progress);
       tries = arrived.length > before ? 0 : tries + 1;
-      if (tries === TRIES) throw failure ?? new EngineError('offline', `The Jetson sends less of ${listed.path} than it promised.`, AGAIN);
+      if (tries === TRIES) throw failure ?? tooLittle(listed);
       if (failure) await this.#wait(500 * 2 ** tries);
     }
     const bytes = arrived.whole();
-    if (new Sha256().update(bytes).hex() === listed.sha256) return bytes;
+    if (arrived.length === listed.bytes && sha256Hex(bytes) === listed.sha256) return bytes;
     await arrived.forget();
     throw new EngineError(
       'damaged-file',
@@ -98,8 +98,13 @@ export class Handout {
     }
     if (response.ok) return response;
     const problem = await response.json().catch(() => ({}));
-    throw new EngineError('refused', problem.detail ?? `The Jetson answers ${response.status}.`, problem.remedy ?? AGAIN);
+    const {detail = `The Jetson answers ${response.status}.`, remedy = AGAIN} = problem;
+    throw new EngineError('refused', detail, remedy);
   }
+}
+
+function tooLittle({path}) {
+  return new EngineError('offline', `The Jetson sends less of ${path} than it promised.`, AGAIN);
 }
 
 function goesOnAt(response, have) {

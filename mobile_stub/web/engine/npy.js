@@ -20,5 +20,6 @@ export function readNpy(bytes) {
 }
 
 function unreadable() {
-  return new EngineError('damaged-file', 'The golden tensors are no .npy file of uint8 values.', 'Fetch the model again.');
+  const message = 'The golden tensors are no .npy file of uint8 values.';
+  return new EngineError('damaged-file', message, 'Fetch the model again.');
 }

@@ -20,7 +20,8 @@ export class PhotoRoom {
    */
   async prepare(blob, spec) {
     if (spec.id !== undefined && spec.id !== PREPROCESSING) {
-      throw new EngineError('unknown-form', `This app does not know ${spec.id}.`, 'Load the page again to get the newest app.');
+      const remedy = 'Load the page again to get the newest app.';
+      throw new EngineError('unknown-form', `This app does not know ${spec.id}.`, remedy);
     }
     this.#decoders ??= await Decoders.open();
     this.#bounds ??= await (await fetch(BOUNDS)).json();

@@ -26,12 +26,14 @@ export class Runner {
    */
   static async open() {
     try {
-      const [versions, policy, isModern] = await Promise.all([json(VERSIONS), json(POLICY), supportsFeature('relaxedSimd')]);
+      const isModern = await supportsFeature('relaxedSimd');
+      const [versions, policy] = await Promise.all([json(VERSIONS), json(POLICY)]);
       await loadLiteRt(LITERT);
       const litert = {name: 'LiteRT.js', version: versions['@litertjs/core'], build: isModern ? 'default' : 'compat'};
       return new Runner(litert, policy);
     } catch (error) {
-      throw EngineError.from(error, 'runtime-not-loaded', 'Load the page again; the app on the server may be incomplete.');
+      const remedy = 'Load the page again; the app on the server may be incomplete.';
+      throw EngineError.from(error, 'runtime-not-loaded', remedy);
     }
   }
 
@@ -116,7 +118,8 @@ class Model {
 
   async predict(tensor) {
     const {values, milliseconds} = await this.run(tensor);
-    return {probabilities: Object.fromEntries(this.#labels.map((label, index) => [label, values[index]])), milliseconds};
+    const probabilities = Object.fromEntries(this.#labels.map((label, index) => [label, values[index]]));
+    return {probabilities, milliseconds};
   }
 
   async run(tensor) {
@@ -131,8 +134,9 @@ class Model {
     input.delete();
     output.delete();
     const milliseconds = performance.now() - began;
+    if (values instanceof Float32Array) return {values, milliseconds};
     // TFLite fixes the scale of a quantised softmax: 1/256, zero point 0.
-    return {values: values instanceof Float32Array ? values : Float32Array.from(values, (code) => code / 256), milliseconds};
+    return {values: Float32Array.from(values, (code) => code / 256), milliseconds};
   }
 
   close() {

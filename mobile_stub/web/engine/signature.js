@@ -36,7 +36,7 @@ export function fromBase64(text) {
  * @param {string} envelope JSON
  * @param {Uint8Array} key the raw public key
  * @returns {object} the dermport-release/1 document
- * @throws {EngineError} "untrusted": another key signed it, or it was changed; "unknown-form": this app is too old for it
+ * @throws {EngineError} "untrusted": another key signed it, or it was changed; "unknown-form": this app is too old
  */
 export function verifiedManifest(envelope, key) {
   const {payload, payloadType, signatures} = parsed(envelope);
@@ -81,7 +81,7 @@ function known(manifest) {
   if (manifest.schema === RELEASE_SCHEMA && manifest.preprocessing?.id === PREPROCESSING) return manifest;
   throw new EngineError(
     'unknown-form',
-    `The manifest is ${manifest.schema} with ${manifest.preprocessing?.id}, which this version of the app does not know.`,
+    `This version of the app does not know manifests of ${manifest.schema} with ${manifest.preprocessing?.id}.`,
     'Load the page again to get the newest app.',
   );
 }

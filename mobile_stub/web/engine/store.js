@@ -9,10 +9,11 @@ import {fromBase64, keyId, verifiedManifest} from './signature.js';
 const STATE = 'state';
 const FILES = 'files';
 const PARTS = 'parts';
+const FETCH = 'Fetch a model from the Jetson first.';
 
 /**
- * @typedef {{envelope: string, precision: string, files: string[]}} Place an installed model: its signed manifest, what of
- *     it is used, and the sha256 of its files
+ * @typedef {{envelope: string, precision: string, files: string[]}} Place an installed model: its signed manifest, what
+ *     of it is used, and the sha256 of its files
  * @typedef {object} Update
  * @property {boolean} changed whether another model is in use now
  * @property {string} version in use now
@@ -36,8 +37,8 @@ export class ModelStore {
 
   /**
    * @param {object} options
-   * @param {(release: import('./release.js').Release) => Promise<{selfTest: object}>} options.prove has a release answer its
-   *     golden photos, and rejects where it is too far from the original: `(release) => engine.load(release)`
+   * @param {(release: import('./release.js').Release) => Promise<{selfTest: object}>} options.prove has a release
+   *     answer its golden photos, and rejects where it is too far from the original: `(release) => engine.load(release)`
    * @param {string} [options.database] name
    * @returns {Promise<ModelStore>}
    * @throws {EngineError} "storage-failed"
@@ -54,7 +55,7 @@ export class ModelStore {
     return this.#release((await this.#installed()).current);
   }
 
-  /** @returns {Promise<import('./release.js').Release|null>} the model before it; throws as {@link ModelStore#current} */
+  /** @returns {Promise<import('./release.js').Release|null>} the one before; throws as {@link ModelStore#current} */
   async previous() {
     return this.#release((await this.#installed()).previous);
   }
@@ -63,7 +64,8 @@ export class ModelStore {
   async device() {
     const known = await this.#database.get(STATE, 'device');
     if (known) return known;
-    const drawn = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is absent on plain http
+    const drawn = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
     await this.#database.change([STATE], ({state}) => state.put(drawn, 'device'));
     return drawn;
   }
@@ -75,7 +77,7 @@ export class ModelStore {
   }
 
   /**
-   * Trusts the key that the server shows, instead of the one before: for the first contact, and after people compared ids.
+   * Trusts the key that the server shows, instead of the one before: at the first contact, or after people compared ids.
    * @param {import('./handout.js').Jetson} jetson
    * @returns {Promise<string>} its id
    */
@@ -121,7 +123,7 @@ export class ModelStore {
   async rollBack() {
     const {current, previous} = await this.#installed();
     const release = await this.#release(previous);
-    if (!release) throw new EngineError('no-earlier-model', 'This phone holds no earlier model.', 'Fetch one from the Jetson.');
+    if (!release) throw new EngineError('no-earlier-model', 'This phone holds no earlier model.', FETCH);
     await this.#prove(release);
     await this.#swap({current: previous, previous: current}, []);
     return release;
@@ -133,7 +135,7 @@ export class ModelStore {
 
   async #verified(envelope) {
     const key = await this.#database.get(STATE, 'key');
-    if (!key) throw new EngineError('no-key', 'This phone trusts no server yet.', 'Fetch a model from the Jetson first.');
+    if (!key) throw new EngineError('no-key', 'This phone trusts no server yet.', FETCH);
     return verifiedManifest(envelope, key);
   }
 
@@ -141,8 +143,8 @@ export class ModelStore {
     if (!place) return null;
     const manifest = await this.#verified(place.envelope);
     const artifact = artifactOf(manifest, place.precision);
-    const files = await Promise.all(place.files.map(async (sha256) => [sha256, await this.#database.get(FILES, sha256)]));
-    return assemble(manifest, artifact, new Map(files));
+    const files = await Promise.all(place.files.map((sha256) => this.#database.get(FILES, sha256)));
+    return assemble(manifest, artifact, new Map(place.files.map((sha256, index) => [sha256, files[index]])));
   }
 
   /** The model in use; one that is damaged, or signed by a key that is no longer trusted, is replaced. */

@@ -65,6 +65,11 @@ def probe(kind: str, data: bytes) -> dict[str, Any]:
     return {"kind": kind, "photo": base64.b64encode(data).decode(), "sha256": made.input_sha256, "mean": mean}
 
 
+def photo_of(listed: dict[str, Any]) -> bytes:
+    """Return the photo of an entry of ``probes.json``."""
+    return base64.b64decode(listed["photo"])
+
+
 def main() -> None:
     """Write ``probes.json``."""
     write_json(PROBES, {"schema": "dermport-probes/1", "probes": [probe(*drawn) for drawn in draw()]})

@@ -77,7 +77,8 @@ async function picture(stripped) {
 export function strip(bytes) {
   if (!bytes.length) throw new PhotoError('empty', 'The photo is empty (0 bytes).', AGAIN);
   if (bytes.length > MAX_BYTES) {
-    throw new PhotoError('too-many-bytes', `The photo has ${bytes.length} bytes; at most ${MAX_BYTES} are accepted.`, '');
+    const message = `The photo has ${bytes.length} bytes; at most ${MAX_BYTES} are accepted.`;
+    throw new PhotoError('too-many-bytes', message, 'Take a smaller photo.');
   }
   try {
     if (ascii(bytes, 0, 3) === '\xff\xd8\xff') return stripJpeg(bytes);
@@ -123,7 +124,8 @@ function frame(marker, body) {
   }
   const [height, width] = [view(body).getUint16(1), view(body).getUint16(3)];
   checkPixels(width, height);
-  const components = Array.from({length: body[5]}, (_, index) => ({id: body[6 + index * 3], factors: body[7 + index * 3]}));
+  const component = (at) => ({id: body[at], factors: body[at + 1]});
+  const components = Array.from({length: body[5]}, (_, index) => component(6 + index * 3));
   return {width, height, components, progressive: marker === 0xc2};
 }
 
@@ -133,7 +135,8 @@ function jpegKind({frame: {components, progressive}, adobe}) {
   const factors = components.map((component) => component.factors.toString(16));
   const colours = {1: 'grey', 3: adobe === 0 || (adobe === null && ids === 'RGB') ? 'rgb' : 'ycc', 4: cmykKind(adobe)};
   const sampling = components.length === 1 || new Set(factors).size === 1 ? [] : [factors.join('-')];
-  return ['jpeg', colours[components.length] ?? 'other', ...sampling, ...(progressive ? ['progressive'] : [])].join('-');
+  const order = progressive ? ['progressive'] : [];
+  return ['jpeg', colours[components.length] ?? 'other', ...sampling, ...order].join('-');
 }
 
 function cmykKind(adobe) {
