@@ -114,7 +114,7 @@ class Jetson:
         return Answered(id=asked.id, server=said, served=said.artifact_sha256, round_trip=spent)
 
     def _timed(self, question: Callable[[], _Answer]) -> tuple[_Answer, float]:
-        """Return an answer, and the milliseconds of the attempt that got it: waiting for a busy server is no latency."""
+        """Return an answer, and the milliseconds of the attempt that got it: back-off is no latency."""
         start = 0.0
 
         def timed() -> _Answer:
