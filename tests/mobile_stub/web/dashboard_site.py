@@ -38,7 +38,7 @@ from tests.factories import LABELS, draw_photo
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearRuntime, phone_says, tensor_of
 
-WEB = Path(__file__).parents[3] / "mobile_stub" / "web"
+SOURCES = Path(__file__).parents[3] / "mobile_stub" / "web"
 DEVICES = (("ana-1", "Pixel 9"), ("ana-2", "Pixel 9"), ("luz-1", "iPhone 16"), ("ward-3", "Galaxy A15"))
 PLANTED = ("preprocessing", "photo-changed", "model", "runtime", "unexplained")
 _CANDIDATE = Candidate(
@@ -185,17 +185,17 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path, keys: bool = False, port: int = 0) -> Iterator[Site]:
-    """Serve two models and the dashboard's own sources on this machine, until the block ends."""
+def serving(folder: Path, web: Path = SOURCES, keys: bool = False) -> Iterator[Site]:
+    """Serve two models and the files in `web` on this machine, until the block ends."""
     models = make_models(folder / "models")
     config = ServerConfig(
-        (folder / "models",), StorageConfig(folder / "state"), access=AccessConfig(keys=keys), web=WEB
+        (folder / "models",), StorageConfig(folder / "state"), access=AccessConfig(keys=keys), web=web
     )
     runner = partial(ArtifactRunner, loaders={"tflite": LinearRuntime})
     with mock.patch("server.assembly.ArtifactRunner", runner):
         app = create_app(config, (_CANDIDATE,))
     services: Services = app.extensions["dermport"]
-    listener = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+    listener = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=listener.serve_forever, daemon=True)
     thread.start()
     site = Site(f"http://127.0.0.1:{listener.server_port}", app, services, models)

@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.mobile_stub.web.dashboard_site import WEB, Site, serving
+from bundle.notice import NOTICE
+from tests.mobile_stub.web.app_site import WEB, build, chromium
+from tests.mobile_stub.web.dashboard_site import Site, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 Open = Callable[..., "Page"]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed (apt-get install chromium)")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM))
+    with chromium() as opened:
         yield opened
-        opened.close()
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("web") / "dist")
 
 
 @pytest.fixture
@@ -61,17 +62,17 @@ def _note(complaints: list[str], kind: str, text: str, refusals: tuple[int, ...]
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def filled(tmp_path_factory: pytest.TempPathFactory, dist: Path) -> Iterator[Site]:
     """A server on loopback, without keys, with comparisons; tests change nothing in it."""
-    with serving(tmp_path_factory.mktemp("filled")) as site:
+    with serving(tmp_path_factory.mktemp("filled"), dist) as site:
         site.fill(days=10)
         yield site
 
 
 @pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def keyed(tmp_path_factory: pytest.TempPathFactory, dist: Path) -> Iterator[Site]:
     """A server that asks for keys, without comparisons."""
-    with serving(tmp_path_factory.mktemp("keyed"), keys=True) as site:
+    with serving(tmp_path_factory.mktemp("keyed"), dist, keys=True) as site:
         yield site
 
 
@@ -105,7 +106,7 @@ def test_the_figures_are_the_apis(filled: Site, page_of: Open) -> None:
     counts = page.locator("#causes .figure").all_inner_texts()
     assert [int(text.split(" ")[0]) for text in counts] == sorted(summary["causes"].values(), reverse=True)
     assert {"same", "preprocessing", "photo-changed", "runtime", "model", "artifact"} <= set(summary["causes"])
-    assert page.locator(".notice strong").inner_text() == "Research and education only: not a diagnosis."
+    assert page.locator(".notice strong").inner_text() == NOTICE
 
 
 def test_every_plot_has_its_figures_as_a_table(filled: Site, page_of: Open) -> None:
@@ -360,8 +361,6 @@ def test_axe_finds_nothing_where_a_key_is_asked_for(keyed: Site, page_of: Open) 
 
 
 def _violations(page: Page) -> list[str]:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed (npm ci in mobile_stub/web)")
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]

@@ -9,7 +9,7 @@ export default {
   'refresh.every': 'Every minute',
   'updated': 'Updated {time}',
   'loading': 'Loading…',
-  'notice': 'Research and education only: not a diagnosis.',
+  'notice': 'Research and education only. Not a medical device, and never a diagnosis: see a doctor about any skin change.',
   'interval': '{low} to {high}',
   'comparisons': {one: '{n} comparison', other: '{n} comparisons'},
   'yes': 'yes',

@@ -9,7 +9,7 @@ export default {
   'refresh.every': 'Cada minuto',
   'updated': 'Actualizado a las {time}',
   'loading': 'Cargando…',
-  'notice': 'Solo para investigación y docencia: no es un diagnóstico.',
+  'notice': 'Solo para investigación y enseñanza. No es un producto sanitario ni da nunca un diagnóstico: consulte a un médico ante cualquier cambio en la piel.',
   'interval': 'de {low} a {high}',
   'comparisons': {one: '{n} comparación', other: '{n} comparaciones'},
   'yes': 'sí',

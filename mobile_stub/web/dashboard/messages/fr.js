@@ -9,7 +9,7 @@ export default {
   'refresh.every': 'Chaque minute',
   'updated': 'Actualisé à {time}',
   'loading': 'Chargement…',
-  'notice': 'Pour la recherche et l’enseignement uniquement : ce n’est pas un diagnostic.',
+  'notice': 'Recherche et enseignement uniquement. Ce n’est pas un dispositif médical, et jamais un diagnostic : consultez un médecin pour tout changement de la peau.',
   'interval': 'de {low} à {high}',
   'comparisons': {one: '{n} comparaison', other: '{n} comparaisons'},
   'yes': 'oui',
