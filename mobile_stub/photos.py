@@ -14,6 +14,12 @@ from bundle.manifest import TaskSpec
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 PARTS = ("train", "validation", "test", "all")
+# The names that `dermport train` knows, too; the first one is that of every other part of this file.
+_SYNONYMS = {
+    "photo": ("photo", "path", "file", "filename", "image"),
+    "label": ("label", "dx", "diagnosis", "class"),
+    "lesion_id": ("lesion_id", "lesion"),
+}
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ def _rows(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as a CSV in UTF-8: {error}.") from error
     reader = csv.DictReader(io.StringIO(text), restkey="", restval="")
-    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+    reader.fieldnames = _plain_names([name.strip().lower() for name in reader.fieldnames or ()])
     if missing := [name for name in needed if name not in reader.fieldnames]:
         raise DataError(
             f"{path} has no column {missing[0]!r} (it has: {', '.join(reader.fieldnames) or 'none'}).",
@@ -152,13 +158,25 @@ def _rows(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     return [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
 
 
+def _plain_names(header: list[str]) -> list[str]:
+    """Return a header in which the first column of each meaning has that meaning's first name."""
+    for meant, names in _SYNONYMS.items():
+        found = next((name for name in names if name in header), meant)
+        header = [meant if name == found else name for name in header]
+    return header
+
+
 def _truth(row: Mapping[str, str], task: TaskSpec, path: Path) -> str | None:
-    """Return what a row's label counts as; None where it has none."""
-    if not (label := row.get("label", "")):
+    """Return what a row's label counts as; None where it has none, or "unknown"."""
+    label = row.get("label", "")
+    if _plain(label) in ("", "unknown"):
         return None
     meant = {_plain(name): one.id for one in task.labels for name in (*one.sources, one.name, one.id)}
     if _plain(label) not in meant:
-        raise DataError(f"{path}: {label!r} is no label of this bundle (it has: {', '.join(task.ids)}).")
+        raise DataError(
+            f"{path}: {label!r} is no label of this bundle (it has: {', '.join(task.ids)}).",
+            remedy="Leave the cell empty, or write unknown, where a photo shows something else.",
+        )
     return meant[_plain(label)]
 
 

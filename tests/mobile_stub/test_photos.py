@@ -39,7 +39,7 @@ def test_photos_of_a_pattern(folder: Path) -> None:
 
 def test_photos_of_a_csv(folder: Path) -> None:
     (folder / "photos.csv").write_text(
-        "\ufeffPhoto,Label,id,lesion_id\nin/b.JPG,Melanoma In-Situ,p1,l1\nin/deep/a.png,nv,,\nalone.heic,,,\n"
+        "\ufeffPhoto,Label,id,lesion_id\nin/b.JPG,Melanoma In-Situ,p1,l1\nin/deep/a.png,nv,,\nalone.heic,Unknown,,\n"
     )
     found = find_photos([folder / "photos.csv"], TASK)
     assert found == (
@@ -50,10 +50,15 @@ def test_photos_of_a_csv(folder: Path) -> None:
     assert [photo.truth for photo in find_photos([folder / "photos.csv"])] == [None] * 3
 
 
+def test_a_csv_may_call_its_columns_as_for_training(folder: Path) -> None:
+    (folder / "photos.csv").write_text("file,dx,lesion\nin/b.JPG,nv,l1\n")
+    assert find_photos([folder / "photos.csv"], TASK) == (Photo("in/b.JPG", folder / "in" / "b.JPG", "nv", "l1"),)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("file,label\nin/b.JPG,nv\n", r"no column 'photo' \(it has: file, label\)"),
+        ("name,label\nin/b.JPG,nv\n", r"no column 'photo' \(it has: name, label\)"),
         ("photo,label\nin/c.jpg,nv\n", "names in/c.jpg, which is not there"),
         ("photo,label\nin/b.JPG,wart\n", r"'wart' is no label of this bundle \(it has: mel, nv\)"),
         ("", r"no column 'photo' \(it has: none\)"),
