@@ -114,7 +114,7 @@ def _run(out: Path, data: Path | None, weights: Path | None, seed: int) -> Demo:
     with _serving(bundle) as url:
         answer = _ask(url, Path(chosen[0]))
         for precision in ("fp32", "int8"):
-            comparing = ("compare", str(bundle), "--server", url, "--phone-precision", precision)
+            comparing = ("compare", str(bundle), "--server", url, "--phone-precision", precision, "--thumbnails")
             html = ("--out", str(out / f"comparison-{precision}.html"))
             steps.append(_step(f"Compare phone ({precision}) and server", *comparing, *html, *chosen))
     comparisons = dict(zip(("fp32", "int8"), (step.document for step in steps[-2:]), strict=True))
