@@ -21,6 +21,8 @@ from server.comparing.resizers import RESIZERS
 _Turn = Image.Transpose
 # A colour profile of a camera has some hundred bytes, a printer's some hundred thousand; more is no profile to run.
 _MAX_PROFILE = 2 * 1024 * 1024
+# Larger photos are not turned in every way: that takes longer than all other mistakes together.
+_MOST_TURNED = 16_000_000
 TURNS: dict[int, _Turn | None] = {
     1: None,
     2: _Turn.FLIP_LEFT_RIGHT,
@@ -95,13 +97,15 @@ class Darkroom:
         yield Suspect("draft-decoding", "decoded at a fraction of its size", self._drafted)
         for words, resize in RESIZERS.items():
             yield Suspect("resized-otherwise", words, partial(self._resized, resize))
+        if self._stored.width * self._stored.height > _MOST_TURNED:
+            return
         for turn, words in _TURNED.items():
             if turn != self.orientation:
                 yield Suspect("turned", words, partial(self.oriented, turn))
 
     @cached_property
     def _upright(self) -> Image.Image:
-        return _turned(self._stored, self.orientation).convert("RGB")
+        return _rgb(_turned(self._stored, self.orientation))
 
     @cached_property
     def _cropped(self) -> Image.Image:
@@ -113,7 +117,7 @@ class Darkroom:
 
     def oriented(self, orientation: int) -> Tensor:
         """Return the photo's tensor as if its EXIF orientation were another one."""
-        return tensor_of(_turned(self._stored, orientation).convert("RGB"), self._spec)
+        return tensor_of(_rgb(_turned(self._stored, orientation)), self._spec)
 
     def _honoured(self) -> Tensor | None:
         picture = _to_srgb(self._stored)
@@ -158,6 +162,10 @@ def turned_words(orientation: int) -> str:
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
     turn = TURNS[orientation]
     return image if turn is None else image.transpose(turn)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy what is RGB already
 
 
 def _to_srgb(image: Image.Image) -> Image.Image | None:

@@ -65,6 +65,14 @@ def test_predicts_probabilities_of_pixels(path: Path) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_values_that_are_no_pixels_are_fed_as_they_are(path: Path) -> None:
+    values = np.random.default_rng(0).uniform(-1, 64, (1, 8, 8, 3)).astype(np.float32)
+    with LiteRT(path) as runtime:
+        found = runtime.predict(values)  # type: ignore[arg-type]
+    means = values.astype(np.float64).mean(axis=(1, 2)) / 64
+    np.testing.assert_allclose(found, np.exp(means) / np.exp(means).sum(axis=1, keepdims=True), atol=1e-6)
+
+
 def test_no_photos_are_no_answers(path: Path) -> None:
     with LiteRT(path) as runtime:
         assert runtime.predict(np.empty((0, 8, 8, 3), np.uint8)).shape == (0, 3)
