@@ -62,6 +62,15 @@ class Phone:
     loaded: dict[str, Any]
     _photo: bytes = b""
 
+    @classmethod
+    def on(cls, page: Page, url: str, precisions: Sequence[str] = ("fp32",)) -> Phone:
+        """Open the engine of a server that hands out the web app, with the live model in each of the precisions."""
+        page.goto(f"{url}/app/files.json")
+        opened = cls(page, {})
+        page.route(f"{url}/photo", opened.hand_out)
+        opened.loaded = page.evaluate(_ENGINE, list(precisions))
+        return opened
+
     @property
     def name(self) -> str:
         """The browser and its version."""
@@ -102,14 +111,3 @@ def chromium(options: Sequence[str] = ()) -> Iterator[Page]:
             yield browser.new_page()
         finally:
             browser.close()
-
-
-@contextmanager
-def phone(url: str, precisions: Sequence[str] = ("fp32",)) -> Iterator[Phone]:
-    """Open the engine of a server that hands out the web app, with the live model in each of the precisions."""
-    with chromium() as page:
-        page.goto(f"{url}/app/files.json")
-        opened = Phone(page, {})
-        page.route(f"{url}/photo", opened.hand_out)
-        opened.loaded = page.evaluate(_ENGINE, list(precisions))
-        yield opened

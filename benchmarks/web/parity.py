@@ -27,7 +27,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.web.browser import Phone, phone
+from benchmarks.web.browser import Phone, chromium
 from benchmarks.web.kinds import Kind, jpeg, kinds, png
 from bundle.atomic import write_json
 from bundle.errors import DermportError, PhotoError
@@ -201,7 +201,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     bundle = Bundle.open(options.bundle)
     with ExitStack() as opened:
         url = opened.enter_context(serving(options.bundle, options.web))
-        browser = opened.enter_context(phone(url, options.precisions))
+        browser = Phone.on(opened.enter_context(chromium()), url, options.precisions)
         models = {name: bundle.path / "exports" / f"tflite-{name}" / "model.tflite" for name in options.precisions}
         runtimes = {name: opened.enter_context(LiteRT(path)) for name, path in models.items()}
         judge = Judge(browser, url, bundle, runtimes)
