@@ -148,6 +148,25 @@ def test_filters_narrow_every_figure_and_stay_in_the_address(filled: Site, page_
     assert page.locator("#comparing").is_hidden()
 
 
+def test_what_was_asked_last_is_shown_whatever_comes_last(filled: Site, page_of: Open) -> None:
+    page = page_of(filled)
+    page.wait_for_selector("#causes li")
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/summary?cause=runtime*", hold)
+    page.locator("select[name=cause]").select_option("runtime")
+    page.locator("select[name=cause]").select_option("same")
+    expected = _summary(filled, cause="same")["total"]["comparisons"]
+    _until(page, f"document.querySelector('#totals .value').textContent === '{expected}'")
+    with page.expect_response("**/summary?cause=runtime*"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    assert page.locator("#totals .value").first.inner_text() == str(expected)
+
+
 def test_groups_name_files_and_classes(filled: Site, page_of: Open) -> None:
     page = page_of(filled)
     page.locator("#groups .segments span", has_text="Phone’s file").click()
@@ -175,8 +194,27 @@ def test_a_disagreement_shows_both_answers_and_why(filled: Site, page_of: Open) 
     assert item["id"] in first.inner_text()
 
 
+def test_a_refresh_takes_nothing_out_of_the_readers_hands(filled: Site, page_of: Open) -> None:
+    page = page_of(filled)
+    page.locator(".comparison > summary").nth(0).click()
+    page.locator(".comparison > summary").nth(3).click()
+    page.locator("#agreement .segments span", has_text="Decisions").click()
+    with page.expect_response("**/drift"):
+        page.locator("#refresh").click()
+    page.wait_for_selector("#causes:not([aria-busy])")
+    assert page.evaluate("[...document.querySelectorAll('.comparison')].map((one) => one.open).indexOf(true)") == 3
+    assert page.locator("#agreement input:checked").get_attribute("value") == "decision_agreement"
+    page.locator("#causes .name", has_text="Runtime").focus()
+    page.keyboard.press("Enter")
+    _until(page, "document.querySelectorAll('#causes li').length === 1")
+    assert page.evaluate("document.activeElement.textContent") == "Runtime"
+    assert page.locator("#causes .name").get_attribute("aria-pressed") == "true"
+
+
 def test_pages_follow_each_other(filled: Site, page_of: Open) -> None:
     page = page_of(filled)
+    page.wait_for_selector(".comparison")
+    assert all("→" in labels for labels in page.locator(".comparison .labels").all_inner_texts())
     page.locator("#latest .segments span", has_text="All").click()
     _until(page, "document.querySelector('#latest h2').textContent === 'Latest comparisons'")
     assert page.locator(".comparison").count() == 10

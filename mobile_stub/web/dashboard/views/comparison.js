@@ -15,11 +15,10 @@ const PARTS = ['change', 'preprocessing', 'artifact', 'runtime', 'unresolved'];
  * @param {Object} comparison of the API.
  * @param {import('../data/names.js').Names} names
  * @param {import('../lib/say.js').Say} say
- * @param {boolean} open
  * @returns {HTMLElement}
  */
-export function comparisonView(comparison, names, say, open) {
-  const details = h('details', {class: 'comparison', open}, heading(comparison, names, say));
+export function comparisonView(comparison, names, say) {
+  const details = h('details', {class: 'comparison', 'data-id': comparison.id}, heading(comparison, names, say));
   // What nobody opens is not made.
   const fill = () => details.childElementCount > 1 || details.append(body(comparison, names, say));
   details.addEventListener('toggle', () => details.open && fill());

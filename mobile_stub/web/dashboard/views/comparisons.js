@@ -9,7 +9,7 @@ import {causeList} from './causes.js';
 import {FilterBar} from './filterbar.js';
 import {Groups} from './groups.js';
 import {Latest} from './latest.js';
-import {overTime} from './overtime.js';
+import {OverTime} from './overtime.js';
 import {Panel, problem} from './panel.js';
 import {totals} from './totals.js';
 
@@ -28,6 +28,7 @@ export class Comparisons {
     this._panels = Object.fromEntries(PANELS.map((name) => [name, new Panel(at(name), say)]));
     this._bar = new FilterBar(at('filters').querySelector('form'), say,
       (changes) => this._change(this._filters.with(changes)), () => this._change(new Filters({days: this._filters.days})));
+    this._overTime = new OverTime(say);
     this._groups = new Groups(say, (changes) => this._change(this._filters.with(changes)));
     this._latest = new Latest(say, (cursor) => this._page({cursor}));
     this._which = 'false';
@@ -88,7 +89,7 @@ export class Comparisons {
       return;
     }
     this._panels.totals.show(totals(summary, say));
-    this._panels.agreement.show(overTime(summary.days, this._filters.span(Date.now()), say));
+    this._panels.agreement.show(this._overTime.view(summary.days, this._filters.span(Date.now())));
     this._panels.changes.show(...apart(summary, say));
     this._panels.groups.show(this._groups.view(summary, this._names));
     this._panels.causes.show(causeList(summary.causes, this._filters.cause, (cause) => this._change(this._filters.with({cause})), say));

@@ -32,7 +32,7 @@ export function driftView(drift, names, say) {
 export function driftBanner(drift, names, say) {
   const alarmed = drift.files.filter(({alarm}) => alarm);
   const lines = alarmed.map((file) => h('p', {},
-    h('strong', {}, say.t('drift.banner', {artifact: names.artifact(file.artifact_sha256)})), ` ${file.alarm}`));
+    h('strong', {}, say.t('drift.banner', {artifact: names.artifact(file.artifact_sha256)})), ' ', h('span', {lang: 'en'}, file.alarm)));
   return lines.length > 0 ? h('div', {class: 'problem', role: 'status'}, lines) : null;
 }
 

@@ -14,6 +14,7 @@ export class Latest {
   constructor(say, page) {
     this._say = say;
     this._page = page;
+    this._list = null;
   }
 
   /**
@@ -26,11 +27,18 @@ export class Latest {
     if (first.items.length === 0) {
       return h('p', {class: 'quiet'}, this._say.t('latest.none'));
     }
-    const list = h('div', {class: 'comparisons'});
+    const open = this._open();
+    this._list = h('div', {class: 'comparisons'});
     const below = h('div', {class: 'below'});
-    this._add(first, names, list, below);
-    list.firstElementChild.open = true;
-    return h('div', {}, list, below);
+    this._add(first, names, this._list, below);
+    const again = [...this._list.children].filter(({dataset}) => open.has(dataset.id));
+    (again.length > 0 ? again : [this._list.firstElementChild]).forEach((details) => (details.open = true));
+    return h('div', {}, this._list, below);
+  }
+
+  /** What is being read stays open when everything is asked for anew. */
+  _open() {
+    return new Set([...(this._list?.children ?? [])].filter(({open}) => open).map(({dataset}) => dataset.id));
   }
 
   /** Return the choice between disagreements and all. @param {string} chosen @param {function(string)} choose */
@@ -40,7 +48,7 @@ export class Latest {
   }
 
   _add({items, next}, names, list, below) {
-    list.append(...items.map((item) => comparisonView(item, names, this._say, false)));
+    list.append(...items.map((item) => comparisonView(item, names, this._say)));
     const more = h('button', {type: 'button'}, this._say.t('latest.more'));
     more.addEventListener('click', () => this._more(next, names, list, below, more));
     below.replaceChildren(...(next ? [more] : []));

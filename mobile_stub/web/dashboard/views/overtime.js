@@ -8,21 +8,31 @@ import {segments} from './segments.js';
 
 const KINDS = ['label_agreement', 'decision_agreement'];
 
-/**
- * Return the view.
- * @param {import('../plots/agreement.js').Day[]} days
- * @param {[?number, ?number]} span
- * @param {import('../lib/say.js').Say} say
- * @returns {HTMLElement}
- */
-export function overTime(days, span, say) {
-  const place = h('div');
-  const choose = (what) => place.replaceChildren(
-    agreementPlot(days, what, span, say),
-    figures(say.t('as-table'), dayTable(days, what, say)));
-  const options = KINDS.map((what) => [what, say.t(`agreement.${what}`)]);
-  choose(KINDS[0]);
-  return h('div', {}, segments('agreement', say.t('agreement.what'), options, KINDS[0], choose), place);
+/** Shows the agreement of labels or of decisions. */
+export class OverTime {
+  /** @param {import('../lib/say.js').Say} say */
+  constructor(say) {
+    this._say = say;
+    this._what = KINDS[0];
+  }
+
+  /**
+   * Return the view.
+   * @param {import('../plots/agreement.js').Day[]} days
+   * @param {[?number, ?number]} span
+   * @returns {HTMLElement}
+   */
+  view(days, span) {
+    const say = this._say;
+    const place = h('div');
+    const choose = (what) => {
+      this._what = what;
+      place.replaceChildren(agreementPlot(days, what, span, say), figures(say.t('as-table'), dayTable(days, what, say)));
+    };
+    choose(this._what);
+    const options = KINDS.map((what) => [what, say.t(`agreement.${what}`)]);
+    return h('div', {}, segments('agreement', say.t('agreement.what'), options, this._what, choose), place);
+  }
 }
 
 function dayTable(days, what, say) {

@@ -24,8 +24,16 @@ export class Panel {
 
   /** Show elements. @param {...(Node|string|null|Array)} nodes */
   show(...nodes) {
+    const focused = this._controls().indexOf(document.activeElement);
     this.section.removeAttribute('aria-busy');
     this._body.replaceChildren(...nodes.flat().filter(Boolean));
+    if (focused >= 0) { // whoever works by keyboard goes on from the same place
+      this._controls().slice(0, focused + 1).at(-1)?.focus({preventScroll: true});
+    }
+  }
+
+  _controls() {
+    return [...this._body.querySelectorAll('button, input, summary')];
   }
 
   /** Show why there is nothing. @param {import('../data/api.js').ApiError} error @param {function()} again asks again. */
