@@ -1,4 +1,5 @@
-const TIMEOUT = 60_000;
+const TIMEOUT = 60_000; // ms
+const EVERY = 20_000; // ms between two looks
 const OFFLINE = [502, 503, 504, 507, 429, 408];
 const KEY = [401, 403];
 
@@ -65,21 +66,20 @@ export class Jetson extends EventTarget {
     return this.#json('/v1/comparisons?difference=true', {method: 'POST', body: form, headers: {'Idempotency-Key': key}});
   }
 
-  /**
-   * @param {Blob} photo as it came
-   * @returns {Promise<object>} a PredictionAnswer
-   * @throws {JetsonError}
-   */
-  predict(photo) {
-    return this.#json('/v1/predict', {method: 'POST', body: photo, headers: {'Content-Type': photo.type}});
+  /** From now on looks, now and then, whether somebody answers. */
+  watch() {
+    const look = () => document.visibilityState === 'visible' && this.#look();
+    document.addEventListener('visibilitychange', look);
+    addEventListener('online', look);
+    setInterval(look, EVERY);
   }
 
-  /** Looks whether somebody answers. @returns {Promise<boolean>} */
-  async check() {
+  async #look() {
     try {
-      return (await this.fetch('/healthz', {signal: AbortSignal.timeout(5000)})).ok;
+      await fetch('/healthz', {cache: 'no-store', signal: AbortSignal.timeout(EVERY / 2)});
+      if (this.#state !== 'key') this.#note('reachable'); // this address asks for none
     } catch {
-      return false;
+      this.#note('unreachable');
     }
   }
 

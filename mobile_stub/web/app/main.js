@@ -36,6 +36,7 @@ async function assemble() {
 
 const app = await assemble();
 new Shell(document.body, app).show();
+app.jetson.watch();
 await app.offline.start();
 await app.model.start();
 await app.queue.start();

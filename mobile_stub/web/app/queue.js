@@ -31,9 +31,7 @@ export class Queue extends EventTarget {
 
   /** Sends what waits now, and from now on whenever the Jetson may be back. */
   start() {
-    const now = () => this.flush();
-    addEventListener('online', now);
-    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && now());
+    this.#jetson.addEventListener('state', () => this.#jetson.state === 'reachable' && this.flush());
     return this.flush();
   }
 

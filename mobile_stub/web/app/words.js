@@ -22,6 +22,12 @@ export class Words {
     return wanted.find((one) => one in CATALOGUES);
   }
 
+  /** @returns {string} where the browser's user writes that language: dates and numbers have their form */
+  get #place() {
+    const {language} = this;
+    return navigator.languages.find((one) => one.split('-')[0] === language) ?? language;
+  }
+
   /**
    * @param {string} key of the catalogues
    * @param {Object<string, string|number>} [values] for the {names} in it
@@ -64,10 +70,10 @@ export class Words {
 
   /** @param {string} iso @returns {string} date and time of this place */
   time(iso) {
-    return new Intl.DateTimeFormat(this.language, {dateStyle: 'medium', timeStyle: 'short'}).format(new Date(iso));
+    return new Intl.DateTimeFormat(this.#place, {dateStyle: 'medium', timeStyle: 'short'}).format(new Date(iso));
   }
 
   #number(value, options) {
-    return new Intl.NumberFormat(this.language, options).format(value);
+    return new Intl.NumberFormat(this.#place, options).format(value);
   }
 }

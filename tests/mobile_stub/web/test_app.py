@@ -14,6 +14,8 @@ import pytest
 from bundle.hashing import sha256_file
 from tests.mobile_stub.web.app_site import Phone, build, chromium, dark_photo, make_model, photo, served
 
+pytestmark = pytest.mark.xdist_group("web-app")  # one browser at a time
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -113,17 +115,58 @@ def test_the_cause_is_told_in_words(phone: Phone, tmp_path: Path) -> None:
     assert phone.page.locator(".why").count() == 0  # the same file on the same input: nothing differs
 
 
+_COLOURS = """() => {
+  const context = document.createElement('canvas').getContext('2d');
+  context.drawImage(document.querySelector('.thumbnail'), 0, 0);
+  return [...context.getImageData(0, 0, 50, 50).data].filter((_, at) => at % 4 < 3);
+}"""
+_PREPARED = "const prepared = await this.#model.prepare(photo);"
+_SWAPPED = """
+    const {tensor} = prepared;
+    for (let at = 0; at < tensor.length; at += 3) [tensor[at], tensor[at + 2]] = [tensor[at + 2], tensor[at]];
+    prepared.inputSha256 = (await import('../engine/sha256.js')).sha256Hex(tensor);
+"""
+
+
+def test_a_planted_fault_is_named_and_shown(browser: Any, tmp_path: Path) -> None:
+    dist = build(tmp_path / "dist")
+    code = (dist / "app" / "trials.js").read_text()
+    assert _PREPARED in code
+    (dist / "app" / "trials.js").write_text(code.replace(_PREPARED, _PREPARED + _SWAPPED))
+    make_model(tmp_path / "models", "1.0.0")
+    with served(tmp_path / "models", tmp_path / "state", dist) as server, Phone.opened(browser, server.url) as phone:
+        phone.ask(photo(tmp_path / "mole.jpg", label=0))
+        phone.page.wait_for_selector(".verdict.good, .verdict.warn, .verdict.bad")
+        why = phone.page.inner_text(".why")
+        assert "The same photo became different inputs" in why
+        assert "Red and blue are swapped." in why
+        drawn = phone.page.locator(".why figure img")
+        assert drawn.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 64
+        phone.picture("planted-fault")
+        phone.page.evaluate("document.querySelector('.why').scrollIntoView()")
+        phone.page.evaluate("scrollBy(0, -110)")
+        phone.picture("planted-fault-why")
+        phone.page.click(".details summary")
+        assert "different" in phone.page.inner_text(".details .tag.warn")
+
+
 def test_the_camera(phone: Phone, url: str) -> None:
     phone.wait_until_ready()
     phone.page.click("text=Use the camera")
     phone.page.wait_for_selector("button:has-text('Take the photo'):enabled")
+    while not phone.page.evaluate("document.querySelector('video').videoWidth"):
+        phone.page.wait_for_timeout(50)
     phone.picture("camera")
     phone.page.click("text=Take the photo")
     phone.page.wait_for_selector(".hints, .side.phone .says")
     if phone.page.locator(".hints").count():
         phone.page.click("text=Continue with this photo")
     phone.page.wait_for_selector(".verdict.good, .verdict.warn, .verdict.bad")
-    assert _comparisons(url)[0]["verdict"]["same_input"]
+    arrived = _comparisons(url)[0]
+    assert arrived["verdict"]["same_input"]
+    assert arrived["server"]["photo"]["width"] >= 640
+    assert max(phone.page.evaluate(_COLOURS)) > 100  # Chromium's fake camera shows a bright green
+    phone.picture("camera-result")
 
 
 def test_hints_come_before_the_prediction(phone: Phone, url: str, tmp_path: Path) -> None:

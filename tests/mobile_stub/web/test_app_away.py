@@ -19,6 +19,8 @@ import pytest
 from bundle.hashing import sha256_bytes
 from tests.mobile_stub.web.app_site import Phone, build, chromium, make_model, photo, served
 
+pytestmark = pytest.mark.xdist_group("web-app")  # one browser at a time
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:

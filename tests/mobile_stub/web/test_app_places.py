@@ -18,6 +18,8 @@ AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 # A name that is neither localhost nor HTTPS: to a browser, a place where anybody may listen.
 CLINIC = "jetson.clinic.example"
 
+pytestmark = pytest.mark.xdist_group("web-app")  # one browser at a time
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -10,12 +10,12 @@ import {h} from '../dom.js';
 export function bars(words, labels, sides) {
   const most = ({id}) => Math.max(...sides.map(({probabilities}) => probabilities[id]));
   const ordered = [...labels].sort((one, other) => most(other) - most(one));
-  const legend = sides.map(({who}) => h('span', {class: `key ${who}`}, words.say(`side.${who}`)));
+  const legend = sides.map(({who}) => h('span', {class: `swatch ${who}`}, words.say(`side.${who}`)));
   const counts = words.say('bars.counts');
   const name = (label) => [words.label(label), label.positive && h('span', {class: 'counts', title: counts}, h('span', {class: 'unseen'}, `(${counts})`))];
   return h('section', {class: 'card bars'},
     h('h2', {}, words.say('bars.title')),
-    h('p', {class: 'legend', 'aria-hidden': 'true'}, legend, h('span', {class: 'key counts'}, counts)),
+    h('p', {class: 'legend', 'aria-hidden': 'true'}, legend, h('span', {class: 'swatch counts'}, counts)),
     h('ul', {}, ordered.map((label) => h('li', {}, h('p', {class: 'class-name'}, name(label)),
       sides.map(({who, probabilities}) => bar(words, who, probabilities[label.id]))))));
 }

@@ -28,7 +28,7 @@ function row(words, key, phone, jetson) {
 }
 
 function one(words, who, text) {
-  return h('dd', {class: 'of'}, h('span', {class: `key ${who}`}, words.say(`side.${who}`)), h('span', {}, text));
+  return h('dd', {class: 'of'}, h('span', {class: `swatch ${who}`}, words.say(`side.${who}`)), h('span', {}, text));
 }
 
 function facts(words, {jetson}, photo) {

@@ -1,4 +1,4 @@
-import {fill, h} from '../dom.js';
+import {fill, h, icon} from '../dom.js';
 import {bars} from './bars.js';
 import {details} from './details.js';
 import {side} from './side.js';
@@ -32,7 +32,7 @@ function drawn({words, records, jetson, trials}, record) {
       verdict(words, record, jetson.state)),
     h('div', {class: 'pair'},
       side(words, 'phone', phoneSide(record)),
-      side(words, 'jetson', answer ? jetsonSide(record) : null, pending(record))),
+      side(words, 'jetson', answer ? jetsonSide(record) : null, pending(record, jetson.state))),
     answer && why(words, answer, record.privacy),
     bars(words, record.labels, sidesOf(record)),
     details(words, record),
@@ -60,6 +60,7 @@ function labelOf(labels, id) {
   return labels.find((label) => label.id === id) ?? {id, name: id};
 }
 
-function pending({jetson}) {
-  return jetson.state === 'waiting' ? h('span', {class: 'spinner'}) : undefined;
+function pending({jetson}, reach) {
+  if (jetson.state !== 'waiting') return undefined;
+  return reach === 'reachable' ? h('span', {class: 'spinner'}) : icon('wait');
 }
