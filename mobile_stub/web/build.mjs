@@ -144,8 +144,8 @@ function gzip(bytes) {
 }
 
 function brotli(bytes) {
-  const {BROTLI_PARAM_QUALITY: quality, BROTLI_PARAM_SIZE_HINT: hint} = constants;
-  return brotliCompressSync(bytes, {params: {[quality]: 11, [hint]: bytes.length}});
+  const {BROTLI_PARAM_QUALITY: quality, BROTLI_PARAM_LGWIN: window, BROTLI_PARAM_SIZE_HINT: hint} = constants;
+  return brotliCompressSync(bytes, {params: {[quality]: 11, [window]: 24, [hint]: bytes.length}});
 }
 
 function listed(files, packed) {

@@ -1,10 +1,10 @@
 import {getWebGpuDevice, loadAndCompile, loadLiteRt, supportsFeature, Tensor} from '@litertjs/core';
 import {EngineError} from './errors.js';
+import {quickerThan} from './race.js';
 import {selfTest} from './selftest.js';
 
 const LITERT = new URL('../vendor/litert/', import.meta.url).href;
 const VERSIONS = new URL('../vendor/versions.json', import.meta.url);
-const SAMPLE = 4; // runs after which the quicker one is known
 const POLICY = new URL('policy.json', import.meta.url);
 
 /** Runs .tflite files with LiteRT.js: on the GPU where that is there and proves itself, else by wasm. */
@@ -142,28 +142,6 @@ class Model {
   close() {
     this.#compiled.delete();
   }
-}
-
-/** Ends a self-test that takes longer than the other one: a GPU that the CPU plays is no gain. */
-function quickerThan(others, run) {
-  const total = {mine: 0, other: 0};
-  let runs = 0;
-  return async (tensor) => {
-    const answer = await run(tensor);
-    if (runs > 0) { // the first run compiles
-      total.mine += answer.milliseconds;
-      total.other += others[runs];
-    }
-    runs++;
-    if (runs === SAMPLE && total.mine > total.other) {
-      throw new Error(`it takes ${perRun(total.mine)} ms a photo, wasm ${perRun(total.other)} ms.`);
-    }
-    return answer;
-  };
-}
-
-function perRun(milliseconds) {
-  return Math.round(milliseconds / (SAMPLE - 1));
 }
 
 async function json(url) {

@@ -38,7 +38,7 @@ export class ModelStore {
   /**
    * @param {object} options
    * @param {(release: import('./release.js').Release) => Promise<{selfTest: object}>} options.prove has a release
-   *     answer its golden photos, and rejects where it is too far from the original: `(release) => engine.load(release)`
+   *     answer its golden photos, and rejects where it is too far from the original: `engine.load`
    * @param {string} [options.database] name
    * @returns {Promise<ModelStore>}
    * @throws {EngineError} "storage-failed"
@@ -77,7 +77,8 @@ export class ModelStore {
   }
 
   /**
-   * Trusts the key that the server shows, instead of the one before: at the first contact, or after people compared ids.
+   * Trusts the key that the server shows, instead of the one before: at the first contact, or once people compared
+   * ids.
    * @param {import('./handout.js').Jetson} jetson
    * @returns {Promise<string>} its id
    */

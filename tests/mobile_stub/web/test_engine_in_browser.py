@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,26 @@ def test_the_compat_build_answers_as_the_default_one(page: Any, server: Server, 
     assert page.evaluate("store.update(jetson)")["selfTest"]["maxChange"] < 1e-5
     assert "litert_wasm_compat_internal.wasm" in fetched
     assert "litert_wasm_internal.wasm" not in fetched
+
+
+@pytest.mark.parametrize("quicker", [False, True])
+def test_a_gpu_is_used_when_it_proves_itself_and_is_the_quicker(browser: Any, server: Server, quicker: bool) -> None:
+    activate(server, "1.1.0")
+    flags = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
+    drawing = browser.browser_type.launch(executable_path=shutil.which("chromium"), args=flags)
+    page = drawing.new_page()
+    if quicker:  # the CPU that plays a GPU here never is
+        lost = "export function quickerThan(others, run) { return run; }"
+        page.context.route("**/engine/race.js", lambda route: route.fulfill(body=lost, content_type="text/javascript"))
+    page.goto(f"{server.url}/app/files.json")
+    page.evaluate(_START)
+    loaded = page.evaluate("store.update(jetson).then(() => store.current()).then((release) => engine.load(release))")
+    said = page.evaluate(_BLANK)
+    drawing.close()
+    assert loaded["runtime"]["accelerator"] == ("webgpu" if quicker else "wasm")
+    assert ("ms a photo" in loaded["runtime"]["why"]) != quicker
+    assert loaded["selfTest"]["maxChange"] < 1e-4
+    assert sum(said.values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_an_app_that_is_incomplete_says_so(page: Any, server: Server) -> None:
