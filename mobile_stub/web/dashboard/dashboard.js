@@ -26,7 +26,9 @@ export class Dashboard {
     this._comparisons = new Comparisons(api, say);
     this._models = new Models(say, api, (words) => this.load(words));
     this._rollouts = new Rollouts(say, api, (words) => this.load(words));
-    this._panels = Object.fromEntries(['models', 'rollouts', 'drift', 'health'].map((name) => [name, new Panel(at(name), say)]));
+    this._panels = Object.fromEntries(
+      ['models', 'rollouts', 'drift', 'health'].map((name) => [name, new Panel(at(name), say)]),
+    );
   }
 
   /** Ask for everything anew. @param {string} [done] what is to be told beside it. */
@@ -56,7 +58,10 @@ export class Dashboard {
     const names = new Names(models);
     await this._comparisons.load(models, names);
     const [history, rollouts, drift] = await Promise.all(
-      ['v1/admin/models/activations', 'v1/admin/rollouts', 'v1/comparisons/drift'].map((path) => settled(this._api.get(path))));
+      ['v1/admin/models/activations', 'v1/admin/rollouts', 'v1/comparisons/drift'].map((path) =>
+        settled(this._api.get(path)),
+      ),
+    );
     this._show('models', history, () => this._models.view(models, history.value));
     this._show('drift', drift, (value) => driftView(value, names, this._say));
     this._show('rollouts', rollouts, (value) => [this._rollouts.view(value.rollouts, alarmedIn(models, drift.value))]);
@@ -68,7 +73,10 @@ export class Dashboard {
     const figures = metrics.value === undefined ? null : parseMetrics(metrics.value);
     if (ready.error) {
       this._status(ready.error.status === 0 ? 'unreachable' : 'not-ready');
-      this._panels.health.show(problem(ready.error, this._say), ...(figures ? metricsView([], figures, this._say) : []));
+      this._panels.health.show(
+        problem(ready.error, this._say),
+        ...(figures ? metricsView([], figures, this._say) : []),
+      );
     } else {
       this._status('ready', ready.value.runtime.name);
       this._panels.health.show(...healthView(ready.value, figures, this._say));
@@ -126,8 +134,13 @@ export class Dashboard {
 /** Returns whether the drift alarm is on for a file of a model's version. */
 function alarmedIn(models, drift) {
   const alarmed = new Set((drift?.files ?? []).filter(({alarm}) => alarm).map((file) => file.artifact_sha256));
-  return (name, version) => models.some((model) =>
-    model.name === name && model.version === version && model.exports.some((one) => alarmed.has(one.artifact_sha256)));
+  return (name, version) =>
+    models.some(
+      (model) =>
+        model.name === name &&
+        model.version === version &&
+        model.exports.some((one) => alarmed.has(one.artifact_sha256)),
+    );
 }
 
 async function settled(promise) {

@@ -34,7 +34,9 @@ function translated(tag) {
 
 function languages(chosen) {
   const select = document.getElementById('language');
-  select.append(...Object.entries(LANGUAGES).map(([tag, [name]]) => h('option', {value: tag, selected: tag === chosen}, name)));
+  select.append(
+    ...Object.entries(LANGUAGES).map(([tag, [name]]) => h('option', {value: tag, selected: tag === chosen}, name)),
+  );
   select.addEventListener('change', () => {
     rememberLanguage(select.value);
     location.reload(); // the key and the filters stay: they are in the tab's storage and in the address

@@ -28,7 +28,13 @@ export class Api {
     this._ask = ask;
   }
 
-  /** Return a document. @param {string} path @param {URLSearchParams} [query] @returns {Promise<Object>} @throws {ApiError} */
+  /**
+   * Return a document.
+   * @param {string} path
+   * @param {URLSearchParams} [query]
+   * @returns {Promise<Object>}
+   * @throws {ApiError}
+   */
   async get(path, query) {
     return (await this._answer('GET', path, {query})).json();
   }
@@ -38,7 +44,13 @@ export class Api {
     return (await this._answer('GET', path)).text();
   }
 
-  /** Return a body as a file. @param {string} path @param {URLSearchParams} query @returns {Promise<Blob>} @throws {ApiError} */
+  /**
+   * Return a body as a file.
+   * @param {string} path
+   * @param {URLSearchParams} query
+   * @returns {Promise<Blob>}
+   * @throws {ApiError}
+   */
   async file(path, query) {
     return (await this._answer('GET', path, {query, patience: 10 * PATIENCE})).blob();
   }

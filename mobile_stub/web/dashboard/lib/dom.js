@@ -5,7 +5,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 /**
  * Return an HTML element.
  * @param {string} tag its name.
- * @param {Object<string, *>} [attributes] `on…` are listeners, `css` sets custom properties, `null` and `false` are left out.
+ * @param {Object<string, *>} [attributes] `on…` are listeners, `null` and `false` are left out.
  * @param {...(Node|string|number|null|Array)} children nodes or text; null is left out.
  * @returns {HTMLElement}
  */
@@ -28,7 +28,9 @@ function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     set(element, name, value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -38,9 +40,6 @@ function set(element, name, value) {
   }
   if (name.startsWith('on')) {
     element.addEventListener(name.slice(2), value);
-  } else if (name === 'css') {
-    // Through the object model: the page's policy refuses style attributes.
-    Object.entries(value).forEach(([property, text]) => element.style.setProperty(property, text));
   } else {
     element.setAttribute(name, value === true ? '' : value);
   }

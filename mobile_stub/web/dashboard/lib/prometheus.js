@@ -44,7 +44,10 @@ export function quantile(buckets, q) {
 }
 
 function labelsOf(text) {
-  const pairs = [...text.matchAll(LABEL)].map(([, name, value]) => [name, value.replace(/\\(.)/g, (_, c) => ESCAPES[c] ?? c)]);
+  const pairs = [...text.matchAll(LABEL)].map(([, name, value]) => [
+    name,
+    value.replace(/\\(.)/g, (_, c) => ESCAPES[c] ?? c),
+  ]);
   return Object.fromEntries(pairs);
 }
 

@@ -47,7 +47,11 @@ export class Say {
     return this._number({maximumFractionDigits: digits}).format(x);
   }
 
-  /** Return a share in per cent; one that is not whole is never rounded to 100 %. @param {number} x @returns {string} */
+  /**
+   * Return a share in per cent; one that is not whole is never rounded to 100 %.
+   * @param {number} x
+   * @returns {string}
+   */
   percent(x) {
     const digits = x < WHOLE && x >= 0.9995 ? 2 : 1;
     return this._number({style: 'percent', maximumFractionDigits: digits}).format(x < WHOLE ? Math.min(x, 0.9999) : 1);
@@ -63,7 +67,11 @@ export class Say {
     return this.t('interval', {low: this.percent(low), high: this.percent(high)});
   }
 
-  /** Return a change of a probability: decimals, or a power of ten where it is small. @param {?number} x @returns {string} */
+  /**
+   * Return a change of a probability: decimals, or a power of ten where it is small.
+   * @param {?number} x
+   * @returns {string}
+   */
   change(x) {
     if (x === null || x === undefined) {
       return MISSING;
@@ -77,7 +85,9 @@ export class Say {
 
   /** Return a signed difference of probabilities. @param {?number} x @returns {string} */
   signed(x) {
-    return x === null || x === undefined ? MISSING : this._number({maximumFractionDigits: 4, signDisplay: 'exceptZero'}).format(x);
+    return x === null || x === undefined
+      ? MISSING
+      : this._number({maximumFractionDigits: 4, signDisplay: 'exceptZero'}).format(x);
   }
 
   /** Return a time of the reader's own zone. @param {string|Date} time @returns {string} */

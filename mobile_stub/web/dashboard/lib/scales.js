@@ -37,7 +37,9 @@ export function ticks(from, to, count) {
   const first = Math.ceil(from / step - 1e-9);
   const last = Math.floor(to / step + 1e-9);
   // Divided, not multiplied: 3 * 0.1 is 0.30000000000000004.
-  return Array.from({length: last - first + 1}, (_, i) => (first + i) / (1 / step)).map((tick) => Number(tick.toPrecision(12)));
+  return Array.from({length: last - first + 1}, (_, i) => (first + i) / (1 / step)).map((tick) =>
+    Number(tick.toPrecision(12)),
+  );
 }
 
 /**
@@ -52,7 +54,8 @@ export function countTicks(most, count) {
 }
 
 /**
- * Return the lower end of an axis of shares: round, below `lowest`, and never so near to 1 that noise looks like a fall.
+ * Return the lower end of an axis of shares: round, below `lowest`, and never so near to 1 that noise
+ * looks like a fall.
  * @param {number} lowest
  * @returns {number}
  */

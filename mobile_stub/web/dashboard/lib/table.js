@@ -4,8 +4,9 @@ import {h} from './dom.js';
 
 /**
  * A column.
- * @typedef {{title: string|Node, cell: function(*): *, kind?: string}} Column the first column's cells are the rows' headings;
- *   `kind` is a class: "number" stands right, "wide" is left out on small screens.
+ * @typedef {{title: string|Node, cell: function(*): *, kind?: string}} Column
+ *   the first column's cells are the rows' headings; `kind` is a class: "number" stands right, "wide" is left out on
+ *   small screens.
  */
 
 /**
@@ -17,9 +18,18 @@ import {h} from './dom.js';
  */
 export function table(caption, columns, rows) {
   const heads = columns.map(({title, kind}) => h('th', {scope: 'col', class: kind}, title));
-  const body = rows.map((row) => h('tr', {}, columns.map((column, i) => cell(column, row, i === 0))));
-  return h('div', {class: 'scroll', role: 'region', 'aria-label': caption, tabindex: '0'},
-    h('table', {}, h('caption', {class: 'unseen'}, caption), h('thead', {}, h('tr', {}, heads)), h('tbody', {}, body)));
+  const body = rows.map((row) =>
+    h(
+      'tr',
+      {},
+      columns.map((column, i) => cell(column, row, i === 0)),
+    ),
+  );
+  return h(
+    'div',
+    {class: 'scroll', role: 'region', 'aria-label': caption, tabindex: '0'},
+    h('table', {}, h('caption', {class: 'unseen'}, caption), h('thead', {}, h('tr', {}, heads)), h('tbody', {}, body)),
+  );
 }
 
 function cell({cell: fill, kind}, row, isHeading) {

@@ -47,7 +47,10 @@ function draw(points, [from, to], width, say) {
   const shapes = [
     ...leftAxis(area, shares),
     ...counts(points, x, bottom, barWidth(x), say),
-    ...bottomAxis({...area, bottom}, days.map((day) => [x(day), say.day(day, true)])),
+    ...bottomAxis(
+      {...area, bottom},
+      days.map((day) => [x(day), say.day(day, true)]),
+    ),
     s('path', {class: 'trend', d: path(points, x, y)}),
     ...points.flatMap((point) => interval(x(point.time), point.share, y)),
   ];
@@ -87,8 +90,14 @@ function barWidth(x) {
 }
 
 function reading(points, x, at, say) {
-  const nearest = points.reduce((best, point) => (Math.abs(x(point.time) - at) < Math.abs(x(best.time) - at) ? point : best));
+  const nearest = points.reduce((best, point) =>
+    Math.abs(x(point.time) - at) < Math.abs(x(best.time) - at) ? point : best,
+  );
   const {day, share, time} = nearest;
-  const lines = [say.day(day.key), `${say.share(share)} · ${say.interval(share)}`, say.t('comparisons', {n: day.comparisons})];
+  const lines = [
+    say.day(day.key),
+    `${say.share(share)} · ${say.interval(share)}`,
+    say.t('comparisons', {n: day.comparisons}),
+  ];
   return Math.abs(x(time) - at) > 40 ? null : {x: x(time), lines};
 }

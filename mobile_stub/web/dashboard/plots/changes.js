@@ -32,10 +32,17 @@ function draw(bins, quantiles, width, say) {
   const powers = [-6, -5, -4, -3, -2, -1, 0].map((power) => [x(10 ** power), powerOfTen(power)]);
   const values = [[area.left, '0'], ...powers];
   const shapes = [
-    ...leftAxis(area, marks.map((count) => [y(count), say.count(count)])),
+    ...leftAxis(
+      area,
+      marks.map((count) => [y(count), say.count(count)]),
+    ),
     ...bins.map((bin) => bar(bin, x, y)),
     ...bottomAxis(area, values),
-    s('text', {class: 'tick', x: (area.left + area.right) / 2, y: HEIGHT - 6, 'text-anchor': 'middle'}, say.t('changes.axis')),
+    s(
+      'text',
+      {class: 'tick', x: (area.left + area.right) / 2, y: HEIGHT - 6, 'text-anchor': 'middle'},
+      say.t('changes.axis'),
+    ),
     ...limit(x(SAME), area, say),
     ...quantileMarks(quantiles, x, area, say),
   ];
@@ -57,11 +64,17 @@ function limit(x, {top, bottom}, say) {
 }
 
 function quantileMarks({median, p95}, x, {bottom, right}, say) {
-  const marks = [['median', x(median), 12], ['p95', x(p95), 26]];
+  const marks = [
+    ['median', x(median), 12],
+    ['p95', x(p95), 26],
+  ];
   return marks.flatMap(([name, at, y]) => [
     s('line', {class: 'quantile', x1: at, x2: at, y1: y - 6, y2: bottom}),
-    s('text', {class: 'mark', x: at + (at > right - 60 ? -5 : 5), y: y + 2, 'text-anchor': at > right - 60 ? 'end' : 'start'},
-      say.t(`changes.${name}`)),
+    s(
+      'text',
+      {class: 'mark', x: at + (at > right - 60 ? -5 : 5), y: y + 2, 'text-anchor': at > right - 60 ? 'end' : 'start'},
+      say.t(`changes.${name}`),
+    ),
   ]);
 }
 

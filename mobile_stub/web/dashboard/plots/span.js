@@ -15,10 +15,13 @@ const HEIGHT = 18;
 export function span({count, of, low, high}, floor) {
   const x = linear([floor, 1], [5, WIDTH - 5]);
   const middle = HEIGHT / 2;
-  return s('svg', {class: 'span', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, 'aria-hidden': 'true'},
+  return s(
+    'svg',
+    {class: 'span', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, 'aria-hidden': 'true'},
     s('line', {class: 'grid', x1: 5, x2: WIDTH - 5, y1: middle, y2: middle}),
     s('line', {class: 'whisker', x1: x(Math.max(floor, low)), x2: x(high), y1: middle, y2: middle}),
-    of > 0 && s('circle', {class: 'point', cx: x(Math.max(floor, count / of)), cy: middle, r: 4}));
+    of > 0 && s('circle', {class: 'point', cx: x(Math.max(floor, count / of)), cy: middle, r: 4}),
+  );
 }
 
 /**
@@ -28,7 +31,10 @@ export function span({count, of, low, high}, floor) {
  * @returns {SVGElement}
  */
 export function filledBar(share, kind) {
-  return s('svg', {class: `filled ${kind}`, viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': 'true'},
+  return s(
+    'svg',
+    {class: `filled ${kind}`, viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': 'true'},
     s('rect', {class: 'trough', width: 100, height: 10}),
-    s('rect', {class: 'fill', width: Math.max(0, Math.min(1, share)) * 100, height: 10}));
+    s('rect', {class: 'fill', width: Math.max(0, Math.min(1, share)) * 100, height: 10}),
+  );
 }

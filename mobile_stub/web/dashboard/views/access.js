@@ -13,17 +13,28 @@ const COMMAND = 'dermport keys create "Dashboard" --scope admin';
  * @returns {HTMLElement}
  */
 export function accessForm(refused, open, say) {
-  const input = h('input', {id: 'key', name: 'key', type: 'password', required: true, autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off'});
+  const input = h('input', {
+    id: 'key',
+    name: 'key',
+    type: 'password',
+    required: true,
+    autocomplete: 'off',
+    spellcheck: 'false',
+    autocapitalize: 'off',
+  });
   const submit = (event) => {
     event.preventDefault();
     open(input.value);
   };
-  return h('form', {class: 'access', onsubmit: submit},
+  return h(
+    'form',
+    {class: 'access', onsubmit: submit},
     h('h2', {}, say.t('access.heading')),
     h('p', {}, say.t('access.words')),
     h('pre', {tabindex: '0'}, h('code', {}, COMMAND)),
     refused && problem(refused, say),
     h('label', {for: 'key'}, say.t('access.label')),
     h('div', {class: 'row'}, input, h('button', {class: 'primary'}, say.t('access.open'))),
-    h('p', {class: 'quiet'}, say.t('access.kept')));
+    h('p', {class: 'quiet'}, say.t('access.kept')),
+  );
 }

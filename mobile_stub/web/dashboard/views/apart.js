@@ -17,5 +17,8 @@ export function apart({changes, change}, say) {
     {title: say.t('changes.below'), cell: (bin) => say.change(bin.high)},
     {title: say.t('total.comparisons'), cell: (bin) => say.count(bin.comparisons), kind: 'number'},
   ];
-  return [changesPlot(changes, change, say), figures(say.t('as-table'), table(say.t('changes.heading'), columns, filled))];
+  return [
+    changesPlot(changes, change, say),
+    figures(say.t('as-table'), table(say.t('changes.heading'), columns, filled)),
+  ];
 }

@@ -5,7 +5,9 @@ import {problem} from './panel.js';
 
 /**
  * What is asked.
- * @typedef {{title: string, words: Array<string|Node>, action: string, risky?: boolean, act: function(FormData): Promise<void>}} Question
+ * @typedef {{
+ *   title: string, words: Array<string|Node>, action: string, risky?: boolean, act: function(FormData): Promise<void>,
+ * }} Question
  */
 
 /**
@@ -19,8 +21,14 @@ export function ask({title, words, action, risky, act}, say) {
   const cancel = h('button', {type: 'button', onclick: () => dialog.close()}, say.t('cancel'));
   const told = h('div', {'aria-live': 'assertive'});
   const paragraphs = words.map((each) => (typeof each === 'string' ? h('p', {}, each) : each));
-  const form = h('form', {method: 'dialog'}, h('h2', {id: 'question'}, title), paragraphs, told,
-    h('div', {class: 'buttons'}, cancel, go));
+  const form = h(
+    'form',
+    {method: 'dialog'},
+    h('h2', {id: 'question'}, title),
+    paragraphs,
+    told,
+    h('div', {class: 'buttons'}, cancel, go),
+  );
   const dialog = h('dialog', {'aria-labelledby': 'question'}, form);
   form.addEventListener('submit', (event) => {
     event.preventDefault();

@@ -34,12 +34,23 @@ export function nameOf(cause, say) {
 export function causeList(causes, chosen, choose, say) {
   const counts = Object.entries(causes).sort(([, a], [, b]) => b - a);
   const all = counts.reduce((sum, [, count]) => sum + count, 0);
-  const item = ([cause, count]) => h('li', {class: `cause-${cause}`},
-    h('button', {
-      type: 'button', class: 'name', 'aria-pressed': String(cause === chosen), onclick: () => choose(cause === chosen ? '' : cause),
-    }, nameOf(cause, say)),
-    h('span', {class: 'figure'}, `${say.count(count)} · ${say.percent(count / all)}`),
-    filledBar(count / all, 'of-cause'),
-    say.knows(`cause.${cause}.words`) && h('p', {}, say.t(`cause.${cause}.words`)));
+  const item = ([cause, count]) =>
+    h(
+      'li',
+      {class: `cause-${cause}`},
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'name',
+          'aria-pressed': String(cause === chosen),
+          onclick: () => choose(cause === chosen ? '' : cause),
+        },
+        nameOf(cause, say),
+      ),
+      h('span', {class: 'figure'}, `${say.count(count)} · ${say.percent(count / all)}`),
+      filledBar(count / all, 'of-cause'),
+      say.knows(`cause.${cause}.words`) && h('p', {}, say.t(`cause.${cause}.words`)),
+    );
   return h('ul', {class: 'causes'}, counts.map(item));
 }

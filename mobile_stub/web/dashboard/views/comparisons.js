@@ -26,8 +26,12 @@ export class Comparisons {
   constructor(api, say) {
     Object.assign(this, {_api: api, _say: say, _filters: Filters.read(location.hash), _asked: 0, _names: new Names()});
     this._panels = Object.fromEntries(PANELS.map((name) => [name, new Panel(at(name), say)]));
-    this._bar = new FilterBar(at('filters').querySelector('form'), say,
-      (changes) => this._change(this._filters.with(changes)), () => this._change(new Filters({days: this._filters.days})));
+    this._bar = new FilterBar(
+      at('filters').querySelector('form'),
+      say,
+      (changes) => this._change(this._filters.with(changes)),
+      () => this._change(new Filters({days: this._filters.days})),
+    );
     this._overTime = new OverTime(say);
     this._groups = new Groups(say, (changes) => this._change(this._filters.with(changes)));
     this._latest = new Latest(say, (cursor) => this._page({cursor}));
@@ -49,7 +53,8 @@ export class Comparisons {
     const asked = (this._asked += 1);
     Object.values(this._panels).forEach((panel) => panel.wait());
     const [summary, first] = await Promise.all([this._api.get('v1/comparisons/summary', this._query()), this._page()]);
-    if (asked === this._asked) { // what was asked last is shown, whatever comes last
+    if (asked === this._asked) {
+      // what was asked last is shown, whatever comes last
       this._remember(summary);
       this._show(summary, first);
     }
@@ -92,7 +97,9 @@ export class Comparisons {
     this._panels.agreement.show(this._overTime.view(summary.days, this._filters.span(Date.now())));
     this._panels.changes.show(...apart(summary, say));
     this._panels.groups.show(this._groups.view(summary, this._names));
-    this._panels.causes.show(causeList(summary.causes, this._filters.cause, (cause) => this._change(this._filters.with({cause})), say));
+    this._panels.causes.show(
+      causeList(summary.causes, this._filters.cause, (cause) => this._change(this._filters.with({cause})), say),
+    );
     this._showLatest(first);
   }
 
@@ -105,7 +112,9 @@ export class Comparisons {
     const free = this._filters.agrees === '';
     const different = (free ? this._which : this._filters.agrees) === 'false';
     at('latest').querySelector('h2').textContent = this._say.t(different ? 'latest.heading' : 'latest.heading.all');
-    at('latest').querySelector('.choice').replaceChildren(...(free ? [this._latest.choice(this._which, (which) => this._choose(which))] : []));
+    at('latest')
+      .querySelector('.choice')
+      .replaceChildren(...(free ? [this._latest.choice(this._which, (which) => this._choose(which))] : []));
     this._panels.latest.show(this._latest.view(first, this._names));
   }
 
@@ -124,9 +133,19 @@ export class Comparisons {
     const say = this._say;
     if (this._filters.narrowed || this._filters.days !== 'all') {
       const all = () => this._change(new Filters({days: 'all'}));
-      return h('div', {class: 'empty'}, h('p', {}, say.t('empty.filtered')), h('button', {type: 'button', onclick: all}, say.t('empty.all')));
+      return h(
+        'div',
+        {class: 'empty'},
+        h('p', {}, say.t('empty.filtered')),
+        h('button', {type: 'button', onclick: all}, say.t('empty.all')),
+      );
     }
-    return h('div', {class: 'empty'}, h('h2', {}, say.t('empty.heading')), h('p', {}, `${say.t('empty.words')} `, h('code', {}, COMMAND)));
+    return h(
+      'div',
+      {class: 'empty'},
+      h('h2', {}, say.t('empty.heading')),
+      h('p', {}, `${say.t('empty.words')} `, h('code', {}, COMMAND)),
+    );
   }
 
   _open(hasFigures) {

@@ -15,11 +15,25 @@ export function driftView(drift, names, say) {
     return [h('p', {class: 'quiet'}, say.t('drift.none'))];
   }
   const words = say.t('drift.words', drift);
-  return [h('p', {class: 'quiet'}, words), table(say.t('drift.heading'), [
-    {title: say.t('drift.file'), cell: (file) => names.artifact(file.artifact_sha256), kind: 'name'},
-    {title: say.t('drift.agree'), cell: ({agreement}) => [say.share(agreement), h('small', {}, say.interval(agreement))], kind: 'number'},
-    {title: say.t('drift.state'), cell: (file) => [state(file, drift.least, say), h('small', {}, asked(file, say))]},
-  ], drift.files)];
+  return [
+    h('p', {class: 'quiet'}, words),
+    table(
+      say.t('drift.heading'),
+      [
+        {title: say.t('drift.file'), cell: (file) => names.artifact(file.artifact_sha256), kind: 'name'},
+        {
+          title: say.t('drift.agree'),
+          cell: ({agreement}) => [say.share(agreement), h('small', {}, say.interval(agreement))],
+          kind: 'number',
+        },
+        {
+          title: say.t('drift.state'),
+          cell: (file) => [state(file, drift.least, say), h('small', {}, asked(file, say))],
+        },
+      ],
+      drift.files,
+    ),
+  ];
 }
 
 /**
@@ -31,8 +45,15 @@ export function driftView(drift, names, say) {
  */
 export function driftBanner(drift, names, say) {
   const alarmed = drift.files.filter(({alarm}) => alarm);
-  const lines = alarmed.map((file) => h('p', {},
-    h('strong', {}, say.t('drift.banner', {artifact: names.artifact(file.artifact_sha256)})), ' ', h('span', {lang: 'en'}, file.alarm)));
+  const lines = alarmed.map((file) =>
+    h(
+      'p',
+      {},
+      h('strong', {}, say.t('drift.banner', {artifact: names.artifact(file.artifact_sha256)})),
+      ' ',
+      h('span', {lang: 'en'}, file.alarm),
+    ),
+  );
   return lines.length > 0 ? h('div', {class: 'problem', role: 'status'}, lines) : null;
 }
 
@@ -44,5 +65,7 @@ function state({alarm, agreement}, least, say) {
   if (alarm) {
     return h('span', {class: 'badge bad', title: alarm}, say.t('drift.alarm'));
   }
-  return agreement.of < least ? h('span', {class: 'quiet'}, say.t('drift.few')) : h('span', {class: 'badge good'}, say.t('drift.fine'));
+  return agreement.of < least
+    ? h('span', {class: 'quiet'}, say.t('drift.few'))
+    : h('span', {class: 'badge good'}, say.t('drift.fine'));
 }

@@ -37,13 +37,28 @@ export class FilterBar {
     const versions = models.map(({name, version}) => [`${name}/${version}`, `${name} ${version}`]);
     const files = artifacts.map((sha256) => [sha256, names.artifact(sha256)]);
     return [
-      this._select('days', filters.days, DAYS.map((days) => [days, say.t(`filter.days.${days}`)])),
+      this._select(
+        'days',
+        filters.days,
+        DAYS.map((days) => [days, say.t(`filter.days.${days}`)]),
+      ),
       ...(filters.days === 'dates' ? [this._date('from', filters.from), this._date('to', filters.to)] : []),
       this._select('model', filters.model, this._any(versions, filters.model)),
       this._select('artifact_sha256', filters.artifact_sha256, this._any(files, filters.artifact_sha256), 'artifact'),
-      this._select('device', filters.device, this._any(devices.map((id) => [id, id]), filters.device)),
+      this._select(
+        'device',
+        filters.device,
+        this._any(
+          devices.map((id) => [id, id]),
+          filters.device,
+        ),
+      ),
       this._select('cause', filters.cause, this._any(CAUSES.map((cause) => [cause, nameOf(cause, say)]))),
-      this._select('agrees', filters.agrees, this._any(['true', 'false'].map((value) => [value, say.t(`filter.agrees.${value}`)]))),
+      this._select(
+        'agrees',
+        filters.agrees,
+        this._any(['true', 'false'].map((value) => [value, say.t(`filter.agrees.${value}`)])),
+      ),
       filters.narrowed && h('button', {type: 'button', class: 'reset', onclick: this._reset}, say.t('filter.reset')),
     ];
   }
@@ -56,12 +71,25 @@ export class FilterBar {
 
   _select(name, chosen, options, key = name) {
     const change = ({target}) => this._change({[name]: target.value});
-    return h('label', {}, h('span', {}, this._say.t(`filter.${key}`)), h('select', {name, onchange: change},
-      options.map(([value, text]) => h('option', {value, selected: value === chosen}, text))));
+    return h(
+      'label',
+      {},
+      h('span', {}, this._say.t(`filter.${key}`)),
+      h(
+        'select',
+        {name, onchange: change},
+        options.map(([value, text]) => h('option', {value, selected: value === chosen}, text)),
+      ),
+    );
   }
 
   _date(name, value) {
     const change = ({target}) => this._change({[name]: target.value});
-    return h('label', {}, h('span', {}, this._say.t(`filter.${name}`)), h('input', {type: 'date', name, value, onchange: change}));
+    return h(
+      'label',
+      {},
+      h('span', {}, this._say.t(`filter.${name}`)),
+      h('input', {type: 'date', name, value, onchange: change}),
+    );
   }
 }

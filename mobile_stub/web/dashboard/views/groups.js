@@ -46,15 +46,23 @@ export class Groups {
       return h('p', {class: 'quiet'}, say.t('groups.none'));
     }
     const floor = shareFloor(Math.min(...groups.map((group) => group.label_agreement.low)));
-    return table(say.t('groups.heading'), [
-      {title: say.t(`groups.${kind}`), cell: (group) => this._name(kind, group.key, names), kind: 'name'},
-      {title: say.t('groups.count'), cell: (group) => say.count(group.comparisons), kind: 'number'},
-      {title: say.t('groups.agreement'), cell: (group) => say.share(group.label_agreement), kind: 'number'},
-      {title: say.t('groups.interval', {low: say.percent(floor), high: say.percent(1)}), cell: (group) => interval(group.label_agreement, floor, say), kind: 'interval'},
-      {title: say.t('groups.flips'), cell: (group) => flips(group, say), kind: 'number wide'},
-      {title: say.t('groups.mean'), cell: (group) => say.change(group.mean_change), kind: 'number wide'},
-      {title: say.t('groups.max'), cell: (group) => say.change(group.max_change), kind: 'number wide'},
-    ], groups);
+    return table(
+      say.t('groups.heading'),
+      [
+        {title: say.t(`groups.${kind}`), cell: (group) => this._name(kind, group.key, names), kind: 'name'},
+        {title: say.t('groups.count'), cell: (group) => say.count(group.comparisons), kind: 'number'},
+        {title: say.t('groups.agreement'), cell: (group) => say.share(group.label_agreement), kind: 'number'},
+        {
+          title: say.t('groups.interval', {low: say.percent(floor), high: say.percent(1)}),
+          cell: (group) => interval(group.label_agreement, floor, say),
+          kind: 'interval',
+        },
+        {title: say.t('groups.flips'), cell: (group) => flips(group, say), kind: 'number wide'},
+        {title: say.t('groups.mean'), cell: (group) => say.change(group.mean_change), kind: 'number wide'},
+        {title: say.t('groups.max'), cell: (group) => say.change(group.max_change), kind: 'number wide'},
+      ],
+      groups,
+    );
   }
 
   _name(kind, key, names) {
@@ -64,7 +72,10 @@ export class Groups {
       return text;
     }
     const narrow = () => this._narrow({[FILTERS[kind]]: key});
-    return [h('button', {type: 'button', class: 'link', title: this._say.t('groups.only'), onclick: narrow}, text), unknown];
+    return [
+      h('button', {type: 'button', class: 'link', title: this._say.t('groups.only'), onclick: narrow}, text),
+      unknown,
+    ];
   }
 }
 

@@ -39,7 +39,9 @@ export function metricsView(first, metrics, say) {
 }
 
 function load(metrics, say) {
-  const [busy, slots, waiting, restarts] = ['slots_busy', 'slots', 'queue_waiting', 'worker_restarts_total'].map((name) => one(metrics, name));
+  const [busy, slots, waiting, restarts] = ['slots_busy', 'slots', 'queue_waiting', 'worker_restarts_total'].map(
+    (name) => one(metrics, name),
+  );
   return [
     card(say.t('health.slots'), say.t('health.slots.value', {busy, slots}), say.t('health.waiting', {n: waiting})),
     card(say.t('health.restarts'), say.count(restarts)),
@@ -48,13 +50,22 @@ function load(metrics, say) {
 
 function memory(metrics, say) {
   const parts = all(metrics, 'resident_memory_bytes');
-  const words = parts.map(({labels, value}) => say.t('health.memory.parts', {part: labels.part, bytes: say.bytes(value)}));
+  const words = parts.map(({labels, value}) =>
+    say.t('health.memory.parts', {part: labels.part, bytes: say.bytes(value)}),
+  );
   return card(say.t('health.memory'), say.bytes(sumOf(parts)), words.join(', '));
 }
 
 function sensors(metrics, say) {
-  const kinds = [['power', 'power_watts', 'rail', 'W'], ['energy', 'energy_joules_total', 'domain', 'J'], ['temperature', 'temperature_celsius', 'zone', '°C']];
-  const found = kinds.map(([name, metric, label, unit]) => [name, all(metrics, metric).map(({labels, value}) => [labels[label], `${say.number(value, 1)} ${unit}`])]);
+  const kinds = [
+    ['power', 'power_watts', 'rail', 'W'],
+    ['energy', 'energy_joules_total', 'domain', 'J'],
+    ['temperature', 'temperature_celsius', 'zone', '°C'],
+  ];
+  const found = kinds.map(([name, metric, label, unit]) => [
+    name,
+    all(metrics, metric).map(({labels, value}) => [labels[label], `${say.number(value, 1)} ${unit}`]),
+  ]);
   const [first, ...others] = found.filter(([, readings]) => readings.length > 0);
   if (!first) {
     return card(say.t('health.power'), '–', say.t('health.no-sensor'));
@@ -68,8 +79,15 @@ function sensors(metrics, say) {
 function requests(metrics, say) {
   const counted = all(metrics, 'requests_total');
   const failed = sumOf(counted.filter(({labels}) => labels.status.startsWith('5')));
-  const refused = all(metrics, 'problems_total').map(({labels, value}) => `${labels.code} ${say.count(value)}`).join(', ');
-  return card(say.t('health.requests'), say.count(sumOf(counted)), say.t('health.requests.failed', {n: failed}), refused && say.t('health.refused', {refused}));
+  const refused = all(metrics, 'problems_total')
+    .map(({labels, value}) => `${labels.code} ${say.count(value)}`)
+    .join(', ');
+  return card(
+    say.t('health.requests'),
+    say.count(sumOf(counted)),
+    say.t('health.requests.failed', {n: failed}),
+    refused && say.t('health.refused', {refused}),
+  );
 }
 
 function stages(metrics, say) {
@@ -78,14 +96,23 @@ function stages(metrics, say) {
     return h('p', {class: 'quiet'}, say.t('health.no-photos'));
   }
   const of = (stage, samples) => samples.filter(({labels}) => labels.stage === stage);
-  const mean = (stage) => sumOf(of(stage, all(metrics, 'stage_seconds_sum'))) / sumOf(of(stage, all(metrics, 'stage_seconds_count')));
-  const column = (key, figure) => ({title: say.t(`health.${key}`), cell: (stage) => say.milliseconds(figure(stage)), kind: 'number'});
-  return table(say.t('health.stages'), [
-    {title: say.t('health.stage'), cell: (stage) => say.t(`health.stage.${stage}`)},
-    column('median', (stage) => quantile(of(stage, buckets), 0.5)),
-    column('p95', (stage) => quantile(of(stage, buckets), 0.95)),
-    column('mean', mean),
-  ], STAGES.filter((stage) => of(stage, buckets).length > 0));
+  const mean = (stage) =>
+    sumOf(of(stage, all(metrics, 'stage_seconds_sum'))) / sumOf(of(stage, all(metrics, 'stage_seconds_count')));
+  const column = (key, figure) => ({
+    title: say.t(`health.${key}`),
+    cell: (stage) => say.milliseconds(figure(stage)),
+    kind: 'number',
+  });
+  return table(
+    say.t('health.stages'),
+    [
+      {title: say.t('health.stage'), cell: (stage) => say.t(`health.stage.${stage}`)},
+      column('median', (stage) => quantile(of(stage, buckets), 0.5)),
+      column('p95', (stage) => quantile(of(stage, buckets), 0.95)),
+      column('mean', mean),
+    ],
+    STAGES.filter((stage) => of(stage, buckets).length > 0),
+  );
 }
 
 function all(metrics, name) {

@@ -27,7 +27,10 @@ export class OverTime {
     const place = h('div');
     const choose = (what) => {
       this._what = what;
-      place.replaceChildren(agreementPlot(days, what, span, say), figures(say.t('as-table'), dayTable(days, what, say)));
+      place.replaceChildren(
+        agreementPlot(days, what, span, say),
+        figures(say.t('as-table'), dayTable(days, what, say)),
+      );
     };
     choose(this._what);
     const options = KINDS.map((what) => [what, say.t(`agreement.${what}`)]);
@@ -36,11 +39,15 @@ export class OverTime {
 }
 
 function dayTable(days, what, say) {
-  return table(say.t('agreement.heading'), [
-    {title: say.t('agreement.day'), cell: (day) => say.day(day.key)},
-    {title: say.t('total.comparisons'), cell: (day) => say.count(day.comparisons), kind: 'number'},
-    {title: say.t('agreement.agree'), cell: (day) => say.count(day[what].count), kind: 'number'},
-    {title: say.t('agreement.share'), cell: (day) => say.share(day[what]), kind: 'number'},
-    {title: say.t('agreement.interval'), cell: (day) => say.interval(day[what]), kind: 'number'},
-  ], [...days].reverse());
+  return table(
+    say.t('agreement.heading'),
+    [
+      {title: say.t('agreement.day'), cell: (day) => say.day(day.key)},
+      {title: say.t('total.comparisons'), cell: (day) => say.count(day.comparisons), kind: 'number'},
+      {title: say.t('agreement.agree'), cell: (day) => say.count(day[what].count), kind: 'number'},
+      {title: say.t('agreement.share'), cell: (day) => say.share(day[what]), kind: 'number'},
+      {title: say.t('agreement.interval'), cell: (day) => say.interval(day[what]), kind: 'number'},
+    ],
+    [...days].reverse(),
+  );
 }

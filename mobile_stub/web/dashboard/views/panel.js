@@ -27,8 +27,12 @@ export class Panel {
     const focused = this._controls().indexOf(document.activeElement);
     this.section.removeAttribute('aria-busy');
     this._body.replaceChildren(...nodes.flat().filter(Boolean));
-    if (focused >= 0) { // whoever works by keyboard goes on from the same place
-      this._controls().slice(0, focused + 1).at(-1)?.focus({preventScroll: true});
+    if (focused >= 0) {
+      // whoever works by keyboard goes on from the same place
+      this._controls()
+        .slice(0, focused + 1)
+        .at(-1)
+        ?.focus({preventScroll: true});
     }
   }
 
@@ -36,9 +40,16 @@ export class Panel {
     return [...this._body.querySelectorAll('button, input, summary')];
   }
 
-  /** Show why there is nothing. @param {import('../data/api.js').ApiError} error @param {function()} again asks again. */
+  /**
+   * Show why there is nothing.
+   * @param {import('../data/api.js').ApiError} error
+   * @param {function()} again asks again.
+   */
   fail(error, again) {
-    this.show(problem(error, this._say), h('p', {}, h('button', {type: 'button', onclick: again}, this._say.t('error.again'))));
+    this.show(
+      problem(error, this._say),
+      h('p', {}, h('button', {type: 'button', onclick: again}, this._say.t('error.again'))),
+    );
   }
 }
 
@@ -50,8 +61,11 @@ export class Panel {
  */
 export function problem(error, say) {
   const unreached = error.status === 0;
-  return h('div', {class: 'problem', role: 'alert'},
+  return h(
+    'div',
+    {class: 'problem', role: 'alert'},
     h('strong', {}, unreached ? say.t('error.unreachable') : error.message),
     h('span', {}, unreached ? say.t('error.unreachable.remedy') : (error.remedy ?? '')),
-    error.requestId && h('small', {}, say.t('error.request', {id: error.requestId})));
+    error.requestId && h('small', {}, say.t('error.request', {id: error.requestId})),
+  );
 }

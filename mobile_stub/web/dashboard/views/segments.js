@@ -12,7 +12,13 @@ import {h} from '../lib/dom.js';
  * @returns {HTMLElement}
  */
 export function segments(name, legend, options, chosen, choose) {
-  const buttons = options.map(([value, text]) => h('label', {},
-    h('input', {type: 'radio', name, value, checked: value === chosen, onchange: () => choose(value)}), h('span', {}, text)));
+  const buttons = options.map(([value, text]) =>
+    h(
+      'label',
+      {},
+      h('input', {type: 'radio', name, value, checked: value === chosen, onchange: () => choose(value)}),
+      h('span', {}, text),
+    ),
+  );
   return h('fieldset', {class: 'segments'}, h('legend', {class: 'unseen'}, legend), buttons);
 }

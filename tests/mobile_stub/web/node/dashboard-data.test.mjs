@@ -15,7 +15,11 @@ test('filters become the API’s query', () => {
   assert.equal(new Filters({days: '7'}).query(NOW).get('since'), '2026-11-15T00:00:00.000Z');
   const some = new Filters({days: 'dates', from: '2026-11-01', to: '2026-11-02', cause: 'model', agrees: 'false'});
   assert.deepEqual(Object.fromEntries(some.query(NOW, {limit: '5'})), {
-    cause: 'model', agrees: 'false', limit: '5', since: '2026-11-01T00:00:00.000Z', until: '2026-11-03T00:00:00.000Z',
+    cause: 'model',
+    agrees: 'false',
+    limit: '5',
+    since: '2026-11-01T00:00:00.000Z',
+    until: '2026-11-03T00:00:00.000Z',
   });
   assert.deepEqual(new Filters({days: 'dates', from: '', to: '2026-02-30x'}).span(NOW), [null, null]);
 });
@@ -48,24 +52,36 @@ test('requests carry the key, and only where there is one', async () => {
   assert.equal(first, 'http://jetson/v1/models?limit=5');
   assert.deepEqual(one.headers, {'X-Api-Key': 'dp_1_2'});
   assert.equal(one.credentials, 'omit');
-  assert.deepEqual([other.method, other.body, other.headers], ['PUT', '{"percentage":5}', {'Content-Type': 'application/json'}]);
+  assert.deepEqual(
+    [other.method, other.body, other.headers],
+    ['PUT', '{"percentage":5}', {'Content-Type': 'application/json'}],
+  );
 });
 
 test('refusals keep what the server says', async () => {
   const problem = {code: 'key-scope', detail: 'No.', remedy: 'Ask.', request_id: 'r'};
   await assert.rejects(new Api('/', () => null, answering(403, problem)).get('x'), (error) => {
     assert.ok(error instanceof ApiError);
-    assert.deepEqual([error.status, error.code, error.message, error.remedy, error.requestId], [403, 'key-scope', 'No.', 'Ask.', 'r']);
+    assert.deepEqual(
+      [error.status, error.code, error.message, error.remedy, error.requestId],
+      [403, 'key-scope', 'No.', 'Ask.', 'r'],
+    );
     return true;
   });
   await assert.rejects(new Api('/', () => null, answering(502, '<html>')).get('x'), {status: 502, message: 'HTTP 502'});
-  const broken = async () => { throw new TypeError('Failed to fetch'); };
+  const broken = async () => {
+    throw new TypeError('Failed to fetch');
+  };
   await assert.rejects(new Api('/', () => null, broken).get('x'), {status: 0, code: 'unreachable'});
 });
 
 test('the key lives in the tab’s storage alone', () => {
   const stored = new Map();
-  const storage = {getItem: (name) => stored.get(name) ?? null, setItem: (name, value) => stored.set(name, value), removeItem: (name) => stored.delete(name)};
+  const storage = {
+    getItem: (name) => stored.get(name) ?? null,
+    setItem: (name, value) => stored.set(name, value),
+    removeItem: (name) => stored.delete(name),
+  };
   new Key(storage).keep('  dp_1_2\n');
   assert.equal(new Key(storage).value, 'dp_1_2');
   new Key(storage).forget();
@@ -76,8 +92,12 @@ test('the key lives in the tab’s storage alone', () => {
 });
 
 test('names come from the server’s models', () => {
-  const model = {name: 'ham7', version: '1.1.0', task: {labels: [{id: 'mel', name: 'Melanoma'}]},
-    exports: [{target: 'tflite', precision: 'int8', artifact_sha256: 'a'.repeat(64)}]};
+  const model = {
+    name: 'ham7',
+    version: '1.1.0',
+    task: {labels: [{id: 'mel', name: 'Melanoma'}]},
+    exports: [{target: 'tflite', precision: 'int8', artifact_sha256: 'a'.repeat(64)}],
+  };
   const kit = {target: 'tensorrt', precision: 'fp32', artifact_sha256: 'c'.repeat(64)};
   const names = new Names([model, {...model, version: '1.2.0', exports: [{...kit, target: 'onnx'}, kit]}]);
   assert.equal(names.artifact('a'.repeat(64)), 'tflite int8 · ham7 1.1.0');
@@ -94,14 +114,20 @@ test('the first language that is spoken is taken, in the reader’s own form', (
 
 test('every language says everything, with the same values', () => {
   const values = (message) => new Set([...JSON.stringify(message).matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
-  const {en: [, english], ...others} = LANGUAGES;
+  const {
+    en: [, english],
+    ...others
+  } = LANGUAGES;
   for (const [tag, [, messages]] of Object.entries(others)) {
     assert.deepEqual(Object.keys(messages).sort(), Object.keys(english).sort(), tag);
     for (const [key, message] of Object.entries(english)) {
       assert.deepEqual(values(messages[key]), values(message), `${tag} ${key}`);
-      const categories = typeof message === 'string' ? [] : new Intl.PluralRules(tag).resolvedOptions().pluralCategories;
+      const categories =
+        typeof message === 'string' ? [] : new Intl.PluralRules(tag).resolvedOptions().pluralCategories;
       // "many" is of millions, which are said as "other" is.
-      categories.filter((each) => each !== 'many').forEach((each) => assert.ok(messages[key][each], `${tag} ${key} ${each}`));
+      categories
+        .filter((each) => each !== 'many')
+        .forEach((each) => assert.ok(messages[key][each], `${tag} ${key} ${each}`));
     }
   }
 });

@@ -3,14 +3,25 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {parseMetrics, quantile} from '../../../../mobile_stub/web/dashboard/lib/prometheus.js';
 import {Say, powerOfTen} from '../../../../mobile_stub/web/dashboard/lib/say.js';
-import {DAY, countTicks, dayTicks, linear, logarithmic, shareFloor, ticks} from '../../../../mobile_stub/web/dashboard/lib/scales.js';
+import {
+  DAY,
+  countTicks,
+  dayTicks,
+  linear,
+  logarithmic,
+  shareFloor,
+  ticks,
+} from '../../../../mobile_stub/web/dashboard/lib/scales.js';
 
 test('scales lead from data to pixels', () => {
   const y = linear([0.5, 1], [200, 0]);
   assert.deepEqual([0.5, 0.75, 1].map(y), [200, 100, 0]);
   assert.equal(linear([3, 3], [0, 10])(3), 5);
   const x = logarithmic([1e-6, 1], [0, 600]);
-  assert.deepEqual([1e-6, 1e-3, 1].map((p) => Math.round(x(p))), [0, 300, 600]);
+  assert.deepEqual(
+    [1e-6, 1e-3, 1].map((p) => Math.round(x(p))),
+    [0, 300, 600],
+  );
   assert.equal(x(0), 0, 'what is below the axis is at its end');
 });
 
@@ -34,25 +45,41 @@ test('ticks of days end at the last day and are not too many', () => {
   }
 });
 
-const say = new Say('en-GB', {n: {one: '{n} photo', other: '{n} photos'}, interval: '{low} to {high}', change: 'largest |Δp| {x}'});
+const say = new Say('en-GB', {
+  n: {one: '{n} photo', other: '{n} photos'},
+  interval: '{low} to {high}',
+  change: 'largest |Δp| {x}',
+});
 
 test('messages count', () => {
-  assert.deepEqual([0, 1, 1200].map((n) => say.t('n', {n})), ['0 photos', '1 photo', '1,200 photos']);
+  assert.deepEqual(
+    [0, 1, 1200].map((n) => say.t('n', {n})),
+    ['0 photos', '1 photo', '1,200 photos'],
+  );
   assert.equal(say.t('no.such.message'), 'no.such.message');
   assert.ok(say.knows('n') && !say.knows('m'));
   assert.equal(say.t('change', {x: 'a'}).replaceAll('\u2060', ''), 'largest |Δp| a');
 });
 
 test('a share is never rounded to all of it', () => {
-  assert.deepEqual([0, 0.5, 0.9876, 0.99999, 1 - 1e-12, 1].map((x) => say.percent(x)), ['0%', '50%', '98.8%', '99.99%', '100%', '100%']);
+  assert.deepEqual(
+    [0, 0.5, 0.9876, 0.99999, 1 - 1e-12, 1].map((x) => say.percent(x)),
+    ['0%', '50%', '98.8%', '99.99%', '100%', '100%'],
+  );
   assert.equal(say.share({count: 0, of: 0}), '–');
   assert.equal(say.interval({low: 0.25, high: 1}), '25% to 100%');
 });
 
 test('small changes are powers of ten', () => {
-  assert.deepEqual([0, 0.1234, 0.001, 3.2e-6, null].map((x) => say.change(x)), ['0', '0.123', '0.001', '3.2 × 10⁻⁶', '–']);
+  assert.deepEqual(
+    [0, 0.1234, 0.001, 3.2e-6, null].map((x) => say.change(x)),
+    ['0', '0.123', '0.001', '3.2 × 10⁻⁶', '–'],
+  );
   assert.deepEqual([0, -6, 12].map(powerOfTen), ['1', '10⁻⁶', '10¹²']);
-  assert.deepEqual([0.25, -0.25, 0, null].map((x) => say.signed(x)), ['+0.25', '-0.25', '0', '–']);
+  assert.deepEqual(
+    [0.25, -0.25, 0, null].map((x) => say.signed(x)),
+    ['+0.25', '-0.25', '0', '–'],
+  );
 });
 
 const METRICS = `# HELP dermport_slots Photos.
