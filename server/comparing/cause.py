@@ -100,9 +100,8 @@ def words_of(
 
 def _parts_in_words(found: Decomposition) -> str:
     parts = found.by_label[found.label]
-    form = "+.3f" if abs(parts.change) >= 0.001 else "+.1e"
     shares = [
-        f"{value:{form}} from {name}"
+        f"{value:+.3g} from {name}"
         for name, value in (
             ("preprocessing", parts.preprocessing),
             ("the artifact", parts.artifact),
@@ -111,7 +110,7 @@ def _parts_in_words(found: Decomposition) -> str:
         )
         if value is not None
     ]
-    return f"The phone's probability of {found.label} differs by {parts.change:{form}}: {', '.join(shares)}."
+    return f"The phone's probability of {found.label} differs by {parts.change:+.3g}: {', '.join(shares)}."
 
 
 def _together(parts: Parts, facts: Facts) -> tuple[tuple[Cause, ...], ...]:

@@ -252,7 +252,7 @@ def test_several_causes_have_their_shares(clinic: Clinic) -> None:
     assert judged.verdict.cause == "preprocessing"
     assert judged.decomposition is not None
     parts = judged.decomposition.by_label[judged.decomposition.label]
-    assert f"{parts.preprocessing:+.3f} from preprocessing" in judged.verdict.words
+    assert f"{parts.preprocessing:+.3g} from preprocessing" in judged.verdict.words
 
 
 def test_other_labels_are_refused(clinic: Clinic) -> None:
