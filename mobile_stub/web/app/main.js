@@ -1,12 +1,13 @@
-import {openShelves} from './database.js';
 import {Jetson} from './jetson.js';
 import {Offline} from './offline.js';
 import {PhoneModel} from './phone-model.js';
 import {Queue} from './queue.js';
 import {Records} from './records.js';
 import {Settings} from './settings.js';
+import {openShelves} from './shelf.js';
 import {Shell} from './shell.js';
 import {Trials} from './trials.js';
+import {complaint} from './views/complaint.js';
 import {Words} from './words.js';
 
 /**
@@ -21,10 +22,8 @@ import {Words} from './words.js';
  * @property {Offline} offline
  */
 
-/** @returns {Promise<App>} */
-async function assemble() {
-  const settings = new Settings();
-  const words = new Words(settings);
+/** @param {Settings} settings @param {Words} words @returns {Promise<App>} */
+async function assemble(settings, words) {
   const jetson = new Jetson(settings);
   const shelves = await openShelves();
   const queue = new Queue(shelves.queue, jetson);
@@ -34,10 +33,21 @@ async function assemble() {
   return {settings, words, jetson, model, queue, records, trials, offline: new Offline()};
 }
 
-const app = await assemble();
-new Shell(document.body, app).show();
-app.jetson.watch();
-await app.offline.start();
-await app.model.start();
-await app.queue.start();
-await app.offline.keep(app.model.files);
+/** @param {App} app */
+async function start(app) {
+  new Shell(document.body, app).show();
+  app.jetson.watch();
+  await app.offline.start();
+  await app.model.start();
+  await app.queue.start();
+  await app.offline.keep(app.model.files);
+}
+
+const settings = new Settings();
+const words = new Words(settings);
+try {
+  await start(await assemble(settings, words));
+} catch (error) {
+  document.body.prepend(complaint(words, error));
+  throw error;
+}

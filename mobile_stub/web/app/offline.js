@@ -3,6 +3,8 @@ const PATIENCE = 3000; // ms
 /** Keeps the app on the phone, so that it opens without a network; does nothing where a browser cannot. */
 export class Offline extends EventTarget {
   #waiting = null;
+  /** @type {Error|null} why the browser does not keep the app, as where it does not trust the certificate */
+  error = null;
 
   /** @returns {boolean} whether this browser, on this origin, can */
   static get possible() {
@@ -14,9 +16,12 @@ export class Offline extends EventTarget {
     if (!Offline.possible) return;
     const id = await buildId();
     if (!id) return; // offline: what is installed goes on
-    const registration = await navigator.serviceWorker.register(`service-worker.js?id=${id}`, {scope: './'});
-    registration.addEventListener('updatefound', () => this.#watch(registration.installing));
-    if (registration.waiting && navigator.serviceWorker.controller) this.#offer(registration.waiting);
+    try {
+      await this.#register(id);
+    } catch (error) {
+      this.error = error;
+      return;
+    }
     // What the engine fetches on a first visit is kept on its way, if the service worker is there by then.
     if (!navigator.serviceWorker.controller) await Promise.race([controlled(), sleep(PATIENCE)]);
   }
@@ -37,6 +42,12 @@ export class Offline extends EventTarget {
     this.#waiting.postMessage('take-over');
     await changed;
     location.reload();
+  }
+
+  async #register(id) {
+    const registration = await navigator.serviceWorker.register(`service-worker.js?id=${id}`, {scope: './'});
+    registration.addEventListener('updatefound', () => this.#watch(registration.installing));
+    if (registration.waiting && navigator.serviceWorker.controller) this.#offer(registration.waiting);
   }
 
   #watch(worker) {

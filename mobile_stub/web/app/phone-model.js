@@ -4,6 +4,8 @@ import {JetsonError} from './jetson.js';
 
 /** This app's version, as the server's roll-outs and comparisons have it. */
 export const APP_VERSION = '0.1.0';
+/** The forms of a model that run in a browser, the smallest first. */
+export const PRECISIONS = Object.freeze(['int8', 'fp16', 'fp32']);
 
 /**
  * The model on this phone: kept, proved, updated and rolled back. Fires "change".
@@ -52,10 +54,9 @@ export class PhoneModel extends EventTarget {
    */
   async update({allowOlder = false} = {}) {
     if (!this.#store) return null;
-    const {precision} = this.#settings.values;
     if (!this.release) this.#say('fetching');
     try {
-      const update = await this.#store.update(this.#jetson, {precision, appVersion: APP_VERSION, allowOlder});
+      const update = await this.#fetch(allowOlder);
       if (update.changed || !this.release) await this.#use(await this.#store.current());
       this.#say(this.release ? 'ready' : 'missing');
       return update;
@@ -146,6 +147,22 @@ export class PhoneModel extends EventTarget {
       await this.#use(await this.#store.rollBack().catch(() => { throw error; }));
     }
     this.#say('ready');
+  }
+
+  /** In the precision that the user wants; a phone without any model takes whatever there is. */
+  async #fetch(allowOlder) {
+    const {precision: wanted} = this.#settings.values;
+    const others = this.release ? [] : PRECISIONS.filter((one) => one !== wanted);
+    let missing;
+    for (const precision of [wanted, ...others]) {
+      try {
+        return await this.#store.update(this.#jetson, {precision, appVersion: APP_VERSION, allowOlder});
+      } catch (error) {
+        if (error.code !== 'no-artifact') throw error;
+        missing ??= error;
+      }
+    }
+    throw missing;
   }
 
   /** Has the engine answer with `release`, which it mostly does already. */

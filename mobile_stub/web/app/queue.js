@@ -22,7 +22,7 @@ export class Queue extends EventTarget {
   #timer = 0;
   #failures = 0;
 
-  /** @param {import('./database.js').Shelf} shelf @param {import('./jetson.js').Jetson} jetson */
+  /** @param {import('./shelf.js').Shelf} shelf @param {import('./jetson.js').Jetson} jetson */
   constructor(shelf, jetson) {
     super();
     this.#shelf = shelf;

@@ -3,7 +3,7 @@ export class Records extends EventTarget {
   #shelf;
   #pictures = new Map();
 
-  /** @param {import('./database.js').Shelf} shelf */
+  /** @param {import('./shelf.js').Shelf} shelf */
   constructor(shelf) {
     super();
     this.#shelf = shelf;

@@ -128,3 +128,11 @@ def test_motion_is_reduced_where_it_is_asked_for(browser: Any, url: str) -> None
             phone.page.evaluate("getComputedStyle(document.querySelector('h1')).animationTimingFunction") == "steps(8)"
         )
         phone.problems.clear()
+
+
+def test_a_browser_that_keeps_nothing_is_told(browser: Any, url: str) -> None:
+    with Phone.opened(browser, url) as phone:
+        phone.page.add_init_script("IDBFactory.prototype.open = function () { throw new Error('closed'); };")
+        phone.page.reload()
+        assert "This browser cannot keep the model" in phone.page.inner_text(".problem")
+        phone.problems.clear()

@@ -1,7 +1,6 @@
 import {fill, h} from '../dom.js';
+import {PRECISIONS} from '../phone-model.js';
 import {reason} from './complaint.js';
-
-const PRECISIONS = ['int8', 'fp16', 'fp32'];
 
 /**
  * The phone's model: which it is, another precision, an update, the way back.

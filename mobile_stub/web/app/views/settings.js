@@ -16,7 +16,7 @@ export function settingsView(app, {say, signal}) {
     access(app, say),
     modelSettings(app, signal),
     language(app),
-    originCard(words) ?? h('p', {class: 'quiet'}, words.say('settings.secure')),
+    originCard(words) ?? kept(app),
     about(words),
   ];
 }
@@ -62,6 +62,11 @@ function language({words, settings}) {
     option('auto', words.say('settings.language.auto')),
     Object.entries(CATALOGUES).map(([code, catalogue]) => option(code, catalogue['language.name'], code)));
   return h('div', {class: 'card field'}, h('label', {for: 'setting-language', class: 'strong'}, words.say('settings.language')), select);
+}
+
+function kept({words, offline}) {
+  if (!offline.error) return h('p', {class: 'quiet'}, words.say('settings.secure'));
+  return h('p', {class: 'quiet'}, words.say('settings.not-kept'), ' ', h('span', {lang: 'en'}, offline.error.message));
 }
 
 function about(words) {

@@ -198,6 +198,7 @@ export default {
   'settings.version': 'App version',
   'settings.licences': 'Licences of what this app contains',
   'settings.secure': 'This page can use the camera, work offline and be installed.',
+  'settings.not-kept': 'The browser does not keep this page for use without a network:',
 
   'origin.title': 'This page came over plain http',
   'origin.lead': 'Browsers then offer no live camera, no use without a network and no installation, and the API key and photos travel unencrypted.',

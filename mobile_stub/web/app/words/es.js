@@ -198,6 +198,7 @@ export default {
   'settings.version': 'Versión de la aplicación',
   'settings.licences': 'Licencias de lo que contiene esta aplicación',
   'settings.secure': 'Esta página puede usar la cámara, funcionar sin conexión e instalarse.',
+  'settings.not-kept': 'El navegador no guarda esta página para usarla sin red:',
 
   'origin.title': 'Esta página llegó por http sin cifrar',
   'origin.lead': 'En ese caso los navegadores no ofrecen cámara en directo, uso sin red ni instalación, y la clave de API y las fotos viajan sin cifrar.',

@@ -198,6 +198,7 @@ export default {
   'settings.version': 'Version de l’application',
   'settings.licences': 'Licences de ce que contient cette application',
   'settings.secure': 'Cette page peut utiliser l’appareil photo, fonctionner hors ligne et être installée.',
+  'settings.not-kept': 'Le navigateur ne garde pas cette page pour un usage sans réseau :',
 
   'origin.title': 'Cette page est arrivée par http non chiffré',
   'origin.lead': 'Les navigateurs n’offrent alors ni caméra en direct, ni usage sans réseau, ni installation ; la clé d’API et les photos circulent sans chiffrement.',
