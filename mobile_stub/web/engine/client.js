@@ -92,13 +92,15 @@ export class Engine {
    * @param {import('./release.js').Release} release of a ModelStore
    * @param {object} [options]
    * @param {boolean} [options.webgpu] whether to try it
+   * @param {number} [options.photos] how many golden photos to ask, at most: all of a new model; a few will do for one
+   *     that has proved itself in this browser before
    * @param {(done: number, of: number) => void} [options.progress] of the self-test
    * @returns {Promise<{runtime: Runtime, selfTest: SelfTest}>}
    * @throws {EngineError} "self-test-failed": its answers are further from the original than the policy allows;
    *     "model-not-loaded": LiteRT refuses the file; "runtime-not-loaded": LiteRT's own files could not be loaded
    */
-  load(release, {webgpu = true, progress} = {}) {
-    return this.#ask('load', [release, {webgpu}], progress);
+  load(release, {webgpu = true, photos = Infinity, progress} = {}) {
+    return this.#ask('load', [release, {webgpu, photos}], progress);
   }
 
   /**

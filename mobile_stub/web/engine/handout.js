@@ -1,5 +1,5 @@
 import {EngineError} from './errors.js';
-import {sha256Hex} from './sha256.js';
+import {sha256InPieces} from './sha256.js';
 
 const TRIES = 4; // attempts in a row in which nothing arrives
 const AGAIN = 'Try again when the Jetson can be reached; what has arrived is kept.';
@@ -60,7 +60,7 @@ export class Handout {
       if (failure) await this.#wait(500 * 2 ** tries);
     }
     const bytes = arrived.whole();
-    if (arrived.length === listed.bytes && sha256Hex(bytes) === listed.sha256) return bytes;
+    if (arrived.length === listed.bytes && (await sha256InPieces(bytes)) === listed.sha256) return bytes;
     await arrived.forget();
     throw new EngineError(
       'damaged-file',

@@ -1,5 +1,5 @@
 import {EngineError} from './errors.js';
-import {sha256Hex} from './sha256.js';
+import {sha256InPieces} from './sha256.js';
 
 export const PREPROCESSING = 'dermport-prep/1';
 export const TARGET = 'tflite';
@@ -47,16 +47,18 @@ export function filesOf(manifest, artifact) {
  * @param {object} manifest
  * @param {object} artifact
  * @param {Map<string, Uint8Array>} files by sha256
- * @returns {Release}
+ * @returns {Promise<Release>}
  * @throws {EngineError} "damaged-file"
  */
-export function assemble(manifest, artifact, files) {
-  const [model, golden] = filesOf(manifest, artifact).map(({path, bytes, sha256}) => {
-    const found = files.get(sha256);
-    if (found?.length === bytes && sha256Hex(found) === sha256) return found;
-    throw new EngineError('damaged-file', `${path} is missing or damaged on this phone.`, 'Fetch the model again.');
-  });
+export async function assemble(manifest, artifact, files) {
+  const listed = filesOf(manifest, artifact);
+  const [model, golden] = await Promise.all(listed.map((file) => checked(file, files.get(file.sha256))));
   return {manifest, artifact, model, golden};
+}
+
+async function checked({path, bytes, sha256}, found) {
+  if (found?.length === bytes && (await sha256InPieces(found)) === sha256) return found;
+  throw new EngineError('damaged-file', `${path} is missing or damaged on this phone.`, 'Fetch the model again.');
 }
 
 /**

@@ -40,16 +40,16 @@ export class Runner {
   /**
    * Loads a release and proves it; the one before answers until then, and goes on where this one fails.
    * @param {import('./release.js').Release} release
-   * @param {{webgpu?: boolean}} options
+   * @param {{webgpu: boolean, photos: number}} options
    * @param {(done: number, of: number) => void} progress of the self-test
    * @returns {Promise<{runtime: import('./client.js').Runtime, selfTest: import('./client.js').SelfTest}>}
    */
-  async load(release, {webgpu = true}, progress) {
-    const byWasm = await this.#tried(release, 'wasm', (run) => run, progress);
+  async load(release, {webgpu, photos}, progress) {
+    const byWasm = await this.#tried(release, 'wasm', photos, (run) => run, progress);
     if (!webgpu) return this.#use(byWasm, '');
     if (!getWebGpuDevice()) return this.#use(byWasm, 'This browser offers no WebGPU.');
     try {
-      const byGpu = await this.#tried(release, 'webgpu', (run) => quickerThan(byWasm.times, run), () => {});
+      const byGpu = await this.#tried(release, 'webgpu', photos, (run) => quickerThan(byWasm.times, run), () => {});
       byWasm.model.close();
       return this.#use(byGpu, '');
     } catch (error) {
@@ -57,7 +57,7 @@ export class Runner {
     }
   }
 
-  async #tried(release, accelerator, guarded, progress) {
+  async #tried(release, accelerator, photos, guarded, progress) {
     const model = await Model.compile(release, accelerator);
     const times = [];
     const run = guarded(async (tensor) => {
@@ -66,7 +66,7 @@ export class Runner {
       return answer;
     });
     try {
-      return {model, accelerator, times, tested: await selfTest(release, run, this.#policy, progress)};
+      return {model, accelerator, times, tested: await selfTest(release, run, this.#policy, photos, progress)};
     } catch (error) {
       model.close();
       throw error;

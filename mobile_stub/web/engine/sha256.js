@@ -9,3 +9,19 @@ import {bytesToHex} from '@noble/hashes/utils.js';
 export function sha256Hex(bytes) {
   return bytesToHex(sha256(bytes));
 }
+
+const PIECE = 1 << 19; // bytes: some milliseconds on a phone
+
+/**
+ * The same of many bytes, in pieces, so that a page can draw between them.
+ * @param {Uint8Array} bytes
+ * @returns {Promise<string>}
+ */
+export async function sha256InPieces(bytes) {
+  const hash = sha256.create();
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    hash.update(bytes.subarray(at, at + PIECE));
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return bytesToHex(hash.digest());
+}

@@ -3,7 +3,7 @@ import {EngineError} from './errors.js';
 import {Handout} from './handout.js';
 import {Parts} from './parts.js';
 import {artifactOf, assemble, filesOf, isOlder, keyOf} from './release.js';
-import {sha256Hex} from './sha256.js';
+import {sha256InPieces} from './sha256.js';
 import {fromBase64, keyId, verifiedManifest} from './signature.js';
 
 const STATE = 'state';
@@ -174,7 +174,7 @@ export class ModelStore {
       const known = await this.#kept(listed.sha256);
       files.set(listed.sha256, known ?? (await handout.file(manifest, listed, parts, fetched)));
     }
-    const {selfTest} = await this.#prove(assemble(manifest, artifact, files));
+    const {selfTest} = await this.#prove(await assemble(manifest, artifact, files));
     const place = {envelope, precision: artifact.precision, files: [...files.keys()]};
     const {current, previous} = await this.#installed();
     const replaced = current?.files.includes(artifact.sha256); // the same model, damaged or signed anew
@@ -185,7 +185,7 @@ export class ModelStore {
   /** A file that another release has brought, if it is still as it was. */
   async #kept(sha256) {
     const bytes = await this.#database.get(FILES, sha256);
-    return bytes && sha256Hex(bytes) === sha256 ? bytes : null;
+    return bytes && (await sha256InPieces(bytes)) === sha256 ? bytes : null;
   }
 
   /** Stores files and state in one step, and drops what neither of the two models needs. */

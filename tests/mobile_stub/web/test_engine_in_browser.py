@@ -209,6 +209,8 @@ def test_models_are_fetched_kept_and_led_back(page: Any, server: Server) -> None
     assert first["selfTest"]["status"] == "pass"
     again = page.evaluate("store.update(jetson)")
     assert (again["changed"], again["trusted"]) == (False, None)
+    few = page.evaluate("store.current().then((release) => engine.load(release, {photos: 2}))")
+    assert (first["selfTest"]["photos"], few["selfTest"]["photos"]) == (7, 2)
 
     activate(server, "1.1.0")
     assert page.evaluate("store.update(jetson)")["changed"]

@@ -9,7 +9,8 @@ const photos = new Map(probes.map(({kind, photo}) => [kind, new Uint8Array(Buffe
 const JPEG = photos.get('jpeg-ycc-22-11-11');
 const PROGRESSIVE = photos.get('jpeg-ycc-22-11-11-progressive');
 const PNG = photos.get('png');
-const refuses = (bytes, code) => assert.throws(() => strip(bytes), (error) => error.code === code && error.remedy !== '');
+const isSaid = (code) => (error) => error.code === code && error.remedy !== '';
+const refuses = (bytes, code) => assert.throws(() => strip(bytes), isSaid(code));
 
 /** The bytes with those at a place replaced. */
 function changed(bytes, at, ...others) {
