@@ -21,7 +21,7 @@ from bundle.hashing import sha256_file
 from bundle.store import Bundle, file_entries, write_manifest
 from tests.factories import draw_photo
 from tests.mobile_stub.integration.golden import assemble
-from tests.server.live import Server, serving
+from tests.server.live import DERMPORT, Server, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
 
@@ -89,6 +89,12 @@ def make_model(folder: Path, version: str, spoilt: bool = False) -> Bundle:
     return made
 
 
+def make_key(state: Path) -> str:
+    """Make an API key as whoever runs the server does."""
+    command = (*DERMPORT, "keys", "create", "phone", "--state", str(state), "--json")
+    return str(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["key"])
+
+
 @contextmanager
 def served(models: Path, state: Path, dist: Path, *options: str) -> Iterator[Server]:
     """Serve models and the app, with one worker."""
@@ -149,8 +155,18 @@ class Phone:
     def wait_until_kept(self) -> None:
         """Wait until the phone has everything that it needs without a network."""
         self.wait_until_ready()
-        while not self.page.evaluate("caches.match('vendor/litert/litert_wasm_internal.wasm').then(Boolean)"):
-            self.page.wait_for_timeout(100)
+        for _ in range(100):
+            if self.page.evaluate("caches.match('vendor/litert/litert_wasm_internal.wasm').then(Boolean)"):
+                return
+            self.page.wait_for_timeout(200)
+        raise AssertionError("The runtime was not kept.")
+
+    def enter_key(self, key: str) -> None:
+        """Enter an API key, and a name of the phone."""
+        self.go("settings")
+        self.page.fill("#setting-key", key)
+        self.page.fill("#setting-device", "ward-3")
+        self.page.click("text=Save")
 
     def ask(self, photo: Path) -> None:
         """Choose a photo, go on whatever the hints say, and wait for the phone's answer."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.mobile_stub.web.app_site import WEB, Phone, build, chromium, dark_photo, make_model, photo, served
-from tests.server.live import DERMPORT
+from tests.mobile_stub.web.app_site import WEB, Phone, build, chromium, dark_photo, make_key, make_model, photo, served
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 # A name that is neither localhost nor HTTPS: to a browser, a place where anybody may listen.
@@ -28,9 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def key(folder: Path) -> str:
-    command = (*DERMPORT, "keys", "create", "phone", "--state", str(folder / "state"), "--json")
-    made = subprocess.run(command, check=True, capture_output=True, text=True)
-    return str(json.loads(made.stdout)["key"])
+    return make_key(folder / "state")
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +41,6 @@ def browser() -> Iterator[Any]:
         yield started
 
 
-def _enter(phone: Phone, key: str) -> None:
-    phone.go("settings")
-    phone.page.fill("#setting-key", key)
-    phone.page.fill("#setting-device", "ward-3")
-    phone.page.click("text=Save")
-
-
 def test_plain_http_says_what_is_missing_and_the_rest_works(browser: Any, url: str, key: str, tmp_path: Path) -> None:
     with Phone.opened(browser, f"http://{CLINIC}:{urlsplit(url).port}", permissions=[]) as phone:
         assert phone.page.evaluate("isSecureContext") is False
@@ -63,7 +51,7 @@ def test_plain_http_says_what_is_missing_and_the_rest_works(browser: Any, url: s
         assert "docs/phone-web.md" in phone.page.inner_text(".origin")
         assert phone.page.get_attribute("#input-app", "capture") == "environment"  # the phone's own camera app
         phone.picture("plain-http")
-        _enter(phone, key)
+        phone.enter_key(key)
         phone.ask(photo(tmp_path / "mole.jpg"))
         assert "agree" in phone.verdict()
         phone.problems.clear()  # the browser logs the 401 before the key was there
@@ -71,13 +59,13 @@ def test_plain_http_says_what_is_missing_and_the_rest_works(browser: Any, url: s
 
 def test_a_key_that_comes_late_sends_what_waits(browser: Any, url: str, key: str, tmp_path: Path) -> None:
     with Phone.opened(browser, url) as phone:
-        _enter(phone, key)
+        phone.enter_key(key)
         phone.go("photo")
         phone.wait_until_ready()
-        _enter(phone, "dp_of_nobody")
+        phone.enter_key("dp_of_nobody")
         phone.ask(photo(tmp_path / "mole.jpg"))
         assert "asks for an API key" in phone.verdict("warn")
-        _enter(phone, key)
+        phone.enter_key(key)
         phone.go("history")
         phone.page.click(".record")
         assert "agree" in phone.verdict()
@@ -89,7 +77,7 @@ def test_a_key_that_comes_late_sends_what_waits(browser: Any, url: str, key: str
 def test_axe_finds_nothing(browser: Any, url: str, key: str, tmp_path: Path, scheme: str) -> None:
     with Phone.opened(browser, url, color_scheme=scheme) as phone:
         _look(phone, "settings without a model")
-        _enter(phone, key)
+        phone.enter_key(key)
         _look(phone, "settings")
         phone.go("history")
         phone.page.wait_for_selector("text=Nothing was asked yet.")
