@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,11 @@ class Environment:
     def name(self) -> str:
         """What tables call it."""
         return f"Python {self.python}, {self.machine}"
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether it is for another processor than this machine's."""
+        return self.machine != platform.machine()
 
     @property
     def unwanted(self) -> list[str]:

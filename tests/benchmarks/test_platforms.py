@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.platforms import trial
 from benchmarks.platforms.__main__ import _change
 from benchmarks.platforms.emulated import _environment
 from benchmarks.platforms.environments import Environment, run
 from benchmarks.platforms.trial import Seen, Setting, try_server
 from bundle.errors import UnavailableError
 from bundle.store import Bundle
+from server.serving import process
 
 FP32 = Setting("onnxruntime", "fp32")
 SEEN = Seen("here", FP32, "ONNX Runtime", 1.0, 0.0, inputs=2, lent=1, answers=((0.25, 0.75), (0.5, 0.5)), status=0)
-HERE = Environment(Path(sys.executable), "3.11", "x86_64", {"numpy": "2", "keras": "3"})
+HERE = Environment(Path(sys.executable), "3.11", platform.machine(), {"numpy": "2", "keras": "3"})
 
 
 def test_a_trial_sees_all_of_a_real_server(exported_bundle: Bundle) -> None:
@@ -48,6 +51,13 @@ def test_a_change_is_held_against_the_first_answers_of_the_same_setting() -> Non
 
 def test_what_only_trains_is_found_among_the_packages() -> None:
     assert HERE.unwanted == ["keras"]
+
+
+def test_an_emulated_server_is_given_more_time_to_start() -> None:
+    assert replace(HERE, machine="another").is_emulated
+    assert not HERE.is_emulated
+    assert process.START_SECONDS < trial._SECONDS
+    assert "process.START_SECONDS = " in trial._PATIENTLY
 
 
 def test_the_emulated_python_says_that_its_script_is_what_runs(tmp_path: Path) -> None:
