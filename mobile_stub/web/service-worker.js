@@ -1,6 +1,7 @@
 /**
- * Keeps one build of the app on the phone, as files.json lists it. The page registers `service-worker.js?id=<build>`: another
- * build is another worker with a cache of its own, which takes over when the user agrees. What is below /v1/ never passes here.
+ * Keeps one build of the app on the phone, as files.json lists it. The page registers `service-worker.js?id=<build>`:
+ * another build is another worker with a cache of its own, which takes over when the user agrees. What is below /v1/
+ * never passes here.
  */
 const ID = new URL(location.href).searchParams.get('id');
 const CACHE = `dermport-${ID}`;
@@ -32,7 +33,8 @@ async function install() {
 
 async function activate() {
   const names = await caches.keys();
-  await Promise.all(names.filter((name) => name.startsWith('dermport-') && name !== CACHE).map((name) => caches.delete(name)));
+  const old = names.filter((name) => name.startsWith('dermport-') && name !== CACHE);
+  await Promise.all(old.map((name) => caches.delete(name)));
   await clients.claim();
 }
 

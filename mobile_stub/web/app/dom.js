@@ -1,7 +1,7 @@
 /**
  * Makes an element. What people or servers said goes in as text, never as markup.
  * @param {string} tag
- * @param {Object<string, *>} [props] `on`: listeners by event; true and false set and leave out; the rest are attributes
+ * @param {Object<string, *>} [props] `on`: listeners by event; the rest are attributes (false: left out)
  * @param {...(Node|string|null|undefined|false|Array)} children
  * @returns {HTMLElement}
  */

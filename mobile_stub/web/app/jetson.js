@@ -63,7 +63,8 @@ export class Jetson extends EventTarget {
    * @throws {JetsonError}
    */
   compare(form, key) {
-    return this.#json('/v1/comparisons?difference=true', {method: 'POST', body: form, headers: {'Idempotency-Key': key}});
+    const headers = {'Idempotency-Key': key};
+    return this.#json('/v1/comparisons?difference=true', {method: 'POST', body: form, headers});
   }
 
   /** From now on looks, now and then, whether somebody answers. */

@@ -97,8 +97,9 @@ const COLUMNS = [
  * @returns {string} RFC 4180, with a header row
  */
 export function csvOf(records, notice) {
+  const header = [...COLUMNS.map(([name]) => name), 'notice'];
   const rows = records.map((record) => [...COLUMNS.map(([, value]) => value(record)), notice]);
-  return [[...COLUMNS.map(([name]) => name), 'notice'], ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
+  return [header, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('');
 }
 
 /** A spreadsheet takes what begins with one of these for a formula. */

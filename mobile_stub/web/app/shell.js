@@ -77,6 +77,7 @@ export class Shell {
   #route({first = false} = {}) {
     const [name, argument] = location.hash.slice(1).split('/');
     const shown = name in VIEWS ? name : 'photo';
+    if (shown !== name) history.replaceState(null, '', `#${shown}`); // a view has one address, and is drawn once
     this.#shown?.abort();
     this.#shown = new AbortController();
     const tools = {say: (text) => fill(this.#live, text), signal: this.#shown.signal, argument};

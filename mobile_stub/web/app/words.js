@@ -56,11 +56,6 @@ export class Words {
     return this.#number(share, {style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1});
   }
 
-  /** @param {number} value @returns {string} three significant digits */
-  figure(value) {
-    return this.#number(value, {maximumSignificantDigits: 3});
-  }
-
   /** @param {number} milliseconds @returns {string} "12 ms" or "1.2 s" */
   duration(milliseconds) {
     return milliseconds < 1000

@@ -12,7 +12,8 @@ export function bars(words, labels, sides) {
   const ordered = [...labels].sort((one, other) => most(other) - most(one));
   const legend = sides.map(({who}) => h('span', {class: `swatch ${who}`}, words.say(`side.${who}`)));
   const counts = words.say('bars.counts');
-  const name = (label) => [words.label(label), label.positive && h('span', {class: 'counts', title: counts}, h('span', {class: 'unseen'}, `(${counts})`))];
+  const mark = h('span', {class: 'counts', title: counts}, h('span', {class: 'unseen'}, `(${counts})`));
+  const name = (label) => [words.label(label), label.positive && mark.cloneNode(true)];
   return h('section', {class: 'card bars'},
     h('h2', {}, words.say('bars.title')),
     h('p', {class: 'legend', 'aria-hidden': 'true'}, legend, h('span', {class: 'swatch counts'}, counts)),

@@ -15,7 +15,7 @@ export function details(words, record) {
     row(words, 'file', file(phone.model), answer && file(adapted(answer.server.model))),
     row(words, 'runtime', phone.runtime, answer?.server.runtime.name),
     row(words, 'preprocessing', phone.preprocessing, answer?.server.preprocessing),
-    row(words, 'input', hash(phone.inputSha256), answer && [hash(answer.server.input_sha256), ' ', equal(words, answer)]),
+    row(words, 'input', hash(phone.inputSha256), answer && arrived(words, answer)),
   ];
   return h('details', {class: 'card details'}, h('summary', {}, words.say('details.title')),
     h('dl', {}, rows, facts(words, record, photo)));
@@ -49,7 +49,8 @@ function there(words, {answer, milliseconds}) {
   const total = words.duration(milliseconds);
   const served = answer.server.milliseconds;
   if (!served) return words.say('details.time.jetson', {total});
-  return words.say('details.time.served', {total, prepare: words.duration(served.prepare), infer: words.duration(served.infer)});
+  const [prepare, infer] = [served.prepare, served.infer].map((one) => words.duration(one));
+  return words.say('details.time.served', {total, prepare, infer});
 }
 
 function named({name, version, sha256}) {
@@ -68,7 +69,7 @@ function hash(sha256) {
   return h('code', {title: sha256}, sha256.slice(0, 12));
 }
 
-function equal(words, {verdict}) {
-  const same = verdict.same_input;
-  return h('span', {class: same ? 'tag good' : 'tag warn'}, words.say(same ? 'details.input.same' : 'details.input.other'));
+function arrived(words, {server, verdict}) {
+  const [look, text] = verdict.same_input ? ['good', 'details.input.same'] : ['warn', 'details.input.other'];
+  return [hash(server.input_sha256), ' ', h('span', {class: `tag ${look}`}, words.say(text))];
 }

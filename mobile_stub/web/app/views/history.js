@@ -10,11 +10,16 @@ export function historyView(app, {signal}) {
   const content = h('div', {});
   const draw = async () => {
     const all = await records.all();
-    if (!signal.aborted) fill(content, all.length ? drawn(app, all) : h('p', {class: 'empty'}, words.say('history.empty')));
+    const shown = all.length ? drawn(app, all) : h('p', {class: 'empty'}, words.say('history.empty'));
+    if (!signal.aborted) fill(content, shown);
   };
   records.addEventListener('change', draw, {signal});
   draw();
-  return [h('h1', {tabindex: -1}, words.say('history.title')), h('p', {class: 'lead'}, words.say('history.lead')), content];
+  return [
+    h('h1', {tabindex: -1}, words.say('history.title')),
+    h('p', {class: 'lead'}, words.say('history.lead')),
+    content,
+  ];
 }
 
 function drawn(app, all) {
@@ -39,12 +44,13 @@ function item({words, records}, record) {
   const {answer, state} = record.jetson;
   const ended = answer ? outcome(answer.verdict) : state;
   const picture = records.picture(record.id);
+  const other = answer && !answer.verdict.same_label;
   const name = (id) => words.label(record.labels.find((label) => label.id === id) ?? {id, name: id});
   return h('li', {}, h('a', {class: 'card record', href: `#result/${record.id}`},
     picture ? h('img', {class: 'thumbnail', src: picture, alt: ''}) : h('span', {class: 'thumbnail'}),
     h('span', {class: 'what'},
       h('span', {class: 'strong'}, name(record.phone.label)),
-      answer && !answer.verdict.same_label && h('span', {}, `${words.say('side.jetson')}: ${name(answer.server.label)}`),
+      other && h('span', {}, `${words.say('side.jetson')}: ${name(answer.server.label)}`),
       h('time', {class: 'quiet', datetime: record.created}, words.time(record.created))),
     h('span', {class: `tag ${LOOKS[ended]}`}, words.say(`history.${ended}`))));
 }

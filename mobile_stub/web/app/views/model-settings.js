@@ -41,13 +41,15 @@ async function drawn(app, say) {
 function list(words, {release, proof}) {
   const {manifest} = release;
   const {runtime, selfTest} = proof;
-  const test = words.say('model.self-test.passed', {photos: selfTest.photos, change: words.percent(selfTest.maxChange)});
+  const change = words.percent(selfTest.maxChange);
+  const test = words.say('model.self-test.passed', {photos: selfTest.photos, change});
   const rows = [
     ['version', `${manifest.name} ${manifest.version}`],
     ['runtime', `${runtime.name} ${runtime.version} (${runtime.accelerator})`],
     ['self-test', test],
   ];
-  return h('dl', {class: 'facts'}, rows.map(([key, value]) => [h('dt', {}, words.say(`model.${key}`)), h('dd', {}, value)]));
+  const row = ([key, value]) => [h('dt', {}, words.say(`model.${key}`)), h('dd', {}, value)];
+  return h('dl', {class: 'facts'}, rows.map(row));
 }
 
 function precision(app, say) {
@@ -56,7 +58,8 @@ function precision(app, say) {
     settings.set({precision: target.value});
     say(outcome(app, await model.update(), say));
   };
-  return h('div', {class: 'field'}, h('label', {for: 'setting-precision', class: 'strong'}, words.say('model.precision')),
+  return h('div', {class: 'field'},
+    h('label', {for: 'setting-precision', class: 'strong'}, words.say('model.precision')),
     h('select', {id: 'setting-precision', on: {change: choose}},
       PRECISIONS.map((name) => h('option', {value: name, selected: settings.values.precision === name}, name))));
 }

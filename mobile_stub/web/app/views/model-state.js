@@ -28,6 +28,8 @@ function notReady(model, words) {
   }
   const retry = h('button', {on: {click: () => (model.state === 'failed' ? location.reload() : model.update())}},
     words.say('model.retry'));
-  return [h('div', {class: 'card'}, h('p', {class: 'strong'}, text), model.error && h('p', {}, reason(words, model.error)),
+  return [h('div', {class: 'card'},
+    h('p', {class: 'strong'}, text),
+    model.error && h('p', {}, reason(words, model.error)),
     h('div', {class: 'actions'}, retry))];
 }

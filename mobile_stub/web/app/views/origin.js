@@ -12,5 +12,8 @@ export function originCard(words) {
     h('h2', {}, icon('alert'), words.say('origin.title')),
     h('p', {}, words.say('origin.lead')),
     h('p', {}, words.say('origin.still')),
-    h('details', {}, h('summary', {}, words.say('origin.how')), h('ol', {}, steps), h('p', {}, words.say('origin.docs'))));
+    h('details', {},
+      h('summary', {}, words.say('origin.how')),
+      h('ol', {}, steps),
+      h('p', {}, words.say('origin.docs'))));
 }

@@ -48,13 +48,15 @@ class PhotoView {
 
   #cameraWay() {
     if (!hasCamera()) return this.#fileWay('app', {capture: 'environment'}); // works on plain http, too
-    return h('button', {class: 'primary way', on: {click: () => this.#live()}}, icon('camera'), this.#words.say('photo.camera'));
+    const live = {click: () => this.#live()};
+    return h('button', {class: 'primary way', on: live}, icon('camera'), this.#words.say('photo.camera'));
   }
 
   #fileWay(name, props) {
     const take = ({target}) => target.files[0] && this.#take(target.files[0]);
-    const input = h('input', {type: 'file', accept: ACCEPT, class: 'unseen', id: `input-${name}`, on: {change: take}, ...props});
-    const label = h('label', {class: `button way ${name === 'app' ? 'primary' : ''}`, for: input.id},
+    const id = `input-${name}`;
+    const input = h('input', {type: 'file', accept: ACCEPT, class: 'unseen', id, on: {change: take}, ...props});
+    const label = h('label', {class: `button way ${name === 'app' ? 'primary' : ''}`, for: id},
       icon(name === 'app' ? 'camera' : 'file'), this.#words.say(`photo.${name}`));
     return h('span', {class: 'file-way'}, input, label);
   }

@@ -34,8 +34,9 @@ function privacy({words, settings, model}) {
 }
 
 function access({words, settings, queue, model}, say) {
-  const key = field(words, 'key', {type: 'password', autocomplete: 'off', value: settings.values.apiKey, 'aria-describedby': 'help-key'});
-  const device = field(words, 'device', {value: settings.values.device, pattern: PSEUDONYM, maxlength: 64, 'aria-describedby': 'help-device'});
+  const {values} = settings;
+  const key = field(words, 'key', {type: 'password', autocomplete: 'off', value: values.apiKey});
+  const device = field(words, 'device', {value: values.device, pattern: PSEUDONYM, maxlength: 64});
   const saved = h('span', {class: 'quiet', role: 'status'});
   const keep = async (event) => {
     event.preventDefault();
@@ -49,19 +50,24 @@ function access({words, settings, queue, model}, say) {
 }
 
 function field(words, name, props) {
-  const input = h('input', {id: `setting-${name}`, spellcheck: 'false', autocapitalize: 'off', ...props});
-  const label = h('div', {class: 'field'}, h('label', {for: input.id, class: 'strong'}, words.say(`settings.${name}`)), input,
-    h('p', {class: 'quiet', id: `help-${name}`}, words.say(`settings.${name}.help`)));
+  const [id, help] = [`setting-${name}`, `help-${name}`];
+  const input = h('input', {id, 'aria-describedby': help, spellcheck: 'false', autocapitalize: 'off', ...props});
+  const label = h('div', {class: 'field'},
+    h('label', {for: id, class: 'strong'}, words.say(`settings.${name}`)),
+    input,
+    h('p', {class: 'quiet', id: help}, words.say(`settings.${name}.help`)));
   return {input, label};
 }
 
 function language({words, settings}) {
   const option = (value, text, lang) =>
     h('option', {value, lang, selected: settings.values.language === value}, text);
-  const select = h('select', {id: 'setting-language', on: {change: ({target}) => settings.set({language: target.value})}},
+  const choose = ({target}) => settings.set({language: target.value});
+  const select = h('select', {id: 'setting-language', on: {change: choose}},
     option('auto', words.say('settings.language.auto')),
     Object.entries(CATALOGUES).map(([code, catalogue]) => option(code, catalogue['language.name'], code)));
-  return h('div', {class: 'card field'}, h('label', {for: 'setting-language', class: 'strong'}, words.say('settings.language')), select);
+  const label = h('label', {for: 'setting-language', class: 'strong'}, words.say('settings.language'));
+  return h('div', {class: 'card field'}, label, select);
 }
 
 function kept({words, offline}) {

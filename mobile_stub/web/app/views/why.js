@@ -11,14 +11,15 @@ const WORTH_SAYING = 0.01; // of the whole difference
  */
 export function why(words, answer, sent) {
   const {verdict, missing} = answer;
-  if (verdict.cause === 'same') return sent === 'prepared' ? h('p', {class: 'quiet'}, words.say('why.prepared-only')) : null;
+  const unseen = sent === 'prepared' && h('p', {class: 'quiet'}, words.say('why.prepared-only'));
+  if (verdict.cause === 'same') return unseen || null;
   return h('section', {class: 'card why'},
     h('h2', {}, words.say('why.title')),
     h('p', {class: 'strong'}, words.sayOr(`cause.${verdict.cause}`) || h('span', {lang: 'en'}, verdict.words)),
     faults(words, answer.faults ?? []),
     parts(words, answer.steps),
     picture(words, answer.difference_png),
-    sent === 'prepared' && h('p', {class: 'quiet'}, words.say('why.prepared-only')),
+    unseen,
     missing.length > 0 && h('details', {}, h('summary', {}, words.say('why.missing')),
       h('ul', {lang: 'en'}, missing.map((one) => h('li', {}, one)))));
 }
@@ -38,9 +39,12 @@ function parts(words, steps) {
 function part(words, {cause, change, share, within_policy: within}) {
   const filled = h('span', {class: 'filled'});
   filled.style.setProperty('--share', share);
+  const allowed = within && h('span', {class: 'quiet'}, ` (${words.say('why.within')})`);
   return h('li', {},
-    h('p', {class: 'class-name'}, words.sayOr(`part.${cause}`, cause), within && h('span', {class: 'quiet'}, ` (${words.say('why.within')})`)),
-    h('p', {class: 'bar'}, h('span', {class: 'track', 'aria-hidden': 'true'}, filled), h('span', {class: 'value'}, words.percent(change))));
+    h('p', {class: 'class-name'}, words.sayOr(`part.${cause}`, cause), allowed),
+    h('p', {class: 'bar'},
+      h('span', {class: 'track', 'aria-hidden': 'true'}, filled),
+      h('span', {class: 'value'}, words.percent(change))));
 }
 
 function picture(words, base64) {

@@ -8,7 +8,10 @@ function record(changed = {}) {
   return {
     id: '1', created: '2026-01-01T00:00:00Z', device: 'ward-3', privacy: 'nothing',
     photo: {sha256: 'b'.repeat(64), quality: ['too-dark', 'blurred']},
-    phone: {label: 'nv', score: 0.25, positive: false, threshold: 0.5, model, runtime: 'LiteRT.js', inputSha256: 'c', milliseconds: {prepare: 3, infer: 4}},
+    phone: {
+      label: 'nv', score: 0.25, positive: false, threshold: 0.5, model, runtime: 'LiteRT.js', inputSha256: 'c',
+      milliseconds: {prepare: 3, infer: 4},
+    },
     jetson: {state: 'off'},
     ...changed,
   };

@@ -4,8 +4,8 @@ import {test} from 'node:test';
 
 const WEB = new URL('../../../../mobile_stub/web/', import.meta.url);
 const LANGUAGES = ['en', 'es', 'fr'];
-const catalogues = await Promise.all(LANGUAGES.map(async (name) => (await import(new URL(`app/words/${name}.js`, WEB))).default));
-const [english, ...others] = catalogues;
+const modules = await Promise.all(LANGUAGES.map((name) => import(new URL(`app/words/${name}.js`, WEB))));
+const [english, ...others] = modules.map((module) => module.default);
 
 test('every language has the same keys', () => {
   for (const other of others) assert.deepEqual(Object.keys(other), Object.keys(english));
@@ -35,10 +35,12 @@ test('every key is used, and every key that is used is there', () => {
 
 test('every cause and fault of the server, and every hint of the engine, has words', () => {
   const causes = readFileSync(new URL('../../bundle/causes.py', WEB), 'utf8');
-  const named = (name) => [...causes.match(new RegExp(`^${name} = Literal\\[([^\\]]*)`, 'm'))[1].matchAll(/"([a-z-]+)"/g)].map(([, one]) => one);
+  const literal = (name) => causes.match(new RegExp(`^${name} = Literal\\[([^\\]]*)`, 'm'))[1];
+  const named = (name) => [...literal(name).matchAll(/"([a-z-]+)"/g)].map(([, one]) => one);
   const faults = ['PreprocessingFault', 'PhotoFault', 'FileFault', 'RuntimeFault'].flatMap(named);
   assert.ok(faults.length > 20);
-  assert.deepEqual(faults.map((code) => `fault.${code}`).sort(), Object.keys(english).filter((key) => key.startsWith('fault.')).sort());
+  const worded = Object.keys(english).filter((key) => key.startsWith('fault.'));
+  assert.deepEqual(faults.map((code) => `fault.${code}`).sort(), worded.sort());
   assert.deepEqual([...named('CommonCause'), ...named('Cause')].filter((code) => !(`cause.${code}` in english)), []);
   const quality = JSON.parse(readFileSync(new URL('engine/quality.json', WEB)));
   assert.deepEqual(quality.hints.filter(({code}) => !(`hint.${code}` in english)), []);
