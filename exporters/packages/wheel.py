@@ -66,7 +66,7 @@ def _copy(sources: Path, copy: Path) -> None:
     copy.mkdir()
     for path in sorted(sources.iterdir()):
         if path.is_dir() and (path / "__init__.py").is_file():
-            shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
         elif path.name == "pyproject.toml" or path.name.startswith(("README", "LICENSE")):
             shutil.copyfile(path, copy / path.name)
     for path in copy.rglob("*"):

@@ -27,7 +27,7 @@ from bundle.wire import (
     Pseudonym,
     Time,
 )
-from server.api.bodies import BINARY, takes
+from server.api.bodies import BINARY, IDEMPOTENT, reads, takes
 from server.api.query import Query
 from server.api.respond import json_response
 from server.comparing.case import Sent
@@ -111,6 +111,7 @@ class ComparisonPath(Message):
 )
 @requires("compare")
 @takes(_FORM)
+@reads(IDEMPOTENT)
 def compare(query: CompareQuery) -> Response:
     """The form has the phone's answer (JSON), and the photo, the model's prepared input (PNG), or both.
 

@@ -134,7 +134,7 @@ class Phone:
         context = browser.new_context(**{"viewport": SIZE, "locale": "en-GB", "permissions": ["camera"], **options})
         context.add_init_script(_WATCH)
         phone = cls(context.new_page())
-        phone.page.set_default_timeout(15_000)
+        phone.page.set_default_timeout(60_000)  # a busy machine of CI
         phone.page.on("pageerror", lambda error: phone.problems.append(str(error)))
         phone.page.on("console", phone._hear)
         phone.page.goto(f"{url}/app/")

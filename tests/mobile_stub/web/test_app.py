@@ -266,4 +266,4 @@ def test_the_keyboard_reaches_everything(phone: Phone) -> None:
         reached.append(phone.page.evaluate("document.activeElement.id || document.activeElement.textContent"))
     assert reached == ["Use the camera", "input-file", "Change", "tab-photo", "tab-history", "tab-settings"]
     phone.page.keyboard.press("Enter")
-    assert phone.page.evaluate("document.activeElement.tagName") == "H1"
+    phone.page.wait_for_function("document.activeElement.tagName === 'H1'")

@@ -71,14 +71,14 @@ def test_every_address_but_these_asks_for_a_key(app: Flask, client: FlaskClient)
             if client.open(path, method=method).status_code != 401:
                 open_to_all.add(f"{method} {rule.rule}")
     assert open_to_all == {
-        *(
-            "GET /healthz",
-            "GET /readyz",
-            "GET /openapi.json",
-            "GET /docs",
-            "GET /docs/style.css",
-            "GET /v1/signing-key",
-        ),
+        "GET /healthz",
+        "GET /readyz",
+        "GET /openapi.json",
+        "GET /docs",
+        "GET /docs/style.css",
+        "GET /v1/signing-key",
+        "GET /",
+        *(f"GET /{page}{rest}" for page in ("app", "dashboard") for rest in ("", "/", "/<path:path>")),
     }
 
 
