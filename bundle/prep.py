@@ -73,7 +73,7 @@ class Prepared:
     orientation: int
 
 
-def prepare(data: bytes, spec: Preprocessing, draft: bool = False) -> Prepared:
+def prepare(data: bytes, spec: Preprocessing, draft: bool = False, most_pixels: int = MAX_PIXELS) -> Prepared:
     """Turn the bytes of a JPEG or PNG into the model's input, as ``dermport-prep/1`` defines.
 
     Args:
@@ -82,11 +82,12 @@ def prepare(data: bytes, spec: Preprocessing, draft: bool = False) -> Prepared:
         draft: Let libjpeg decode a JPEG at the smallest fraction of its size that is twice the model's input or more.
             It is several times faster on photos of 12 MP and more, and it is not ``dermport-prep/1`` but
             :data:`DRAFT_ID`: hashes differ.
+        most_pixels: A photo of more is refused, before it is decoded.
 
     Raises:
         PhotoError: The photo is refused; `code` names the reason, `status` the HTTP status.
     """
-    image, stored = _decode(data, 2 * spec.size if draft else None)
+    image, stored = _decode(data, 2 * spec.size if draft else None, most_pixels)
     orientation = exif_orientation(image)
     turn = _TRANSPOSE[orientation]
     upright = image if turn is None else image.transpose(turn)
@@ -151,14 +152,14 @@ def check_size(data: bytes) -> None:
         )
 
 
-def _decode(data: bytes, draft: int | None) -> tuple[Image.Image, tuple[int, int]]:
+def _decode(data: bytes, draft: int | None, most_pixels: int = MAX_PIXELS) -> tuple[Image.Image, tuple[int, int]]:
     """Return the decoded picture and the (width, height) that are stored; `draft` is the side that will do."""
     check_size(data)
     kind = _kind(data)
     # Pillow's decoders raise errors of a dozen types on damaged files; whatever they raise, the photo is refused.
     try:
         image = Image.open(io.BytesIO(data), formats=[kind])
-        _check_pixels(*image.size)
+        _check_pixels(*image.size, most_pixels)
         _check_stored_form(image, kind, data)
         stored = image.size
         if draft:
@@ -187,10 +188,10 @@ def _kind(data: bytes) -> str:
     )
 
 
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+def _check_pixels(width: int, height: int, most: int) -> None:
+    if width * height > most or max(width, height) > MAX_SIDE:
         raise PhotoError(
-            f"The photo is {width} x {height}; at most {MAX_PIXELS:,} pixels and {MAX_SIDE:,} a side are accepted.",
+            f"The photo is {width} x {height}; at most {most:,} pixels and {MAX_SIDE:,} a side are accepted.",
             code="too-many-pixels",
             status=413,
             remedy="Send a smaller photo.",

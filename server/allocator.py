@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of glibc
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 _ARENAS = 2
+# As many of the largest blocks that are kept may lie free before they are given back. glibc's own 128 KiB would give
+# back the pixels of every photo, for the next one to fault them in again.
+_FREE_AT_THE_TOP = 4
 
 
 def give_back_from(size: int) -> None:
@@ -21,3 +24,4 @@ def give_back_from(size: int) -> None:
         return
     mallopt(_M_ARENA_MAX, _ARENAS)
     mallopt(_M_MMAP_THRESHOLD, size)
+    mallopt(_M_TRIM_THRESHOLD, _FREE_AT_THE_TOP * size)

@@ -18,7 +18,6 @@ from server.express.heads import END, Head, read_head
 from server.express.permit import Permit
 from server.request_ids import request_id_of
 from server.serving.answers import Served, prediction
-from server.serving.backend import is_large
 from server.serving.jobs import Done, Job
 from server.stages import StageClock
 
@@ -38,8 +37,9 @@ class _Borrowed:
     Attributes:
         number: What the front process calls it.
         until: When the permit ends, seconds of ``time.monotonic``.
-        buffer: What was read of the next request.
-        end: Bytes that this request has; 0 as long as its head has not arrived.
+        parts: What was read of the next request; a photo mostly comes in one part, which is then never copied.
+        size: Bytes that were read of it.
+        end: Bytes that it has; 0 as long as its head has not arrived.
     """
 
     def __init__(self, number: int, permit: Permit, connection: socket.socket) -> None:
@@ -53,7 +53,8 @@ class _Borrowed:
 
     def forget(self) -> None:
         """Begin with the next request."""
-        self.buffer = bytearray()
+        self.parts: list[bytes] = []
+        self.size = 0
         self.end = 0
         self.head: Head | None = None
         self.clock: StageClock | None = None
@@ -61,7 +62,20 @@ class _Borrowed:
 
     def is_stale(self, now: float) -> bool:
         """Whether the front process should have the connection back, unless it is about to be answered."""
-        return now > self.until if not self.buffer else now - self.since > _SLOW_SECONDS
+        return now > self.until if not self.size else now - self.since > _SLOW_SECONDS
+
+    def add(self, data: bytes) -> None:
+        """Take in what was read."""
+        if not self.size:
+            self.since, self.clock = time.monotonic(), StageClock()
+        self.parts.append(data)
+        self.size += len(data)
+
+    def whole(self) -> bytes:
+        """Return what was read of the next request."""
+        if len(self.parts) != 1:
+            self.parts = [b"".join(self.parts)]
+        return self.parts[0]
 
 
 class Lane:
@@ -70,7 +84,8 @@ class Lane:
     Args:
         front: The lane to the front process.
         manifest: The bundle's.
-        answer: Has the model answer a photo, without "wait" among its milliseconds; PhotoError where it is refused.
+        answer: Has the model answer a photo, without "wait" among its milliseconds; PhotoError where it is refused, or
+            too large to be answered here.
     """
 
     def __init__(self, front: socket.socket, manifest: Manifest, answer: Callable[[Job], Done]) -> None:
@@ -127,12 +142,10 @@ class Lane:
             return
         except OSError:
             data = b""
-        if not one.buffer:
-            one.since, one.clock = time.monotonic(), StageClock()
-        one.buffer += data
+        one.add(data)
         if not data or not self._is_expected(one):
             self._give_back(one)
-        elif one.end and len(one.buffer) == one.end:
+        elif one.size == one.end:
             assert one.clock is not None
             one.clock.mark("receive")
             self._ready.append(one)
@@ -141,15 +154,16 @@ class Lane:
     def _is_expected(one: _Borrowed) -> bool:
         """Whether what was read may be the beginning of a request that the permit covers, and no more than that."""
         if not one.end:
-            at = one.buffer.find(END)
+            read = one.whole()
+            at = read.find(END)
             if at < 0:
-                return len(one.buffer) <= MAX_HEAD
+                return one.size <= MAX_HEAD
             at += len(END)
-            head = one.head = read_head(bytes(one.buffer[:at]))
+            head = one.head = read_head(read[:at])
             if head is None or head.same != one.permit.same or not 0 < head.length <= MAX_BODY or one.since > one.until:
                 return False
             one.end = at + head.length
-        return len(one.buffer) <= one.end
+        return one.size <= one.end
 
     def _answer_one(self, one: _Borrowed) -> None:
         if self._borrowed.get(one.number) is not one:
@@ -157,12 +171,11 @@ class Lane:
         assert one.head is not None
         assert one.clock is not None
         one.clock.mark("wait")
-        job = Job(bytes(one.buffer[one.end - one.head.length :]), one.permit.form, one.permit.decoding)
+        photo = one.whole()[one.end - one.head.length :]
+        job = Job(photo, one.permit.form, one.permit.decoding)
         try:
-            done = None if is_large(job) else self._answer(job)
-        except PhotoError:
-            done = None
-        if done is None:  # the front process has the words for it, or the time
+            done = self._answer(job)
+        except PhotoError:  # the front process has the words for it, or the time
             self._give_back(one)
             return
         request_id = request_id_of(one.head.request_id)
@@ -192,8 +205,8 @@ class Lane:
         self._selector.unregister(one.socket)
         one.socket.close()
         self._tell()  # before its number may be another's
-        if one.buffer:
-            protocol.say(self._front, protocol.RECEIVED, one.number, one.buffer)
+        if one.size:
+            protocol.say(self._front, protocol.RECEIVED, one.number, one.whole())
         protocol.say(self._front, protocol.BACK, one.number)
 
     def _look_after(self, now: float) -> None:

@@ -48,7 +48,7 @@ def borrow(lane: socket.socket) -> tuple[int, bytes, socket.socket] | None:
     return int(number), permit, socket.socket(fileno=descriptors[0])
 
 
-def say(lane: socket.socket, kind: Kind, number: int, data: bytes | bytearray = b"") -> None:
+def say(lane: socket.socket, kind: Kind, number: int, data: bytes = b"") -> None:
     """Send a message, or several where `data` is long."""
     for begin in range(0, len(data) or 1, _CHUNK):
         lane.sendall(_FIRST.pack(kind, number) + data[begin : begin + _CHUNK])

@@ -64,5 +64,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text[1:-1] if isinstance(value, str) and not set(text[1:-1]) & set(' "\\=') and value else text

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bundle.errors import PhotoError
 from bundle.hashing import sha256_bytes
 from bundle.manifest import Preprocessing
-from bundle.prep import Prepared, prepare, prepared, stored_pixels
+from bundle.prep import MAX_PIXELS, Prepared, prepare, prepared, stored_pixels
 from server.express.express import Express
 from server.serving.jobs import Done, Job
 
@@ -82,14 +82,14 @@ def is_large(job: Job) -> bool:
     return job.form == "photo" and len(job.data) > _SMALL_BYTES and stored_pixels(job.data) > LARGE_PIXELS
 
 
-def prepare_job(job: Job, spec: Preprocessing) -> Prepared:
-    """Make the model's input of a job.
+def prepare_job(job: Job, spec: Preprocessing, most_pixels: int = MAX_PIXELS) -> Prepared:
+    """Make the model's input of a job; a photo of more than `most_pixels` is refused.
 
     Raises:
         PhotoError: The photo is refused.
     """
     if job.form == "photo":
-        return prepare(job.data, spec, draft=job.decoding == "draft")
+        return prepare(job.data, spec, draft=job.decoding == "draft", most_pixels=most_pixels)
     if job.form == "prepared":
         return prepared(job.data, spec)
     shape = (spec.size, spec.size, 3)

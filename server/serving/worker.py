@@ -16,22 +16,24 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from bundle.errors import DermportError, PhotoError
 from bundle.manifest import Manifest, Preprocessing
+from bundle.prep import MAX_PIXELS
 from bundle.store import Bundle, Export
 from runtimes.base import Runtime
 from server.allocator import give_back_from
 from server.express.lane import Lane
-from server.serving.backend import prepare_job
+from server.serving.backend import LARGE_PIXELS, prepare_job
 from server.serving.jobs import Done, Job
 from server.serving.runtimes import candidate_named
 
-# A small photo's pixels (600 x 450) are kept for the next one; those of a large one are given back.
-_KEPT = 1024 * 1024
+# The pixels of a photo of 1 MP (4 bytes each) are kept for the next one; those of a larger one are given back.
+_KEPT = 4 * 1024 * 1024
 
 
 def main() -> None:
@@ -69,9 +71,9 @@ class _Answerer:
         self._spec = spec
         self._running = threading.Lock()  # no runtime is said to be safe without
 
-    def __call__(self, job: Job) -> Done:
+    def __call__(self, job: Job, most_pixels: int = MAX_PIXELS) -> Done:
         began = time.perf_counter()
-        photo = prepare_job(job, self._spec)
+        photo = prepare_job(job, self._spec, most_pixels)
         ready = time.perf_counter()
         with self._running:
             probabilities = self._runtime.predict(photo.tensor[None])[0]
@@ -88,7 +90,7 @@ class _Answerer:
 def _serve(connection: Connection, front: socket.socket, answer: _Answerer, manifest: Manifest) -> None:
     pipe = threading.Thread(target=_serve_pipe, args=(connection, answer), name="pipe")
     pipe.start()
-    Lane(front, manifest, answer).run()
+    Lane(front, manifest, partial(answer, most_pixels=LARGE_PIXELS)).run()
     pipe.join()
 
 
