@@ -39,9 +39,9 @@ class Conditions:
         """How long a load lasts."""
         return Plan(self.seconds, WARM_UP * self.seconds)
 
-    def ours(self, runtime: str = "onnxruntime", precision: str = "fp32") -> Dermport:
+    def ours(self, runtime: str = "onnxruntime", precision: str = "fp32", process_model: str = "auto") -> Dermport:
         """Return our own server."""
-        return Dermport(self.bundle, self.workers, runtime, precision)
+        return Dermport(self.bundle, self.workers, runtime, precision, process_model)
 
     def work(self, runtime: str = "onnxruntime", precision: str = "fp32") -> Work:
         """Return what the in-process limit runs."""

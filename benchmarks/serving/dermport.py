@@ -23,22 +23,31 @@ class Dermport:
         workers: Worker processes.
         runtime: ``onnxruntime`` or ``litert``.
         precision: The precision of the export.
+        process_model: ``workers``, ``batcher``, or ``auto`` for what suits the runtime.
     """
 
     bundles: Path
     workers: int
     runtime: str = "onnxruntime"
     precision: str = "fp32"
+    process_model: str = "auto"
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        return f"dermport ({self.runtime} {self.precision})"
+        process_model = "" if self.process_model == "auto" else f", {self.process_model}"
+        return f"dermport ({self.runtime} {self.precision}{process_model})"
 
     def launch(self, port: int) -> Launch:
         """Return how it is started."""
         program = Path(sys.executable).with_name("dermport")
-        options = {"port": port, "runtime": self.runtime, "precision": self.precision, "workers": self.workers}
+        options = {
+            "port": port,
+            "runtime": self.runtime,
+            "precision": self.precision,
+            "process-model": self.process_model,
+            "workers": self.workers,
+        }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         # The folder that it is started in is an empty one, of its own.
         return Launch((str(program), "serve", str(self.bundles.resolve()), "--state", "state", *words), {})

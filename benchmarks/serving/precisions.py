@@ -1,11 +1,13 @@
-"""Our runtimes and precisions, each beside the limit of its own."""
+"""Our runtimes, precisions and process models, each beside the limit of its own."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.serving.conditions import Conditions
+from benchmarks.serving.dermport import Dermport
 from benchmarks.serving.limit import InProcessLimit
 from benchmarks.serving.rounds import Case, Entry, in_turns
 from benchmarks.serving.tables import show, show_failures
@@ -20,25 +22,32 @@ _CLIENTS = 8
 def run(conditions: Conditions) -> dict[str, Any]:
     """Measure, print and return the figures for JSON."""
     case = Case(f"{_CLIENTS} clients", _CLIENTS, conditions.photos)
+    servers = [conditions.ours(*pair) for pair in _pairs(conditions)]
     with ExitStack() as stack:
-        entries = {
-            pair: Entry(
-                conditions.ours(*pair),
-                stack.enter_context(InProcessLimit(conditions.work(*pair), conditions.workers)),
-                (case,),
+        limits = {
+            server: stack.enter_context(
+                InProcessLimit(conditions.work(server.runtime, server.precision), conditions.workers)
             )
-            for pair in _pairs(conditions)
+            for server in servers
         }
-        results = in_turns(list(entries.values()), conditions)
+        limits |= {
+            replace(server, process_model="batcher"): limits[server] for server in servers if server == _base(server)
+        }
+        results = in_turns([Entry(server, limit, (case,)) for server, limit in limits.items()], conditions)
     times = {}
-    for runtime, precision in entries:
-        name, base = conditions.ours(runtime, precision).name, conditions.ours(runtime).name
+    for server in limits:
+        name, base = server.name, _base(server).name
         if name in results.figures and base in results.figures:
             times[name] = results.ratio(name, case.name, base, case.name)
     rows = [(name, *cells(results.median(name, case.name)), f"{times[name]:.2f}") for name in times]
     show(f"{conditions.photos.name} photos, {case.name}", ("server", *COLUMNS, "times fp32"), rows)
     show_failures(results.failures)
     return {**results.document(), "times_fp32": times}
+
+
+def _base(server: Dermport) -> Dermport:
+    """Return the server that another one is held against: the same runtime in float32, as it is served by default."""
+    return replace(server, precision="fp32", process_model="auto")
 
 
 def _pairs(conditions: Conditions) -> list[tuple[str, str]]:
