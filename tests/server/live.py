@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -32,7 +32,8 @@ class Server:
         """Return the worker processes that run now."""
         children: set[int] = set()
         for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            children.update(map(int, (task / "children").read_text().split()))
+            with suppress(FileNotFoundError):  # a thread that has ended meanwhile
+                children.update(map(int, (task / "children").read_text().split()))
         return tuple(sorted(children))
 
     def resident(self) -> int:

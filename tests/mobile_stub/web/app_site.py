@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,14 +40,19 @@ addEventListener('securitypolicyviolation', (event) => {
 """
 
 
-def build(out: Path) -> Path:
-    """Write the app to `out`, unpacked; the test is skipped where Node or npm is missing."""
+def install_packages() -> None:
+    """Have npm install what the app is built with, once; the test is skipped where Node or npm is missing."""
     if not shutil.which("npm"):
         pytest.skip("npm is not installed (apt-get install npm)")
-    with (ROOT / "build" / "npm.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / "dermport-npm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (WEB / "node_modules" / "axe-core").exists():
             subprocess.run(["npm", "ci"], cwd=WEB, check=True, capture_output=True)
+
+
+def build(out: Path) -> Path:
+    """Write the app to `out`, unpacked; the test is skipped where Node or npm is missing."""
+    install_packages()
     command = ["node", "build.mjs", "--out", str(out), "--no-compress"]
     subprocess.run(command, cwd=WEB, check=True, capture_output=True)
     return out

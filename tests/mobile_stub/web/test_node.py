@@ -14,7 +14,7 @@ import pytest
 from bundle.hashing import sha256_bytes, sha256_file
 from bundle.policy import Policy, read_policy
 from tests.mobile_stub.web import probes
-from tests.mobile_stub.web.app_site import WEB, build
+from tests.mobile_stub.web.app_site import WEB, build, install_packages
 
 TESTS = sorted((Path(__file__).parent / "node").glob("*.test.mjs"))
 
@@ -70,6 +70,7 @@ def test_licences_of_all_that_is_brought_along_are_there(dist: Path) -> None:
 
 
 def test_a_folder_that_is_no_build_is_left_alone(tmp_path: Path) -> None:
+    install_packages()
     (tmp_path / "thesis.txt").write_text("the only copy")
     command = ["node", "build.mjs", "--out", str(tmp_path), "--no-compress"]
     done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, check=False)
