@@ -52,7 +52,8 @@ def register(app: Flask, folder: Path | None) -> None:
     site = _Site(folder)
     pages = Blueprint("web", __name__)
     # Every form of an address is a rule of its own: Werkzeug would redirect to whatever host a request names.
-    for address, view in (("/", site.front), ("/app", site.front), ("/dashboard", site.front_of_dashboard)):
+    pages.add_url_rule("/", view_func=site.front, strict_slashes=False)  # "GET ?" names no path at all
+    for address, view in (("/app", site.front), ("/dashboard", site.front_of_dashboard)):
         pages.add_url_rule(address, view_func=view)
     for room, files in (("app", site.app), ("dashboard", site.dashboard)):
         pages.add_url_rule(f"/{room}/", view_func=files)

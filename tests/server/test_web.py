@@ -146,3 +146,10 @@ def test_every_source_file_of_the_app_has_a_type() -> None:
     source = Path(__file__).parents[2] / "mobile_stub" / "web"
     endings = {path.suffix for part in ("app", "engine", "dashboard") for path in (source / part).rglob("*.*")}
     assert endings <= {*TYPES, ".md"}
+
+
+def test_a_request_without_a_path_is_led_to_the_app_and_to_no_other_host(tiny_bundle: Bundle) -> None:
+    app = recall_app(tiny_bundle)
+    answer = app.test_client().get("/", environ_overrides={"PATH_INFO": "", "HTTP_HOST": "localhost"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/app/")
+    app.extensions["dermport"].close()
