@@ -28,12 +28,7 @@ class _TooSlowError(Error):  # type: ignore[misc]  # waitress has no types
     reason = "Request Timeout"
 
 
-class _TooMuchError(Error):  # type: ignore[misc]  # waitress has no types
-    code = 503
-    reason = "Service Unavailable"
-
-
-class _LostError(Error):  # type: ignore[misc]  # waitress has no types
+class _UnavailableError(Error):  # type: ignore[misc]  # waitress has no types
     code = 503
     reason = "Service Unavailable"
 
@@ -81,7 +76,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
         body = document.model_dump_json().encode()
         self.status = f"{status} {document.title}"
         self.response_headers.append(("Content-Type", PROBLEM_TYPE))
-        if status == _LostError.code:
+        if status == _UnavailableError.code:
             self.response_headers.append(("Retry-After", "1"))
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -119,7 +114,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.begun = time.monotonic()
         received = bool(super().received(data))
         if self.request is not None and self._promised() > MAX_RECEIVING:
-            self._give_up(_TooMuchError("too much is being received"))
+            self._give_up(_UnavailableError("too much is being received"))
         return received
 
     def readable(self) -> bool:
@@ -159,7 +154,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def lost(self) -> None:
         """Tell the client that its request may not have been answered: the worker that had it is gone."""
         self._look_after_again()
-        self._refuse(self.parser_class(self.adj), _LostError("the worker is gone"))
+        self._refuse(self.parser_class(self.adj), _UnavailableError("the worker is gone"))
 
     def _look_after_again(self) -> None:
         self._fileno = self.socket.fileno()

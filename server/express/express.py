@@ -208,11 +208,6 @@ class Express:
         lender = min(self._lenders, key=lambda one: one.lent, default=None)
         return lender is not None and lender.lent < self._most and lender.lend(connection, permit, loop)
 
-    def recall(self) -> None:
-        """Have every connection given back, and lend none any more."""
-        for lender in self._lenders:
-            lender.recall()
-
     def close(self) -> None:
         """Recall every connection and wait until they are back; not for the listener's own thread."""
         lenders, self._lenders = self._lenders, ()
