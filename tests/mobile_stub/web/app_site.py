@@ -25,6 +25,9 @@ from tests.mobile_stub.integration.golden import assemble
 from tests.server.live import DERMPORT, Server, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
+expect = (
+    sync_api.expect
+)  # its waits run beside the page: `wait_for_function` polls by eval, which the page's policy forbids
 
 ROOT = Path(__file__).parents[3]
 WEB = ROOT / "mobile_stub" / "web"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from bundle.hashing import sha256_file
-from tests.mobile_stub.web.app_site import Phone, build, chromium, dark_photo, make_model, photo, served
+from tests.mobile_stub.web.app_site import Phone, build, chromium, dark_photo, expect, make_model, photo, served
 
 pytestmark = pytest.mark.xdist_group("web-app")  # one browser at a time
 
@@ -266,4 +266,4 @@ def test_the_keyboard_reaches_everything(phone: Phone) -> None:
         reached.append(phone.page.evaluate("document.activeElement.id || document.activeElement.textContent"))
     assert reached == ["Use the camera", "input-file", "Change", "tab-photo", "tab-history", "tab-settings"]
     phone.page.keyboard.press("Enter")
-    phone.page.wait_for_function("document.activeElement.tagName === 'H1'")
+    expect(phone.page.locator("h1")).to_be_focused()
