@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from bundle.agreement import Share
+from bundle.svg import Axis, Chart, linear_axis, log_axis
 from mobile_stub.comparison import BlandAltman, Comparison
 from mobile_stub.figures import Pair, pairs_of
-from mobile_stub.svg import Axis, Chart, linear_axis, log_axis
 
 _POINTS = 200
 """Points of a curve at most."""
