@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.atomic import write_json
+from bundle.benchmark_record import BenchmarkResult
 from bundle.export_record import ExportRecord
 from bundle.golden import GoldenIndex
 from bundle.manifest import Manifest
@@ -42,6 +43,7 @@ PUBLISHED: dict[str, type[Contract]] = {
     "latest": LatestAnswer,
     "envelope": Envelope,
     "release": ReleaseManifest,
+    "benchmark": BenchmarkResult,
 }
 
 
