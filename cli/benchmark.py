@@ -12,7 +12,7 @@ from cli.output import console, emit_json, progress, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporters.benchmark import Benchmark, Measured
+    from exporters.benchmark.measure import Benchmark, Measured
 
 
 def benchmark(
@@ -32,7 +32,7 @@ def benchmark(
 
     from bundle.store import Bundle
     from cli.verify import selected
-    from exporters.benchmark import benchmark as measure
+    from exporters.benchmark.measure import benchmark as measure
 
     opened = Bundle.open(bundle)
     exports = selected(opened, to, precision)

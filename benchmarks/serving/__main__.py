@@ -23,7 +23,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -36,7 +35,7 @@ from benchmarks.serving.photos import stored_photos
 from bundle.atomic import write_json
 from bundle.errors import DermportError, UsageError
 from bundle.store import Bundle
-from exporters.benchmark import this_machine
+from exporters.benchmark.machine import this_machine
 
 ITEMS: dict[str, Callable[[Conditions], dict[str, Any]]] = {
     "correctness": correctness.run,
@@ -74,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
 def _circumstances(conditions: Conditions) -> dict[str, Any]:
     manifest = Bundle.open(conditions.bundle).manifest
     return {
-        "machine": asdict(this_machine()),
+        "machine": this_machine().model_dump(mode="json"),
         "packages": {name: version(name) for name in _PACKAGES},
         "model": {"name": manifest.name, "version": manifest.version, "input": manifest.preprocessing.size},
         "photos": {"size": conditions.photos.name, "count": len(conditions.photos.photos)},

@@ -12,8 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from bundle.errors import DermportError
+from runtimes.power.sensors import Sensors
 from server.operations.memory import resident_bytes
-from server.operations.power import Sensors
 from server.serving.live import Live
 
 _LOG = logging.getLogger("dermport.metrics")

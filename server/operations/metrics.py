@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from runtimes.power.sensors import Sensors
 from server.operations.gauges import Agreement, Gauges
-from server.operations.power import Sensors
 from server.serving.live import Live
 
 # What every Prometheus reads.

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from bundle.errors import IntegrityError
 from bundle.store import Bundle
 from cli.benchmark import benchmark as command
-from exporters.benchmark import Benchmark, benchmark, this_machine
+from exporters.benchmark.measure import Benchmark, benchmark, this_machine
 
 
 @pytest.fixture(scope="module")

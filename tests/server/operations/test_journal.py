@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bundle.errors import RequestError, UnavailableError
 from bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Timing, Verdict
+from runtimes.power.sensors import Sensors
 from server import problems, request_ids
 from server.config import AccessConfig
 from server.express.express import Answered
@@ -23,7 +24,6 @@ from server.express.permit import Permit
 from server.operations import journal
 from server.operations.gauges import Agreement
 from server.operations.metrics import Metrics
-from server.operations.power import Sensors
 from server.security import guard
 from server.security.access import open_to_all
 from server.security.limits import Limits, unlimited

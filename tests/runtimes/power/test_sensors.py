@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.operations.power import Readings, Sensors
+from runtimes.power.sensors import Readings, Sensors
 
 CHIP = "sys/bus/i2c/devices/1-0040/hwmon/hwmon3"
 RAPL = "sys/class/powercap/intel-rapl:0"
@@ -38,7 +38,8 @@ X86: dict[str, str] = {
 }
 
 
-def _plant(root: Path, files: Mapping[str, str]) -> Sensors:
+def plant(root: Path, files: Mapping[str, str]) -> Sensors:
+    """Write the files of a machine below `root`."""
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(f"{text}\n")
@@ -46,7 +47,7 @@ def _plant(root: Path, files: Mapping[str, str]) -> Sensors:
 
 
 def test_a_jetsons_rails_and_zones(tmp_path: Path) -> None:
-    readings = _plant(tmp_path, ORIN).read()
+    readings = plant(tmp_path, ORIN).read()
     assert readings.watts == pytest.approx({"VDD_IN": 6.2, "VDD_CPU_GPU_CV": 1.515136})
     assert readings.celsius == {"cpu-thermal": 48.593}
     assert readings.joules == {}
@@ -54,17 +55,17 @@ def test_a_jetsons_rails_and_zones(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["curr1_input", "in1_input", "in1_label"])
 def test_half_a_rail_is_absent_not_zero(tmp_path: Path, missing: str) -> None:
-    sensors = _plant(tmp_path, ORIN)
+    sensors = plant(tmp_path, ORIN)
     (tmp_path / CHIP / missing).unlink()
     assert set(sensors.read().watts) == {"VDD_CPU_GPU_CV"}
 
 
 def test_other_chips_on_the_bus_are_no_rails(tmp_path: Path) -> None:
-    assert _plant(tmp_path, {**ORIN, f"{CHIP}/name": "tmp451"}).read().watts == {}
+    assert plant(tmp_path, {**ORIN, f"{CHIP}/name": "tmp451"}).read().watts == {}
 
 
 def test_an_x86_processors_energy_counts_from_the_first_reading_and_over_its_end(tmp_path: Path) -> None:
-    sensors = _plant(tmp_path, X86)
+    sensors = plant(tmp_path, X86)
     assert sensors.read().joules == {"package-0": 0.0}
     (tmp_path / RAPL / "energy_uj").write_text("9500000\n")
     assert sensors.read().joules == {"package-0": 0.5}
@@ -73,7 +74,7 @@ def test_an_x86_processors_energy_counts_from_the_first_reading_and_over_its_end
 
 
 def test_energy_that_may_not_be_read_is_absent(tmp_path: Path) -> None:
-    sensors = _plant(tmp_path, X86)
+    sensors = plant(tmp_path, X86)
     energy = tmp_path / RAPL / "energy_uj"
     energy.unlink()
     energy.mkdir()  # what root, too, cannot read as a file
