@@ -5,7 +5,7 @@ The published JSON Schema is ``bundle/schema/bundle.schema.json`` (a test holds 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -131,6 +131,32 @@ class Metrics(Contract):
     figures: dict[str, Metric]
 
 
+class ModelRef(Contract):
+    """A model by the names that stand for it everywhere."""
+
+    name: Name
+    version: str
+    model_sha256: Sha256
+
+
+class StepRecord(Contract):
+    """A step of a compression: what was asked, and what was measured on the way."""
+
+    kind: str
+    settings: Annotated[dict[str, Any], Field(description="the step's options, defaults included")]
+    figures: Annotated[dict[str, float], Field(default_factory=dict, description="what the step measured")]
+    notes: tuple[str, ...] = ()
+
+
+class Compression(Contract):
+    """How a bundle was made from another one."""
+
+    parent: ModelRef
+    recipe: Annotated[str, Field(description="the recipe's name")]
+    summary: str
+    steps: tuple[StepRecord, ...]
+
+
 class Provenance(Contract):
     """Enough to make the bundle again."""
 
@@ -159,6 +185,7 @@ class Manifest(Contract):
     dataset: DatasetSpec
     metrics: Metrics
     provenance: Provenance
+    compression: Annotated[Compression | None, Field(description="absent where the model was trained, not made")] = None
     files: tuple[FileEntry, ...]
 
     @model_validator(mode="after")

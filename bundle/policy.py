@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bundle import toml
 from bundle.errors import DataError
 from bundle.export_record import Status
 from bundle.model import Contract, Fraction
 from bundle.parity import Figures
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 BUILT_IN = Path(__file__).with_name("policy.toml")
 
@@ -67,7 +62,7 @@ def read_policy(path: Path = BUILT_IN) -> Policy:
         DataError: The file is missing or is no policy.
     """
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
         return Policy(id=document.pop("id"), rules=document)
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path} is no policy: {error}.", remedy=f"Start from {BUILT_IN.name} of dermport.") from error

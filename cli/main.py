@@ -12,6 +12,7 @@ from bundle.errors import DermportError
 from cli.benchmark import benchmark
 from cli.build_engine import build_engine
 from cli.compare import compare
+from cli.compress import compress
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.evaluate import evaluate
@@ -30,6 +31,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     sample_data,
     train,
     evaluate,
+    compress,
     export,
     build_engine,
     verify,

@@ -132,7 +132,7 @@ def train(
     request = Request(
         data,
         out,
-        name or _name(out),
+        name or bundle_name(out),
         task,
         recipe,
         target_sensitivity,
@@ -147,7 +147,7 @@ def train(
         output.emit_json(bundle.manifest.model_dump(mode="json", by_alias=True))
 
 
-def _name(out: Path) -> str:
+def bundle_name(out: Path) -> str:
     """Return the folder's name as a bundle's name may be: small letters, digits and ``._-``."""
     return re.sub(r"[^a-z0-9._-]+", "-", out.resolve().name.lower()).lstrip("._-")[:64] or "model"
 

@@ -70,9 +70,11 @@ class Outcome:
         figures: What was measured on the way, by short name, e.g. ``{"sparsity": 0.8}``.
         notes: What a reader of the model card has to know, in words.
         history: Epochs that it trained.
+        alpha: Width multiplier of the network, where the step changed it.
     """
 
     network: keras.Model
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     history: tuple[EpochFigures, ...] = ()
+    alpha: float | None = None

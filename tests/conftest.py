@@ -23,7 +23,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Bundle:
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Bundle:
     """Return the bundle of that name, made by whichever test process comes first."""
     base = factory.getbasetemp()
     common = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
@@ -41,7 +41,7 @@ def shared_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The tiny bundle, not exported; do not change it (see `tiny_bundle`)."""
     from tests.factories import make_bundle
 
-    return _made_once(tmp_path_factory, "bundle", make_bundle)
+    return made_once(tmp_path_factory, "bundle", make_bundle)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def shared_exports(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFacto
         shutil.copytree(shared_bundle.path, path)
         export_matrix(Bundle.open(path), select(None, None), jobs=1)
 
-    return _made_once(tmp_path_factory, "exports", make)
+    return made_once(tmp_path_factory, "exports", make)
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ ALLOWED = {
     "runtimes": {"runtimes", "bundle"},
     "training": {"training", "bundle"},
     "exporters": {"exporters", "bundle", "runtimes"},
+    "compression": {"compression", "bundle", "runtimes", "training", "exporters"},
     "server": {"server", "bundle", "runtimes"},
     "mobile_stub": {"mobile_stub", "bundle", "runtimes"},
-    "cli": {"bundle", "runtimes", "training", "exporters", "server", "mobile_stub", "cli"},
+    "cli": {"bundle", "runtimes", "training", "exporters", "compression", "server", "mobile_stub", "cli"},
 }
 HEAVY = {
     *("tensorflow", "keras", "torch", "coremltools", "tensorrt", "onnx", "onnxruntime", "ai_edge_litert", "tf2onnx"),

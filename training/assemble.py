@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from bundle.atomic import atomic_directory
 from bundle.errors import BundleError
-from bundle.manifest import Calibration, DatasetSpec, Decision, Manifest, ModelSpec, SplitSpec
+from bundle.manifest import (
+    Calibration,
+    Compression,
+    DatasetSpec,
+    Decision,
+    Manifest,
+    ModelSpec,
+    Preprocessing,
+    SplitSpec,
+)
 from bundle.probabilities import scores
 from bundle.store import Bundle, file_entries, write_manifest
 from training.curves import draw_curves, write_history
@@ -27,7 +36,7 @@ from training.model.calibrated import calibrated_model
 from training.model.network import class_logits, predict
 from training.parts import Parts, Photos
 from training.phases.loop import Reporter
-from training.phases.state import best_of
+from training.phases.state import EpochFigures, best_of
 from training.provenance import provenance
 from training.request import Request
 
@@ -39,6 +48,41 @@ MODEL, SPLIT = "model.keras", "split.csv"
 
 
 @dataclass(frozen=True)
+class Description:
+    """What a bundle says of itself that its photos and its network do not tell.
+
+    Attributes:
+        out: Its folder; must not exist.
+        name: Its name.
+        data: Where the photos came from; its licence is told in the model card.
+        command: What a person typed.
+        seed: Of everything random, also of the draw of golden and calibration photos.
+        preprocessing: What the photos go through.
+        target_sensitivity: What the decision's threshold is chosen for, on validation photos.
+        alpha: Width multiplier of the network.
+        weights: What the trunk started from.
+        history: Every epoch of every phase.
+        words: What was done, for the model card's table.
+        seconds: That it took.
+        compression: How it was made from another bundle; None where it was trained.
+    """
+
+    out: Path
+    name: str
+    data: Path
+    command: str
+    seed: int
+    preprocessing: Preprocessing
+    target_sensitivity: float
+    alpha: float
+    weights: str
+    history: tuple[EpochFigures, ...]
+    words: dict[str, object]
+    seconds: float
+    compression: Compression | None = None
+
+
+@dataclass(frozen=True)
 class Calibrated:
     """The saved model, read back, with what was chosen for it on the validation photos."""
 
@@ -47,36 +91,56 @@ class Calibrated:
     decision: Decision
 
 
-def assemble(request: Request, parts: Parts, trained: Trained, reporter: Reporter) -> Bundle:
-    """Calibrate and score the network, and write everything that a bundle holds.
+def describe(request: Request, trained: Trained) -> Description:
+    """Return what the bundle of a training says of itself."""
+    recipe = request.recipe
+    return Description(
+        out=request.out,
+        name=request.name,
+        data=request.data,
+        command=request.command,
+        seed=recipe.seed,
+        preprocessing=recipe.preprocessing,
+        target_sensitivity=request.target_sensitivity,
+        alpha=recipe.alpha,
+        weights=trained.weights,
+        history=trained.history,
+        words=training_in_words(request, trained),
+        seconds=trained.seconds,
+    )
+
+
+def assemble(description: Description, parts: Parts, network: keras.Model, reporter: Reporter) -> Bundle:
+    """Calibrate and score a network, and write everything that a bundle holds.
 
     Args:
-        request: What was asked.
+        description: What the bundle says of itself.
         parts: The photos.
-        trained: The network with its best weights.
+        network: Images to logits; float32 [N, S, S, 3] of 0..255 to [N, C], or [N, 1] for two classes.
         reporter: What a person sees.
 
     Raises:
         BundleError: The saved model, read back, does not answer as the one in memory.
     """
-    with atomic_directory(request.out) as folder:
-        calibrated = _calibrate(request, parts.validation, trained.network, folder / MODEL)
+    history = description.history
+    with atomic_directory(description.out) as folder:
+        calibrated = _calibrate(description.target_sensitivity, parts.validation, network, folder / MODEL)
         answers = _answers(calibrated.model, parts.test, reporter)
         evaluation = _evaluate(parts.test, answers, calibrated)
         write_split(parts.test.split, folder / SPLIT)
-        _write_golden(folder / "golden", parts.test, answers, request.recipe.seed)
-        _write_calibration(folder / "calibration", parts.train, request.recipe.seed)
-        manifest = _manifest(request, parts, trained, calibrated, evaluation=evaluation, folder=folder)
-        words = training_in_words(request, trained)
-        card = render_model_card(manifest, evaluation.report, words, read_licence(request.data))
+        _write_golden(folder / "golden", parts.test, answers, description.seed)
+        _write_calibration(folder / "calibration", parts.train, description.seed)
+        manifest = _manifest(description, parts, calibrated, evaluation=evaluation, folder=folder)
+        card = render_model_card(manifest, evaluation.report, description.words, read_licence(description.data))
         write_evaluation(folder / "evaluation", evaluation, card)
-        draw_curves(folder / "evaluation" / "curves.png", trained.history)
-        write_history(folder / "evaluation" / "history.csv", trained.history)
+        if history:
+            draw_curves(folder / "evaluation" / "curves.png", history)
+            write_history(folder / "evaluation" / "history.csv", history)
         write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))
-    return Bundle.open(request.out)
+    return Bundle.open(description.out)
 
 
-def _calibrate(request: Request, validation: Photos, network: keras.Model, path: Path) -> Calibrated:
+def _calibrate(sensitivity: float, validation: Photos, network: keras.Model, path: Path) -> Calibrated:
     """Save the model with the temperature that fits the validation photos; choose the threshold of what was saved."""
     logits = class_logits(predict(network, validation.tensors))
     temperature = fit_temperature(logits, validation.targets)
@@ -84,8 +148,8 @@ def _calibrate(request: Request, validation: Photos, network: keras.Model, path:
     positive = validation.split.dataset.task.spec.positive_indices
     score = scores(predict(model, validation.tensors), positive)
     is_positive = np.isin(validation.targets, positive)
-    threshold = choose_threshold(score, is_positive, request.target_sensitivity)
-    return Calibrated(model, temperature, Decision(threshold=threshold, target_sensitivity=request.target_sensitivity))
+    threshold = choose_threshold(score, is_positive, sensitivity)
+    return Calibrated(model, temperature, Decision(threshold=threshold, target_sensitivity=sensitivity))
 
 
 def _saved(model: keras.Model, path: Path, tensors: NDArray[np.uint8]) -> keras.Model:
@@ -136,26 +200,21 @@ def _write_calibration(folder: Path, train: Photos, seed: int) -> None:
 
 
 def _manifest(
-    request: Request,
-    parts: Parts,
-    trained: Trained,
-    calibrated: Calibrated,
-    *,
-    evaluation: Evaluation,
-    folder: Path,
+    description: Description, parts: Parts, calibrated: Calibrated, *, evaluation: Evaluation, folder: Path
 ) -> Manifest:
-    recipe = request.recipe
+    parameters = int(calibrated.model.count_params())
     return Manifest(
-        name=request.name,
+        name=description.name,
         version=VERSION,
         task=parts.test.split.dataset.task.spec,
-        preprocessing=recipe.preprocessing,
-        model=ModelSpec(alpha=recipe.alpha, parameters=int(calibrated.model.count_params()), weights=trained.weights),
+        preprocessing=description.preprocessing,
+        model=ModelSpec(alpha=description.alpha, parameters=parameters, weights=description.weights),
         calibration=Calibration(temperature=calibrated.temperature),
         decision=calibrated.decision,
         dataset=_dataset(parts),
         metrics=evaluation.metrics("test"),
-        provenance=provenance(request.command, recipe.seed, trained.seconds),
+        provenance=provenance(description.command, description.seed, description.seconds),
+        compression=description.compression,
         files=file_entries(folder),
     )
 

@@ -65,7 +65,7 @@ def _mark_phases(axes: Axes, history: Sequence[EpochFigures]) -> None:
         if first > 1:
             axes.axvline(first - 0.5, color=GREY, linewidth=0.8)
         axes.annotate(
-            _TITLES[phase],
+            _TITLES.get(phase, phase),
             (first - 0.4, 1.0),
             xycoords=("data", "axes fraction"),
             fontsize=7,

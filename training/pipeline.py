@@ -8,7 +8,7 @@ from bundle.errors import DataError
 from bundle.hashing import sha256_json
 from bundle.manifest import Part
 from bundle.store import Bundle
-from training.assemble import assemble
+from training.assemble import assemble, describe
 from training.data.dataset import read_dataset
 from training.data.sources import open_dataset
 from training.data.splits import Split, split_dataset
@@ -38,7 +38,7 @@ def train(request: Request, reporter: Reporter) -> Bundle:
         reporter.say(f"Going on with the training in {run.folder}.")
     parts = _parts(request, split, reporter)
     trained = fit(request.recipe, parts, run, reporter)
-    bundle = assemble(request, parts, trained, reporter)
+    bundle = assemble(describe(request, trained), parts, trained.network, reporter)
     close_run(request.out)
     return bundle
 

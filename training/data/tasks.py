@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from bundle import toml
 from bundle.errors import DataError
 from bundle.manifest import Label, TaskSpec
 from bundle.model import Contract
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 BUILT_IN = Path(__file__).with_name("groupings.toml")
 
@@ -104,10 +99,10 @@ def _choose(path: Path, name: str) -> Task:
 
 def _read_tables(path: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = toml.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"The grouping table {path} does not exist.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
         raise DataError(f"The grouping table {path} cannot be read as TOML: {error}.") from error
     if not tables:
         raise DataError(f"The grouping table {path} defines no task.")

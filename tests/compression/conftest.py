@@ -1,0 +1,67 @@
+"""A bundle that `dermport train` wrote, of drawn photos: what compression starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bundle.store import Bundle
+from compression.context import Context
+from compression.pipeline import split_of
+from tests.conftest import made_once
+from training.parts import Parts, Photos
+from training.sample.sample_set import draw_sample_set
+
+SIZE = 64
+
+
+@dataclass
+class Said:
+    """A reporter that keeps what it is told."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        self.lines.append(what)
+        return nullcontext(lambda done, total: None)
+
+
+@pytest.fixture(scope="session")
+def drawn(shared_parent: Bundle) -> Path:
+    """The photos that the parent was trained on; do not change them."""
+    return shared_parent.path.parent / "photos"
+
+
+@pytest.fixture(scope="session")
+def shared_parent(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of MobileNetV2 (alpha 0.35, 64 pixels) trained on 84 drawn photos; do not change it."""
+
+    def make(path: Path) -> None:
+        from training.pipeline import train
+        from training.recipe import Recipe
+        from training.request import Request
+
+        draw_sample_set(path.parent / "photos", photos=84, seed=5, size=(96, 72))
+        recipe = Recipe(
+            weights="none", alpha=0.35, size=SIZE, batch=16, fine_tune="all", fine_tune_epochs=40, fine_tune_rate=4e-3
+        )
+        train(Request(path.parent / "photos", path, "drawn", "ham7", recipe), Said())
+
+    return made_once(tmp_path_factory, "parent", make)
+
+
+@pytest.fixture
+def context(shared_parent: Bundle, drawn: Path, tmp_path: Path) -> Context:
+    """What a step works with, on the parent's own photos."""
+    said = Said()
+    split = split_of(shared_parent, drawn, jobs=None, reporter=said)
+    spec = shared_parent.manifest.preprocessing
+    parts = Parts(*(Photos(split, part, spec, None, said) for part in ("train", "validation", "test")))
+    return Context(shared_parent, parts, tmp_path / "step", tmp_path / "cache", 0, said)
