@@ -15,11 +15,11 @@ from bundle.manifest import Manifest, Preprocessing
 from bundle.metrics import TITLES
 from bundle.notice import NOTICE
 from bundle.prep import prepare
+from bundle.text import interval, share_text, small
 from mobile_stub.comparison import CAUSES, Comparison, PhotoComparison
 from mobile_stub.photos import Photo
 from mobile_stub.plots import agreement_plot, bland_altman_plot, latency_plot
 from mobile_stub.prediction import Prediction
-from mobile_stub.text import interval, share_text, small
 
 THUMBNAIL = Preprocessing(size=112, crop="centre-square")
 TEMPLATE = "comparison.html"

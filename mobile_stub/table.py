@@ -10,9 +10,9 @@ from rich.text import Text
 
 from bundle.metrics import TITLES
 from bundle.notice import NOTICE
+from bundle.text import interval, share_text, small
 from mobile_stub.comparison import CAUSES, AgainstTruth, Comparison, Latency, PhotoComparison, Totals
 from mobile_stub.prediction import Prediction, Refusal
-from mobile_stub.text import interval, share_text, small
 
 _SHOWN = 60
 """Photos of a comparison that are all shown; of more, only those that differ, and at most so many."""

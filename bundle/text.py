@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from bundle.agreement import Share
-from bundle.manifest import Metric
+
+
+class WithInterval(Protocol):
+    """A figure with the ends of its interval; all None where it is undefined."""
+
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def low(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def high(self) -> float | None: ...  # noqa: D102
 
 
 def small(change: float) -> str:
@@ -16,7 +30,7 @@ def share_text(share: Share) -> str:
     return f"{share.count} of {share.of} (95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %)"
 
 
-def interval(metric: Metric, digits: int = 3) -> str:
+def interval(metric: WithInterval, digits: int = 3) -> str:
     """Return a figure with its interval, e.g. ``0.805 (0.785 to 0.824)``; a dash where it is undefined."""
     if metric.value is None:
         return "–"
