@@ -5,6 +5,7 @@ All randomness is drawn with numpy from a generator that the caller seeds, so th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,13 +41,27 @@ STRONG = Augmentation(rotation=180.0, zoom=0.15, shift=0.1, contrast=0.15, colou
 
 def augment(photos: NDArray[np.uint8], augmentation: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
     """Return changed copies, float32 [N, S, S, 3] within 0..255, of uint8 [N, S, S, 3]; edges are mirrored."""
+    moved = _moved(photos, affine_maps(len(photos), photos.shape[1], augmentation, random))
+    return _recolour(moved, augmentation, random)
+
+
+def augment_each(
+    photos: NDArray[np.uint8], augmentation: Augmentation, randoms: Sequence[np.random.Generator]
+) -> NDArray[np.float32]:
+    """Return what :func:`augment` does, with a generator for each photo: the same change in whatever batch it is."""
+    size = photos.shape[1]
+    moved = _moved(photos, np.concatenate([affine_maps(1, size, augmentation, random) for random in randoms]))
+    changed = [_recolour(moved[i : i + 1], augmentation, random) for i, random in enumerate(randoms)]
+    return np.concatenate(changed)
+
+
+def _moved(photos: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.float32]:
     import keras
 
-    maps = affine_maps(len(photos), photos.shape[1], augmentation, random)
     moved = keras.ops.image.affine_transform(
         photos.astype(np.float32), maps, interpolation="bilinear", fill_mode="reflect"
     )
-    return _recolour(keras.ops.convert_to_numpy(moved), augmentation, random)
+    return np.asarray(keras.ops.convert_to_numpy(moved))
 
 
 def affine_maps(count: int, size: int, augmentation: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:

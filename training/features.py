@@ -30,7 +30,7 @@ Bar = Callable[[], AbstractContextManager[Callable[[int, int], None]]]
 _BATCH = 32
 _KEPT = 16
 _DAY = 86_400.0
-_ACTIVATIONS, _POOLED, _KEY = "activations.npy", "pooled.npy", "key.json"
+_ACTIVATIONS, _POOLED, KEY = "activations.npy", "pooled.npy", "key.json"
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class FeatureCache:
             # Another training may have computed the same meanwhile; either copy will do.
             with atomic_directory(path, replace=True) as part:
                 self._compute(photos, view, part, bar)
-                write_json(part / _KEY, key)
+                write_json(part / KEY, key)
         path.touch()
-        self._prune()
+        prune(self.folder)
         return Features(np.load(path / _ACTIVATIONS, mmap_mode="r"), np.load(path / _POOLED, mmap_mode="r"))
 
     def _key(self, photos: PhotoSource, view: int) -> dict[str, Any]:
@@ -123,11 +123,12 @@ class FeatureCache:
             return tensors.astype(np.float32)
         return augment(tensors, self.augmentation, np.random.default_rng((self.seed, view, start)))
 
-    def _prune(self) -> None:
-        """Remove the folders used least recently, and what a killed process left half-written."""
-        entries = sorted(self.folder.glob("*/" + _KEY), key=lambda key: key.parent.stat().st_mtime, reverse=True)
-        for key in entries[_KEPT:]:
-            shutil.rmtree(key.parent, ignore_errors=True)
-        for part in self.folder.glob(".*.part"):
-            if time.time() - part.stat().st_mtime > _DAY:
-                shutil.rmtree(part, ignore_errors=True)
+
+def prune(folder: Path) -> None:
+    """Remove a cache's folders used least recently, and what a killed process left half-written."""
+    entries = sorted(folder.glob("*/" + KEY), key=lambda key: key.parent.stat().st_mtime, reverse=True)
+    for key in entries[_KEPT:]:
+        shutil.rmtree(key.parent, ignore_errors=True)
+    for part in folder.glob(".*.part"):
+        if time.time() - part.stat().st_mtime > _DAY:
+            shutil.rmtree(part, ignore_errors=True)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Inputs = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float32]]
 """From photo indices [B] to what the phase's model takes, augmented with the generator."""
 
+Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""What a step trains on: inputs [B, ...], targets [B, ...] as the loss takes them, weights [B]."""
+
 
 class Reporter(Protocol):
     """What a person sees while training runs."""
@@ -59,6 +62,42 @@ class Phase:
     validation: NDArray[np.generic]
     mixup: float = 0.0
 
+    def batch(self, indices: NDArray[np.int64], targets: Targets, random: np.random.Generator) -> Batch:
+        """Return what a step trains on: photos [B] of the training part, augmented and blended."""
+        inputs = self.inputs(indices, random)
+        labels, weights = targets.encoded(indices), targets.weights(indices)
+        if not self.mixup:
+            return inputs, labels, weights
+        mixture = Mixture.drawn(self.mixup, len(indices), random)
+        return mixture.of(inputs), mixture.of(labels), mixture.of(weights)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Return the logits of the validation photos with the weights as they are, float32 [N, C]."""
+        return class_logits(predict(self.model, self.validation))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Photos blended in pairs (see :attr:`Phase.mixup`).
+
+    Attributes:
+        share: How much of each photo is kept, float32 [B].
+        partner: The photo of the batch that gives the rest, int [B].
+    """
+
+    share: NDArray[np.float32]
+    partner: NDArray[np.int64]
+
+    @classmethod
+    def drawn(cls, mixup: float, count: int, random: np.random.Generator) -> Mixture:
+        """Draw the shares of `count` photos from Beta(mixup, mixup), then their partners."""
+        return cls(random.beta(mixup, mixup, count).astype(np.float32), random.permutation(count))
+
+    def of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return share * values + (1 - share) * their partners, each photo with its own share; [B, ...]."""
+        share = self.share.reshape(-1, *[1] * (values.ndim - 1))
+        return np.asarray(values * share + values[self.partner] * (1 - share))
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -79,6 +118,10 @@ class Targets:
         classes = len(self.class_weights)
         one_hot = np.eye(classes, dtype=np.float32)[self.train[indices]]
         return one_hot[:, 1:] if classes == 2 else one_hot
+
+    def weights(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what an error on each of these training photos costs, float32 [B]."""
+        return np.asarray(self.class_weights[self.train[indices]])
 
 
 @dataclass(frozen=True)
@@ -162,13 +205,7 @@ class Loop:
 
     def _step(self, phase: Phase, indices: NDArray[np.int64], random: np.random.Generator) -> dict[str, float]:
         """Train one batch; Keras starts its metrics anew with each, so what returns is of this batch alone."""
-        inputs = phase.inputs(indices, random)
-        targets = self.targets.encoded(indices)
-        weights = self.targets.class_weights[self.targets.train[indices]]
-        if phase.mixup:
-            share = random.beta(phase.mixup, phase.mixup, len(indices)).astype(np.float32)
-            partner = random.permutation(len(indices))
-            inputs, targets, weights = (_blend(values, partner, share) for values in (inputs, targets, weights))
+        inputs, targets, weights = phase.batch(indices, self.targets, random)
         logs: dict[str, float] = phase.model.train_on_batch(inputs, targets, sample_weight=weights, return_dict=True)
         return logs
 
@@ -197,12 +234,6 @@ def class_weights(targets: NDArray[np.int64], classes: int, balance: str) -> NDA
     return np.asarray(weights / (weights * counts).sum() * counts.sum(), dtype=np.float32)
 
 
-def _blend(values: NDArray[np.float32], partner: NDArray[np.int64], share: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return share * values + (1 - share) * their partners, each photo with its own share."""
-    share = share.reshape(-1, *[1] * (values.ndim - 1))
-    return np.asarray(values * share + values[partner] * (1 - share))
-
-
 def _advance(update: Callable[[int, int], None], done: int, total: int, step: int) -> None:
     update(done + step, total)
 
@@ -221,7 +252,7 @@ def _answers(phase: Phase) -> tuple[Arrays, NDArray[np.float32]]:
     if optimizer.use_ema:
         optimizer.finalize_variable_values(model.trainable_variables)
     answering = snapshot(model.variables)
-    logits = class_logits(predict(model, phase.validation))
+    logits = phase.logits()
     restore(model.variables, training)
     return answering, logits
 
