@@ -57,11 +57,10 @@ class TFLite:
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.tflite`` for each recipe; the float conversion and the calibration are shared."""
-        from exporters.tflite.convert import float_model
+        from exporters.integer.tflite import forms_of
         from exporters.tflite.metadata import stamped
-        from exporters.tflite.quantize import Forms
 
-        forms = Forms(float_model(source.model), source.calibration)
+        forms = forms_of(source)
         for recipe in recipes:
             model = stamped(forms.get(recipe), source, recipe.precision)
             (folders[recipe.precision] / self.capabilities.artifact).write_bytes(model)

@@ -13,7 +13,7 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
-_LAYERS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,36 @@ class Graph:
         """Return a tensor (``TensorT``) by its index."""
         return self.model.subgraphs[0].tensors[index]
 
+    def name_of(self, index: int) -> str:
+        """Return a tensor's name by its index."""
+        return str(self.tensor(index).name.decode())
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The indices of the model's input and output tensor."""
+        subgraph = self.model.subgraphs[0]
+        return int(subgraph.inputs[0]), int(subgraph.outputs[0])
+
+    def writer(self, index: int) -> Any:
+        """Return the operator that writes a tensor; None for the model's input and for constants."""
+        return next((operator for operator in self.operators if index in operator.outputs), None)
+
+    def sums(self) -> list[Any]:
+        """Return the additions of two activations: the ends of the skip connections."""
+        adds = [operator for operator in self.operators if self.type_of(operator) == "ADD"]
+        return [add for add in adds if all(self.writer(index) is not None for index in add.inputs)]
+
+    def weighted(self) -> list[Any]:
+        """Return the convolutions and dense layers (``OperatorT``) in the order in which they run."""
+        return [operator for operator in self.operators if self.type_of(operator) in WEIGHTED]
+
     def layers(self) -> list[Layer]:
         """Return the convolutions and dense layers with a bias in the order in which they run."""
         return [self._layer(operator) for operator in self._with_bias()]
 
     def _with_bias(self) -> list[Any]:
         # An optional input that is absent has the index -1: a bias of zeros, which the converter leaves out.
-        layers = [operator for operator in self.operators if self.type_of(operator) in _LAYERS]
-        return [operator for operator in layers if len(operator.inputs) > 2 and operator.inputs[2] >= 0]
+        return [operator for operator in self.weighted() if len(operator.inputs) > 2 and operator.inputs[2] >= 0]
 
     def _part_biases(self) -> None:
         tensors, buffers = self.model.subgraphs[0].tensors, self.model.buffers
@@ -95,19 +117,36 @@ class Graph:
 
     def _layer(self, operator: Any) -> Layer:
         source, weights, bias = (self.tensor(index) for index in operator.inputs[:3])
-        channels = _LAYERS[self.type_of(operator)]
+        channels = WEIGHTED[self.type_of(operator)]
         scale = bias.quantization.scale if bias.quantization else None
         return Layer(
             output=self.tensor(operator.outputs[0]).name.decode(),
             input=source.name.decode(),
-            weights=np.moveaxis(self._constant(weights), channels, 0),
-            bias=self._constant(bias),
+            weights=np.moveaxis(self.constant(weights), channels, 0),
+            bias=self.constant(bias),
             bias_scale=np.ones(bias.shape) if scale is None else np.asarray(scale, np.float64),
         )
 
-    def _constant(self, tensor: Any) -> NDArray[Any]:
+    def constant(self, tensor: Any) -> NDArray[Any]:
+        """Return a constant tensor's values in its shape and dtype; a view into the model."""
         data = self.model.buffers[tensor.buffer].data
         return np.asarray(data.view(_DTYPES[tensor.type]).reshape(tensor.shape))
+
+    def add_dequantisation(self, quantisation: Any) -> int:
+        """Add a DEQUANTIZE behind a QUANTIZE operator; return the index of its float tensor."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        subgraph, tensor = self.model.subgraphs[0], copy(self.tensor(quantisation.inputs[0]))
+        tensor.name, index = tensor.name + b"_rounded", len(subgraph.tensors)
+        subgraph.tensors.append(tensor)
+        operator, code = schema.OperatorT(), schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+        code.version = 2  # the first that reads int8
+        operator.opcodeIndex = len(self.model.operatorCodes)
+        operator.inputs, operator.outputs = [quantisation.outputs[0]], [index]
+        self.model.operatorCodes.append(code)
+        subgraph.operators.insert(subgraph.operators.index(quantisation) + 1, operator)
+        return index
 
     def name_ends(self, source: str, result: str) -> None:
         """Name the model's input and output tensor."""

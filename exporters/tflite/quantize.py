@@ -49,7 +49,7 @@ def float16_weights(model: bytes, photos: NDArray[np.uint8]) -> bytes:
     rounded = graph.to_bytes()
     model = with_biases(rounded, corrected_biases(model, rounded, _some(photos)))
     rule = _rule(_EVERY, "float_casting", _WEIGHTS16, compute_precision="FLOAT", explicit_dequantize=True)
-    return _quantised(model, [rule], None)
+    return quantised(model, [rule], None)
 
 
 class Forms:
@@ -101,13 +101,13 @@ class Int8:
         """
         measured = ranges(model, _some(photos))
         prepared = make_room_for_biases(model, measured)
-        plain = _quantised(prepared, _int8_rules(uint8_ends=False), measured)
+        plain = quantised(prepared, _int8_rules(uint8_ends=False), measured)
         biases = corrected_biases(prepared, plain, photos[:correction_photos])
         return cls(prepared, measured, biases)
 
     def to_bytes(self, *, uint8_ends: bool) -> bytes:
         """Return the int8 model with float32 input and output, or with uint8 ones that take raw pixels unchanged."""
-        return with_biases(_quantised(self.model, _int8_rules(uint8_ends=uint8_ends), self.ranges), self.biases)
+        return with_biases(quantised(self.model, _int8_rules(uint8_ends=uint8_ends), self.ranges), self.biases)
 
 
 def _some(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -117,20 +117,41 @@ def _some(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _int8_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
-    def rule(operation: str, activations: str, algorithm: str = "min_max_uniform_quantize") -> dict[str, Any]:
-        activation = {"num_bits": 8, "symmetric": False, "granularity": "TENSORWISE", "dtype": activations}
-        return _rule(operation, algorithm, _WEIGHTS8, activation_tensor_config=activation, compute_precision="INTEGER")
-
-    ends = [rule(end, "UINT") if uint8_ends else rule(end, "INT", "no_quantize") for end in _ENDS]
-    return [rule(_EVERY, "INT"), *ends]
+    return [int8_rule(_EVERY), *end_rules(uint8_ends=uint8_ends)]
 
 
-def _rule(operation: str, algorithm: str, weights: dict[str, Any], **config: Any) -> dict[str, Any]:
+def end_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
+    """Return the rules for the model's input and output: uint8, or left in float32."""
+    if uint8_ends:
+        return [int8_rule(end, activations="UINT") for end in _ENDS]
+    return [int8_rule(end, algorithm="no_quantize") for end in _ENDS]
+
+
+def int8_rule(
+    operation: str,
+    *,
+    activations: str = "INT",
+    symmetric: bool = False,
+    algorithm: str = "min_max_uniform_quantize",
+    regex: str = ".*",
+) -> dict[str, Any]:
+    """Return a rule that lets operators whose output's name matches `regex` compute in 8-bit integers."""
+    activation = {"num_bits": 8, "symmetric": symmetric, "granularity": "TENSORWISE", "dtype": activations}
+    config = {"activation_tensor_config": activation, "compute_precision": "INTEGER"}
+    return _rule(operation, algorithm, _WEIGHTS8, regex, **config)
+
+
+def _rule(operation: str, algorithm: str, weights: dict[str, Any], regex: str = ".*", **config: Any) -> dict[str, Any]:
     op_config = {"weight_tensor_config": weights, "explicit_dequantize": False, **config}
-    return {"regex": ".*", "operation": operation, "algorithm_key": algorithm, "op_config": op_config}
+    return {"regex": regex, "operation": operation, "algorithm_key": algorithm, "op_config": op_config}
 
 
-def _quantised(model: bytes, rules: list[dict[str, Any]], calibration: Mapping[str, Range] | None) -> bytes:
+def quantised(model: bytes, rules: list[dict[str, Any]], calibration: Mapping[str, Range] | None) -> bytes:
+    """Return the model as litert-quantizer makes it by its rules, from the ranges of its tensors.
+
+    Raises:
+        ExportError: The library returned nothing.
+    """
     from litert_quantizer import Quantizer
 
     with redirect_stderr(io.StringIO()), warnings.catch_warnings():  # progress bars; errors still come as exceptions
