@@ -61,6 +61,19 @@ DEFAULT = Bootstrap()
 
 
 @dataclass(frozen=True)
+class Resampled:
+    """A model's statistics.
+
+    Attributes:
+        point: Of the photos as they are, one resample.
+        drawn: Of all resamples.
+    """
+
+    point: Statistics
+    drawn: Statistics
+
+
+@dataclass(frozen=True)
 class Intervals:
     """Every figure with its interval.
 
@@ -84,7 +97,13 @@ def intervals(predictions: Predictions, lesions: Sequence[str], bootstrap: Boots
     Raises:
         DataError: `lesions` has another length than the predictions.
     """
-    (point,), (drawn,) = _resampled((predictions,), lesions, bootstrap)
+    (of_photos,) = resampled((predictions,), lesions, bootstrap)
+    return figures_of(of_photos, bootstrap)
+
+
+def figures_of(model: Resampled, bootstrap: Bootstrap = DEFAULT) -> Intervals:
+    """Return every figure with the interval that its resamples give."""
+    point, drawn = model.point, model.drawn
 
     def metric(value: float, values: Floats) -> Metric:
         low, high = bootstrap.bounds(values) if defined(value) is not None else (None, None)
@@ -125,11 +144,19 @@ def paired_intervals(
         DataError: Shapes do not fit, or a probability is not finite.
     """
     pair = tuple(Predictions(probabilities, truth, positive, threshold) for probabilities in (original, artifact))
-    (first, second), (drawn_first, drawn_second) = _resampled(pair, lesions, bootstrap)
+    first, second = resampled(pair, lesions, bootstrap)
+    return changes(first, second, bootstrap)
+
+
+def changes(first: Resampled, second: Resampled, bootstrap: Bootstrap = DEFAULT) -> dict[str, Delta]:
+    """Return how far the second's figures are from the first's, by the keys of :data:`bundle.metrics.TITLES`.
+
+    Both must come of the same photos, lesions and bootstrap: equal settings give equal resamples.
+    """
     deltas = {}
-    for name, values in first.overall.items():
-        before, after = float(values[0]), float(second.overall[name][0])
-        low, high = bootstrap.bounds(drawn_second.overall[name] - drawn_first.overall[name])
+    for name, values in first.point.overall.items():
+        before, after = float(values[0]), float(second.point.overall[name][0])
+        low, high = bootstrap.bounds(second.drawn.overall[name] - first.drawn.overall[name])
         if defined(after - before) is None:
             low = high = None
         deltas[name] = Delta(
@@ -138,10 +165,14 @@ def paired_intervals(
     return deltas
 
 
-def _resampled(
-    models: tuple[Predictions, ...], lesions: Sequence[str], bootstrap: Bootstrap
-) -> tuple[list[Statistics], list[Statistics]]:
-    """Return each model's statistics, first of the photos as they are, then of all resamples (shared by the models)."""
+def resampled(
+    models: Sequence[Predictions], lesions: Sequence[str], bootstrap: Bootstrap = DEFAULT
+) -> tuple[Resampled, ...]:
+    """Return each model's statistics of the photos as they are and of all resamples, which the models share.
+
+    Raises:
+        DataError: `lesions` has another length than the predictions.
+    """
     photos = len(models[0].truth)
     if len(lesions) != photos:
         raise DataError(f"{len(lesions)} lesions are given for {photos} photos.")
@@ -150,7 +181,9 @@ def _resampled(
     for weights in bootstrap.weights(lesions):
         for parts, model in zip(chunks, models, strict=True):
             parts.append(statistics(model, weights))
-    return [statistics(model, ones) for model in models], [_joined(parts) for parts in chunks]
+    return tuple(
+        Resampled(statistics(model, ones), _joined(parts)) for model, parts in zip(models, chunks, strict=True)
+    )
 
 
 def _joined(parts: list[Statistics]) -> Statistics:
