@@ -83,8 +83,8 @@ def papers() -> dict[str, Paper]:
 def implied_prevalence(precision: float, recall: float, accuracy: float) -> float:
     """Return the share of positive cases that makes three figures of one decision on one set true together.
 
-    With P positives and N negatives, the hits are ``recall * P`` and the false alarms ``recall * P * (1/precision - 1)``,
-    so accuracy = (hits + N - false alarms) / (P + N), which is solved for P / (P + N).
+    With P positives and N negatives, the hits are ``recall * P``, the false alarms ``recall * P * (1/precision - 1)``,
+    and so the accuracy is (hits + N - false alarms) / (P + N), which is solved for P / (P + N).
 
     Raises:
         ZeroDivisionError: The figures fit no set, or any.
