@@ -122,6 +122,9 @@ class Timing(Contract):
     p90_ms: Positive
     p99_ms: Annotated[Positive | None, Field(description="None where fewer than 100 calls were timed")]
     photos_per_s: Annotated[Positive, Field(description="photos in all calls by the sum of the calls' times")]
+    peak_mib: Annotated[
+        float | None, Field(description="most memory ever held by the process once this batch size had been run, MiB")
+    ] = None
     pass_medians_ms: tuple[Positive, ...]
     spread: Annotated[float | None, Field(ge=0, description="None after a single pass")]
     ratio: Annotated[Ratio | None, Field(description="to the session's reference")] = None
@@ -134,8 +137,9 @@ class Timing(Contract):
 class Speed(Contract):
     """How an artifact ran, in a process of its own.
 
-    Memory is in MiB: `loading_mib` is what opening the artifact added to the process' resident memory (libraries
-    included), `peak_mib` the most that the process ever held (VmHWM), both without the photos that it was sent.
+    Memory is in MiB: `loading_mib` is what importing the runtime, opening the artifact and the first answer added to
+    the process' resident memory, `peak_mib` the most that the whole process ever held (VmHWM, Python and numpy
+    included) when only single photos had been asked.
     """
 
     load_s: Annotated[float, Field(description="importing the runtime and opening the artifact, seconds")]
@@ -153,7 +157,7 @@ class Speed(Contract):
 class Energy(Contract):
     """Energy for one photo at batch 1, what the machine draws when idle subtracted.
 
-    Either all of the figures are there, or none and `not_measured_because` says why.
+    Either `millijoules` is there, or `not_measured_because` says why not.
     """
 
     millijoules: Annotated[float | None, Field(description="per photo, idle subtracted")] = None

@@ -13,9 +13,13 @@ from bundle.manifest import Part
 from cli.output import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from bundle.manifest import Preprocessing
     from bundle.store import Bundle
+    from exporters.benchmark.sample import Sample
     from training.data.dataset import Dataset
     from training.data.records import Record
 
@@ -66,6 +70,51 @@ def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
         lesions=tuple(record.lesion_id for record in records),
         ids=tuple(record.photo_id for record in records),
     )
+
+
+def read_sample(bundles: Sequence[Bundle], data: Path, part: str) -> Sample:
+    """Read one part of a data set by the first bundle's split, to be prepared as each of the bundles wants it.
+
+    Raises:
+        UsageError: The part is unknown.
+        DataError: A part is asked of a data set that a bundle was not trained on, or a bundle saw photos of the part
+            in training that the first one did not.
+    """
+    from exporters.benchmark.sample import Sample, Truth
+    from training.data.photos import load_tensors
+    from training.data.tasks import task_from_spec
+
+    first = bundles[0]
+    task = task_from_spec(first.manifest.task)
+    dataset, records = _read(first, data, part)
+    for other in bundles[1:] if part != "all" else ():
+        _same_part(other, dataset, records, part)
+
+    def tensors(preprocessing: Preprocessing) -> NDArray[np.uint8]:
+        with progress("preparing photos") as update:
+            return load_tensors(records, preprocessing, progress=update)
+
+    truth = Truth(
+        labels=np.array([task.index_of(record.label) for record in records]),
+        lesions=tuple(record.lesion_id for record in records),
+        metadata=tuple(record.metadata for record in records),
+    )
+    return Sample(dataset.name, part, tuple(record.photo_id for record in records), tensors, truth)
+
+
+def _same_part(bundle: Bundle, dataset: Dataset, records: Sequence[Record], part: str) -> None:
+    from training.data.splits import read_split
+
+    remedy = "Compare bundles of one split, or score all photos of a data set that none has seen: --part all."
+    if dataset.fingerprint != bundle.manifest.dataset.fingerprint:
+        raise DataError(f"{bundle.manifest.name} was trained on another data set (other fingerprint).", remedy=remedy)
+    split = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset)
+    its_own = {record.photo_id for record in split.records(cast("Part", part))}
+    if strange := [record.photo_id for record in records if record.photo_id not in its_own]:
+        raise DataError(
+            f"{len(strange)} of the {len(records)} photos are in another part of {bundle.manifest.name}'s split.",
+            remedy=remedy,
+        )
 
 
 def part_records(bundle: Bundle, data: Path, part: str) -> tuple[Record, ...]:

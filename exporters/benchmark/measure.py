@@ -1,230 +1,224 @@
-"""How fast and how large the artifacts are on this machine, each by a runtime that its devices use.
+"""The whole measurement: every export opened in a process of its own, timed in turns, then asked about the photos.
 
-What only a reference or a stand-in could execute here (evidence "mil-reference", "host-proxy") is left out: its speed
-says nothing about the artifact.
+What only a reference or a stand-in can execute here (evidence "mil-reference", "host-proxy") is asked about the photos
+but not timed: its speed says nothing about the artifact. Only ``runtimes/`` execute here, so that a Jetson without
+TensorFlow measures with the same code.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from multiprocessing import get_context
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from importlib import metadata
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.benchmark_record import BenchmarkResult, BenchmarkSettings, ExportResult, Reference, Session
 from bundle.errors import UnavailableError
 from bundle.export_record import Evidence
-from bundle.store import Export
-from exporters.contract import Execution
-from exporters.registry import get_target
-from runtimes.base import Runtime
+from bundle.parity import in_bundle_order
+from bundle.store import Bundle, Export
+from exporters.benchmark.accuracy import Answers, Judge
+from exporters.benchmark.candidates import Candidate, bundle_entry, originals
+from exporters.benchmark.energy import measure_energy
+from exporters.benchmark.machine import this_machine
+from exporters.benchmark.process import Process
+from exporters.benchmark.results import Measured, export_result
+from exporters.benchmark.rounds import run_rounds
+from exporters.benchmark.sample import Sample, golden_sample
 
-BASE = "onnx-fp32"
-BATCHES = (1, 8)
-_REAL: frozenset[Evidence] = frozenset({"device", "host-runtime"})
-_WARM_UP = 3
+REAL: frozenset[Evidence] = frozenset({"device", "host-runtime"})
 Progress = Callable[[int, int], None]
+Phase = Callable[[str], AbstractContextManager[Progress]]
+Key = tuple[str, str]
+TIMED_PHOTOS = 32
+PASSES = 3
+
+
+@contextmanager
+def silent(what: str) -> Iterator[Progress]:
+    """Report nothing: the :data:`Phase` of whoever does not watch."""
+    yield lambda done, total: None
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What the figures were taken on."""
+class _Run:
+    """One benchmark: what it was asked, and what it has so far."""
 
-    processor: str
-    cores: int
-    system: str
-    python: str
+    sample: Sample
+    settings: BenchmarkSettings
+    phase: Phase
+    measured: dict[Key, Measured]
+    golden: Sample
+    prepared: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
+    def tensors(self, sample: Sample, bundle: Bundle) -> NDArray[np.uint8]:
+        """Return the photos of a sample as a bundle wants them, prepared once for all bundles that want them so."""
+        key = f"{sample.name} {bundle.manifest.preprocessing.model_dump_json()}"
+        if key not in self.prepared:
+            self.prepared[key] = sample.tensors(bundle.manifest.preprocessing)
+        return self.prepared[key]
 
-@dataclass(frozen=True)
-class Latency:
-    """Time for one call with a batch of photos.
+    def process(self, one: Candidate) -> Process:
+        """Return a process for an artifact, not yet started."""
+        return Process(one.export, self.tensors(self.golden, one.bundle)[:TIMED_PHOTOS], self.settings.threads)
 
-    Attributes:
-        batch: Photos in the call.
-        median_ms: Median over the runs, milliseconds.
-        p90_ms: 90th percentile over the runs, milliseconds.
-        ratio: Median over the rounds of this time by :data:`BASE`'s of the same round; None without the latter.
-    """
-
-    batch: int
-    median_ms: float
-    p90_ms: float
-    ratio: float | None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One artifact's figures.
-
-    Attributes:
-        name: ``<target>-<precision>``.
-        runtime: The runtime with its version.
-        evidence: What running it here is worth.
-        artifact_bytes: Size of the artifact.
-        first_answer_s: From a process without the runtime to the first answer: import, load, first photo; seconds.
-        memory_mib: What that adds to the process' resident memory, MiB; None where the system does not tell.
-        latencies: One for each batch size that the artifact takes.
-    """
-
-    name: str
-    runtime: str
-    evidence: Evidence
-    artifact_bytes: int
-    first_answer_s: float
-    memory_mib: float | None
-    latencies: tuple[Latency, ...]
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """The whole result; `skipped` maps the artifacts that this machine cannot really execute to the reason."""
-
-    machine: Machine
-    threads: int
-    runs: int
-    artifacts: tuple[Measured, ...]
-    skipped: dict[str, str]
+    def timed_photos(self) -> int:
+        """Return how many photos each process holds to be timed with."""
+        return min(TIMED_PHOTOS, len(self.golden.ids))
 
 
 def benchmark(
-    exports: Sequence[Export],
-    photos: NDArray[np.uint8],
+    candidates: Sequence[Candidate],
+    sample: Sample,
+    settings: BenchmarkSettings,
     *,
-    runs: int,
-    threads: int,
-    progress: Progress | None = None,
-) -> Benchmark:
-    """Measure artifacts in turns, one call of each in every round, so that all share the machine's noise.
+    command: str = "",
+    phase: Phase = silent,
+) -> BenchmarkResult:
+    """Measure exports: size, speed, memory, energy and accuracy.
 
     Args:
-        exports: What to measure.
-        photos: Prepared photos, uint8 [N, S, S, 3]; calls take them in turn.
-        runs: Rounds for each batch size, after a few to warm up.
-        threads: CPU threads of each runtime that leaves a choice.
-        progress: Called with the number of finished rounds.
+        candidates: What to measure; the first one's bundle is the first bundle.
+        sample: The photos that accuracy is measured on.
+        settings: How to time.
+        command: What the user typed, for the record.
+        phase: Opens a progress report for each phase.
 
     Raises:
         IntegrityError: An artifact's bytes are not the recorded ones.
+        ExportError: An export was made from another model than its bundle's.
     """
-    with ExitStack() as stack:
-        loaded, skipped = _load_all(exports, threads, stack)
-        times = _all_times(loaded, photos, runs, progress)
-    starts = {name: _fresh_start(one.export, photos[:1], threads) for name, one in loaded.items()}
-    artifacts = tuple(
-        Measured(
-            name=name,
-            runtime=one.execution.runtime.name,
-            evidence=one.execution.evidence,
-            artifact_bytes=one.export.record.artifact_bytes,
-            first_answer_s=starts[name][0],
-            memory_mib=starts[name][1],
-            latencies=tuple(_latency(batch, rounds, name) for batch, rounds in times.items() if name in rounds),
-        )
-        for name, one in loaded.items()
-    )
-    return Benchmark(this_machine(), threads, runs, artifacts, skipped)
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    export: Export
-    execution: Execution
-
-    def takes(self, batch: int) -> bool:
-        return batch == 1 or get_target(self.export.record.target).capabilities.dynamic_batch
-
-
-def _load_all(exports: Sequence[Export], threads: int, stack: ExitStack) -> tuple[dict[str, _Loaded], dict[str, str]]:
-    """Return what this machine can really execute, opened on `stack`, and why it cannot the rest; both by name."""
-    loaded: dict[str, _Loaded] = {}
-    skipped: dict[str, str] = {}
-    for export in exports:
-        export.checked()
-        try:
-            execution = get_target(export.record.target).execution(export.path, threads)
-        except UnavailableError as error:
-            skipped[export.path.name] = error.message
-            continue
-        stack.enter_context(execution.runtime)
-        if execution.evidence in _REAL:
-            loaded[export.path.name] = _Loaded(export, execution)
-        else:
-            skipped[export.path.name] = f"only {execution.evidence} here: {execution.reason}"
-    return loaded, skipped
-
-
-def this_machine() -> Machine:
-    """Return what this process runs on."""
-    return Machine(_processor(), os.cpu_count() or 1, platform.platform(), platform.python_version())
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _all_times(
-    loaded: dict[str, _Loaded], photos: NDArray[np.uint8], runs: int, progress: Progress | None
-) -> dict[int, dict[str, list[float]]]:
-    """Return seconds by batch size and artifact, one for each round."""
-    times: dict[int, dict[str, list[float]]] = {}
-    for done, batch in enumerate(BATCHES):
-        runtimes = {name: one.execution.runtime for name, one in loaded.items() if one.takes(batch)}
-        times[batch] = {name: [] for name in runtimes}
-        for number, timed in enumerate(_rounds(runtimes, photos, batch, _WARM_UP + runs), start=1 - _WARM_UP):
-            for name, seconds in timed.items() if number > 0 else ():
-                times[batch][name].append(seconds)
-            if progress is not None:
-                progress(done * runs + max(number, 0), len(BATCHES) * runs)
-    return times
-
-
-def _rounds(
-    runtimes: dict[str, Runtime], photos: NDArray[np.uint8], batch: int, rounds: int
-) -> Iterator[dict[str, float]]:
-    for number in range(rounds):
-        tensors = photos[np.arange(number * batch, (number + 1) * batch) % len(photos)]
-        yield {name: _seconds(runtime, tensors) for name, runtime in runtimes.items()}
-
-
-def _seconds(runtime: Runtime, tensors: NDArray[np.uint8]) -> float:
     started = time.perf_counter()
-    runtime.predict(tensors)
-    return time.perf_counter() - started
+    bundles = list({one.bundle.model_sha256: one.bundle for one in candidates}.values())
+    run = _Run(sample, settings, phase, {one.key: Measured(one) for one in candidates}, golden_sample(bundles[0]))
+    for one in candidates:
+        one.check()
+    with ExitStack() as stack:
+        processes = _opened(run, stack)
+        _time(run, processes)
+        for key, process in processes.items():
+            _ask(run, run.measured[key], process)
+        reference = _reference(run, processes)
+    session = Session(
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=command,
+        dermport=metadata.version("dermport"),
+        machine=this_machine(),
+        settings=settings,
+        photos=sample.described(bundles[0].manifest.task.positive_indices),
+        reference=reference,
+        exports=_results(run, reference),
+        seconds=round(time.perf_counter() - started, 1),
+    )
+    return BenchmarkResult(bundles=tuple(map(bundle_entry, bundles)), sessions=(session,))
 
 
-def _latency(batch: int, rounds: dict[str, list[float]], name: str) -> Latency:
-    seconds = np.asarray(rounds[name])
-    ratio = float(np.median(seconds / np.asarray(rounds[BASE]))) if BASE in rounds else None
-    median, p90 = (float(value) * 1000 for value in np.percentile(seconds, (50, 90)))
-    return Latency(batch, round(median, 3), round(p90, 3), None if ratio is None else round(ratio, 3))
+def _opened(run: _Run, stack: ExitStack) -> dict[Key, Process]:
+    """Open what can be timed on `stack`; ask what only stands in for an artifact right away, and close it again."""
+    processes: dict[Key, Process] = {}
+    _warm_caches(run)
+    with run.phase("opening") as update:
+        for done, (key, measured) in enumerate(run.measured.items(), start=1):
+            with ExitStack() as own:
+                try:
+                    process = _entered(run, measured, own)
+                except UnavailableError as error:
+                    measured.not_opened_because = error.message
+                    continue
+                measured.opened = process.opened
+                if process.opened.evidence in REAL:
+                    processes[key] = process
+                    stack.push(own.pop_all())
+                else:
+                    _ask(run, measured, process)
+            update(done, len(run.measured))
+    return processes
 
 
-def _fresh_start(export: Export, photo: NDArray[np.uint8], threads: int) -> tuple[float, float | None]:
-    """Return the seconds and the MiB up to the first answer in a process of its own."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_first_answer, (export.record.target, export.path, photo, threads))
+def _entered(run: _Run, measured: Measured, stack: ExitStack) -> Process:
+    """Open an artifact; once more where that built its TensorRT engine, which is then the artifact."""
+    process = stack.enter_context(run.process(measured.candidate))
+    before, now = measured.candidate.export, Export.open(measured.candidate.export.path)
+    if now.record.artifact_sha256 == before.record.artifact_sha256:
+        return process
+    stack.close()
+    measured.candidate = replace(measured.candidate, export=now)
+    return stack.enter_context(run.process(measured.candidate))
 
 
-def _first_answer(target: str, folder: Path, photo: NDArray[np.uint8], threads: int) -> tuple[float, float | None]:
-    before, started = _resident_mib(), time.perf_counter()
-    with get_target(target).execution(folder, threads).runtime as runtime:
-        runtime.predict(photo)
-        seconds, after = time.perf_counter() - started, _resident_mib()
-    return round(seconds, 3), None if before is None or after is None else round(after - before, 1)
+def _warm_caches(run: _Run) -> None:
+    """Open one artifact of each target for nothing: else the first one alone would read its runtime from the disk."""
+    firsts = {measured.candidate.export.record.target: measured.candidate for measured in run.measured.values()}
+    for one in firsts.values():
+        with suppress(UnavailableError), run.process(one):
+            pass
 
 
-def _resident_mib() -> float | None:
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    found = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")]
-    return found[0] if found else None
+def _time(run: _Run, processes: dict[Key, Process]) -> None:
+    batches = {key: run.settings.batches if run.measured[key].candidate.dynamic_batch else (1,) for key in processes}
+    with run.phase("timing") as update:
+        courses = run_rounds(processes, batches, run.timed_photos(), run.settings, update)
+    alive = {key: process for key, process in processes.items() if not courses[key].failure}
+    with run.phase("energy") as update:
+        energies = measure_energy(
+            alive, {key: process.opened.evidence == "device" for key, process in alive.items()}, PASSES, update
+        )
+    for key, measured in run.measured.items():
+        measured.course, measured.energy = courses.get(key), energies.get(key)
+
+
+def _ask(run: _Run, measured: Measured, process: Process) -> None:
+    """Have an artifact answer all photos of the sample."""
+    one = measured.candidate
+    manifest = one.bundle.manifest
+    tensors = run.tensors(run.sample, one.bundle)
+    try:
+        with run.phase(f"asking {one.name} of {manifest.name}") as update:
+            raw = process.answers(tensors, update)
+    except UnavailableError as error:
+        measured.not_answered_because = error.message
+        return
+    if raw.shape != (len(tensors), len(manifest.task.ids)):
+        measured.not_answered_because = f"It answers {raw.shape}, not one probability for each label."
+    elif not np.isfinite(raw).all():
+        measured.not_answered_because = "It gave probabilities that are not finite (NaN or infinity)."
+    else:
+        ordered = in_bundle_order(raw, process.opened.labels, manifest.task.ids)
+        measured.answers = Answers(ordered, manifest.task.positive_indices, manifest.decision.threshold)
+
+
+def _reference(run: _Run, processes: dict[Key, Process]) -> Reference | None:
+    """Return the first of the first bundle's fp32 exports that was timed and answered."""
+    for one in originals([measured.candidate for measured in run.measured.values()]).values():
+        measured = run.measured[one.key]
+        if measured.timed and measured.answers:
+            answers = processes[one.key].answers(run.tensors(run.golden, one.bundle))
+            ordered = in_bundle_order(answers, processes[one.key].opened.labels, one.bundle.manifest.task.ids)
+            change = float(np.abs(ordered - one.bundle.golden().probabilities).max())
+            return Reference(bundle=one.bundle.model_sha256, export=one.name, golden_change=change)
+    return None
+
+
+def _results(run: _Run, reference: Reference | None) -> tuple[ExportResult, ...]:
+    measured = list(run.measured.values())
+    first = measured[0].candidate.bundle
+    if reference is None:
+        return tuple(export_result(one, None, None, None, run.settings.seed) for one in measured)
+    base = run.measured[reference.bundle, reference.export]
+    assert base.answers is not None
+    judge = Judge(base.answers, run.sample.truth, run.tensors(run.sample, first))
+    of_target = {
+        target: run.measured[one.key] for target, one in originals([each.candidate for each in measured]).items()
+    }
+    results = []
+    with run.phase("comparing") as update:
+        for done, one in enumerate(measured, start=1):
+            target = of_target.get(one.candidate.export.record.target)
+            results.append(export_result(one, base, target, judge, run.settings.seed))
+            update(done, len(measured))
+    return tuple(results)

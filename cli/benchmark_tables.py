@@ -1,0 +1,139 @@
+"""What ``dermport benchmark`` prints: one table of speed and one of quality for each machine, and a comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli.output import console, new_table, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from bundle.benchmark_record import Accuracy, BenchmarkResult, ExportResult, Figure, Session, Timing
+    from exporters.benchmark.comparison import Comparison
+
+_NONE = "–"
+_COLOURS = {"worse": "red", "better": "green"}
+
+
+def print_result(result: BenchmarkResult) -> None:
+    """Print every session: its tables, the machine, and what was not measured and why."""
+    for session in result.sessions:
+        _print_speed(result, session)
+        _print_quality(result, session)
+        for line in (*_conditions(result, session), *_gaps(session)):
+            say(line)
+    say(result.notice)
+
+
+def _print_speed(result: BenchmarkResult, session: Session) -> None:
+    table = new_table("artifact", "KiB", "first", "MiB", "batch", "p50 ms", "p90", "p99", "ratio", "noise", "mJ")
+    for label, export in _named(result, session):
+        speed, energy = export.speed, export.energy.millijoules
+        head = (label, f"{export.size.artifact_bytes / 1024:,.0f}")
+        if speed is None:
+            table.add_row(*head)
+            continue
+        start = (f"{speed.first_answer_s:.2f} s", _number(speed.peak_mib, ".0f"))
+        for number, timing in enumerate(speed.timings):
+            first = (*head, *start) if number == 0 else ("",) * 4
+            table.add_row(*first, *_times(timing), _number(energy, ".1f") if number == 0 else "")
+    console().print(table)
+
+
+def _times(timing: Timing) -> tuple[str, ...]:
+    return (
+        str(timing.batch),
+        f"{timing.p50_ms:.2f}",
+        f"{timing.p90_ms:.2f}",
+        _number(timing.p99_ms, ".2f"),
+        f"{timing.ratio.value:.2f}" if timing.ratio else _NONE,
+        _number(timing.spread, ".0%"),
+    )
+
+
+def _print_quality(result: BenchmarkResult, session: Session) -> None:
+    table = new_table(
+        "artifact", "same label", "accuracy", "balanced", "flips +/−", "dangerous", "cancer→other", "proof"
+    )
+    for label, export in _named(result, session):
+        accuracy = export.accuracy
+        cells = _quality(accuracy) if accuracy else (_NONE,) * 6
+        table.add_row(label, *cells, export.evidence or _NONE)
+    console().print(table)
+
+
+def _quality(accuracy: Accuracy) -> tuple[str, ...]:
+    flips = accuracy.flips
+    return (
+        _number(accuracy.agreement.value, ".3f"),
+        _changed(accuracy.figures.get("accuracy")),
+        _changed(accuracy.figures.get("balanced_accuracy")),
+        f"{flips.to_positive}/{flips.to_negative}",
+        _NONE if flips.dangerous is None else str(flips.dangerous),
+        _NONE if flips.cancer_to_other is None else str(flips.cancer_to_other),
+    )
+
+
+def _changed(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
+        return _NONE
+    return f"{figure.value:.3f}" + ("" if figure.change is None else f" {figure.change:+.3f}")
+
+
+def _conditions(result: BenchmarkResult, session: Session) -> Iterable[str]:
+    machine, settings, photos = session.machine, session.settings, session.photos
+    known = (machine.jetson, machine.jetpack, machine.power_mode and f"power mode {machine.power_mode}")
+    yield ", ".join([machine.processor, f"{machine.cores} cores", machine.system, *filter(None, known)])
+    yield (
+        f"{settings.repeats} passes of {settings.runs} rounds, {settings.threads} thread(s); first: first answer of a "
+        "new process; MiB: its peak at batch 1; noise: spread of the passes' medians."
+    )
+    if session.reference:
+        name = f"{session.reference.export} of {result.label(session.reference.bundle)}"
+        yield f"Ratios are to {name}, less is faster; changes are from it. Photos: {photos.name}, {photos.photos:,}."
+
+
+def _gaps(session: Session) -> Iterable[str]:
+    for what, reason in (
+        ("speed", lambda export: export.speed_not_measured_because),
+        ("energy", lambda export: export.energy.not_measured_because),
+        ("accuracy", lambda export: export.accuracy_not_measured_because),
+    ):
+        yield from _reasons(session, what, reason)
+
+
+def _reasons(session: Session, what: str, reason: Callable[[ExportResult], str]) -> Iterable[str]:
+    from rich.markup import escape
+
+    names: dict[str, list[str]] = {}
+    for export in session.exports:
+        if said := reason(export):
+            names.setdefault(said, []).append(export.name)
+    for said, exports in names.items():
+        of = "all" if len(exports) == len(session.exports) else ", ".join(dict.fromkeys(exports))
+        yield escape(f"Not measured, {what} of {of}: {said}")
+
+
+def _named(result: BenchmarkResult, session: Session) -> Iterable[tuple[str, ExportResult]]:
+    several = len(result.bundles) > 1
+    for export in session.exports:
+        yield f"{result.label(export.bundle)} {export.name}" if several else export.name, export
+
+
+def _number(value: float | None, form: str) -> str:
+    return _NONE if value is None else format(value, form)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print what got worse or better, how many lines show no difference, and how it was judged."""
+    table = new_table("export", "figure", "now", "before", "change", "verdict")
+    for line in comparison.lines:
+        if line.verdict in _COLOURS:
+            numbers = (_number(value, ".4g") for value in (line.this, line.other, line.change))
+            table.add_row(line.export, line.name, *numbers, f"[{_COLOURS[line.verdict]}]{line.verdict}[/]")
+    if table.row_count:
+        console().print(table)
+    say("Compared: " + ", ".join(f"{count} {verdict}" for verdict, count in comparison.counts().items()) + ".")
+    for remark in (*comparison.remarks, comparison.how):
+        say(remark)
