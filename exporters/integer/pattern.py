@@ -108,6 +108,10 @@ def split(model: keras.Model) -> Split:
         raise BundleError(f"The model {model.name} is no integer model: nothing in it is rounded.", remedy=REMEDY)
     trace = Trace.of(model)
     table = _table(model, trace)
+    if idle := trace.scales.keys() - _touched(table):
+        raise BundleError(
+            f"Rounded, but neither read nor written by an integer layer: {', '.join(sorted(idle))}.", remedy=REMEDY
+        )
 
     def call(operation: Any, *inputs: Any, **options: Any) -> Any:
         return inputs[0] if operation.name in trace.roundings else operation(*inputs, **options)
@@ -125,6 +129,12 @@ def _table(model: keras.Model, trace: Trace) -> Quantisation:
     )
 
 
+def _touched(table: Quantisation) -> set[str]:
+    """Return what integer layers and sums read and give."""
+    layers = {name for layer in table.layers if layer.grid is not None for name in (layer.input, layer.output)}
+    return layers | {name for total in table.sums if total.integer for name in (total.name, *total.inputs)}
+
+
 def _layer(model: keras.Model, trace: Trace, step: Step) -> Layer:
     layer = model.get_layer(step.name)
     kernel = np.asarray(layer.kernel)
@@ -132,7 +142,7 @@ def _layer(model: keras.Model, trace: Trace, step: Step) -> Layer:
     bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(kernel.shape[axis], np.float32)
     [edge], output = step.inputs, _output(trace, step)
     grid = None
-    if edge.quantised and output in trace.scales:
+    if step.kind != "Dense" and edge.quantised and output in trace.scales:
         grid, share = read_grid(kernel, bias, axis, trace.scales[edge.name])
         if grid is None and share > _DAMAGED:
             raise BundleError(

@@ -17,23 +17,32 @@ OPSETS = range(13, 18)
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 
 
-def require_qdq(model: onnx.ModelProto) -> None:
+def require_qdq(model: onnx.ModelProto, *, mixed: bool = False) -> None:
     """Refuse a Q/DQ graph that breaks a rule.
+
+    Args:
+        model: The graph.
+        mixed: Whether layers may stay in float whole, and sums read two quantised inputs, as in the form that an
+            integer model gives (:mod:`exporters.integer.onnx`).
 
     Raises:
         ExportError: The message lists every violation with its node.
     """
-    if found := violations(model):
+    if found := violations(model, mixed=mixed):
         raise ExportError("The int8 graph breaks TensorRT's Q/DQ rules:\n  " + "\n  ".join(found))
 
 
-def violations(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Return what in `model` breaks the rules, one line each, naming the node; empty if nothing does."""
+def violations(model: onnx.ModelProto, *, mixed: bool = False) -> tuple[str, ...]:
+    """Return what in `model` breaks the rules, one line each, naming the node; empty if nothing does.
+
+    `mixed` is as :func:`require_qdq` has it.
+    """
     graph = Graph.of(model)
+    weighted = [node for node in graph.weighted() if not mixed or graph.writer(node.input[1]) == "DequantizeLinear"]
     return (
         *opset_violations(model),
-        *(line for node in graph.weighted() for line in _weighted(graph, node)),
-        *(line for node in graph.residual_adds() for line in _residual(graph, node)),
+        *(line for node in weighted for line in _weighted(graph, node)),
+        *(line for node in graph.residual_adds() if not mixed for line in _residual(graph, node)),
         *(line for node in graph.nodes if node.op_type in _QDQ for line in _pair(graph, node)),
     )
 

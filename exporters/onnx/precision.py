@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exporters.contract import Recipe, Source
+from exporters.integer.onnx import integer_form as qdq_of_integers
+from exporters.integer.pattern import is_integer, split
+from exporters.onnx.convert import float_model
 from exporters.onnx.cpu import integer_form
 from exporters.onnx.cpu_lint import require_integers
 from exporters.onnx.half import half_model
@@ -38,14 +42,30 @@ def graph_for(
         return original
     if recipe.precision == "fp16":
         graph = half_model(original)
-    elif recipe.precision == "int8-cpu":
+    else:
+        graph = _int8(recipe, original, source)
+        graph = graph if int8_constants else float_weights(graph)
+    stamp(graph, source, recipe.precision)
+    return graph
+
+
+def _int8(recipe: Recipe, original: onnx.ModelProto, source: Source) -> onnx.ModelProto:
+    """Return the int8 form: from a model's own integers where it has them, else from the calibration photos.
+
+    The form for CPUs is always calibrated: old ones would saturate where they multiply other targets' integers.
+    """
+    parts = split(source.model) if is_integer(source.model) else None
+    if parts is not None:
+        original = float_model(replace(source, model=parts.plain))
+    if recipe.precision == "int8-cpu":
         graph = integer_form(original, _photos(recipe, source))
         require_integers(graph)
+    elif parts is not None:
+        graph = qdq_of_integers(original, parts.table)
+        require_qdq(graph, mixed=True)
     else:
         graph = quantised(original, _photos(recipe, source))
-        graph = graph if int8_constants else float_weights(graph)
         require_qdq(graph)
-    stamp(graph, source, recipe.precision)
     return graph
 
 
