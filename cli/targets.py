@@ -28,6 +28,7 @@ def _row(target: Target) -> dict[str, Any]:
     return {
         "name": capabilities.name,
         "precisions": [recipe.precision for recipe in capabilities.recipes],
+        "optional": [recipe.precision for recipe in capabilities.recipes if recipe.optional],
         "devices": capabilities.devices,
         "dynamic_batch": capabilities.dynamic_batch,
         "calibrated": [recipe.precision for recipe in capabilities.recipes if recipe.calibrated],
@@ -44,7 +45,10 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
 
     for row in rows:
         say(f"[bold]{row['name']}[/bold]  {escape(row['devices'])}")
-        say(f"  precisions    {', '.join(row['precisions'])}")
+        usual = [precision for precision in row["precisions"] if precision not in row["optional"]]
+        say(f"  precisions    {', '.join(usual)}")
+        if row["optional"]:
+            say(f"  if named      {', '.join(row['optional'])}")
         say(f"  built on      {escape(row['builds_on'])}")
         say(f"  exports here  {'yes' if row['exports_here'] else 'no: ' + escape(row['why_not'])}")
         say(f"  runs here     {escape(row['runs_here'])}")

@@ -58,7 +58,8 @@ def selected(bundle: Bundle, to: list[str] | None, precision: list[str] | None) 
     from bundle.errors import UsageError
     from exporters.registry import select
 
-    wanted = {(target.capabilities.name, recipe.precision) for target, rs in select(to, precision) for recipe in rs}
+    chosen = select(to, precision, optional=True)
+    wanted = {(target.capabilities.name, recipe.precision) for target, recipes in chosen for recipe in recipes}
     exports = [e for e in bundle.exports() if (e.record.target, e.record.precision) in wanted]
     if not exports:
         raise UsageError(f"{bundle.path} has no such export.", remedy=f"Run `dermport export {bundle.path}` first.")

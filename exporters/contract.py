@@ -28,6 +28,7 @@ class Recipe:
         policy: The row of ``bundle/policy.toml`` that judges it: ``fp32``, ``fp16``, ``int8``, ``int4`` …
         calibrated: Whether it needs calibration photos.
         settings: Everything else that decides the artifact's bytes; stored in export.json and part of the key.
+        optional: Whether it is made only where ``--precision`` names it.
     """
 
     precision: str
@@ -35,6 +36,7 @@ class Recipe:
     policy: str
     calibrated: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    optional: bool = False
 
 
 @dataclass(frozen=True)

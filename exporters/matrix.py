@@ -47,13 +47,14 @@ def key_of(bundle: Bundle, target: Target, recipe: Recipe) -> str:
     """Return the sha256 over everything that the artifact's bytes depend on."""
     manifest = bundle.manifest
     calibration = [e.sha256 for e in manifest.files if e.path == CALIBRATION_FILE] if recipe.calibrated else []
+    deciding = {name: value for name, value in asdict(recipe).items() if name != "optional"}
     return sha256_json(
         {
             "bundle": [manifest.name, manifest.version, bundle.model_sha256],
             "task": manifest.task.model_dump(mode="json"),
             "preprocessing": manifest.preprocessing.model_dump(mode="json"),
             "target": target.capabilities.name,
-            "recipe": asdict(recipe) | {"settings": dict(recipe.settings)},
+            "recipe": deciding | {"settings": dict(recipe.settings)},
             "calibration": calibration,
             "tools": tool_versions(target),
         }

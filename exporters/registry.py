@@ -23,8 +23,15 @@ def get_target(name: str) -> Target:
     return TARGETS[name]
 
 
-def select(targets: list[str] | None, precisions: list[str] | None) -> list[tuple[Target, tuple[Recipe, ...]]]:
+def select(
+    targets: list[str] | None, precisions: list[str] | None, *, optional: bool = False
+) -> list[tuple[Target, tuple[Recipe, ...]]]:
     """Return the recipes that ``--to`` and ``--precision`` name; all of them where an option is absent.
+
+    Args:
+        targets: Names of targets.
+        precisions: Names of precisions.
+        optional: Whether "all" includes the precisions that are made only where they are named.
 
     Raises:
         UsageError: A target or precision is unknown, or no target has any of the precisions.
@@ -35,8 +42,9 @@ def select(targets: list[str] | None, precisions: list[str] | None) -> list[tupl
         raise UsageError(
             f"No chosen target has precision {sorted(unknown)}.", remedy=f"Known: {', '.join(sorted(known))}."
         )
-    pairs = [
-        (target, tuple(r for r in target.capabilities.recipes if not precisions or r.precision in precisions))
-        for target in chosen
-    ]
+
+    def wanted(recipe: Recipe) -> bool:
+        return recipe.precision in precisions if precisions else optional or not recipe.optional
+
+    pairs = [(target, tuple(recipe for recipe in target.capabilities.recipes if wanted(recipe))) for target in chosen]
     return [(target, recipes) for target, recipes in pairs if recipes]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 INPUT_NAME = "image"
 
 
-def classifier_from_keras(model: keras.Model, labels: Sequence[str], half: bool = True) -> Any:
-    """Convert a model to an ML Program for iOS 16 and later.
+def classifier_from_keras(model: keras.Model, labels: Sequence[str], half: bool = True, ios: int = 16) -> Any:
+    """Convert a model to an ML Program.
 
     A concrete function of one photo is converted: coremltools 9 refuses a SavedModel of Keras 3.
 
@@ -23,6 +23,7 @@ def classifier_from_keras(model: keras.Model, labels: Sequence[str], half: bool 
         model: float32 [N, S, S, 3] of 0..255 in, with its normalisation inside; float32 [N, C] probabilities out.
         labels: The C class labels, in the order of the outputs.
         half: Whether the program computes in float16; else in float32.
+        ios: The first iOS that is to read it: 16 or 18.
 
     Returns:
         A ``coremltools.models.MLModel`` that takes an RGB image called ``image``, not yet saved.
@@ -42,7 +43,7 @@ def classifier_from_keras(model: keras.Model, labels: Sequence[str], half: bool 
                 [_concrete_function(model)],
                 source="tensorflow",
                 convert_to="mlprogram",
-                minimum_deployment_target=ct.target.iOS16,
+                minimum_deployment_target={16: ct.target.iOS16, 18: ct.target.iOS18}[ios],
                 compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
                 inputs=[ct.ImageType(INPUT_NAME, (1, *model.input_shape[1:]), color_layout=ct.colorlayout.RGB)],
                 classifier_config=ct.ClassifierConfig(list(labels)),

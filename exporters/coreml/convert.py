@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,11 +15,11 @@ from numpy.typing import NDArray
 
 from bundle.errors import ExportError, UsageError
 from bundle.hashing import sha256_file
-from exporters.coreml.bias import correct_biases, input_means
+from exporters.coreml.compressor import Compressor
 from exporters.coreml.conversion import INPUT_NAME, classifier_from_keras
 from exporters.coreml.description import PackageDescription
 from exporters.coreml.quiet import quiet
-from exporters.coreml.recipes import RECIPES, UNCOMPRESSED
+from exporters.coreml.recipes import RECIPES
 from exporters.mil.package import open_package
 
 if TYPE_CHECKING:
@@ -36,20 +37,21 @@ def convert(
     *,
     photos: NDArray[np.uint8] | None = None,
 ) -> None:
-    """Write one precision of a model as an .mlpackage for iOS 16 and later.
+    """Write one precision of a model as an .mlpackage.
 
     Args:
         model: float32 [N, S, S, 3] of 0..255 in, with its normalisation inside; float32 [N, C] probabilities out.
         labels: The C class labels, in the order of the outputs.
-        precision: ``"fp16"``, ``"int8"`` (weights) or ``"palette4"`` (weights).
+        precision: One of :data:`exporters.coreml.recipes.RECIPES`.
         out: The folder to write, ending in ``.mlpackage``; it must not exist.
         description: What the package says about itself.
-        photos: Calibration photos, uint8 [N, S, S, 3], for correcting the biases of compressed layers; without any,
-            biases stay as they are.
+        photos: Calibration photos, uint8 [N, S, S, 3], by which compressed layers keep their answers and biases are
+            corrected; without any, weights take their nearest values and biases stay as they are.
 
     Raises:
         UsageError: There is no such precision.
-        ExportError: The model cannot be converted, the labels do not fit it, `photos` is empty, or `out` exists.
+        ExportError: The model cannot be converted, the labels do not fit it, `photos` is empty or absent where the
+            precision chooses bits by them, or `out` exists.
     """
     convert_all(model, labels, {precision: out}, description, photos=photos)
 
@@ -62,31 +64,40 @@ def convert_all(
     *,
     photos: NDArray[np.uint8] | None = None,
 ) -> None:
-    """Write several precisions of a model from one conversion: like :func:`convert`, with a folder per precision."""
+    """Write several precisions of a model, each into its folder, like :func:`convert`; an iOS is converted for once."""
     if unknown := set(outputs) - set(RECIPES):
         raise UsageError(f"Core ML has no precision {sorted(unknown)}.", remedy=f"Known: {', '.join(RECIPES)}.")
     if taken := [out for out in outputs.values() if out.exists()]:
         raise ExportError(f"{taken[0]} exists already.", remedy="Remove it, or choose another folder.")
     if photos is not None and len(photos) == 0:
         raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
-    classifier = classifier_from_keras(model, labels)
-    for precision, out in outputs.items():
-        write_package(RECIPES[precision](classifier), out, description)
-    compressed = [out for precision, out in outputs.items() if precision != UNCOMPRESSED]
-    if photos is not None and compressed:
-        _calibrate(compressed, classifier, description, photos)
+    for ios in (16, 18):
+        wanted = {precision: out for precision, out in outputs.items() if _ios(precision) == ios}
+        if wanted:
+            _write_all(classifier_from_keras(model, labels, ios=ios), wanted, description, photos)
 
 
-def _calibrate(
-    compressed: list[Path], classifier: Any, description: PackageDescription, photos: NDArray[np.uint8]
+def _ios(precision: str) -> int:
+    recipe = RECIPES[precision]
+    return 16 if recipe is None else recipe.ios
+
+
+def _write_all(
+    classifier: Any, outputs: Mapping[str, Path], description: PackageDescription, photos: NDArray[np.uint8] | None
 ) -> None:
     with TemporaryDirectory() as scratch:
         original = Path(scratch) / "original.mlpackage"
         write_package(classifier, original, description)
-        means = input_means(original, photos)
-        for out in compressed:
-            correct_biases(out, original, means)
-            _settle(out)
+        compressor: Compressor | None = None
+        for precision, out in outputs.items():
+            recipe = RECIPES[precision]
+            if recipe is None:
+                shutil.copytree(original, out)
+                continue
+            compressor = compressor or Compressor(original, photos)
+            write_package(compressor.compressed(recipe, Path(scratch) / precision), out, description)
+            compressor.correct(out)
+            settle(out)
 
 
 def write_package(classifier: Any, out: Path, description: PackageDescription) -> None:
@@ -99,10 +110,10 @@ def write_package(classifier: Any, out: Path, description: PackageDescription) -
     classifier.input_description[INPUT_NAME] = "The prepared photo, RGB; the model scales the pixels itself."
     with quiet():
         classifier.save(str(out))
-    _settle(out)
+    settle(out)
 
 
-def _settle(out: Path) -> None:
+def settle(out: Path) -> None:
     """Remove from a saved package what differs from one conversion to the next: date, map order, random identifiers."""
     package = open_package(out)
     spec = package.read_spec()

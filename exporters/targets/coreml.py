@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from bundle.export_record import TensorSpec
 from exporters.contract import Capabilities, Description, Execution, Recipe, Source
-from exporters.coreml.recipes import LARGEST_UNCOMPRESSED
+from exporters.coreml.recipes import INT8, LARGEST_FLOAT16, LARGEST_INT8, RECIPES
 from exporters.machine import lacking
 
-_COMPRESSION = {
-    "largest_uncompressed_elements": LARGEST_UNCOMPRESSED,
-    "activations": "float16",
-    "bias_correction": True,
-    "calibration_photos": 128,
-}
+_PHOTOS = 128
+
+
+def _compressed(precision: str, summary: str, policy: str, *, optional: bool = True) -> Recipe:
+    compression = RECIPES[precision]
+    assert compression is not None
+    settings = {
+        "large_layers": asdict(compression.large),
+        "mean_bits": compression.mean_bits,
+        "ios": compression.ios,
+        "elements_of_largest_float16_layer": LARGEST_FLOAT16,
+        "elements_of_largest_int8_layer": LARGEST_INT8,
+        "activations": "float16",
+        "rounding": "nearest" if compression.large == INT8 else "error feedback (GPTQ)",
+        "bias_correction": True,
+        "calibration_photos": _PHOTOS,
+    }
+    return Recipe(precision, summary, policy=policy, calibrated=True, settings=settings, optional=optional)
 
 
 class CoreML:
@@ -27,16 +40,16 @@ class CoreML:
         artifact="model.mlpackage",
         recipes=(
             Recipe("fp16", "float16 weights and activations", policy="fp16"),
-            Recipe(
-                "int8", "int8 weights, one scale per channel", policy="weights8", calibrated=True, settings=_COMPRESSION
+            _compressed("int8", "int8 weights, one scale per channel", "weights8", optional=False),
+            _compressed("palette4", "4-bit palettes of weights, small layers int8", "weights4", optional=False),
+            _compressed("palette2", "2-bit palettes, small layers int8", "weights2"),
+            _compressed("palette3", "3-bit palettes, small layers int8, iOS 18", "weights4"),
+            _compressed("palette6", "6-bit palettes, small layers int8", "weights8"),
+            _compressed("palette4-groups", "4-bit palettes for groups of 16 channels, iOS 18", "weights4"),
+            _compressed(
+                "palette-mixed", "palettes of 2 to 6 bits by measured sensitivity, 3 on average, iOS 18", "weights4"
             ),
-            Recipe(
-                "palette4",
-                "4-bit palettes of weights, k-means",
-                policy="weights4",
-                calibrated=True,
-                settings=_COMPRESSION,
-            ),
+            _compressed("int4", "int4 weights, a scale for each 32 inputs, iOS 18", "weights4"),
         ),
         dynamic_batch=False,
         builds_on="Linux, macOS",
@@ -59,7 +72,7 @@ class CoreML:
         )
         outputs = {r.precision: folders[r.precision] / self.capabilities.artifact for r in recipes}
         calibrated = any(recipe.calibrated for recipe in recipes)
-        photos = source.calibration()[: _COMPRESSION["calibration_photos"]] if calibrated else None
+        photos = source.calibration()[:_PHOTOS] if calibrated else None
         convert_all(source.model, source.manifest.task.ids, outputs, description, photos=photos)
 
     def describe(self, folder: Path) -> Description:

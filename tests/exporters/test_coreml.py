@@ -19,7 +19,7 @@ from exporters.coreml.convert import convert, convert_all, write_package
 from exporters.coreml.description import PackageDescription
 from exporters.coreml.device import CoreMLRuntime, coreml_unavailable
 from exporters.coreml.quiet import import_coremltools
-from exporters.coreml.recipes import LARGEST_UNCOMPRESSED, RECIPES
+from exporters.coreml.recipes import LARGEST_INT8
 from exporters.mil import MilReference
 from exporters.mil.program import read_program
 from exporters.mil.session import Session
@@ -89,7 +89,7 @@ def test_saved_package_agrees_with_keras(
 def test_palette_has_four_bits(mlpackages: dict[str, Path]) -> None:
     program, _ = read_program(mlpackages["palette4"])
     weights = [program.constants[o.inputs["weight"][0]] for o in program.operations if o.type == "conv"]
-    compressed = [weight for weight in weights if weight.size > LARGEST_UNCOMPRESSED]
+    compressed = [weight for weight in weights if weight.size > LARGEST_INT8]
     # NumPy 2.4 sorts float16 wrongly where AVX512_ICL is used and values repeat, so as float32.
     assert {len(np.unique(weight.astype(np.float32))) for weight in compressed} == {16}
 
@@ -108,9 +108,8 @@ def test_other_sizes_binary_and_pruned_models(
 ) -> None:
     photos, labels = tensors_of(draw_set(4)[0], size), tuple(f"class {i}" for i in range(classes))
     model = small_model(photos, classes, pruned)
-    classifier = classifier_from_keras(model, labels, half=False)
-    for name, made in {"fp32": classifier, "int8": RECIPES["int8"](classifier)}.items():
-        write_package(made, tmp_path / f"{name}.mlpackage", description)
+    write_package(classifier_from_keras(model, labels, half=False), tmp_path / "fp32.mlpackage", description)
+    convert(model, labels, "int8", tmp_path / "int8.mlpackage", description)
     expected = keras_answers(model, photos)
     assert expected.std(axis=0).max() > 0.01, "the photos must make a difference"
     with MilReference(tmp_path / "fp32.mlpackage") as reference:
@@ -129,7 +128,7 @@ def test_calibration_takes_back_the_mean_shift_of_compressed_layers(
     first = next(
         operation.outputs[0]
         for operation in read_program(mlpackages["palette4"])[0].operations
-        if operation.inputs.get("weight", ("",))[0].endswith("_palettized")
+        if operation.inputs.get("weight", ("",))[0].endswith(("_palettized", "_quantized"))
     )
 
     def channel_means(path: Path) -> NDArray[np.float64]:
@@ -194,8 +193,10 @@ def test_operators_are_counted_by_precision(mlpackages: dict[str, Path]) -> None
         assert count["conv", "fp16"] == 52
         assert count["relu6", "fp16"] == 35
         assert count["classify", "fp32"] == 1
-    large = counts["int8"]["constexpr_affine_dequantize", "int8"]
-    assert large == counts["palette4"]["constexpr_lut_to_dense", "uint4"] >= 8
+    compressed = counts["int8"]["constexpr_affine_dequantize", "int8"]
+    large = counts["palette4"]["constexpr_lut_to_dense", "uint4"]
+    assert compressed - large == counts["palette4"]["constexpr_affine_dequantize", "int8"] >= 8
+    assert large >= 8
     assert not any(kind.startswith("constexpr") for kind, _ in counts["fp16"])
 
 
