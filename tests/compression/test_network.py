@@ -16,7 +16,7 @@ def test_network_answers_as_the_bundle(shared_parent: Bundle) -> None:
     again = predict(calibrated_model(network, 1.0), golden.tensors)
     np.testing.assert_allclose(again, golden.probabilities, atol=1e-6)
     assert [network.get_layer(name).name for name in (POOL, DROPOUT, CLASSIFIER)] == [POOL, DROPOUT, CLASSIFIER]
-    assert network.trainable
+    assert all(layer.trainable for layer in network.layers)
 
 
 def test_network_of_another_size_has_the_same_weights(shared_parent: Bundle) -> None:
