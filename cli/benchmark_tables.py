@@ -27,52 +27,55 @@ def print_result(result: BenchmarkResult) -> None:
 
 
 def _print_speed(result: BenchmarkResult, session: Session) -> None:
-    table = new_table("artifact", "KiB", "first", "MiB", "batch", "p50 ms", "p90", "p99", "ratio", "noise", "mJ")
+    powered = any(export.energy.millijoules is not None for export in session.exports)
+    columns = ("KiB", "start", "MiB", "batch", "p50", "p90", "p99", "ratio", "noise", *(["mJ"] if powered else []))
+    table = new_table("artifact", *columns)
     for label, export in _named(result, session):
-        speed, energy = export.speed, export.energy.millijoules
+        speed = export.speed
         head = (label, f"{export.size.artifact_bytes / 1024:,.0f}")
         if speed is None:
             table.add_row(*head)
             continue
-        start = (f"{speed.first_answer_s:.2f} s", _number(speed.peak_mib, ".0f"))
+        start = (f"{speed.first_answer_s:.2f}", _number(speed.peak_mib, ".0f"))
         for number, timing in enumerate(speed.timings):
             first = (*head, *start) if number == 0 else ("",) * 4
-            table.add_row(*first, *_times(timing), _number(energy, ".1f") if number == 0 else "")
+            energy = _number(export.energy.millijoules, ".3g") if powered and number == 0 else ""
+            table.add_row(*first, *_times(timing), *([energy] if powered else []))
     console().print(table)
 
 
 def _times(timing: Timing) -> tuple[str, ...]:
     return (
         str(timing.batch),
-        f"{timing.p50_ms:.2f}",
-        f"{timing.p90_ms:.2f}",
-        _number(timing.p99_ms, ".2f"),
+        *(_number(value, ".3g" if value is not None and value < 1000 else ".0f") for value in _percentiles(timing)),
         f"{timing.ratio.value:.2f}" if timing.ratio else _NONE,
         _number(timing.spread, ".0%"),
     )
 
 
+def _percentiles(timing: Timing) -> tuple[float, float, float | None]:
+    return timing.p50_ms, timing.p90_ms, timing.p99_ms
+
+
 def _print_quality(result: BenchmarkResult, session: Session) -> None:
-    table = new_table(
-        "artifact", "same label", "accuracy", "balanced", "flips +/−", "dangerous", "cancer→other", "proof"
-    )
+    labelled = session.photos.positive is not None
+    known = ("accuracy", "balanced") if labelled else ()
+    table = new_table("artifact", "top-1", *known, "flips +/−", *(("danger", "ca→other") if labelled else ()))
     for label, export in _named(result, session):
-        accuracy = export.accuracy
-        cells = _quality(accuracy) if accuracy else (_NONE,) * 6
-        table.add_row(label, *cells, export.evidence or _NONE)
-    console().print(table)
+        if export.accuracy:
+            table.add_row(label, *_quality(export.accuracy, labelled=labelled))
+    if table.row_count:
+        console().print(table)
 
 
-def _quality(accuracy: Accuracy) -> tuple[str, ...]:
+def _quality(accuracy: Accuracy, *, labelled: bool) -> Iterable[str]:
     flips = accuracy.flips
-    return (
-        _number(accuracy.agreement.value, ".3f"),
-        _changed(accuracy.figures.get("accuracy")),
-        _changed(accuracy.figures.get("balanced_accuracy")),
-        f"{flips.to_positive}/{flips.to_negative}",
-        _NONE if flips.dangerous is None else str(flips.dangerous),
-        _NONE if flips.cancer_to_other is None else str(flips.cancer_to_other),
-    )
+    yield _number(accuracy.agreement.value, ".3f")
+    if labelled:
+        yield from (_changed(accuracy.figures.get(name)) for name in ("accuracy", "balanced_accuracy"))
+    yield f"{flips.to_positive}/{flips.to_negative}"
+    if labelled:
+        yield from (_number(count, "d") for count in (flips.dangerous, flips.cancer_to_other))
 
 
 def _changed(figure: Figure | None) -> str:
@@ -86,21 +89,23 @@ def _conditions(result: BenchmarkResult, session: Session) -> Iterable[str]:
     known = (machine.jetson, machine.jetpack, machine.power_mode and f"power mode {machine.power_mode}")
     yield ", ".join([machine.processor, f"{machine.cores} cores", machine.system, *filter(None, known)])
     yield (
-        f"{settings.repeats} passes of {settings.runs} rounds, {settings.threads} thread(s); first: first answer of a "
-        "new process; MiB: its peak at batch 1; noise: spread of the passes' medians."
+        f"{settings.repeats} passes of {settings.runs} rounds, {settings.threads} thread(s). Start: seconds to a new "
+        "process' first answer; MiB: its peak at batch 1; p50…p99: milliseconds a call; noise: spread of the passes."
     )
+    if photos.positive is not None:
+        yield (
+            "Danger: photos of cancer that the reference calls suspicious and the artifact does not; ca→other: photos "
+            "of cancer whose label went from a cancer to another."
+        )
     if session.reference:
         name = f"{session.reference.export} of {result.label(session.reference.bundle)}"
         yield f"Ratios are to {name}, less is faster; changes are from it. Photos: {photos.name}, {photos.photos:,}."
 
 
 def _gaps(session: Session) -> Iterable[str]:
-    for what, reason in (
-        ("speed", lambda export: export.speed_not_measured_because),
-        ("energy", lambda export: export.energy.not_measured_because),
-        ("accuracy", lambda export: export.accuracy_not_measured_because),
-    ):
-        yield from _reasons(session, what, reason)
+    yield from _reasons(session, "speed", lambda export: export.speed_not_measured_because)
+    yield from _reasons(session, "energy", lambda export: export.energy.not_measured_because if export.speed else "")
+    yield from _reasons(session, "accuracy", lambda export: export.accuracy_not_measured_because)
 
 
 def _reasons(session: Session, what: str, reason: Callable[[ExportResult], str]) -> Iterable[str]:

@@ -7,19 +7,19 @@ the other. Nothing is estimated: where no sensor tells, the record says why.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from bundle.benchmark_record import Energy
 from bundle.errors import UnavailableError
+from exporters.benchmark.phases import Phase, Progress, silent
 from runtimes.power.meter import Meter, Window, open_meter
 
 WINDOW_S = 2.0
 _SETTLE_S = 0.5
 Key = TypeVar("Key", bound=Hashable)
-Progress = Callable[[int, int], None]
 
 
 class Busy(Protocol):
@@ -40,7 +40,7 @@ class _Draw:
 
 
 def measure_energy(
-    contestants: Mapping[Key, Busy], on_accelerator: Mapping[Key, bool], passes: int, progress: Progress | None = None
+    contestants: Mapping[Key, Busy], on_accelerator: Mapping[Key, bool], passes: int, phase: Phase = silent
 ) -> dict[Key, Energy]:
     """Return the energy of one photo of each artifact, or why it was not measured.
 
@@ -48,7 +48,7 @@ def measure_energy(
         contestants: What is measured.
         on_accelerator: Whether an artifact runs beside the processor (on a GPU), where RAPL does not see it.
         passes: How often.
-        progress: Called with the number of finished windows.
+        phase: Opens a progress report, where there is something to measure.
     """
     with ExitStack() as stack:
         try:
@@ -56,7 +56,8 @@ def measure_energy(
         except UnavailableError as error:
             return dict.fromkeys(contestants, Energy(not_measured_because=error.message))
         seen = {key: one for key, one in contestants.items() if meter.whole or not on_accelerator[key]}
-        energies = drawn(seen, meter, passes, progress=progress)
+        with phase("energy") as update:
+            energies = drawn(seen, meter, passes, progress=update)
         blind = Energy(not_measured_because=f"{meter.source} does not see the GPU that runs it.")
         return {key: energies.get(key, blind) for key in contestants}
 

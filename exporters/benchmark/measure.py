@@ -8,8 +8,8 @@ TensorFlow measures with the same code.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib import metadata
@@ -26,23 +26,16 @@ from exporters.benchmark.accuracy import Answers, Judge
 from exporters.benchmark.candidates import Candidate, bundle_entry, originals
 from exporters.benchmark.energy import measure_energy
 from exporters.benchmark.machine import this_machine
+from exporters.benchmark.phases import Phase, Progress, silent
 from exporters.benchmark.process import Process
 from exporters.benchmark.results import Measured, export_result
 from exporters.benchmark.rounds import run_rounds
 from exporters.benchmark.sample import Sample, golden_sample
 
 REAL: frozenset[Evidence] = frozenset({"device", "host-runtime"})
-Progress = Callable[[int, int], None]
-Phase = Callable[[str], AbstractContextManager[Progress]]
 Key = tuple[str, str]
 TIMED_PHOTOS = 32
 PASSES = 3
-
-
-@contextmanager
-def silent(what: str) -> Iterator[Progress]:
-    """Report nothing: the :data:`Phase` of whoever does not watch."""
-    yield lambda done, total: None
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,8 @@ def benchmark(
         processes = _opened(run, stack)
         _time(run, processes)
         for key, process in processes.items():
-            _ask(run, run.measured[key], process)
+            with phase(f"asking {key[1]}") as update:
+                _ask(run, run.measured[key], process, update)
         reference = _reference(run, processes)
     session = Session(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -122,7 +116,7 @@ def _opened(run: _Run, stack: ExitStack) -> dict[Key, Process]:
     """Open what can be timed on `stack`; ask what only stands in for an artifact right away, and close it again."""
     processes: dict[Key, Process] = {}
     _warm_caches(run)
-    with run.phase("opening") as update:
+    with run.phase("opening, asking stand-ins") as update:
         for done, (key, measured) in enumerate(run.measured.items(), start=1):
             with ExitStack() as own:
                 try:
@@ -164,22 +158,18 @@ def _time(run: _Run, processes: dict[Key, Process]) -> None:
     with run.phase("timing") as update:
         courses = run_rounds(processes, batches, run.timed_photos(), run.settings, update)
     alive = {key: process for key, process in processes.items() if not courses[key].failure}
-    with run.phase("energy") as update:
-        energies = measure_energy(
-            alive, {key: process.opened.evidence == "device" for key, process in alive.items()}, PASSES, update
-        )
+    on_accelerator = {key: process.opened.evidence == "device" for key, process in alive.items()}
+    energies = measure_energy(alive, on_accelerator, PASSES, run.phase)
     for key, measured in run.measured.items():
         measured.course, measured.energy = courses.get(key), energies.get(key)
 
 
-def _ask(run: _Run, measured: Measured, process: Process) -> None:
+def _ask(run: _Run, measured: Measured, process: Process, progress: Progress | None = None) -> None:
     """Have an artifact answer all photos of the sample."""
-    one = measured.candidate
-    manifest = one.bundle.manifest
-    tensors = run.tensors(run.sample, one.bundle)
+    manifest = measured.candidate.bundle.manifest
+    tensors = run.tensors(run.sample, measured.candidate.bundle)
     try:
-        with run.phase(f"asking {one.name} of {manifest.name}") as update:
-            raw = process.answers(tensors, update)
+        raw = process.answers(tensors, progress)
     except UnavailableError as error:
         measured.not_answered_because = error.message
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from bundle.errors import UnavailableError
 from bundle.store import Export
+from exporters.benchmark.phases import Progress
 from exporters.benchmark.worker import Failed, Job, Opened, serve
 
 BATCH = 32
@@ -86,9 +86,7 @@ class Process:
         peak: float | None = self._asked("peak", None, object)  # type: ignore[assignment]
         return peak
 
-    def answers(
-        self, tensors: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None
-    ) -> NDArray[np.float32]:
+    def answers(self, tensors: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.float32]:
         """Return the probabilities float32 [N, C] of all photos, :data:`BATCH` at a time."""
         parts: list[NDArray[np.float32]] = []
         for start in range(0, len(tensors), BATCH):

@@ -7,7 +7,7 @@ none always runs in the caches that the same neighbour left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from bundle.benchmark_record import BenchmarkSettings
 from bundle.errors import UnavailableError
+from exporters.benchmark.phases import Progress
 
 Key = TypeVar("Key", bound=Hashable)
 Times = dict[int, list[list[float]]]
-Progress = Callable[[int, int], None]
 
 
 class Timed(Protocol):

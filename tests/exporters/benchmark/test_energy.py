@@ -74,7 +74,7 @@ def test_a_processors_counter_does_not_stand_for_a_gpu(monkeypatch: pytest.Monke
     board = Board()
     board.whole = False
     monkeypatch.setattr(energy, "open_meter", lambda stack: board)
-    monkeypatch.setattr(energy.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     contestants = {"engine": Process(board, 9.0, 100), "onnx": Process(board, 6.0, 100)}
     energies = measure_energy(contestants, {"engine": True, "onnx": False}, passes=1)
     assert energies["engine"].millijoules is None
