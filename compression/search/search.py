@@ -1,0 +1,216 @@
+"""The whole of a search: candidates one after the other, each measured, until there are enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bundle.errors import UsageError
+from bundle.store import Bundle
+from compression.pipeline import split_of
+from compression.search.bench import Bench
+from compression.search.candidate import Candidate
+from compression.search.latency import Clock, Stopwatch
+from compression.search.photos import SearchPhotos
+from compression.search.profile import ByProfile, load_profile
+from compression.search.record import Measured
+from compression.search.space import Space, as_it_is, candidates
+from compression.search.starts import Start, open_starts
+from compression.search.study import FILE, Study
+from compression.search.workshop import Silent, Workshop
+from exporters.benchmark.machine import this_machine
+from exporters.registry import select
+from training.phases.loop import Reporter
+from training.run import open_run
+
+THIS_MACHINE = "this"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a search.
+
+    Attributes:
+        parent: The bundle's folder.
+        data: The data set that it was trained on.
+        out: The search's folder; where it holds an unfinished search of the same question, that one goes on.
+        space: What may be combined.
+        starts: Folders of further bundles to start from.
+        targets: What to export to; the first one's float32 of the parent is the base.
+        precisions: Of these; all where empty.
+        device: ``this``, or the file of a device profile.
+        steps: Batches that a changed network is trained on.
+        rounds: Timed calls of each candidate.
+        threads: CPU threads of each runtime.
+        trials: Candidates to measure in all.
+        minutes: After which no further candidate is begun; None for no limit.
+        seed: Of everything random.
+        jobs: Threads that decode photos; None for one per processor.
+    """
+
+    parent: Path
+    data: Path
+    out: Path
+    space: Space
+    starts: tuple[Path, ...] = ()
+    targets: tuple[str, ...] = ("tflite",)
+    precisions: tuple[str, ...] = ()
+    device: str = THIS_MACHINE
+    steps: int = 60
+    rounds: int = 40
+    threads: int = 1
+    trials: int = 40
+    minutes: float | None = None
+    seed: int = 0
+    jobs: int | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that is under way, or over.
+
+    Attributes:
+        request: What was asked.
+        starts: The parent, and what else it starts from.
+        bench: What measures candidates.
+        study: What was measured.
+        exports: Every ``<target>-<precision>`` that is searched.
+    """
+
+    request: Request
+    starts: tuple[Start, ...]
+    bench: Bench
+    study: Study
+    exports: tuple[str, ...]
+
+    def run(self, reporter: Reporter) -> tuple[Measured, ...]:
+        """Measure candidates until there are enough, or time is over; return all, those of earlier runs with them."""
+        started, request = time.monotonic(), self.request
+        first = [candidate for candidate in self.singles() if candidate.export in self.exports]
+        with reporter.progress("Searching") as update:
+            while (done := len(self.study.measured)) < request.trials:
+                update(done, request.trials)
+                if request.minutes is not None and time.monotonic() - started >= 60 * request.minutes:
+                    reporter.say(f"{request.minutes:g} minutes are over: {done} of {request.trials} candidates.")
+                    break
+                asked = self.study.ask(first)
+                if asked is None:
+                    reporter.say(f"All {done} candidates of the space are measured.")
+                    break
+                trial, candidate = asked
+                measured = self.bench.measure(candidate, done + 1)
+                self.study.tell(trial, measured)
+                reporter.say(_line(measured))
+            update(len(self.study.measured), request.trials)
+        return self.study.measured
+
+    def singles(self) -> list[Candidate]:
+        """Return the candidates that come first: single recipes, which the combinations are held against.
+
+        The parent in each precision; every other start in float32, and in the precisions that it was exported in.
+        """
+        base = self.bench.base_export
+        found = []
+        for start in self.starts:
+            exported = {export.path.name for export in start.bundle.exports()}
+            wanted = self.exports if start.is_parent else [name for name in self.exports if name in {base, *exported}]
+            found += [Candidate(as_it_is(start), export) for export in wanted]
+        return found
+
+    def about(self) -> dict[str, Any]:
+        """Return what was asked and what it started from, as JSON for the report."""
+        request, parent = self.request, self.starts[0].bundle.manifest
+        return {
+            "parent": parent.name,
+            "starts": [
+                {"name": start.name, "origin": start.origin, "model_sha256": start.bundle.model_sha256}
+                for start in self.starts
+            ],
+            "space": request.space.model_dump(mode="json"),
+            "exports": list(self.exports),
+            "base": self.bench.base_export,
+            "device": self.bench.clock.device,
+            "steps": request.steps,
+            "rounds": request.rounds,
+            "threads": request.threads,
+            "seed": request.seed,
+            "trials": request.trials,
+        }
+
+
+def open_search(request: Request, reporter: Reporter) -> Search:
+    """Begin a search, or go on with the one in its folder.
+
+    Raises:
+        UsageError: The folder holds a search that was asked for something else, or an option cannot be meant.
+        DataError: The photos are not those that the parent was trained on.
+        BundleError: A bundle is damaged.
+    """
+    starts = open_starts(Bundle.open(request.parent), request.starts)
+    parent = starts[0].bundle
+    exports, base = searched(request)
+    clock = clock_of(request)
+    run = open_run(request.out / "study", _asked(request, starts, exports, clock))
+    if run.resumed:
+        reporter.say(f"Going on with the search in {request.out}.")
+    split = split_of(parent, request.data, jobs=request.jobs, reporter=reporter)
+    drawn = request.steps * request.space.tune.batch
+    photos = SearchPhotos(split, parent.manifest.preprocessing, drawn, request.seed, request.jobs, Silent())
+    by_name = {start.name: start for start in starts}
+    workshop = Workshop(by_name, request.space, request.steps, photos, run.folder / "structures", request.seed)
+    bench = Bench(workshop, photos, clock, base, request.threads)
+    study = Study(request.out / FILE, candidates(request.space, starts, exports), request.seed)
+    return Search(request, starts, bench, study, exports)
+
+
+def searched(request: Request) -> tuple[tuple[str, ...], str]:
+    """Return every ``<target>-<precision>`` that is searched, and the one of the parent that is the base.
+
+    Raises:
+        UsageError: A target or precision is unknown or left out by the space, or cannot be made here.
+    """
+    chosen = select(list(request.targets), list(request.precisions) or None)
+    for target, _ in chosen:
+        if reason := target.unavailable():
+            raise UsageError(f"This machine cannot export to {target.capabilities.name}: {reason}")
+    names = [
+        f"{target.capabilities.name}-{recipe.precision}"
+        for target, recipes in chosen
+        for recipe in recipes
+        if recipe.precision not in request.space.without
+    ]
+    if not names:
+        raise UsageError(f"The space leaves out {', '.join(request.space.without)}: nothing is left to search.")
+    first = chosen[0][0].capabilities
+    return tuple(names), f"{first.name}-{first.recipes[0].precision}"
+
+
+def clock_of(request: Request) -> Clock:
+    """Return what tells latencies: this machine's watch, or a device's profile."""
+    if request.device == THIS_MACHINE:
+        return Stopwatch(this_machine().processor, request.rounds)
+    return ByProfile(load_profile(Path(request.device)))
+
+
+def _asked(request: Request, starts: Sequence[Start], exports: Sequence[str], clock: Clock) -> dict[str, object]:
+    """Return everything that decides the candidates and their figures."""
+    return {
+        "starts": {start.name: start.bundle.model_sha256 for start in starts},
+        "space": request.space.model_dump(mode="json"),
+        "exports": list(exports),
+        "device": clock.device,
+        "steps": request.steps,
+        "rounds": request.rounds,
+        "threads": request.threads,
+        "seed": request.seed,
+    }
+
+
+def _line(one: Measured) -> str:
+    return (
+        f"{one.number}: {one.candidate.name}: {one.balanced_accuracy:.3f} balanced accuracy ({one.points_lost:.1f} "
+        f"points lost), {one.latency.ratio:.2f} latency, {one.artifact_bytes / 1e6:.2f} MB; {one.seconds:.0f} s"
+    )

@@ -1,0 +1,70 @@
+"""The front by brute force, and single recipes against it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compression.search.budget import Budget, parse_budget
+from compression.search.pareto import beats, dominates, front, objectives
+from compression.search.record import Measured
+from compression.search.verdict import judge, verdict
+from tests.compression.search.factories import measured
+
+_POINTS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=25)
+
+
+def _of(points: list[tuple[int, int, int]]) -> list[Measured]:
+    return [measured(i, quality / 4, ratio, size) for i, (quality, ratio, size) in enumerate(points, start=1)]
+
+
+@given(_POINTS)
+def test_front_is_what_no_other_point_dominates(points: list[tuple[int, int, int]]) -> None:
+    every = _of(points)
+    for one, (quality, ratio, size) in zip(every, points, strict=True):
+        better = [
+            (q, r, s)
+            for q, r, s in points
+            if q >= quality and r <= ratio and s <= size and (q, r, s) != (quality, ratio, size)
+        ]
+        assert (one in front(every)) == (not better)
+
+
+@given(_POINTS)
+def test_dominance_is_strict_and_transitive(points: list[tuple[int, int, int]]) -> None:
+    values = [objectives(one) for one in _of(points)]
+    for a in values:
+        assert not dominates(a, a)
+        for b in values:
+            assert not (dominates(a, b) and dominates(b, a))
+            for c in values:
+                assert not (dominates(a, b) and dominates(b, c)) or dominates(a, c)
+
+
+def test_front_comes_with_the_most_accurate_first() -> None:
+    assert [one.number for one in front(_of([(1, 1, 1), (3, 3, 3), (2, 2, 2)]))] == [2, 3, 1]
+
+
+def test_a_latency_within_the_noise_beats_nothing() -> None:
+    assert not beats(measured(1, ratio=0.99), measured(2, ratio=1.0))
+    assert beats(measured(1, ratio=0.9), measured(2, ratio=1.0))
+    assert beats(measured(1, ratio=1.01, size=900_000), measured(2, ratio=1.0))
+    assert not beats(measured(1, ratio=1.1, size=900_000), measured(2, ratio=1.0))
+
+
+def test_verdict_counts_single_recipes_on_the_front_and_behind_it() -> None:
+    parent = measured(1, 0.70, 1.0, 9_000_000, techniques=())
+    int8 = measured(2, 0.69, 0.5, 2_700_000, techniques=("int8",))
+    both = measured(3, 0.70, 0.4, 2_700_000, techniques=("int8", "160 px"))
+    result = judge([parent, int8, both], Budget())
+    assert result.front == (both,)
+    assert result.undominated
+    assert [standing.beaten_by for standing in result.standings] == [(both,), (both,)]
+    assert "No single recipe dominates" in verdict(result)
+    assert "2 are dominated" in verdict(result)
+
+
+def test_budget_picks_from_the_front_alone() -> None:
+    behind, ahead = measured(1, 0.69, 0.5), measured(2, 0.70, 0.4)
+    assert judge([behind, ahead], parse_budget("≤2 MB")).picked == ahead
+    assert judge([behind, ahead], parse_budget("≤1 KB")).picked is None

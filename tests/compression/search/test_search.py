@@ -1,0 +1,185 @@
+"""A whole search on drawn photos: what it measures, leaves alone, writes and goes on with."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import training.parts
+from bundle.errors import DataError, UsageError
+from bundle.store import Bundle
+from compression.pipeline import split_of
+from compression.search.bench import Bench
+from compression.search.budget import Budget, parse_budget
+from compression.search.candidate import Candidate
+from compression.search.finish import finish
+from compression.search.photos import SearchPhotos
+from compression.search.record import Measured
+from compression.search.report import document, write_report
+from compression.search.search import Request, open_search
+from compression.search.space import Space
+from compression.search.verdict import judge
+from tests.compression.conftest import Said
+from training.data.records import Record
+
+SPACE = Space(sizes=(32, 64), without=("int8-full", "fp16"))
+
+
+@dataclass(frozen=True)
+class Done:
+    """A search that is over, with the photos that were decoded while it ran."""
+
+    request: Request
+    measured: tuple[Measured, ...]
+    decoded: frozenset[str]
+    said: Said
+
+
+def request_of(parent: Bundle, drawn: Path, out: Path, **changes: Any) -> Request:
+    asked = Request(
+        parent.path,
+        drawn,
+        out,
+        SPACE,
+        precisions=("fp32", "int8"),
+        steps=2,
+        rounds=4,
+        trials=3,
+    )
+    return replace(asked, **changes)
+
+
+@pytest.fixture(scope="module")
+def done(shared_parent: Bundle, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Three candidates: the parent in float32 and in int8, and one that the sampler chose."""
+    request, said = request_of(shared_parent, drawn, tmp_path_factory.mktemp("search") / "out"), Said()
+    decoded: set[str] = set()
+    original = training.parts.load_tensors
+
+    def watched(records: tuple[Record, ...], *rest: Any, **more: Any) -> NDArray[np.uint8]:
+        decoded.update(record.photo_id for record in records)
+        return original(records, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training.parts, "load_tensors", watched)
+        measured = open_search(request, said).run(said)
+    return Done(request, measured, frozenset(decoded), said)
+
+
+def test_single_recipes_come_first_and_the_rest_are_changed_networks(done: Done) -> None:
+    fp32, int8, changed = done.measured
+    assert [fp32.techniques, int8.techniques] == [(), ("int8",)]
+    assert (fp32.steps, int8.steps, changed.size, changed.steps) == (0, 0, 32, 2)
+    assert "32 px" in changed.techniques
+    assert changed.macs < fp32.macs / 3
+    assert int8.artifact_bytes < 0.5 * fp32.artifact_bytes
+
+
+def test_parent_in_float32_is_what_all_is_held_against(done: Done) -> None:
+    base = done.measured[0]
+    assert (base.agreement, base.points_lost, base.size_ratio) == (1.0, 0.0, 1.0)
+    assert all(one.latency.source == "measured" and one.latency.ratio > 0 for one in done.measured)
+
+
+def test_quality_is_that_of_the_exported_artifact_on_validation_photos(done: Done, drawn: Path) -> None:
+    parent = Bundle.open(done.request.parent)
+    split = split_of(parent, drawn, jobs=None, reporter=Said())
+    assert all(one.photos == split.photos()["validation"] for one in done.measured)
+
+
+def test_no_photo_of_the_test_part_reaches_a_model(done: Done, drawn: Path) -> None:
+    parent = Bundle.open(done.request.parent)
+    split = split_of(parent, drawn, jobs=None, reporter=Said())
+    assert done.decoded
+    assert not done.decoded & {record.photo_id for record in split.records("test")}
+    photos = SearchPhotos(split, parent.manifest.preprocessing, 10, 0, None, Said())
+    assert photos.split.photos()["test"] == 0
+    assert len(photos.parts(32).train.records) == 10
+    assert photos.parts(32).test.records == ()
+
+
+def test_the_same_request_goes_on_and_measures_nothing_twice(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    original: Callable[[Bench, Candidate, int], Measured] = Bench.measure
+    asked: list[Candidate] = []
+
+    def interrupted(self: Bench, candidate: Candidate, number: int) -> Measured:
+        asked.append(candidate)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        return original(self, candidate, number)
+
+    monkeypatch.setattr(Bench, "measure", interrupted)
+    more = replace(done.request, trials=4)
+    with pytest.raises(KeyboardInterrupt):
+        open_search(more, Said()).run(Said())
+    measured = open_search(more, Said()).run(Said())
+    assert measured[:3] == done.measured
+    assert len({one.candidate for one in measured}) == 4
+    assert asked[0] == asked[1] == measured[3].candidate
+
+
+def test_another_question_in_the_same_folder_is_refused(done: Done) -> None:
+    with pytest.raises(UsageError, match="steps"):
+        open_search(replace(done.request, steps=3), Said())
+
+
+def test_files_tell_what_was_found(done: Done, tmp_path: Path) -> None:
+    result = judge(done.measured, parse_budget("≤100 MB"))
+    write_report(tmp_path, result, {})
+    said = json.loads((tmp_path / "candidates.json").read_text())
+    assert said["picked"] == result.front[0].number
+    assert "No test photo was looked at" in said["judged_by"]
+    assert said["notice"]
+    rows = list(csv.DictReader((tmp_path / "candidates.csv").open()))
+    assert [row["export"] for row in rows] == [one.export for one in done.measured]
+    assert [row["front"] for row in rows] == [str(int(one in result.front)) for one in done.measured]
+    table = (tmp_path / "pareto.md").read_text()
+    assert all(one.candidate.name in table for one in done.measured)
+    assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "pareto.svg").read_text()
+    assert document(result, {})["undominated"] is True
+
+
+def test_a_finalist_is_a_bundle_of_the_parent_scored_on_the_test_part(
+    done: Done, shared_parent: Bundle, drawn: Path
+) -> None:
+    search = open_search(done.request, Said())
+    chosen = [done.measured[1], done.measured[2]]
+    as_it_was, trained = finish(search, chosen, epochs=1, command="dermport search", reporter=Said())
+    assert as_it_was.bundle == str(shared_parent.path)
+    child = Bundle.open(Path(trained.bundle))
+    assert child.manifest.compression is not None
+    assert child.manifest.compression.parent.model_sha256 == shared_parent.model_sha256
+    assert child.manifest.preprocessing.size == 32
+    assert trained.photos == shared_parent.manifest.dataset.split.photos["test"]
+    assert trained.test["accuracy"].artifact is not None
+    again = finish(search, chosen[1:], epochs=1, command="dermport search", reporter=Said())
+    assert again == (trained,)
+
+
+def test_photos_of_another_data_set_are_refused(shared_parent: Bundle, tmp_path: Path, drawn: Path) -> None:
+    fewer = tmp_path / "fewer"
+    fewer.mkdir()
+    for path in drawn.iterdir():
+        (fewer / path.name).symlink_to(path)
+    table = next(drawn.glob("*.csv"))
+    (fewer / table.name).unlink()
+    (fewer / table.name).write_text("\n".join(table.read_text().splitlines()[:-3]) + "\n")
+    with pytest.raises(DataError, match="fingerprint"):
+        open_search(request_of(shared_parent, fewer, tmp_path / "out"), Said())
+
+
+def test_minutes_end_a_search_before_a_candidate(done: Done, tmp_path: Path) -> None:
+    request = replace(done.request, out=tmp_path / "out", minutes=0.0)
+    said = Said()
+    assert open_search(request, said).run(said) == ()
+    assert any("minutes are over" in line for line in said.lines)
+    assert Budget().pick(()) is None
