@@ -53,8 +53,8 @@ def swatch(kind: str, shape: str = "", hatch: str = "solid") -> str:
 
 
 def _filled(place: str, kind: str, hatch: str, said: str = "") -> str:
-    fill = "" if hatch == "solid" else f' style="fill:url(#hatch-{hatch})"'
-    return f'<rect class="{kind}" {place}{fill}>{said}</rect>'
+    plain = f'<rect class="{kind}" {place}>{said}</rect>'
+    return plain if hatch == "solid" else f'{plain}<rect class="over" {place} fill="url(#hatch-{hatch})">{said}</rect>'
 
 
 def _title(words: str) -> str:

@@ -33,7 +33,7 @@ def test_every_mark_is_well_formed() -> None:
     assert [child.tag for child in tree[:2]] == ["title", "desc"]
     assert (tree[0].text, tree[1].text) == ("A name", "Words & more")
     assert len(tree.findall("path")) == len(SHAPES)
-    assert sum("hatch-" in (bar.get("style") or "") for bar in tree.findall("rect")) == len(HATCHES) - 1
+    assert sum("hatch-" in (bar.get("fill") or "") for bar in tree.findall("rect")) == len(HATCHES) - 1
 
 
 def test_without_a_title_the_words_are_its_name() -> None:

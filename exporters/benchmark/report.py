@@ -1,0 +1,90 @@
+"""A benchmark's report: one self-contained HTML page, Markdown, CSV, and the result itself as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bundle.atomic import write_text
+from bundle.benchmark_record import BenchmarkResult
+from bundle.model import Contract
+from exporters.benchmark.comparison import Comparison
+from exporters.benchmark.reporting.charts import (
+    energy_pictures,
+    latency_pictures,
+    size_picture,
+    throughput_pictures,
+)
+from exporters.benchmark.reporting.energy import energy_section
+from exporters.benchmark.reporting.flips import flips_section
+from exporters.benchmark.reporting.glance import glance_section
+from exporters.benchmark.reporting.groups import groups_section
+from exporters.benchmark.reporting.html import to_html
+from exporters.benchmark.reporting.markdown import to_markdown
+from exporters.benchmark.reporting.operators import operators_section
+from exporters.benchmark.reporting.pareto import pareto_section
+from exporters.benchmark.reporting.quality import quality_section
+from exporters.benchmark.reporting.reading import reading_section
+from exporters.benchmark.reporting.rows import to_csv
+from exporters.benchmark.reporting.size import size_section
+from exporters.benchmark.reporting.speed import speed_section
+from exporters.benchmark.reporting.subjects import Subjects
+from exporters.benchmark.reporting.table import Picture, Section
+from exporters.benchmark.reporting.verdicts import verdicts_section
+from exporters.benchmark.reporting.where import where_section
+
+HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "report.csv", "results.json"
+COMPARISON = "comparison.json"
+
+
+def write_report(result: BenchmarkResult, folder: Path, comparison: Comparison | None = None) -> tuple[Path, ...]:
+    """Write a benchmark's report; files of these names are replaced, all others in the folder are left alone.
+
+    Args:
+        result: One machine's, or several merged ones.
+        folder: Gets ``report.html``, ``report.md``, ``report.csv`` and ``results.json``, and ``comparison.json`` where
+            there is a comparison.
+        comparison: The result held against another one.
+
+    Returns:
+        The files' paths, the page first.
+    """
+    sections = sections_of(result, comparison)
+    title = f"What compression costs: {', '.join(result.label(entry.model_sha256) for entry in result.bundles)}"
+    files = {
+        HTML: to_html(title, sections),
+        MARKDOWN: to_markdown(title, sections),
+        CSV: to_csv(Subjects(result)),
+        JSON: _json(result),
+        **({COMPARISON: _json(comparison)} if comparison is not None else {}),
+    }
+    for name, text in files.items():
+        write_text(folder / name, text)
+    return tuple(folder / name for name in files)
+
+
+def _json(document: Contract) -> str:
+    return document.model_dump_json(indent=2, by_alias=True) + "\n"
+
+
+def sections_of(result: BenchmarkResult, comparison: Comparison | None = None) -> tuple[Section, ...]:
+    """Return the report's sections, in their order."""
+    subjects = Subjects(result)
+    return (
+        glance_section(subjects),
+        *([verdicts_section(comparison)] if comparison else []),
+        where_section(subjects),
+        quality_section(subjects),
+        flips_section(subjects),
+        _with(size_section(subjects), size_picture(subjects)),
+        _with(speed_section(subjects), *latency_pictures(subjects), *throughput_pictures(subjects)),
+        _with(energy_section(subjects), *energy_pictures(subjects)),
+        pareto_section(subjects),
+        groups_section(subjects),
+        operators_section(subjects),
+        reading_section(subjects),
+    )
+
+
+def _with(section: Section, *pictures: Picture) -> Section:
+    return replace(section, pictures=pictures)

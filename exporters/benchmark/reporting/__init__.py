@@ -1,0 +1,1 @@
+"""What a benchmark's report says: tables and pictures that HTML and Markdown then write alike."""
