@@ -11,17 +11,18 @@ from pydantic import Field
 from compression.context import Context, Outcome
 from compression.step import Step
 from training.augment import GENTLE, STRONG, augment
-from training.phases.loop import Inputs, Phase, steps_per_epoch
+from training.phases.loop import Inputs, Loop, Phase, steps_per_epoch
 from training.phases.recipes import adamw_with_cosine, compile_for
 
 if TYPE_CHECKING:
     import keras
 
+STRENGTH = {"gentle": GENTLE, "strong": STRONG}
 
-class FineTune(Step):
-    """Train all layers: AdamW with warm-up and cosine, a moving average of the weights, the best epoch kept."""
 
-    kind: Literal["fine-tune"] = "fine-tune"
+class TrainingStep(Step):
+    """A step that trains all layers: AdamW with warm-up and cosine, a moving average of the weights."""
+
     epochs: Annotated[int, Field(ge=1)] = 4
     learning_rate: Annotated[float, Field(gt=0, description="peak of the schedule")] = 2e-4
     batch: Annotated[int, Field(ge=2)] = 32
@@ -31,23 +32,33 @@ class FineTune(Step):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
     patience: Annotated[int, Field(ge=0)] = 0
 
-    def run(self, network: keras.Model, context: Context) -> Outcome:
-        """Train the network; see :class:`compression.step.Step`."""
+    def prepared(self, network: keras.Model, context: Context) -> tuple[keras.optimizers.Optimizer, Loop]:
+        """Return the optimizer and the loop for `network`, whose batch normalisation then looks back about an epoch."""
         steps = steps_per_epoch(len(context.parts.train.records), self.batch)
         remember(network, steps)
         # Looks back over one epoch: there are only a few.
         optimizer = adamw_with_cosine(self.learning_rate, self.epochs * steps, max(0.9, 1 - 1 / steps))
+        return optimizer, context.loop(batch=self.batch, patience=self.patience, balance=self.balance)
+
+
+class FineTune(TrainingStep):
+    """Train all layers on the labels; the best epoch is kept."""
+
+    kind: Literal["fine-tune"] = "fine-tune"
+
+    def run(self, network: keras.Model, context: Context) -> Outcome:
+        """Train the network; see :class:`compression.step.Step`."""
+        optimizer, loop = self.prepared(network, context)
         compile_for(network, optimizer, self.label_smoothing)
         inputs = augmented(context.parts.train.tensors, self.augmentation)
         validation = context.parts.validation.tensors
         phase = Phase(self.kind, "Fine-tuning", network, self.epochs, inputs, validation, self.mixup)
-        loop = context.loop(batch=self.batch, patience=self.patience, balance=self.balance)
         return Outcome(network, history=loop.run(phase))
 
 
 def augmented(tensors: NDArray[np.uint8], how: Literal["gentle", "strong"]) -> Inputs:
     """Return inputs that are freshly augmented photos of `tensors`, uint8 [N, S, S, 3]."""
-    strength = {"gentle": GENTLE, "strong": STRONG}[how]
+    strength = STRENGTH[how]
 
     def inputs(indices: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float32]:
         return augment(tensors[indices], strength, random)

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
+from compression.distillation.distil import Distil
+from compression.distillation.student import Student
 from compression.fine_tune import FineTune
 
-AnyStep = FineTune
+AnyStep = Annotated[
+    FineTune | Student | Distil,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compression.context import Context, Outcome
+from compression.distillation import answers
+from compression.distillation.answers import Views, kept_answers
+from compression.distillation.distil import Distil
+from compression.distillation.lesson import Kept, Lesson, Live
+from compression.distillation.objective import Objective
+from compression.distillation.teacher import Teacher, of_file
+from compression.fine_tune import augmented
+from tests.compression.distillation.networks import small_network
+from training.augment import STRONG
+from training.evaluation.calibration import at_temperature
+from training.phases.loop import Loop
+
+SHORT = {"epochs": 2, "batch": 16, "views": 2, "teacher_mode": "kept"}
+
+
+@pytest.fixture
+def file(context: Context, tmp_path: Path) -> Path:
+    """A teacher's file."""
+    network = small_network(context, seed=1, channels=12)
+    kernel, bias = network.get_layer("classifier").get_weights()
+    network.get_layer("classifier").set_weights([20 * kernel, bias])
+    network.save(tmp_path / "teacher.keras")
+    return tmp_path / "teacher.keras"
+
+
+@pytest.fixture
+def teacher(file: Path, context: Context) -> Teacher:
+    return of_file(file, "0..255", context)
+
+
+@pytest.fixture
+def lesson(teacher: Teacher, context: Context) -> Callable[..., Lesson]:
+    """Makes a lesson, by the teacher's mode and mixup."""
+    objective, train = Objective(context.classes, 2.0, 0.7), context.parts.train
+
+    def make(mode: str, mixup: float) -> Lesson:
+        if mode == "live":
+            teaching, inputs = Live(teacher, objective), augmented(train.tensors, "strong")
+        else:
+            views = Views(3, STRONG, 0)
+            kept = kept_answers(context.cache, teacher, train, views, features=False, reporter=context.reporter)
+            teaching = Kept(kept, objective, views)
+            inputs = teaching.inputs(train.tensors)
+        model: Any = None
+        return Lesson("distil", "", model, 1, inputs, train.tensors, mixup, network=model, teaching=teaching)
+
+    return make
+
+
+def _batch(lesson: Lesson, context: Context) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return inputs, labels and what the teacher says of twelve photos."""
+    inputs, targets, _ = lesson.batch(np.arange(12), context.targets(), np.random.default_rng(4))
+    return inputs, targets[:, : context.classes], targets[:, context.classes :]
+
+
+@pytest.mark.parametrize(("mode", "mixup"), [("live", 0.0), ("live", 0.4), ("kept", 0.0)])
+def test_the_teacher_answers_the_very_photos_that_the_student_sees(
+    context: Context, teacher: Teacher, lesson: Callable[..., Lesson], mode: str, mixup: float
+) -> None:
+    inputs, _, said = _batch(lesson(mode, mixup), context)
+    np.testing.assert_allclose(said, at_temperature(teacher.answers(inputs)[0], 2.0), atol=1e-4)
+    assert said.std(axis=0).max() > 0.01, "answers that never differ would agree by themselves"
+
+
+def test_kept_answers_are_blended_as_the_labels_are(context: Context, lesson: Callable[..., Lesson]) -> None:
+    _, labels, pure = _batch(lesson("kept", 0.0), context)
+    _, blended_labels, blended = _batch(lesson("kept", 0.4), context)
+    blend = np.random.default_rng(4)
+    blend.integers(3, size=12)
+    share, partner = blend.beta(0.4, 0.4, 12)[:, None], blend.permutation(12)
+    np.testing.assert_allclose(blended_labels, share * labels + (1 - share) * labels[partner], atol=1e-6)
+    np.testing.assert_allclose(blended, share * pure + (1 - share) * pure[partner], atol=1e-6)
+    assert np.abs(blended - pure).max() > 0.01
+
+
+def test_a_teacher_of_another_size_sees_the_same_view(
+    context: Context, lesson: Callable[..., Lesson], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smaller = replace(
+        context.parts.train, preprocessing=context.parts.train.preprocessing.model_copy(update={"size": 32})
+    )
+    live = lesson("live", 0.3)
+    theirs = augmented(context.parts.train.tensors, "strong")
+    student = replace(live, inputs=augmented(smaller.tensors, "strong"), teaching=replace(live.teaching, inputs=theirs))
+    seen: list[np.ndarray] = []
+    answers_of = Teacher.answers
+    monkeypatch.setattr(Teacher, "answers", lambda self, photos: seen.append(photos) or answers_of(self, photos))
+    inputs, _, _ = _batch(student, context)
+    halved = seen[0].reshape(12, 32, 2, 32, 2, 3).mean(axis=(2, 4))
+    closeness = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(inputs, halved, strict=True)]
+    assert min(closeness) > 0.95
+
+
+def _distilled(context: Context, file: Path, **options: Any) -> Outcome:
+    return Distil(teacher=str(file), **{**SHORT, **options}).run(small_network(context, seed=2), context)
+
+
+@pytest.mark.parametrize("mode", ["live", "kept"])
+def test_a_killed_step_goes_on_to_the_same_weights(
+    context: Context, file: Path, monkeypatch: pytest.MonkeyPatch, mode: str, tmp_path: Path
+) -> None:
+    options = {"teacher_mode": mode, "features": 0.1, "mixup": 0.2}
+    whole = _distilled(replace(context, folder=tmp_path / "whole"), file, **options)
+
+    class Killed(Exception):
+        pass
+
+    epoch = Loop._epoch
+
+    def killed(self: Loop, phase: Any, state: Any, update: Any) -> Any:
+        if state.history:
+            raise Killed
+        return epoch(self, phase, state, update)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_epoch", killed)
+        with pytest.raises(Killed):
+            _distilled(context, file, **options)
+    again = _distilled(context, file, **options)
+    assert len(again.history) == 2
+    for one, other in zip(whole.network.get_weights(), again.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert "mapped_features" not in [layer.name for layer in again.network.layers]
+    assert set(again.figures) == {"teacher_accuracy", "agreement_with_teacher"}
+    assert "teacher.keras" in again.notes[0]
+
+
+def test_a_student_comes_closer_to_its_teacher(context: Context, file: Path) -> None:
+    options = {"epochs": 12, "batch": 8, "learning_rate": 1e-2, "weight": 1.0, "mixup": 0.0, "augmentation": "gentle"}
+    losses = [epoch.loss for epoch in _distilled(context, file, **options).history]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_answers_are_kept_for_the_next_student(
+    context: Context, file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def again(name: str, **options: Any) -> Outcome:
+        return _distilled(replace(context, folder=tmp_path / name), file, **{"epochs": 1, **options})
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("computed again")
+
+    again("first")
+    monkeypatch.setattr(answers, "_compute", refuse)
+    again("second", temperature=5.0)
+    for other in ({"views": 3}, {"augmentation": "gentle"}, {"features": 1.0}):
+        with pytest.raises(AssertionError, match="computed again"):
+            again("third", **other)
