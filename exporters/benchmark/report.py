@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bundle.atomic import write_text
+from bundle.atomic import write_json, write_text
 from bundle.benchmark_record import BenchmarkResult
-from bundle.model import Contract
 from exporters.benchmark.comparison import Comparison
+from exporters.benchmark.files import FILE, write_result
 from exporters.benchmark.reporting.charts import (
     energy_pictures,
     latency_pictures,
@@ -33,7 +33,7 @@ from exporters.benchmark.reporting.table import Picture, Section
 from exporters.benchmark.reporting.verdicts import verdicts_section
 from exporters.benchmark.reporting.where import where_section
 
-HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "report.csv", "results.json"
+HTML, MARKDOWN, CSV = "report.html", "report.md", "report.csv"
 COMPARISON = "comparison.json"
 
 
@@ -42,8 +42,8 @@ def write_report(result: BenchmarkResult, folder: Path, comparison: Comparison |
 
     Args:
         result: One machine's, or several merged ones.
-        folder: Gets ``report.html``, ``report.md``, ``report.csv`` and ``results.json``, and ``comparison.json`` where
-            there is a comparison.
+        folder: Gets ``report.html``, ``report.md``, ``report.csv`` and ``benchmark.json``, and ``comparison.json``
+            where there is a comparison.
         comparison: The result held against another one.
 
     Returns:
@@ -55,16 +55,13 @@ def write_report(result: BenchmarkResult, folder: Path, comparison: Comparison |
         HTML: to_html(title, sections),
         MARKDOWN: to_markdown(title, sections),
         CSV: to_csv(Subjects(result)),
-        JSON: _json(result),
-        **({COMPARISON: _json(comparison)} if comparison is not None else {}),
     }
     for name, text in files.items():
         write_text(folder / name, text)
-    return tuple(folder / name for name in files)
-
-
-def _json(document: Contract) -> str:
-    return document.model_dump_json(indent=2, by_alias=True) + "\n"
+    write_result(folder, result)
+    if comparison is not None:
+        write_json(folder / COMPARISON, comparison.model_dump(mode="json"))
+    return (*(folder / name for name in files), folder / FILE, *([folder / COMPARISON] if comparison else []))
 
 
 def sections_of(result: BenchmarkResult, comparison: Comparison | None = None) -> tuple[Section, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bundle.benchmark_record import Accuracy
 from bundle.text import interval
 from exporters.benchmark.reporting.subjects import Subject, Subjects
 from exporters.benchmark.reporting.table import Row, Section, table
@@ -15,11 +16,10 @@ def glance_section(subjects: Subjects) -> Section:
     """Return what most readers want to know, in a few sentences and one row for each export."""
     several = tuple(f"p50 on {machine}, ms" for machine in subjects.machines)
     latency = several if subjects.several_machines else ("p50, ms",)
-    head = ("", "MB", *latency, "agreement", "balanced accuracy", "dangerous flips", "evidence")
+    quality = ("balanced accuracy", "dangerous flips") if subjects.labelled else ()
+    head = ("", "MB", *latency, "agreement", *quality, "evidence")
     rows = [_row(name, group, subjects) for name, group in subjects.by_name.items()]
-    notes = (
-        "In brackets: of the reference. Balanced accuracy: its change from the reference, with a paired 95 % interval.",
-    )
+    notes = ("In brackets: of the reference, or a 95 % interval. Balanced accuracy: its change from the reference.",)
     return Section(
         "glance",
         "At a glance",
@@ -33,15 +33,22 @@ def _row(name: str, group: tuple[Subject, ...], subjects: Subjects) -> Row:
     by_machine = {subject.machine: subject for subject in group}
     answered = next((one.export.accuracy for one in group if one.export.accuracy), None)
     size = f"{megabytes(first.export.size.artifact_bytes)}{_of_reference(first.export.size.ratio)}"
-    quality = (NOT_MEASURED, NOT_MEASURED, NOT_MEASURED)
-    if answered:
-        lost = "reference" if first.is_reference else change(answered.figures.get("balanced_accuracy"))
-        dangerous = DASH if first.is_reference else counted(answered.flips.dangerous)
-        quality = (interval(answered.agreement), lost, dangerous)
+    quality = _quality(answered, subjects.labelled, first.is_reference)
     evidence = ", ".join(dict.fromkeys(one.export.evidence or "none" for one in group))
     cells = (name, size, *(_latency(by_machine.get(machine)) for machine in subjects.machines), *quality, evidence)
     danger = bool(answered and answered.flips.dangerous)
     return Row(cells, "original" if first.is_reference else "danger" if danger else "")
+
+
+def _quality(given: Accuracy | None, labelled: bool, is_reference: bool) -> tuple[str, ...]:
+    """Return the agreement and, of photos with labels, the change of balanced accuracy and the dangerous flips."""
+    if given is None:
+        return (NOT_MEASURED,) * (3 if labelled else 1)
+    if not labelled:
+        return (interval(given.agreement),)
+    if is_reference:
+        return interval(given.agreement), "reference", DASH
+    return interval(given.agreement), change(given.figures.get("balanced_accuracy")), counted(given.flips.dangerous)
 
 
 def _of_reference(ratio: float | None) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
-from bundle.svg import Chart, linear_axis, log_axis
+from bundle.svg import Axis, Chart, linear_axis, log_axis
 from exporters.benchmark.reporting.charts import SHAPE, kind_of, legend
 from exporters.benchmark.reporting.subjects import Subject, Subjects
 from exporters.benchmark.reporting.table import Picture, Row, Section, Table, table
@@ -71,27 +71,51 @@ def _points(group: Sequence[Subject]) -> tuple[list[Point], str]:
 
 
 def _picture(points: Sequence[Point], best: Sequence[Point], title: str, measure: str) -> Picture:
-    times, qualities = [one.ms for one in points], [one.quality for one in points]
-    margin = max((max(qualities) - min(qualities)) * 0.12, 0.002)
-    y = linear_axis(measure, min(qualities) - margin, min(1.0, max(qualities) + margin))
-    x = log_axis("milliseconds for one photo (logarithmic)", min(times) * 0.9, max(times) * 1.1)
     words = "; ".join(
         f"{number} {one.subject.name}: {digits(one.ms)} ms, {megabytes(one.size)} MB, {one.quality:.3f}"
         for number, one in enumerate(points, start=1)
     )
+    x, y = _axes(points, measure)
     chart = Chart(x, y, words, title=title, width=600, height=400, left=70, right=30)
-    largest = max(one.size for one in points)
     chart.line([(one.ms, one.quality) for one in _edge(points)], "front")
+    taken: list[tuple[float, float]] = []
     for number, one in sorted(enumerate(points, start=1), key=lambda pair: -pair[1].size):
-        family, size = one.subject.family, max(_SMALLEST, _LARGEST * sqrt(one.size / largest))
+        family, size = one.subject.family, _radius(one, points)
         state = "on-front" if one in best else "beaten"
         chart.mark(one.ms, one.quality, f"{kind_of(family)} {state}", SHAPE[family], size=size, title=one.subject.name)
-        chart.note(one.ms, one.quality, str(number), dx=size + 3, dy=-size * 0.4)
+        dx, dy = _free_place((chart.at_x(one.ms), chart.at_y(one.quality)), size, taken)
+        chart.note(one.ms, one.quality, str(number), dx=dx, dy=dy)
     said = (
-        "The marker's area is the file's size. Filled: on the front; hollow: another export beats it in all three. "
+        "The marker's area is the file's size. Filled: on the front; hollow: another export is as good in all three. "
         "Dotted: the edge of latency and quality alone."
     )
     return Picture(title, chart.svg(), said, legend([one.subject for one in points], markers=True))
+
+
+def _axes(points: Sequence[Point], measure: str) -> tuple[Axis, Axis]:
+    """Return axes with room for markers, though no quality is above 1."""
+    times, qualities = [one.ms for one in points], [one.quality for one in points]
+    margin = max((max(qualities) - min(qualities)) * 0.12, 0.004)
+    y = linear_axis(measure, min(qualities) - margin, max(qualities) + margin)
+    x = log_axis("milliseconds for one photo (logarithmic)", min(times) * 0.9, max(times) * 1.1)
+    return x, replace(y, ticks=tuple(tick for tick in y.ticks if tick <= 1))
+
+
+def _radius(one: Point, points: Sequence[Point]) -> float:
+    return max(_SMALLEST, _LARGEST * sqrt(one.size / max(other.size for other in points)))
+
+
+def _free_place(at: tuple[float, float], size: float, taken: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return where beside a marker its number covers no other one, and note the place in `taken`."""
+    reach = size + 3
+    offsets = [(reach, 4.0), (-reach, 4.0), (reach, -reach), (-reach, -reach), (reach, reach + 8), (-reach, reach + 8)]
+    offsets += [(2 * dx, 2 * dy) for dx, dy in offsets]
+    for dx, dy in offsets:
+        x, y = at[0] + dx + (6 if dx > 0 else -6), at[1] + dy
+        if all(abs(x - other_x) > 14 or abs(y - other_y) > 12 for other_x, other_y in taken):
+            taken.append((x, y))
+            return dx, dy
+    return offsets[0]
 
 
 def _edge(points: Sequence[Point]) -> list[Point]:

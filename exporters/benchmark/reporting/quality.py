@@ -22,6 +22,7 @@ SHOWN = (
     "decision_roc_auc",
     "ece",
 )
+_UNLABELLED = "The photos have no labels, so there is agreement alone; the command's --data names photos that have."
 _DECISION = ("accuracy", "precision", "recall", "f1", "roc_auc")
 
 
@@ -29,9 +30,11 @@ def quality_section(subjects: Subjects) -> Section:
     """Return the decision's figures of every export, all classes' figures, and their changes."""
     answers = subjects.answers
     unasked = reasons((one.name, one.export.accuracy_not_measured_because) for one in subjects.all)
+    words = () if subjects.labelled else (_UNLABELLED,)
     return Section(
         id="quality",
         title="Quality: before and after compression",
+        words=words,
         tables=(*_of_decision(answers, unasked), *_values(answers), *_changes(answers)),
     )
 
@@ -40,6 +43,7 @@ def _of_decision(answers: tuple[tuple[str, Subject, Accuracy], ...], unasked: tu
     rows = [
         Row((name, *_decision_figures(subject, given)), "original" if subject.is_reference else "")
         for name, subject, given in answers
+        if subject.session.photos.positive
     ]
     return table(
         "Table 1. The decision between cancer and other, beside the published one",
@@ -50,11 +54,8 @@ def _of_decision(answers: tuple[tuple[str, Subject, Accuracy], ...], unasked: tu
 
 
 def _decision_figures(subject: Subject, given: Accuracy) -> tuple[str, ...]:
-    """Return the five figures of the yes-or-no decision, from its bits; dashes without labels."""
-    bits = subject.session.photos.positive
-    if bits is None:
-        return (DASH,) * len(_DECISION)
-    positive, decided = flags(bits), flags(given.decided)
+    """Return the five figures of the yes-or-no decision, from its bits."""
+    positive, decided = flags(subject.session.photos.positive or ""), flags(given.decided)
     hits = int((positive & decided).sum())
     auc = subject.figure("decision_roc_auc")
     return (
@@ -114,21 +115,22 @@ def _values(answers: tuple[tuple[str, Subject, Accuracy], ...]) -> tuple[Table, 
 
 
 def _changes(answers: tuple[tuple[str, Subject, Accuracy], ...]) -> tuple[Table, ...]:
+    shown = [key for key in SHOWN if any(key in given.figures for _, _, given in answers)]
     rows = [
-        Row((name, interval(given.agreement), f"{given.max_change:.2g}", *_changed(given)), _kind(given))
+        Row((name, interval(given.agreement), f"{given.max_change:.2g}", *_changed(given, shown)), _kind(given))
         for name, subject, given in answers
         if not subject.is_reference
     ]
     return table(
         "Table 1b. Change from the reference on the same photos, with paired 95 % intervals",
-        ("", "top-1 agreement", "largest |Δp|", *(TITLES[key] for key in SHOWN)),
+        ("", "top-1 agreement", "largest |Δp|", *(TITLES[key] for key in shown)),
         rows,
-        ("Bold: the interval of an accuracy, a sensitivity or an area shows a loss.",),
+        ("Bold: the interval of an accuracy, a sensitivity or an area shows a loss.",) if shown else (),
     )
 
 
-def _changed(given: Accuracy) -> tuple[str, ...]:
-    return tuple(change(given.figures.get(key)) for key in SHOWN)
+def _changed(given: Accuracy, shown: list[str]) -> tuple[str, ...]:
+    return tuple(change(given.figures.get(key)) for key in shown)
 
 
 def _kind(given: Accuracy) -> Kind:

@@ -15,6 +15,7 @@ def size_section(subjects: Subjects) -> Section:
     notes = (
         "MB: millions of bytes, all files of the artifact together. Compressed: DEFLATE, level 9, what a download "
         "costs. Parameters and MACs: of the bundle.",
+        *_kits(subjects),
         *_published_notes(),
     )
     return Section(
@@ -22,6 +23,16 @@ def size_section(subjects: Subjects) -> Section:
         title="Size",
         tables=table("Table 2. Size, beside the published one", head, [*rows, *_published()], notes),
     )
+
+
+def _kits(subjects: Subjects) -> tuple[str, ...]:
+    """Return what the size of an engine that has still to be built is of."""
+    kits = [
+        name for name, group in subjects.by_name.items() if all(one.export.evidence == "host-proxy" for one in group)
+    ]
+    if not kits:
+        return ()
+    return (f"{', '.join(kits)}: the ONNX that an engine is built from, with float weights; the engine is smaller.",)
 
 
 def _rows(name: str, group: tuple[Subject, ...]) -> list[Row]:

@@ -77,9 +77,9 @@ class Subjects:
 
     @cached_property
     def all(self) -> tuple[Subject, ...]:
-        """Every export of every session, in the result's order."""
+        """Every export of every session: bundle by bundle, the reference first, then by target and precision."""
         alone = len(self.result.bundles) == 1
-        return tuple(
+        found = [
             Subject(
                 name=export.name if alone else f"{self.result.label(export.bundle)} {export.name}",
                 machine=machine,
@@ -89,7 +89,23 @@ class Subjects:
             )
             for session, machine in zip(self.result.sessions, self.machines, strict=True)
             for export in session.exports
+        ]
+        return tuple(sorted(found, key=self._place))
+
+    def _place(self, subject: Subject) -> tuple[int, int, bool, str, int, str]:
+        return (
+            self.machines.index(subject.machine),
+            self.result.bundles.index(subject.bundle),
+            not subject.is_reference,
+            subject.export.target,
+            FAMILIES.index(subject.family),
+            subject.export.precision,
         )
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any machine's photos have labels."""
+        return any(session.photos.positive is not None for session in self.result.sessions)
 
     @cached_property
     def by_name(self) -> dict[str, tuple[Subject, ...]]:

@@ -51,8 +51,9 @@ def _reference(session: Session, result: BenchmarkResult) -> str:
 
 
 def _machines(subjects: Subjects) -> tuple[Table, ...]:
-    facts = [(_machine_facts(session)) for session in subjects.result.sessions]
-    rows = [Row((name, *(fact[name] for fact in facts))) for name in facts[0]]
+    facts = [_machine_facts(session) for session in subjects.result.sessions]
+    known = [name for name in facts[0] if any(fact[name] != DASH for fact in facts)]
+    rows = [Row((name, *(fact[name] for fact in facts))) for name in known]
     notes = (
         "Noise: the spread of the passes' medians (largest less smallest, by the middle one). Smaller differences than "
         "that say nothing.",
