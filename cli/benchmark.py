@@ -71,7 +71,7 @@ def benchmark(
     comparison = _compared(result, earlier) if earlier else None
     _show(result, comparison)
     if out is not None:
-        _write(result, out)
+        _write(result, comparison, out)
     if json:
         document = result.model_dump(mode="json", by_alias=True)
         emit_json(document | ({"comparison": comparison.model_dump(mode="json")} if comparison else {}))
@@ -140,10 +140,10 @@ def _show(result: BenchmarkResult, comparison: Comparison | None) -> None:
         print_comparison(comparison)
 
 
-def _write(result: BenchmarkResult, out: Path) -> None:
+def _write(result: BenchmarkResult, comparison: Comparison | None, out: Path) -> None:
     from bundle.atomic import atomic_directory
-    from exporters.benchmark.files import write_result
+    from exporters.benchmark.report import write_report
 
     with atomic_directory(out) as folder:
-        write_result(folder, result)
-    say(f"Written: {out}")
+        names = [path.name for path in write_report(result, folder, comparison)]
+    say(f"Written into {out}: {', '.join(names)}")
