@@ -222,6 +222,14 @@ class Subgroup(Contract):
     figures: dict[str, Figure]
 
 
+class ClassFigures(Contract):
+    """One label against the rest; `figures` are by the keys of `bundle.metrics.CLASS_TITLES`."""
+
+    label: str
+    photos: Annotated[int, Field(ge=0, description="photos that truly show it")]
+    figures: dict[str, Figure]
+
+
 class Accuracy(Contract):
     """What the artifact answered on the session's photos, held against the truth and against the reference.
 
@@ -234,6 +242,7 @@ class Accuracy(Contract):
     mean_change: float
     flips: Flips
     figures: dict[str, Figure]
+    classes: Annotated[tuple[ClassFigures, ...], Field(description="in the bundle's order; empty without labels")] = ()
     subgroups: tuple[Subgroup, ...] = ()
     correct: Annotated[Bits | None, Field(description="1: the most probable label is the true one")] = None
     decided: Annotated[Bits, Field(description="1: the decision is yes, by the bundle's own threshold")]

@@ -153,16 +153,38 @@ def changes(first: Resampled, second: Resampled, bootstrap: Bootstrap = DEFAULT)
 
     Both must come of the same photos, lesions and bootstrap: equal settings give equal resamples.
     """
-    deltas = {}
-    for name, values in first.point.overall.items():
-        before, after = float(values[0]), float(second.point.overall[name][0])
-        low, high = bootstrap.bounds(second.drawn.overall[name] - first.drawn.overall[name])
-        if defined(after - before) is None:
-            low = high = None
-        deltas[name] = Delta(
-            original=defined(before), artifact=defined(after), change=defined(after - before), low=low, high=high
+    return {
+        name: _delta(
+            float(values[0]),
+            float(second.point.overall[name][0]),
+            second.drawn.overall[name] - first.drawn.overall[name],
+            bootstrap,
         )
-    return deltas
+        for name, values in first.point.overall.items()
+    }
+
+
+def class_changes(first: Resampled, second: Resampled, bootstrap: Bootstrap = DEFAULT) -> dict[str, tuple[Delta, ...]]:
+    """Return the same for each class, C of them, by the keys of :data:`bundle.metrics.CLASS_TITLES`."""
+    return {
+        name: tuple(
+            _delta(float(before), float(after), drawn, bootstrap)
+            for before, after, drawn in zip(
+                values[0],
+                second.point.per_class[name][0],
+                (second.drawn.per_class[name] - first.drawn.per_class[name]).T,
+                strict=True,
+            )
+        )
+        for name, values in first.point.per_class.items()
+    }
+
+
+def _delta(before: float, after: float, drawn: Floats, bootstrap: Bootstrap) -> Delta:
+    low, high = bootstrap.bounds(drawn)
+    if defined(after - before) is None:
+        low = high = None
+    return Delta(original=defined(before), artifact=defined(after), change=defined(after - before), low=low, high=high)
 
 
 def resampled(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.benchmark_record import SMALLEST_GROUP, Accuracy, Figure, Flips, GroupKind, Subgroup
-from bundle.bootstrap import Resampled, changes, figures_of, resampled
+from bundle.benchmark_record import SMALLEST_GROUP, Accuracy, ClassFigures, Figure, Flips, GroupKind, Subgroup
+from bundle.bootstrap import Resampled, changes, class_changes, figures_of, resampled
+from bundle.export_record import Delta
 from bundle.manifest import Metric
 from bundle.metrics import Predictions
 from bundle.probabilities import scores
@@ -73,10 +74,18 @@ class Judge:
         reference: The reference's answers to all photos.
         truth: None where the photos have no labels: then there is agreement, and no more.
         tensors: The photos, uint8 [N, S, S, 3], for the skin tone.
+        labels: The labels' ids, [C], for the figures of each class; without them there are none.
     """
 
-    def __init__(self, reference: Answers, truth: Truth | None, tensors: NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        reference: Answers,
+        truth: Truth | None,
+        tensors: NDArray[np.uint8],
+        labels: Sequence[str] = (),
+    ) -> None:
         self._reference = reference
+        self._labels = tuple(labels)
         self._truth = truth
         self._everyone = np.ones(len(reference.probabilities), dtype=np.bool_)
         if truth is not None:
@@ -87,16 +96,26 @@ class Judge:
         """Return everything that is said of one artifact's answers."""
         change = np.abs(answers.probabilities.astype(np.float64) - self._reference.probabilities)
         truth = self._truth
+        drawn = None if truth is None else self._resampled(answers, self._everyone)
         return Accuracy(
             agreement=self._agreement(answers),
             max_change=float(change.max()),
             mean_change=float(change.mean()),
             flips=self._flips(answers, self._everyone),
-            figures={} if truth is None else _figures(self._all, self._resampled(answers, self._everyone)),
+            figures={} if drawn is None else _figures(self._all, drawn),
+            classes=() if drawn is None else tuple(self._classes(drawn)),
             subgroups=() if truth is None else tuple(self._subgroup(answers, group) for group in self._groups),
             correct=None if truth is None else bits(answers.labels == truth.labels),
             decided=bits(answers.decided),
         )
+
+    def _classes(self, drawn: Resampled) -> Iterator[ClassFigures]:
+        assert self._truth is not None
+        metrics, deltas = figures_of(drawn).per_class, class_changes(self._all, drawn)
+        for index, label in enumerate(self._labels):
+            figures = {name: _figure(values[index], deltas[name][index]) for name, values in metrics.items()}
+            photos = int((self._truth.labels == index).sum())
+            yield ClassFigures(label=label, photos=photos, figures=figures)
 
     def _agreement(self, answers: Answers) -> Metric:
         same = answers.labels == self._reference.labels
@@ -154,15 +173,16 @@ class Judge:
 def _figures(reference: Resampled, artifact: Resampled) -> dict[str, Figure]:
     """Return the artifact's figures with intervals, and how far they are from the reference's."""
     deltas = changes(reference, artifact)
-    return {
-        name: Figure(
-            value=metric.value,
-            low=metric.low,
-            high=metric.high,
-            original=deltas[name].original,
-            change=deltas[name].change,
-            change_low=deltas[name].low,
-            change_high=deltas[name].high,
-        )
-        for name, metric in figures_of(artifact).overall.items()
-    }
+    return {name: _figure(metric, deltas[name]) for name, metric in figures_of(artifact).overall.items()}
+
+
+def _figure(metric: Metric, delta: Delta) -> Figure:
+    return Figure(
+        value=metric.value,
+        low=metric.low,
+        high=metric.high,
+        original=delta.original,
+        change=delta.change,
+        change_low=delta.low,
+        change_high=delta.high,
+    )

@@ -201,7 +201,7 @@ def _results(run: _Run, reference: Reference | None) -> tuple[ExportResult, ...]
         return tuple(export_result(one, None, None, None, run.settings.seed) for one in measured)
     base = run.measured[reference.bundle, reference.export]
     assert base.answers is not None
-    judge = Judge(base.answers, run.sample.truth, run.tensors(run.sample, first))
+    judge = Judge(base.answers, run.sample.truth, run.tensors(run.sample, first), first.manifest.task.ids)
     of_target = {
         target: run.measured[one.key] for target, one in originals([each.candidate for each in measured]).items()
     }

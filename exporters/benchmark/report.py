@@ -15,6 +15,7 @@ from exporters.benchmark.reporting.charts import (
     size_picture,
     throughput_pictures,
 )
+from exporters.benchmark.reporting.classes import classes_section
 from exporters.benchmark.reporting.energy import energy_section
 from exporters.benchmark.reporting.flips import flips_section
 from exporters.benchmark.reporting.glance import glance_section
@@ -77,6 +78,7 @@ def sections_of(result: BenchmarkResult, comparison: Comparison | None = None) -
         _with(speed_section(subjects), *latency_pictures(subjects), *throughput_pictures(subjects)),
         _with(energy_section(subjects), *energy_pictures(subjects)),
         pareto_section(subjects),
+        classes_section(subjects),
         groups_section(subjects),
         operators_section(subjects),
         reading_section(subjects),

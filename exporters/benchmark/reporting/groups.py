@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bundle.benchmark_record import SMALLEST_GROUP, Accuracy, Figure, GroupKind, Subgroup
+from bundle.benchmark_record import SMALLEST_GROUP, Accuracy, GroupKind, Subgroup
 from bundle.metrics import TITLES
 from bundle.text import interval
 from exporters.benchmark.reporting.subjects import Subject, Subjects
 from exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
-from exporters.benchmark.reporting.words import DASH, change, counted, share, signed
+from exporters.benchmark.reporting.words import DASH, change, counted, share, shows_loss, with_change
 
 _KINDS: tuple[tuple[GroupKind, str], ...] = (
     ("age", "Age"),
@@ -52,13 +52,9 @@ def _losses(answers: list[tuple[str, Subject, Accuracy]]) -> Iterator[tuple[floa
         for group in given.subgroups:
             for key in _FIGURES:
                 figure = group.figures.get(key)
-                if figure is not None and _lost(figure):
+                if figure is not None and shows_loss(figure):
                     words = f"{name}, {group.kind} {group.group}: {TITLES[key].lower()} {change(figure)}"
                     yield figure.change or 0.0, words
-
-
-def _lost(figure: Figure | None) -> bool:
-    return figure is not None and figure.change_high is not None and figure.change_high < 0
 
 
 def _table(kind: GroupKind, title: str, answers: list[tuple[str, Subject, Accuracy]]) -> tuple[Table, ...]:
@@ -79,17 +75,7 @@ def _row(name: str, group: Subgroup, is_reference: bool) -> Row:
     cells = [group.group, name, str(group.photos), str(group.positive), share(group.agreement)]
     for key in _FIGURES:
         figure = group.figures.get(key)
-        cells.append(interval(figure) if is_reference and figure else _value(figure))
-    lost = any(_lost(group.figures.get(key)) for key in _FIGURES)
+        cells.append(interval(figure) if is_reference and figure else with_change(figure))
+    lost = any(shows_loss(group.figures.get(key)) for key in _FIGURES)
     kind: Kind = "original" if is_reference else "worse" if lost else ""
     return Row((*cells, DASH if is_reference else counted(group.flips.dangerous)), kind)
-
-
-def _value(figure: Figure | None) -> str:
-    """Return a figure with its change, e.g. ``0.770 (−0.030, −0.040 to −0.025)``."""
-    if figure is None or figure.value is None:
-        return DASH
-    if figure.change is None or figure.change_low is None or figure.change_high is None:
-        return f"{figure.value:.3f}"
-    ends = f"{signed(figure.change_low)} to {signed(figure.change_high)}"
-    return f"{figure.value:.3f} ({signed(figure.change)}, {ends})"

@@ -57,6 +57,21 @@ def change(figure: Figure | None) -> str:
     return f"{signed(figure.change)} ({signed(figure.change_low)} to {signed(figure.change_high)})"
 
 
+def with_change(figure: Figure | None) -> str:
+    """Return a figure with its change and that one's interval, e.g. ``0.770 (−0.030, −0.040 to −0.025)``."""
+    if figure is None or figure.value is None:
+        return DASH
+    if figure.change is None or figure.change_low is None or figure.change_high is None:
+        return f"{figure.value:.3f}"
+    ends = f"{signed(figure.change_low)} to {signed(figure.change_high)}"
+    return f"{figure.value:.3f} ({signed(figure.change)}, {ends})"
+
+
+def shows_loss(figure: Figure | None) -> bool:
+    """Return whether the interval of a change lies below 0."""
+    return figure is not None and figure.change_high is not None and figure.change_high < 0
+
+
 def percent(value: float | None) -> str:
     """Return a share as per cent, e.g. ``3.1 %``; a dash for None."""
     return DASH if value is None else f"{100 * value:.1f} %"

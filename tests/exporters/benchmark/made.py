@@ -14,6 +14,7 @@ from bundle.benchmark_record import (
     BenchmarkResult,
     BenchmarkSettings,
     BundleEntry,
+    ClassFigures,
     Energy,
     ExportResult,
     Figure,
@@ -30,7 +31,7 @@ from bundle.benchmark_record import (
 )
 from bundle.export_record import Evidence, OperatorCount
 from bundle.manifest import Metric
-from bundle.metrics import TITLES
+from bundle.metrics import CLASS_TITLES, TITLES
 
 PHOTOS = 400
 X86 = MachineRecord(
@@ -117,6 +118,7 @@ def accuracy(missed: int, *, labels: bool = True) -> Accuracy:
         mean_change=0.001 * missed,
         flips=flips,
         figures=_figures(missed) if labels else {},
+        classes=_classes(missed) if labels else (),
         subgroups=_subgroups(missed) if labels else (),
         correct=bits(correct) if labels else None,
         decided=bits(decided),
@@ -137,6 +139,11 @@ def _figures(missed: int) -> dict[str, Figure]:
         )
         for name in TITLES
     }
+
+
+def _classes(missed: int) -> tuple[ClassFigures, ...]:
+    figures = {name: _figures(missed)["accuracy"] for name in CLASS_TITLES}
+    return tuple(ClassFigures(label=label, photos=PHOTOS // 2, figures=figures) for label in ("mel", "nv"))
 
 
 def _subgroups(missed: int) -> tuple[Subgroup, ...]:

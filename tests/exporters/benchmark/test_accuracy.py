@@ -58,6 +58,18 @@ def test_without_truth_there_is_agreement_and_no_more() -> None:
     assert judged.flips.cancer_to_other is None
 
 
+def test_each_class_against_the_rest() -> None:
+    truth = _truth([0, 0, 1, 1, 2, 2])
+    before = _answers([(0.8, 0, 0.2), (0.7, 0.1, 0.2), (0, 0.9, 0.1), (0, 0.6, 0.4), (0, 0, 1), (0.1, 0.1, 0.8)])
+    after = _answers([(0.8, 0, 0.2), (0.2, 0.1, 0.7), (0, 0.9, 0.1), (0, 0.6, 0.4), (0, 0, 1), (0.1, 0.1, 0.8)])
+    first, second, third = Judge(before, truth, _photos(6), ("mel", "bcc", "nv")).judged(after).classes
+    assert [(one.label, one.photos) for one in (first, second, third)] == [("mel", 2), ("bcc", 2), ("nv", 2)]
+    assert (first.figures["recall"].value, first.figures["recall"].change) == (0.5, -0.5)
+    assert second.figures["recall"].change == 0.0
+    assert third.figures["precision"].value == pytest.approx(2 / 3)
+    assert third.figures["precision"].change == pytest.approx(-1 / 3)
+
+
 def _many(count: int = 120) -> tuple[Answers, Answers, Truth]:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, count)

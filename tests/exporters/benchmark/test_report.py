@@ -233,6 +233,15 @@ def test_small_groups_have_counts_only() -> None:
     assert "and 22 smaller ones" in _section(result(), "groups").words[1]
 
 
+def test_classes_before_and_after() -> None:
+    rows = _table(result(), "classes", "Classes").rows
+    assert [row.cells[0] for row in rows] == ["mel"] * 5 + ["nv"] * 5
+    assert rows[0].cells[1:4] == ("onnx-fp32", "200", "0.800 (0.760 to 0.840)")
+    worse = next(row for row in rows if row.cells[1] == "tflite-int8")
+    assert (worse.kind, worse.cells[3]) == ("worse", "0.770 (−0.030, −0.040 to −0.025)")
+    assert not _section(result(session(labels=False)), "classes").tables
+
+
 def test_the_front() -> None:
     subjects = {one.name: one for one in Subjects(result()).all}
     points = [
