@@ -5,11 +5,13 @@ from __future__ import annotations
 from bundle.errors import UsageError
 from exporters.contract import Recipe, Target
 from exporters.targets.coreml import CoreML
+from exporters.targets.microcontroller import Microcontroller
 from exporters.targets.onnx import Onnx
 from exporters.targets.tensorrt import TensorRT
 from exporters.targets.tflite import TFLite
 
-TARGETS: dict[str, Target] = {target.capabilities.name: target for target in (Onnx(), TFLite(), CoreML(), TensorRT())}
+_ALL: tuple[Target, ...] = (Onnx(), TFLite(), CoreML(), TensorRT(), Microcontroller())
+TARGETS: dict[str, Target] = {target.capabilities.name: target for target in _ALL}
 
 
 def get_target(name: str) -> Target:
@@ -36,15 +38,23 @@ def select(
     Raises:
         UsageError: A target or precision is unknown, or no target has any of the precisions.
     """
-    chosen = [get_target(name) for name in targets] if targets else list(TARGETS.values())
+    every = [target for target in TARGETS.values() if optional or not _on_request(target)]
+    chosen = [get_target(name) for name in targets] if targets else every
     known = {recipe.precision for target in chosen for recipe in target.capabilities.recipes}
     if unknown := set(precisions or ()) - known:
         raise UsageError(
             f"No chosen target has precision {sorted(unknown)}.", remedy=f"Known: {', '.join(sorted(known))}."
         )
 
-    def wanted(recipe: Recipe) -> bool:
-        return recipe.precision in precisions if precisions else optional or not recipe.optional
+    def wanted(target: Target, recipe: Recipe) -> bool:
+        if precisions:
+            return recipe.precision in precisions
+        return optional or not recipe.optional or _on_request(target)
 
-    pairs = [(target, tuple(recipe for recipe in target.capabilities.recipes if wanted(recipe))) for target in chosen]
+    pairs = [(target, tuple(r for r in target.capabilities.recipes if wanted(target, r))) for target in chosen]
     return [(target, recipes) for target, recipes in pairs if recipes]
+
+
+def _on_request(target: Target) -> bool:
+    """Return whether a target is exported to only where ``--to`` names it: it has optional precisions alone."""
+    return all(recipe.optional for recipe in target.capabilities.recipes)
