@@ -53,7 +53,8 @@ def from_model(model: keras.Model, *, size: int | None = None, dropout: float = 
     classifier = keras.layers.Dense(len(bias), name=CLASSIFIER)
     network = keras.Model(trunk.input, classifier(dropped), name="network")
     classifier.set_weights([kernel, bias])
-    network.trainable = True  # a bundle's model is saved frozen, and layers take that along
+    for layer in network.layers:
+        layer.trainable = True  # a bundle's model is saved frozen, and its layers take that along
     return network
 
 
