@@ -84,7 +84,10 @@ class TensorRT:
         return f"device: TensorRT {machine.tensorrt} on {machine.gpu}, once the engine is built"
 
     def _write_kit(self, source: Source, recipe: Recipe, folder: Path) -> None:
+        import onnx
+
         from bundle.hashing import sha256_file
+        from exporters.onnx.sparsity import has_pattern
         from exporters.tensorrt.kit import Kit, Profile, write_kit
         from exporters.tensorrt.typing import TYPINGS
 
@@ -95,6 +98,7 @@ class TensorRT:
             precision=recipe.precision,
             recipe={"summary": recipe.summary, **recipe.settings},
             typing=TYPINGS[recipe.precision],
+            sparse_weights=has_pattern(onnx.load(folder / self.capabilities.artifact)),
             profile=Profile(**recipe.settings["batch"]),
             onnx=self.capabilities.artifact,
             onnx_sha256=sha256_file(folder / self.capabilities.artifact),

@@ -91,7 +91,7 @@ def _serialised(folder: Path, kit: Kit, machine: Machine, workspace_mib: int | N
         profiles=[backend.Profile().add(kit.inputs[0].name, *shapes)],
         memory_pool_limits=limits,
         load_timing_cache=str(timing_cache) if timing_cache.is_file() else None,
-        **{flag.lower(): True for flag in kit.typing.flags(machine.tensorrt)},
+        **{flag.lower(): True for flag in kit.flags(machine.tensorrt)},
     )
     try:
         return bytes(backend.EngineBytesFromNetwork(network, config=config, save_timing_cache=str(timing_cache))())
@@ -114,7 +114,7 @@ def _record(kit: Kit, machine: Machine, engine: bytes, workspace_mib: int | None
         **asdict(machine),
         precision=kit.precision,
         typing="strong" if kit.typing.strong(machine.tensorrt) else "weak",
-        flags=kit.typing.flags(machine.tensorrt),
+        flags=kit.flags(machine.tensorrt),
         workspace_mib=workspace_mib,
         batch=(kit.profile.minimum, kit.profile.optimum, kit.profile.maximum),
         onnx_sha256=kit.onnx_sha256,

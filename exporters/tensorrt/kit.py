@@ -35,6 +35,7 @@ class Kit(Contract):
     precision: str
     recipe: dict[str, Any]
     typing: Typing
+    sparse_weights: Annotated[bool, Field(description="whether the ONNX's weights have the 2:4 pattern")] = False
     profile: Profile
     onnx: RelativePath
     onnx_sha256: Sha256
@@ -45,6 +46,10 @@ class Kit(Contract):
     built: bool = False
     not_built_because: str = NOT_BUILT
     notice: str = NOTICE
+
+    def flags(self, version: str) -> tuple[str, ...]:
+        """Return the members of ``trt.BuilderFlag`` that a TensorRT version, e.g. ``"10.3.0"``, is given."""
+        return (*self.typing.flags(version), *(("SPARSE_WEIGHTS",) if self.sparse_weights else ()))
 
 
 def read_kit(folder: Path) -> Kit:
