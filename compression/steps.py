@@ -9,8 +9,10 @@ from pydantic import Field
 from compression.distillation.distil import Distil
 from compression.distillation.student import Student
 from compression.fine_tune import FineTune
+from compression.pruning.prune_channels import PruneChannels
+from compression.pruning.prune_magnitude import PruneMagnitude
 
 AnyStep = Annotated[
-    FineTune | Student | Distil,
+    FineTune | Student | Distil | PruneChannels | PruneMagnitude,
     Field(discriminator="kind"),
 ]

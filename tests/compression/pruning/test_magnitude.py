@@ -1,0 +1,87 @@
+"""Magnitude pruning: exact zeros under AdamW and its moving average, after a kill too; the 2:4 pattern is checked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compression.context import Context
+from compression.network import network_of
+from compression.pruning.masks import kernels_of, prunable, smallest_zeroed, sparsity_of, two_of_four_zeroed
+from compression.pruning.prune_magnitude import PruneMagnitude
+from training.phases.loop import Loop
+
+
+def drawn(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.random.default_rng(shape[-1]).normal(size=shape).astype(np.float32)
+
+
+def test_sparsity_rises_along_a_cubic_curve() -> None:
+    step = PruneMagnitude(sparsity=0.8)
+    assert [step.share(progress) for progress in (0, 0.5, 1)] == pytest.approx([0, 0.7, 0.8])
+
+
+def test_each_layer_gives_the_same_share_or_all_compete() -> None:
+    kernels = {"a": drawn(1, 1, 16, 8), "b": np.sign(drawn(1, 1, 16, 16)) * 5}
+    layer = smallest_zeroed(kernels, 0.5, "layer")
+    assert {name: sparsity_of([kernel]) for name, kernel in layer.items()} == {"a": 0.5, "b": 0.5}
+    everything = smallest_zeroed(kernels, 0.2, "global")
+    assert sparsity_of(list(everything.values())) == pytest.approx(0.2, abs=0.01)
+    assert np.count_nonzero(everything["b"]) == everything["b"].size, "weights of one size are the last to go"
+    left = np.abs(layer["a"][layer["a"] != 0])
+    assert left.min() >= np.abs(kernels["a"][layer["a"] == 0]).max()
+
+
+def test_two_of_four_input_channels_are_zero_and_they_are_the_smaller_ones() -> None:
+    kernel = drawn(1, 1, 24, 8)
+    before, groups = (one.reshape(6, 4, 8) for one in (kernel, two_of_four_zeroed({"k": kernel})["k"]))
+    assert (np.count_nonzero(groups, axis=1) == 2).all()
+    kept, gone = (
+        np.where(groups != 0, np.abs(groups), np.inf),
+        np.where(groups == 0, np.abs(before), 0),
+    )
+    assert (kept.min(axis=1) >= gone.max(axis=1)).all()
+    odd = drawn(1, 1, 18, 8)
+    np.testing.assert_array_equal(two_of_four_zeroed({"k": odd})["k"], odd)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_run_ends_with_the_same_exact_zeros(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = PruneMagnitude(sparsity=0.75, ramp=1, epochs=2, batch=16, learning_rate=1e-3)
+    names = prunable(network_of(context.parent), "pointwise")
+    through = step.run(network_of(context.parent), context)
+    assert through.figures["sparsity_of_pruned_layers"] == pytest.approx(0.75, abs=1e-4)
+    assert 0 < through.figures["sparsity"] < 0.75
+    assert [epoch.phase for epoch in through.history] == ["prune-magnitude-1", "prune-magnitude", "prune-magnitude"]
+    moved = kernels_of(network_of(context.parent), names)["Conv_1"] - kernels_of(through.network, names)["Conv_1"]
+    assert np.count_nonzero(moved) > 0.9 * moved.size, "the other weights are trained"
+
+    again = replace(context, folder=tmp_path / "killed")
+    _kill_in_epoch(3, monkeypatch)
+    with pytest.raises(Killed):
+        step.run(network_of(context.parent), again)
+    monkeypatch.undo()
+    resumed = step.run(network_of(context.parent), again)
+    for ours, theirs in zip(resumed.network.get_weights(), through.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours == 0, theirs == 0)
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def _kill_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, begun = Loop._epoch, []
+
+    def epoch(*arguments: object) -> object:
+        begun.append(1)
+        if len(begun) == number:
+            raise Killed
+        return whole(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Loop, "_epoch", epoch)
