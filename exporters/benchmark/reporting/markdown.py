@@ -31,7 +31,7 @@ def _section(section: Section) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     yield from (f"**{_text(table.caption)}**", "")
     yield _line(table.head)
-    yield "|".join(("", "---", *("---:",) * (len(table.head) - 1), ""))
+    yield f"|{'|'.join('---' if column in (0, *table.words) else '---:' for column in range(len(table.head)))}|"
     yield from (_line(_cells(row)) for row in table.rows)
     yield ""
     for note in table.notes:

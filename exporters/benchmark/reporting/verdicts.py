@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from exporters.benchmark.comparison import VERDICTS, Comparison, Line
-from exporters.benchmark.reporting.table import Kind, Row, Section, table
+from exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
 from exporters.benchmark.reporting.words import DASH, digits, percent, share, signed
+
+_OPEN = 30
 
 
 def verdicts_section(comparison: Comparison) -> Section:
@@ -14,16 +16,27 @@ def verdicts_section(comparison: Comparison) -> Section:
     words = [f"{len(lines)} lines: {counts}.", comparison.how]
     for title, names in (("Only in this result", comparison.only_this), ("Only in the other", comparison.only_other)):
         words += [f"{title}: {', '.join(names)}."] if names else []
+    changed = [line for line in lines if line.verdict in {"worse", "better"}]
+    unchanged = [line for line in lines if line.verdict not in {"worse", "better"}]
+    tables = (
+        *_table("Worse or better than the other result", changed),
+        *_table("No difference shown, or not comparable", unchanged, folded=len(unchanged) > _OPEN),
+    )
+    words += [f"Note: {'; '.join(comparison.remarks)}."] if comparison.remarks else []
+    return Section("compared", "Compared with the other result", tuple(words), tables)
+
+
+def _table(caption: str, lines: list[Line], *, folded: bool = False) -> tuple[Table, ...]:
+    several = len({line.machine for line in lines}) > 1
+    rows = [_row(line, f"{line.export} ({line.machine})" if several else line.export) for line in lines]
     head = ("", "figure", "this", "other", "change (99 % interval)", "noise", "p", "verdict", "why")
-    shown = [_row(line) for line in lines]
-    rows = table("This result against the other one", head, shown, comparison.remarks, words=(1, 7, 8))
-    return Section("compared", "Compared with the other result", tuple(words), rows)
+    return table(caption, head, rows, words=(1, 7, 8), folded=folded)
 
 
-def _row(line: Line) -> Row:
+def _row(line: Line, name: str) -> Row:
     kinds: dict[str, Kind] = {"worse": "worse", "better": "better"}
     cells = (
-        f"{line.export} ({line.machine})",
+        name,
         line.name,
         digits(line.this),
         digits(line.other),
