@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ LARGEST = {8: 127, 4: 7}  # symmetric: -128 and -8 are left out, as TFLite's spe
 _LARGEST_BIAS = 2**26  # far below int32's limit, so that sums have room, and nearly exact in float32
 _ZERO_BIAS = 2**20
 _NEAR = 0.02  # of a step: what float32 leaves of code times scale is far nearer
+_SIGNIFICANT = 6  # bits of an exact scale
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,18 @@ def bias_step(scale: NDArray[np.float32], input_scale: float) -> NDArray[np.floa
 
 
 def to_grid(
-    kernel: NDArray[np.float32], bias: NDArray[np.float32], axis: int, input_scale: float, bits: int = 8
+    kernel: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    axis: int,
+    input_scale: float,
+    bits: int = 8,
+    *,
+    exact: bool = False,
 ) -> Grid:
     """Round a layer to the nearest codes; the largest code of each channel is exactly the largest that `bits` allow.
+
+    With `exact` each scale is rounded up to six significant bits, which leaves the largest code at 126 or 127
+    (:mod:`exporters.integer.exact` says what that is for).
 
     Where the weights of a channel are so small that its bias would not fit (batch normalisation folds channels of
     MobileNetV2 to nearly nothing), one weight is raised to just the size that gives the bias its step.
@@ -59,6 +71,7 @@ def to_grid(
         axis: The kernel's axis that counts output channels.
         input_scale: What a step of the layer's input is worth.
         bits: 8 or 4.
+        exact: Whether scales have six significant bits.
     """
     largest = LARGEST[bits]
     rows = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1).astype(np.float64)
@@ -66,8 +79,11 @@ def to_grid(
     reach = np.abs(rows).max(axis=1)
     raised = (reach < needed) & (reach > 0)
     rows[raised, np.abs(rows[raised]).argmax(axis=1)] = needed[raised]
-    scale = _scales(rows, bias, input_scale, largest)
-    codes = np.rint(rows / scale[:, None]).clip(-largest, largest).astype(np.int8)
+    scale = _scales(rows, bias, input_scale, largest, exact=exact)
+    codes = np.rint(rows / scale[:, None]).clip(-largest, largest)
+    if exact:
+        _keep_scale(codes, rows, scale, largest)
+    codes = codes.astype(np.int8)
     moved = np.moveaxis(kernel, axis, 0).shape
     steps = np.rint(bias / bias_step(scale, input_scale)).astype(np.int32)
     return Grid(np.moveaxis(codes.reshape(moved), 0, axis), scale, steps, axis, bits)
@@ -82,8 +98,8 @@ def read_grid(
     """
     rows = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
     shares = []
-    for bits, largest in LARGEST.items():
-        scale = _scales(rows, bias, input_scale, largest)
+    for bits, exact in ((8, False), (8, True), (4, False), (4, True)):
+        scale = _scales(rows, bias, input_scale, LARGEST[bits], exact=exact)
         steps, bias_steps = rows / scale[:, None].astype(np.float64), bias / bias_step(scale, input_scale)
         near = np.concatenate([_on_code(steps).ravel(), _on_code(bias_steps)])
         shares.append(float(near.mean()))
@@ -94,12 +110,29 @@ def read_grid(
 
 
 def _scales(
-    rows: NDArray[np.floating], bias: NDArray[np.float32], input_scale: float, largest: int
+    rows: NDArray[np.floating], bias: NDArray[np.float32], input_scale: float, largest: int, *, exact: bool
 ) -> NDArray[np.float32]:
     """Return each channel's scale, float32 [channels]; of one without weights, what its bias needs."""
     reach = np.abs(rows).max(axis=1) / largest
     without = np.maximum(np.abs(bias) / input_scale, 1.0) / _ZERO_BIAS
-    return np.where(reach > 0, reach, without).astype(np.float32)
+    scale = np.where(reach > 0, reach, without)
+    return (_significant(scale, np.ceil) if exact else scale).astype(np.float32)
+
+
+def _significant(values: NDArray[np.floating], whole: Callable[[Any], Any]) -> NDArray[np.float64]:
+    """Return values with a few significant bits; `whole` rounds up or down, float32's last places aside."""
+    unit = 2.0 ** (np.floor(np.log2(values)) + 1 - _SIGNIFICANT)
+    return np.asarray(whole(values / unit - (1e-5 if whole is np.ceil else -1e-5)) * unit)
+
+
+def _keep_scale(
+    codes: NDArray[np.float64], rows: NDArray[np.float64], scale: NDArray[np.float32], largest: int
+) -> None:
+    """Raise the largest code of a channel, where rounding has put it so low that the next smaller scale would do."""
+    smaller = _significant(scale * (1 - 2.0 ** -(_SIGNIFICANT + 1)), np.floor)
+    least = np.floor(largest * smaller / scale) + 1
+    place = (np.arange(len(rows)), np.abs(rows).argmax(axis=1))
+    codes[place] = np.where(rows[place] == 0, 0, np.copysign(np.maximum(np.abs(codes[place]), least), rows[place]))
 
 
 def _on_code(steps: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exporters.integer.exact import exact_scales
 from exporters.integer.grid import to_grid
 from exporters.integer.pattern import fake_quantised
 
@@ -45,16 +46,19 @@ def folded(model: Any) -> Any:
     return result
 
 
-def integer_model(model: Any, photos: NDArray[np.uint8], in_float: Collection[str] = ()) -> Any:
+def integer_model(model: Any, photos: NDArray[np.uint8], in_float: Collection[str] = (), *, exact: bool = False) -> Any:
     """Return a flat network, its batch normalisation folded or not, as an integer model.
 
     Args:
         model: float32 [N, S, S, 3] of 0..255 to probabilities.
         photos: uint8 [N, S, S, 3], for the ranges.
         in_float: Convolutions to be left in float.
+        exact: Whether scales are such that no runtime rounds but to codes (exporters/integer/exact.py).
     """
     plain = folded(model)
-    scales = _scales(plain, photos)
+    scales = _scales(plain, photos, in_float)
+    if exact:
+        scales = exact_scales(scales, [_touched(plain, each, ()) for each in plain.layers if _is_sum(each)])
     result = _cloned(plain, lambda layer, x: _quantised(layer, x, scales))
     for layer in result.layers:
         if not layer.get_weights():
@@ -62,7 +66,7 @@ def integer_model(model: Any, photos: NDArray[np.uint8], in_float: Collection[st
         weights = plain.get_layer(layer.name).get_weights()
         if type(layer).__name__ in _AXES and layer.name not in in_float:
             scale = scales[_producer(plain, plain.get_layer(layer.name))]
-            grid = to_grid(weights[0], weights[1], _AXES[type(layer).__name__], scale)
+            grid = to_grid(weights[0], weights[1], _AXES[type(layer).__name__], scale, exact=exact)
             weights = [grid.kernel(), grid.bias_values(scale)]
         layer.set_weights(weights)
     return result
@@ -73,21 +77,26 @@ def _quantised(layer: Any, x: Any, scales: dict[str, float]) -> Any:
     return fake_quantised(result, scales[layer.name]) if layer.name in scales else result
 
 
-def _scales(plain: Any, photos: NDArray[np.uint8]) -> dict[str, float]:
-    """Return the scale of what each relu, projection, sum and the normalisation gives."""
+def _scales(plain: Any, photos: NDArray[np.uint8], in_float: Collection[str]) -> dict[str, float]:
+    """Return the scale of what integer layers and sums read and give."""
     import keras
 
-    stored = [
-        layer.name
-        for layer in plain.layers
-        if type(layer).__name__ in ("ReLU", "Add", "Rescaling") or layer.name.endswith("_project")
-    ]
+    stored = sorted({name for layer in plain.layers for name in _touched(plain, layer, in_float)})
     probe = keras.Model(plain.input, [plain.get_layer(name).output for name in stored])
     largest = np.zeros(len(stored))
     for start in range(0, len(photos), 16):
         found = probe(photos[start : start + 16].astype(np.float32), training=False)
         largest = np.maximum(largest, [np.abs(np.asarray(values)).max() for values in found])
     return {name: float(np.float32(reach / 127)) for name, reach in zip(stored, largest, strict=True)}
+
+
+def _touched(plain: Any, layer: Any, in_float: Collection[str]) -> list[str]:
+    if _is_sum(layer):
+        return [layer.name, *(tensor._keras_history.operation.name for tensor in layer.input)]
+    if type(layer).__name__ not in _AXES or layer.name in in_float:
+        return []
+    relus = [other.name for other in plain.layers if type(other).__name__ == "ReLU" and _reads(other) == layer.name]
+    return [_producer(plain, layer), *(relus or [layer.name])]
 
 
 def _cloned(model: Any, call: Callable[[Any, Any], Any]) -> Any:
@@ -100,6 +109,10 @@ def _cloned(model: Any, call: Callable[[Any, Any], Any]) -> Any:
         return type(layer).from_config(config)
 
     return keras.models.clone_model(model, clone_function=clone, call_function=lambda layer, x, **_: call(layer, x))
+
+
+def _is_sum(layer: Any) -> bool:
+    return type(layer).__name__ == "Add"
 
 
 def _is_norm(layer: Any) -> bool:
