@@ -81,7 +81,7 @@ def _quality(accuracy: Accuracy, *, labelled: bool) -> Iterable[str]:
 def _changed(figure: Figure | None) -> str:
     if figure is None or figure.value is None:
         return _NONE
-    return f"{figure.value:.3f}" + ("" if figure.change is None else f" {figure.change:+.3f}")
+    return f"{100 * figure.value:.1f}" + ("" if figure.change is None else f" {100 * figure.change:+.1f}")
 
 
 def _conditions(result: BenchmarkResult, session: Session) -> Iterable[str]:
@@ -94,12 +94,14 @@ def _conditions(result: BenchmarkResult, session: Session) -> Iterable[str]:
     )
     if photos.positive is not None:
         yield (
-            "Danger: photos of cancer that the reference calls suspicious and the artifact does not; ca→other: photos "
-            "of cancer whose label went from a cancer to another."
+            "Accuracy, plain and balanced: percent, and the change in points. Danger: photos of cancer that the "
+            "reference calls suspicious and the artifact does not; ca→other: photos of cancer whose label is one no "
+            "longer."
         )
     if session.reference:
         name = f"{session.reference.export} of {result.label(session.reference.bundle)}"
-        yield f"Ratios are to {name}, less is faster; changes are from it. Photos: {photos.name}, {photos.photos:,}."
+        yield f"Ratios are to {name}, less is faster; changes are from it."
+    yield f"Photos: {photos.name}{f', {photos.part}' if photos.part else ''}, {photos.photos:,}."
 
 
 def _gaps(session: Session) -> Iterable[str]:
