@@ -1,0 +1,194 @@
+"""Quantisation-aware training (Jacob et al. 2018, arXiv:1712.05877): trained on with its rounding in place.
+
+Weights and stored tensors are rounded on the way forward, and the gradient passes as if they were not (straight
+through). Ranges are learnt with the weights (LSQ, Esser et al. 2020, arXiv:1902.08153). Batch normalisation is folded
+before, so that what is trained is what is stored. Every variable moves in units of its own codes: one learning rate
+then suits weights of 55 and of 0.01, which a folded MobileNetV2 has side by side.
+
+The layers here live in memory alone; what is saved is the integer network that is read off them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from compression.context import Context
+from compression.fine_tune import augmented
+from compression.quantisation.graph import Graph, Node, Weights, along
+from compression.quantisation.stages import Stage
+from training.phases.loop import Phase, steps_per_epoch
+from training.phases.recipes import compile_for
+from training.phases.state import EpochFigures
+
+if TYPE_CHECKING:
+    import keras
+
+_LARGEST = 127
+_RANGE_RATE = 0.01  # of a weight's rate: a range moves every value of its tensor
+_MEMORY = 0.98  # of the moving average of the weights: fifty steps
+
+Loss = Literal["distil", "labels"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a quantised network is trained on.
+
+    Attributes:
+        epochs: Over the training photos.
+        rate: Learning rate at the start, in codes of 1/127 of a weight's range; falls along a cosine.
+        batch: Photos a step.
+        loss: Answer as the float network does on the same augmented photo, or as the labels say.
+        augmentation: How far photos are changed.
+    """
+
+    epochs: int
+    rate: float
+    batch: int
+    loss: Loss
+    augmentation: Literal["gentle", "strong"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gave: float weights whose nearest codes are meant, ranges, and the epochs."""
+
+    weights: Weights
+    scales: Mapping[str, float]
+    history: tuple[EpochFigures, ...]
+
+
+def trained(begun: Stage, training: Training, context: Context) -> Trained:
+    """Train a quantised network; a killed training goes on from its checkpoint to the same result.
+
+    Args:
+        begun: Where training begins, its weights not rounded; its float template is what the result is held to.
+            Convolutions that stay in float, and the classifier, are not trained.
+        training: How.
+        context: Photos and checkpoints.
+    """
+    student = _student(begun)
+    model = _distilled(student, begun.template) if training.loss == "distil" else student
+    steps = steps_per_epoch(len(context.parts.train.records), training.batch)
+    compile_for(model, _optimizer(training.rate, training.epochs * steps))
+    inputs = augmented(context.parts.train.tensors, training.augmentation)
+    validation = context.parts.validation.tensors
+    phase = Phase("quantise", "Quantisation-aware training", model, training.epochs, inputs, validation)
+    history = context.loop(batch=training.batch).run(phase)
+    graph, layers = Graph.of(begun.template), {layer.name: layer for layer in student.layers}
+    learnt = {node.name: layers[node.name].learnt() for node in graph.convolutions if node.name not in begun.floats}
+    ranges = {site: layers[f"{site}_stored"].learnt() for site in graph.stored(begun.floats)}
+    return Trained({**begun.weights, **learnt}, {**begun.scales, **ranges}, history)
+
+
+def _optimizer(rate: float, steps: int) -> keras.optimizers.Optimizer:
+    import keras
+
+    schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
+    return keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=_MEMORY)
+
+
+def _distilled(student: keras.Model, teacher: keras.Model) -> keras.Model:
+    """Return the student as a model whose loss is how far its probabilities are from the teacher's (KL)."""
+    import keras
+    from keras import ops
+
+    class Distilled(keras.Model):  # type: ignore[misc]  # the library is untyped
+        def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> Any:
+            wanted = ops.stop_gradient(_log_probabilities(teacher(x, training=False)))
+            found = _log_probabilities(y_pred)
+            return ops.mean(ops.sum(ops.exp(wanted) * (wanted - found), axis=-1))
+
+    return Distilled(student.input, student.output)
+
+
+def _log_probabilities(logits: Any) -> Any:
+    from keras import ops
+
+    both = ops.concatenate([-logits / 2, logits / 2], axis=-1) if logits.shape[-1] == 1 else logits
+    return ops.log_softmax(both, axis=-1)
+
+
+def _straight(values: Any) -> Any:
+    """Round, with the gradient of doing nothing."""
+    from keras import ops
+
+    return values + ops.stop_gradient(ops.round(values) - values)
+
+
+def _student(begun: Stage) -> keras.Model:
+    import keras
+
+    template, scales, graph = begun.template, begun.scales, Graph.of(begun.template)
+    stored = set(graph.stored(begun.floats))
+    rounded = {node.name: node for node in graph.convolutions if node.name not in begun.floats}
+
+    def clone(layer: keras.Layer) -> keras.Layer:
+        if layer.name in rounded:
+            node = rounded[layer.name]
+            return _rounded_layer(node, *begun.weights[node.name], scales[graph.site(node.name)])
+        copy = layer.__class__.from_config(layer.get_config())
+        copy.trainable = False
+        return copy
+
+    def call(layer: Any, *inputs: Any, **options: Any) -> Any:
+        result = layer(*inputs, **options)
+        return _stored_layer(layer.name, scales[layer.name])(result) if layer.name in stored else result
+
+    student = keras.models.clone_model(template, clone_function=clone, call_function=call)
+    for layer in template.layers:
+        if layer.name not in rounded:
+            student.get_layer(layer.name).set_weights(begun.weights.get(layer.name) or layer.get_weights())
+    return student
+
+
+def _rounded_layer(node: Node, kernel: Any, bias: Any, output_scale: float) -> keras.Layer:
+    """Return a convolution whose weights are rounded as it runs; its variables count codes."""
+    import keras
+    from keras import ops
+
+    axes = tuple(axis for axis in range(4) if axis != node.axis)
+    unit = np.maximum(np.abs(kernel).max(axis=axes), 1e-12) / _LARGEST
+    convolve = ops.depthwise_conv if node.depthwise else ops.conv
+    options = {"strides": node.layer.strides, "padding": node.layer.padding}
+
+    class Rounded(keras.layers.Layer):  # type: ignore[misc]  # the library is untyped
+        def build(self, shape: Any) -> None:
+            start = keras.initializers.Constant
+            codes = (kernel / along(unit, node.axis)).astype(np.float32)
+            self.codes = self.add_weight(shape=kernel.shape, initializer=lambda *_, **__: codes, name="codes")
+            self.shift = self.add_weight(shape=bias.shape, initializer=start(0.0), name="shift")
+
+        def call(self, inputs: Any) -> Any:
+            step = ops.stop_gradient(ops.maximum(ops.max(ops.abs(self.codes), axes, keepdims=True) / _LARGEST, 1e-6))
+            weights = _straight(self.codes / step) * step * along(unit, node.axis).astype(np.float32)
+            return convolve(inputs, weights, **options) + bias + self.shift * output_scale
+
+        def learnt(self) -> tuple[Any, Any]:
+            weights = np.asarray(self.codes) * along(unit, node.axis)
+            return weights.astype(np.float32), (bias + np.asarray(self.shift) * output_scale).astype(np.float32)
+
+    return Rounded(name=node.name)
+
+
+def _stored_layer(site: str, scale: float) -> keras.Layer:
+    """Return a layer that rounds a tensor to int8 codes of a scale that it learns."""
+    import keras
+    from keras import ops
+
+    class Stored(keras.layers.Layer):  # type: ignore[misc]  # the library is untyped
+        def build(self, shape: Any) -> None:
+            self.growth = self.add_weight(shape=(), initializer="zeros", name="growth")
+
+        def call(self, inputs: Any) -> Any:
+            step = scale * ops.exp(self.growth * _RANGE_RATE)
+            return _straight(ops.clip(inputs / step, -_LARGEST - 1, _LARGEST)) * step
+
+        def learnt(self) -> float:
+            return float(scale * np.exp(np.float64(np.asarray(self.growth)) * _RANGE_RATE))
+
+    return Stored(name=f"{site}_stored")
