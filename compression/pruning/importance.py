@@ -68,8 +68,7 @@ def losses_without(network: keras.Model, spaces: Sequence[Space], sample: Sample
 
     That is activation times gradient, summed over the photo's places (arXiv:1906.10771, for a gate after each channel)
     and, of a stream, over the channel's writers, which is the derivative by one gate on the whole stream. Of the photos
-    it is the root of the mean square: the paper's mean square is told apart by few photos (measured in
-    ``benchmarks.pruning importance``), and the network's output hardly changes its order.
+    it is the root of the mean square: the mean square itself, which the paper takes, is decided by a few photos.
     """
     import keras
 
