@@ -11,8 +11,9 @@ from compression.distillation.student import Student
 from compression.fine_tune import FineTune
 from compression.pruning.prune_channels import PruneChannels
 from compression.pruning.prune_magnitude import PruneMagnitude
+from compression.quantisation.quantise import Quantise
 
 AnyStep = Annotated[
-    FineTune | Student | Distil | PruneChannels | PruneMagnitude,
+    FineTune | Student | Distil | PruneChannels | PruneMagnitude | Quantise,
     Field(discriminator="kind"),
 ]
