@@ -21,8 +21,8 @@ from compression.pipeline import compress, split_of
 from compression.recipe import Recipe
 from compression.search.record import Measured
 from compression.search.search import Search
-from compression.search.space import as_it_is
-from compression.search.workshop import changes, exported
+from compression.search.space import as_it_is, trained
+from compression.search.workshop import exported
 from exporters.registry import get_target
 from exporters.verify import run
 from training.data.splits import Split
@@ -115,6 +115,7 @@ def finish(
 
 def _bundle(search: Search, one: Measured, epochs: int, command: str, reporter: Reporter) -> Bundle:
     structure, request = one.candidate.structure, search.request
+    space = request.space
     start = next(start for start in search.starts if start.name == structure.start)
     if structure == as_it_is(start):
         return start.bundle
@@ -125,7 +126,7 @@ def _bundle(search: Search, one: Measured, epochs: int, command: str, reporter: 
         name="search",
         summary=f"No. {one.number} of a search over {len(search.study.measured)} candidates: {one.candidate.name}",
         size=structure.size,
-        step=(*changes(structure), request.space.finish.model_copy(update={"epochs": epochs})),
+        step=(*space.changes(structure), trained(space.finish, epochs, search.starts[0].bundle.path)),
     )
     return compress(
         CompressRequest(

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bundle.errors import UsageError
+from bundle.errors import ExportError, UsageError
 from bundle.store import Bundle
 from compression.pipeline import split_of
 from compression.search.bench import Bench
@@ -25,6 +25,9 @@ from exporters.benchmark.machine import this_machine
 from exporters.registry import select
 from training.phases.loop import Reporter
 from training.run import open_run
+
+if TYPE_CHECKING:
+    import optuna
 
 THIS_MACHINE = "this"
 
@@ -100,12 +103,22 @@ class Search:
                 if asked is None:
                     reporter.say(f"All {done} candidates of the space are measured.")
                     break
-                trial, candidate = asked
-                measured = self.bench.measure(candidate, done + 1)
-                self.study.tell(trial, measured)
-                reporter.say(_line(measured))
+                self._try(*asked, reporter)
             update(len(self.study.measured), request.trials)
         return self.study.measured
+
+    def _try(self, trial: optuna.Trial, candidate: Candidate, reporter: Reporter) -> None:
+        """Measure a candidate; a network that cannot be changed so is no reason to end the search."""
+        try:
+            measured = self.bench.measure(candidate, len(self.study.measured) + 1)
+        except (UsageError, ExportError) as error:
+            if candidate.structure in map(as_it_is, self.starts):
+                raise
+            self.study.refuse(trial, candidate, error.message)
+            reporter.say(f"{candidate.name} cannot be made: {error.message}")
+            return
+        self.study.tell(trial, measured)
+        reporter.say(_line(measured))
 
     def singles(self) -> list[Candidate]:
         """Return the candidates that come first: single recipes, which the combinations are held against.
@@ -138,6 +151,7 @@ class Search:
             "threads": request.threads,
             "seed": request.seed,
             "trials": request.trials,
+            "refused": {candidate.name: why for candidate, why in self.study.refused.items()},
         }
 
 

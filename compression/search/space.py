@@ -12,13 +12,18 @@ from pydantic import Field, ValidationError
 from bundle.errors import UsageError
 from bundle.model import Contract
 from bundle.toml import TOMLDecodeError, loads
+from compression.distillation.distil import Distil
+from compression.distillation.teacher import PARENT
 from compression.fine_tune import FineTune
+from compression.pruning.prune_channels import PruneChannels
 from compression.search.candidate import Candidate, Structure
 from compression.search.starts import Start
+from compression.step import Step
 
 BUILT_IN = Path(__file__).with_name("default.toml")
 Side = Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
 Share = Annotated[float, Field(gt=0, le=1)]
+Training = Annotated[FineTune | Distil, Field(discriminator="kind")]
 
 
 class Space(Contract):
@@ -28,6 +33,7 @@ class Space(Contract):
         sizes: Sides of the input, pixels; multiples of 32, because the networks' padding is the same for these.
         keep: Shares of the multiply-accumulates that channel pruning leaves; 1 for no pruning.
         without: Precisions that are left out.
+        prune: How channels are chosen; the share is the structure's, of computation and of parameters alike.
         tune: How a changed network is trained on before it is measured; how long is the search's own option.
         finish: How a finalist is trained on all photos; how long is the search's own option.
     """
@@ -35,8 +41,21 @@ class Space(Contract):
     sizes: Annotated[tuple[Side, ...], Field(min_length=1)]
     keep: Annotated[tuple[Share, ...], Field(min_length=1)] = (1.0,)
     without: tuple[str, ...] = ()
-    tune: FineTune = FineTune()
-    finish: FineTune = FineTune()
+    prune: PruneChannels = PruneChannels()
+    tune: Training = Distil()
+    finish: Training = Distil()
+
+    def changes(self, structure: Structure) -> tuple[Step, ...]:
+        """Return the steps that change a network before it is trained on."""
+        if structure.keep == 1:
+            return ()
+        return (self.prune.model_copy(update={"macs": structure.keep, "parameters": structure.keep}),)
+
+
+def trained(step: Training, epochs: int, parent: Path) -> Step:
+    """Return a training of so many epochs; its teacher ``parent`` is the search's, whatever start is trained."""
+    from_parent = isinstance(step, Distil) and step.teacher == PARENT
+    return step.model_copy(update={"epochs": epochs, **({"teacher": str(parent)} if from_parent else {})})
 
 
 def load_space(path: Path | None = None) -> Space:

@@ -9,7 +9,8 @@ from pathlib import Path
 from bundle.errors import BundleError, UsageError
 from bundle.manifest import Manifest
 from bundle.store import Bundle
-from compression.network import network_of
+from compression.network import from_model
+from exporters.source import load_model
 
 PARENT = "parent"
 
@@ -91,8 +92,8 @@ def _origin(manifest: Manifest, known: dict[str, str]) -> str:
 
 def _changeable(bundle: Bundle) -> bool:
     """Return whether the network has the layers that steps change: a quantised one has no batch normalisation."""
+    model = load_model(bundle)
     try:
-        network = network_of(bundle)
+        return any(hasattr(layer, "moving_mean") for layer in model.layers) and bool(from_model(model))
     except BundleError:
         return False
-    return any(hasattr(layer, "moving_mean") for layer in network.layers)

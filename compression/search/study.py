@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bundle.errors import UnavailableError
 from bundle.hashing import sha256_bytes
 from compression.search.candidate import Candidate, Structure
 from compression.search.record import Measured
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 FILE = "study.db"
 _NAME = "dermport-search"
-_RECORD, _REPEATS = "measured", "repeats"
+_RECORD, _REPEATS, _REFUSED = "measured", "repeats", "refused"
 _STARTUP = 10  # trials before the sampler learns from them; until then it draws at random
 _ATTEMPTS = 20  # of the sampler at a candidate that is new, before one is drawn from what is left
 
@@ -32,11 +33,13 @@ class Study:
         path: The database.
         space: All candidates that there are.
         seed: Of the sampler.
+
+    Raises:
+        UnavailableError: Optuna is not installed.
     """
 
     def __init__(self, path: Path, space: Sequence[Candidate], seed: int) -> None:
-        import optuna
-
+        optuna = _optuna()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._space, self._seed = space, seed
@@ -62,7 +65,7 @@ class Study:
         Args:
             first: Candidates that come before the sampler's own.
         """
-        known = {one.candidate for one in self.measured}
+        known = {one.candidate for one in self.measured} | set(self.refused)
         left = [candidate for candidate in self._space if candidate not in known]
         if not left:
             return None
@@ -80,6 +83,19 @@ class Study:
         trial.set_user_attr(_RECORD, measured.model_dump_json())
         values = (measured.balanced_accuracy, measured.latency.ratio, float(measured.artifact_bytes))
         self._study.tell(trial, values)
+
+    @property
+    def refused(self) -> dict[Candidate, str]:
+        """Candidates that cannot be made, with the reason."""
+        trials = self._study.get_trials(deepcopy=False)
+        said = [trial.user_attrs[_REFUSED] for trial in trials if _REFUSED in trial.user_attrs]
+        names = {candidate.name: candidate for candidate in self._space}
+        return {names[one["name"]]: one["why"] for one in said}
+
+    def refuse(self, trial: optuna.Trial, candidate: Candidate, why: str) -> None:
+        """Store that a candidate cannot be made; it is not asked for again."""
+        trial.set_user_attr(_REFUSED, {"name": candidate.name, "why": why})
+        self._failed(trial)
 
     def _enqueued(self, candidate: Candidate) -> tuple[optuna.Trial, Candidate]:
         self._study.enqueue_trial(_parameters(candidate))
@@ -113,9 +129,12 @@ class Study:
         return next((one for one in same if one.export == candidate.export), same[0])
 
     def _repeated(self, trial: optuna.Trial, candidate: Candidate) -> None:
+        trial.set_user_attr(_REPEATS, candidate.name)
+        self._failed(trial)
+
+    def _failed(self, trial: optuna.Trial) -> None:
         import optuna
 
-        trial.set_user_attr(_REPEATS, candidate.name)
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
     def _close_dead(self) -> None:
@@ -125,6 +144,14 @@ class Study:
         for state in (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING):
             for trial in self._study.get_trials(deepcopy=False, states=(state,)):
                 self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise UnavailableError("Optuna is not installed.", remedy="pip install 'dermport[export]'") from error
+    return optuna
 
 
 def _parameters(candidate: Candidate) -> dict[str, Any]:

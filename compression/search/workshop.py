@@ -20,8 +20,8 @@ from compression.pipeline import take_steps
 from compression.recipe import Recipe
 from compression.search.candidate import Structure
 from compression.search.photos import SearchPhotos
-from compression.search.space import Space, as_it_is
-from compression.search.starts import Start
+from compression.search.space import Space, as_it_is, trained
+from compression.search.starts import PARENT, Start
 from compression.step import Step
 from exporters.benchmark.macs import count_macs
 from exporters.matrix import export_matrix
@@ -119,14 +119,14 @@ class Workshop:
             name="search",
             summary="A candidate of a search",
             size=structure.size,
-            step=(*changes(structure), self._quick()),
+            step=(*self.space.changes(structure), self._quick()),
         )
 
     def _quick(self) -> Step:
         """Return the training: epochs over the drawn photos, so that it has the steps that were asked."""
         tune = self.space.tune
         steps_an_epoch = max(1, self.photos.training_photos // tune.batch)
-        return tune.model_copy(update={"epochs": math.ceil(self.steps / steps_an_epoch)})
+        return trained(tune, math.ceil(self.steps / steps_an_epoch), self.starts[PARENT].bundle.path)
 
     def _build(self, structure: Structure, start: Start, folder: Path) -> None:
         steps = self.folder / f".{structure.name}.steps"
@@ -137,11 +137,6 @@ class Workshop:
             _write(part, structure.name[:64], outcomes[-1].network, context)
         shutil.rmtree(steps, ignore_errors=True)
         _forget()
-
-
-def changes(structure: Structure) -> tuple[Step, ...]:
-    """Return the steps that change the network before it is trained on."""
-    return ()
 
 
 def _forget() -> None:

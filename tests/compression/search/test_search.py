@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 import training.parts
 from bundle.errors import DataError, UsageError
 from bundle.store import Bundle
+from compression.distillation.distil import Distil
+from compression.fine_tune import FineTune
 from compression.pipeline import split_of
+from compression.pruning.prune_channels import PruneChannels
 from compression.search.bench import Bench
 from compression.search.budget import Budget, parse_budget
-from compression.search.candidate import Candidate
+from compression.search.candidate import Candidate, Structure
 from compression.search.finish import finish
 from compression.search.photos import SearchPhotos
 from compression.search.record import Measured
@@ -30,7 +33,13 @@ from compression.search.verdict import judge
 from tests.compression.conftest import Said
 from training.data.records import Record
 
-SPACE = Space(sizes=(32, 64), without=("int8-full", "fp16"))
+SPACE = Space(
+    sizes=(32, 64),
+    without=("int8-full", "fp16"),
+    prune=PruneChannels(importance="bn-scale", multiple=8, minimum=8, photos=16),
+    tune=Distil(batch=8, augmentation="gentle", mixup=0.0),
+    finish=FineTune(batch=16),
+)
 
 
 @dataclass(frozen=True)
@@ -161,8 +170,37 @@ def test_a_finalist_is_a_bundle_of_the_parent_scored_on_the_test_part(
     assert child.manifest.preprocessing.size == 32
     assert trained.photos == shared_parent.manifest.dataset.split.photos["test"]
     assert trained.test["accuracy"].artifact is not None
-    again = finish(search, chosen[1:], epochs=1, command="dermport search", reporter=Said())
-    assert again == (trained,)
+
+
+def test_a_pruned_structure_is_narrower_and_learned_from_the_parent(done: Done) -> None:
+    search = open_search(done.request, Said())
+    made = search.bench.workshop.make(Structure("parent", 64, 0.6))
+    parent = done.measured[0]
+    assert made.macs < 0.7 * parent.macs
+    assert made.bundle.manifest.model.parameters < 0.7 * parent.parameters
+    *_, tune = search.bench.workshop.recipe(Structure("parent", 64, 0.6)).step
+    assert isinstance(tune, Distil)
+    assert (tune.epochs, tune.teacher) == (1, str(done.request.parent))
+
+
+def test_what_cannot_be_made_is_listed_and_the_search_goes_on(
+    done: Done, shared_parent: Bundle, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {one.candidate: one for one in done.measured}
+
+    def picky(self: Bench, candidate: Candidate, number: int) -> Measured:
+        if candidate in known:
+            return known[candidate]
+        raise UsageError("too narrow")
+
+    monkeypatch.setattr(Bench, "measure", picky)
+    search = open_search(request_of(shared_parent, drawn, tmp_path / "out", trials=4), Said())
+    assert len(search.run(Said())) == 3  # of four: 32 and 64 pixels, float32 and int8
+    assert list(search.about()["refused"].values()) == ["too narrow"]
+
+    monkeypatch.setattr(Bench, "measure", lambda *_: (_ for _ in ()).throw(UsageError("no such runtime")))
+    with pytest.raises(UsageError, match="no such runtime"):
+        open_search(request_of(shared_parent, drawn, tmp_path / "other"), Said()).run(Said())
 
 
 def test_photos_of_another_data_set_are_refused(shared_parent: Bundle, tmp_path: Path, drawn: Path) -> None:
