@@ -21,6 +21,7 @@ from bundle.hashing import sha256_file, sha256_json
 from bundle.model import FileEntry
 from bundle.store import RECORD, Bundle, Export, file_entries, write_record
 from exporters.contract import Recipe, Target
+from exporters.integer.recipe import proof_of, recipe_for
 from exporters.source import CALIBRATION_FILE, load_source
 
 if TYPE_CHECKING:
@@ -134,14 +135,18 @@ def export_target(path: Path, target: Target, recipes: tuple[Recipe, ...]) -> in
             r.precision: stack.enter_context(atomic_directory(bundle.export_folder(name, r.precision), replace=True))
             for r in recipes
         }
-        target.convert(load_source(bundle), recipes, folders)
+        source = load_source(bundle)
+        done = {recipe.precision: recipe_for(name, recipe, source) for recipe in recipes}
+        target.convert(source, tuple(done.values()), folders)
         seconds = (time.perf_counter() - started) / len(recipes)
         for recipe in recipes:
-            write_record(folders[recipe.precision], _record(bundle, target, recipe, folders[recipe.precision], seconds))
+            folder = folders[recipe.precision]
+            key = key_of(bundle, target, recipe)
+            write_record(folder, _record(bundle, target, done[recipe.precision], folder, seconds, key=key))
     return len(recipes)
 
 
-def _record(bundle: Bundle, target: Target, recipe: Recipe, folder: Path, seconds: float) -> ExportRecord:
+def _record(bundle: Bundle, target: Target, recipe: Recipe, folder: Path, seconds: float, *, key: str) -> ExportRecord:
     description: Description = target.describe(folder)
     files = file_entries(folder, exclude=(RECORD,))
     artifact = target.capabilities.artifact
@@ -158,13 +163,18 @@ def _record(bundle: Bundle, target: Target, recipe: Recipe, folder: Path, second
         size_ratio=size / (4 * bundle.manifest.model.parameters),
         built=description.built,
         not_built_because=description.not_built_because,
-        recipe={"summary": recipe.summary, "calibrated": recipe.calibrated, **recipe.settings},
+        recipe={
+            "summary": recipe.summary,
+            "calibrated": recipe.calibrated,
+            **recipe.settings,
+            **proof_of(recipe, folder / artifact),
+        },
         policy=recipe.policy,
         inputs=description.inputs,
         outputs=description.outputs,
         operators=description.operators,
         tools=tool_versions(target),
-        key=key_of(bundle, target, recipe),
+        key=key,
         seconds=round(seconds, 2),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         files=files,

@@ -15,18 +15,23 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from bundle.errors import ExportError
+from bundle.policy import read_policy
 from bundle.store import Bundle
 from exporters.contract import Source
 from exporters.integer.pattern import Quantisation, split
 from exporters.integer.proof import Stored, differences, fingerprint, stored_in
 from exporters.integer.tflite import integer_form
+from exporters.matrix import export_matrix
 from exporters.onnx.graph import Graph as OnnxGraph
 from exporters.onnx.lint import violations
-from exporters.registry import get_target
+from exporters.registry import get_target, select
 from exporters.source import load_source, read_calibration
+from exporters.tensorrt.kit import read_kit
 from exporters.tflite.convert import float_model
 from exporters.tflite.graph import Graph
+from exporters.verify import golden_reference, verify
 from tests.exporters.integer_model import flat_network, integer_model
+from tests.factories import make_bundle
 
 INT8 = {"tflite-int8", "tflite-int8-full", "onnx-int8", "tensorrt-int8"}
 FLOAT = {"tflite-fp32", "onnx-fp32"}
@@ -74,7 +79,7 @@ def files(integer: Source, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 @pytest.fixture(scope="module")
 def mixed(network: Any, integer: Source, photos: NDArray[np.uint8]) -> Source:
-    """Scales of any size, and layers in float: the first, the last, one in between, and two neighbours after which a sum reads the result."""
+    """Scales of any size; the first and the last layer in float, one in between, and two neighbours before a sum."""
     return replace(integer, model=integer_model(network, photos[:64], in_float=MIXED))
 
 
@@ -202,6 +207,23 @@ def test_a_table_of_another_network_is_refused(integer: Source, network: Any, ph
     changed.set_weights([kernel[..., ::-1].copy(), bias])
     with pytest.raises(ExportError, match="other weights than the layer block_3_expand"):
         integer_form(float_model(plain), split(integer.model).table)
+
+
+def test_export_records_say_whose_integers_they_hold(integer: Source, tmp_path: Path) -> None:
+    """Nothing is calibrated, phone and Jetson name the same sha256, and float32 passes as what it simulates."""
+    bundle = make_bundle(tmp_path / "integer", train=lambda *_: integer.model)
+    outcomes = export_matrix(bundle, select(["tflite", "onnx", "tensorrt"], ["int8", "fp32"]), jobs=1)
+    records = {f"{o.export.record.target}-{o.export.record.precision}": o.export.record for o in outcomes}
+    recipes = [records[name].recipe for name in ("tflite-int8", "onnx-int8", "tensorrt-int8")]
+    assert len({recipe["integers_sha256"] for recipe in recipes}) == 1
+    assert not any("calibration_photos" in recipe or recipe["calibrated"] for recipe in recipes)
+    assert "integers_sha256" not in records["onnx-fp32"].recipe
+    assert read_kit(bundle.export("tensorrt", "int8").path).recipe["integers"] == "model.keras"
+    for outcome in outcomes:
+        parity = verify(bundle, outcome.export, golden_reference(bundle), read_policy())
+        assert parity.status == "pass", parity.reasons
+        assert parity.max_change < 1e-5
+    assert not any(o.fresh for o in export_matrix(bundle, select(["onnx"], ["int8"]), jobs=1))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
