@@ -88,21 +88,21 @@ def _csv(result: Result) -> str:
     return text.getvalue()
 
 
-HEAD = ("candidate", "no.", "MB", "of base", "ms", "latency", "bal. acc.", "pts lost", "agree")
+HEAD = ("no.", "MB", "of base", "ms", "latency", "bal. acc.", "lost", "agree", "candidate")
 
 
 def row(one: Measured) -> tuple[str, ...]:
-    """Return a candidate's cells under :data:`HEAD`."""
+    """Return a candidate's cells under :data:`HEAD`; what is lost is in points of balanced accuracy."""
     return (
-        one.candidate.name,
         str(one.number),
         f"{one.artifact_bytes / 1e6:.2f}",
         f"{one.size_ratio:.3f}",
         f"{one.latency.ms:.2f}",
         f"{one.latency.ratio:.2f}",
         f"{one.balanced_accuracy:.3f}",
-        f"{one.points_lost:.1f}",
+        f"{round(one.points_lost, 1) + 0.0:.1f}",
         f"{one.agreement:.3f}",
+        one.candidate.name,
     )
 
 

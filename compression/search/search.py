@@ -112,7 +112,7 @@ class Search:
         try:
             measured = self.bench.measure(candidate, len(self.study.measured) + 1)
         except (UsageError, ExportError) as error:
-            if candidate.structure in map(as_it_is, self.starts):
+            if candidate.structure == as_it_is(self.starts[0]):
                 raise
             self.study.refuse(trial, candidate, error.message)
             reporter.say(f"{candidate.name} cannot be made: {error.message}")
@@ -123,15 +123,18 @@ class Search:
     def singles(self) -> list[Candidate]:
         """Return the candidates that come first: single recipes, which the combinations are held against.
 
-        The parent in each precision; every other start in float32, and in the precisions that it was exported in.
+        The parent in each precision; every other start in float32 (a quantised one in int8), and in the precisions
+        that it was exported in.
         """
-        base = self.bench.base_export
-        found = []
-        for start in self.starts:
-            exported = {export.path.name for export in start.bundle.exports()}
-            wanted = self.exports if start.is_parent else [name for name in self.exports if name in {base, *exported}]
-            found += [Candidate(as_it_is(start), export) for export in wanted]
-        return found
+        return [Candidate(as_it_is(start), export) for start in self.starts for export in self._alone(start)]
+
+    def _alone(self, start: Start) -> tuple[str, ...]:
+        if start.is_parent:
+            return self.exports
+        exported = {export.path.name for export in start.bundle.exports()}
+        if start.changeable:
+            exported.add(self.bench.base_export)
+        return tuple(name for name in self.exports if name in exported or (not start.changeable and "int8" in name))
 
     def about(self) -> dict[str, Any]:
         """Return what was asked and what it started from, as JSON for the report."""
@@ -224,7 +227,8 @@ def _asked(request: Request, starts: Sequence[Start], exports: Sequence[str], cl
 
 
 def _line(one: Measured) -> str:
+    lost = round(one.points_lost, 1) + 0.0  # never "-0.0"
     return (
-        f"{one.number}: {one.candidate.name}: {one.balanced_accuracy:.3f} balanced accuracy ({one.points_lost:.1f} "
-        f"points lost), {one.latency.ratio:.2f} latency, {one.artifact_bytes / 1e6:.2f} MB; {one.seconds:.0f} s"
+        f"{one.number}: {one.candidate.name}: {one.balanced_accuracy:.3f} balanced accuracy ({lost:.1f} points lost), "
+        f"{one.latency.ratio:.2f} latency, {one.artifact_bytes / 1e6:.2f} MB; {one.seconds:.0f} s"
     )
