@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+# Layers of up to so many weights stay in float: the first convolutions, which low precision costs most.
+LARGEST_FLOAT = 1_000
+# Larger ones, up to so many weights, take no less than int8: depthwise convolutions, the first blocks, the classifier.
+LARGEST_INT8 = 10_000
+
 _DAMPING = 0.01  # of the mean variance; GPTQ's own
+_FLOOR = 1e-9  # far above what is left of a variance of nothing after subtracting the squared mean
 _BLOCK = 64
 
 
@@ -34,6 +40,35 @@ class InputStatistics:
 
     mean: Floats
     covariance: Floats | None = None
+
+
+class Moments:
+    """Sums over many places, for :class:`InputStatistics`.
+
+    Args:
+        correlated: Whether the covariance is wanted too.
+    """
+
+    def __init__(self, correlated: bool = True) -> None:
+        self._correlated = correlated
+        self._places = 0
+        self._sum = np.zeros(1)
+        self._products = np.zeros((1, 1))
+
+    def add(self, values: NDArray[np.floating]) -> None:
+        """Take values [channels, places]."""
+        self._places += values.shape[1]
+        self._sum = self._sum + values.sum(axis=1, dtype=np.float64)
+        if self._correlated:
+            exact = values.astype(np.float64)
+            self._products = self._products + exact @ exact.T
+
+    def statistics(self) -> InputStatistics:
+        """Return what all values so far have in common."""
+        mean = self._sum / self._places
+        if not self._correlated:
+            return InputStatistics(mean)
+        return InputStatistics(mean, self._products / self._places - np.outer(mean, mean))
 
 
 class Values(Protocol):
@@ -138,10 +173,10 @@ def rounded(weights: Floats, values: Values, covariance: Floats | None = None) -
 
 def _spread(covariance: Floats) -> Floats:
     """Return the upper Cholesky factor of the inverse covariance: how a column's loss is shared by those after it."""
-    size = len(covariance)
-    damping = _DAMPING * float(np.diag(covariance).mean()) + 1e-12
-    inverse = np.linalg.inv(covariance + damping * np.eye(size))
-    return np.asarray(np.linalg.cholesky((inverse + inverse.T) / 2).T)
+    damping = _DAMPING * float(np.diag(covariance).mean()) + _FLOOR
+    damped = covariance + damping * np.eye(len(covariance))
+    # The factor of the reversed matrix, reversed again, is upper; its inverse is the one wanted.
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1]))
 
 
 def _kmeans(weights: Floats, count: int) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from exporters.mil.program import Operation, Program, read_program
 from exporters.mil.session import Session
 from exporters.mil.values import Array
-from exporters.rounding import InputStatistics
+from exporters.rounding import InputStatistics, Moments
 
 
 @dataclass(frozen=True)
@@ -62,32 +62,8 @@ def input_statistics(
     """
     program, image = read_program(path)
     names = sorted({layer.source for layer in layers_of(program)})
-    moments = {name: _Moments(name in correlated) for name in names}
+    moments = {name: Moments(name in correlated) for name in names}
     for values in Session(program, image, names).batches(photos):
         for name, value in zip(names, values, strict=True):
-            moments[name].add(value)
+            moments[name].add(np.moveaxis(value, 1, 0).reshape(value.shape[1], -1))
     return {name: found.statistics() for name, found in moments.items()}
-
-
-class _Moments:
-    """Sums over places; each photo has the same number of them."""
-
-    def __init__(self, correlated: bool) -> None:
-        self._correlated = correlated
-        self._places = 0
-        self._sum = np.zeros(1)
-        self._products = np.zeros((1, 1))
-
-    def add(self, values: Array) -> None:
-        """Take values [photos, channels, ...]."""
-        rows = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
-        self._places += rows.shape[1]
-        self._sum = self._sum + rows.sum(axis=1, dtype=np.float64)
-        if self._correlated:
-            self._products = self._products + rows @ rows.T
-
-    def statistics(self) -> InputStatistics:
-        mean = self._sum / self._places
-        if not self._correlated:
-            return InputStatistics(mean)
-        return InputStatistics(mean, self._products / self._places - np.outer(mean, mean))

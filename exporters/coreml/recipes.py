@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from exporters.coreml.layers import Layer
+from exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
 
 UNCOMPRESSED = "fp16"
-LARGEST_FLOAT16 = 1_000
-LARGEST_INT8 = 10_000
 MIXED_BITS = (2, 3, 4, 6)
 
 
@@ -77,7 +76,7 @@ def storages(layers: list[Layer], large: Mapping[str, Storage] | Storage) -> dic
         layers: The package's layers.
         large: For large layers, by the name of the weight, or one for all.
     """
-    compressed = [layer for layer in layers if layer.weight.size > LARGEST_FLOAT16]
+    compressed = [layer for layer in layers if layer.weight.size > LARGEST_FLOAT]
     chosen = {
         layer.weight_name: large if isinstance(large, Storage) else large.get(layer.weight_name, INT8)
         for layer in compressed

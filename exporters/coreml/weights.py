@@ -62,14 +62,29 @@ def compressed(original: Path, weights: Mapping[str, Array], plan: Mapping[str, 
     """
     shutil.copytree(original, scratch)
     store_constants(open_package(scratch), weights)
-    cto = import_coremltools().optimize.coreml
     with quiet():
         model = import_coremltools().models.MLModel(str(scratch), skip_model_load=True)
-        for kind, compress in (("int", cto.linear_quantize_weights), ("palette", cto.palettize_weights)):
-            configs = {n: _config(weights.get(n), s) for n, s in plan.items() if s.kind == kind}
-            if configs:
-                model = compress(model, cto.OptimizationConfig(op_name_configs=configs))
-    return model
+        return _applied(model, {name: _config(weights.get(name), storage) for name, storage in plan.items()})
+
+
+def _applied(model: Any, configs: Mapping[str, Any]) -> Any:
+    """Return the model with its weights stored as each one's configuration says.
+
+    What coremltools' two public functions do one after the other, in one go: each reads the whole model and optimises
+    it anew, which takes most of an export's time.
+    """
+    from coremltools.converters.mil.mil.passes.graph_pass import PassOption
+    from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+    from coremltools.models import utils
+
+    cto = import_coremltools().optimize.coreml
+    passes = {"linear_quantize_weights": cto.OpLinearQuantizerConfig, "palettize_weights": cto.OpPalettizerConfig}
+    chosen = []
+    for name, kind in passes.items():
+        config = cto.OptimizationConfig(op_name_configs={n: c for n, c in configs.items() if isinstance(c, kind)})
+        chosen.append(PASS_REGISTRY[f"compression::{name}"])
+        chosen[-1].set_options([PassOption("config", config), PassOption("joint_compression", False)])
+    return utils._apply_graph_pass(model, chosen)
 
 
 def _config(weight: Array | None, storage: Storage) -> Any:

@@ -20,18 +20,22 @@ if TYPE_CHECKING:
 
 
 def correct_biases(original: onnx.ModelProto, quantised: onnx.ModelProto, photos: NDArray[np.uint8]) -> None:
-    """Give every weighted node of `quantised` a bias of its own that restores its float mean.
+    """Give every node of `quantised` with integer weights a bias of its own that restores its float mean.
 
     Args:
         original: The float32 graph.
-        quantised: Its Q/DQ form, changed in place; its weights are int8 constants behind a DequantizeLinear.
+        quantised: Its Q/DQ form, changed in place; its weights are integer constants behind a DequantizeLinear.
         photos: Calibration photos, uint8 [N, S, S, 3].
     """
     from onnx import numpy_helper
 
     before, after = Graph.of(original), Graph.of(quantised)
     rounded = {node.output[0]: node for node in after.weighted()}
-    nodes = [node for node in before.weighted() if len(node.input) == 3]
+    nodes = [
+        node
+        for node in before.weighted()
+        if len(node.input) == 3 and rounded[node.output[0]].input[1] in after.producers
+    ]
     means = channel_means(original, sorted({node.input[0] for node in nodes}), photos)
     for number, node in enumerate(nodes):
         twin = rounded[node.output[0]]

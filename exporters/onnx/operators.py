@@ -33,7 +33,8 @@ def operators(model: onnx.ModelProto) -> tuple[OperatorCount, ...]:
 
 def _precision(graph: Graph, node: onnx.NodeProto, types: dict[str, int]) -> str:
     if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-        return "int8"
+        constant = graph.initializers.get(node.input[0])
+        return "int4" if constant is not None and constant.data_type == constant.INT4 else "int8"
     read = node.input[:2] if node.op_type in WEIGHTED else [name for name in node.input if name in graph.producers]
     if read and all(graph.writer(name) == "DequantizeLinear" for name in read):
         return "int8"

@@ -16,6 +16,7 @@ from exporters.onnx.cpu import integer_form
 from exporters.onnx.cpu_lint import require_integers
 from exporters.onnx.half import half_model
 from exporters.onnx.lint import require_qdq
+from exporters.onnx.lowbit import int4_form
 from exporters.onnx.metadata import stamp
 from exporters.onnx.qdq import float_weights, quantised
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def graph_for(
     recipe: Recipe, original: onnx.ModelProto, source: Source, *, int8_constants: bool = True
 ) -> onnx.ModelProto:
-    """Return the graph of a recipe's precision: fp32, fp16, int8 or int8-cpu.
+    """Return the graph of a recipe's precision: fp32, fp16, int8, int8-cpu or int4.
 
     Args:
         recipe: What to make; its settings give the number of calibration photos.
@@ -42,6 +43,8 @@ def graph_for(
         return original
     if recipe.precision == "fp16":
         graph = half_model(original)
+    elif recipe.precision == "int4":
+        graph = int4_form(_plain(original, source), _photos(recipe, source))
     else:
         graph = _int8(recipe, original, source)
         graph = graph if int8_constants else float_weights(graph)
@@ -55,8 +58,7 @@ def _int8(recipe: Recipe, original: onnx.ModelProto, source: Source) -> onnx.Mod
     The form for CPUs is always calibrated: old ones would saturate where they multiply other targets' integers.
     """
     parts = split(source.model) if is_integer(source.model) else None
-    if parts is not None:
-        original = float_model(replace(source, model=parts.plain))
+    original = _plain(original, source)
     if recipe.precision == "int8-cpu":
         graph = integer_form(original, _photos(recipe, source))
         require_integers(graph)
@@ -67,6 +69,13 @@ def _int8(recipe: Recipe, original: onnx.ModelProto, source: Source) -> onnx.Mod
         graph = quantised(original, _photos(recipe, source))
         require_qdq(graph)
     return graph
+
+
+def _plain(original: onnx.ModelProto, source: Source) -> onnx.ModelProto:
+    """Return the graph without the rounding of an integer model."""
+    if not is_integer(source.model):
+        return original
+    return float_model(replace(source, model=split(source.model).plain))
 
 
 def _photos(recipe: Recipe, source: Source) -> NDArray[np.uint8]:

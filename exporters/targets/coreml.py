@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bundle.export_record import TensorSpec
 from exporters.contract import Capabilities, Description, Execution, Recipe, Source
-from exporters.coreml.recipes import INT8, LARGEST_FLOAT16, LARGEST_INT8, RECIPES
+from exporters.coreml.recipes import INT8, RECIPES
 from exporters.machine import lacking
+from exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
 
 _PHOTOS = 128
 
@@ -21,7 +22,7 @@ def _compressed(precision: str, summary: str, policy: str, *, optional: bool = T
         "large_layers": asdict(compression.large),
         "mean_bits": compression.mean_bits,
         "ios": compression.ios,
-        "elements_of_largest_float16_layer": LARGEST_FLOAT16,
+        "elements_of_largest_float16_layer": LARGEST_FLOAT,
         "elements_of_largest_int8_layer": LARGEST_INT8,
         "activations": "float16",
         "rounding": "nearest" if compression.large == INT8 else "error feedback (GPTQ)",

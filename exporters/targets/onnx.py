@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporters.contract import Capabilities, Description, Execution, Recipe, Source
 from exporters.machine import lacking
+from exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
 
 CONVERTS_WITH = ("tensorflow", "tf2onnx", "onnx", "onnxruntime")
 INT8_SETTINGS = {
@@ -19,7 +20,8 @@ INT8_SETTINGS = {
 
 
 class Onnx:
-    """Artifacts ``model.onnx``: fp32, int8 as explicit Q/DQ by TensorRT's rules, int8-cpu as CPUs compute it."""
+    """Artifacts ``model.onnx``: fp32, int8 as explicit Q/DQ by TensorRT's rules, int8-cpu as CPUs compute it,
+    int4 of weights alone."""
 
     capabilities = Capabilities(
         name="onnx",
@@ -40,6 +42,21 @@ class Onnx:
                 policy="int8",
                 calibrated=True,
                 settings={**INT8_SETTINGS, "activations": "uint8", "neighbouring_weights": "within 128"},
+            ),
+            Recipe(
+                "int4",
+                "int4 weights of large layers, int8 of small ones, float32 activations, opset 21",
+                policy="weights4",
+                calibrated=True,
+                settings={
+                    "opset": 21,
+                    "calibration_photos": 128,
+                    "elements_of_largest_float_layer": LARGEST_FLOAT,
+                    "elements_of_largest_int8_layer": LARGEST_INT8,
+                    "rounding": "error feedback (GPTQ)",
+                    "bias_correction": True,
+                },
+                optional=True,
             ),
         ),
         dynamic_batch=True,

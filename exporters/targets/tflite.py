@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporters.contract import Capabilities, Description, Execution, Recipe, Source
 from exporters.machine import lacking
+from exporters.rounding import LARGEST_INT8
 
 _INT8 = {
     "quantizer": "litert-quantizer",
@@ -48,6 +49,14 @@ class TFLite:
                 calibrated=True,
                 settings={**_INT8, "ends": "uint8"},
             ),
+            Recipe(
+                "int4",
+                "int4 weights of the large 1×1 convolutions, int8 elsewhere and in activations, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings={**_INT8, "elements_of_largest_int8_layer": LARGEST_INT8, "rounding": "error feedback (GPTQ)"},
+                optional=True,
+            ),
         ),
         dynamic_batch=False,
         builds_on="Linux, macOS, Windows",
@@ -58,11 +67,13 @@ class TFLite:
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.tflite`` for each recipe; the float conversion and the calibration are shared."""
         from exporters.integer.tflite import forms_of
+        from exporters.tflite.lowbit import int4_form
         from exporters.tflite.metadata import stamped
 
         forms = forms_of(source)
         for recipe in recipes:
-            model = stamped(forms.get(recipe), source, recipe.precision)
+            form = int4_form(source, recipe.settings) if recipe.precision == "int4" else forms.get(recipe)
+            model = stamped(form, source, recipe.precision)
             (folders[recipe.precision] / self.capabilities.artifact).write_bytes(model)
 
     def describe(self, folder: Path) -> Description:

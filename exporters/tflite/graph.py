@@ -128,8 +128,10 @@ class Graph:
         )
 
     def constant(self, tensor: Any) -> NDArray[Any]:
-        """Return a constant tensor's values in its shape and dtype; a view into the model."""
+        """Return a constant tensor's values in its shape and dtype; a view into the model, but of int4 a copy."""
         data = self.model.buffers[tensor.buffer].data
+        if tensor.type == INT4:
+            return _unpacked(data, int(np.prod(tensor.shape))).reshape(tensor.shape)
         return np.asarray(data.view(_DTYPES[tensor.type]).reshape(tensor.shape))
 
     def add_dequantisation(self, quantisation: Any) -> int:
@@ -175,6 +177,13 @@ class Graph:
 
 # By TensorType of TFLite's schema: float32, float16, int32, int8.
 _DTYPES = {0: np.float32, 1: np.float16, 2: np.int32, 9: np.int8}
+INT4 = 17
+
+
+def _unpacked(data: NDArray[np.uint8], count: int) -> NDArray[np.int8]:
+    """Return int4 codes, two to a byte, the first in the low half."""
+    halves = np.stack([data & 15, data >> 4], axis=-1).reshape(-1)[:count]
+    return ((halves ^ 8).astype(np.int8) - 8).astype(np.int8)
 
 
 class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]

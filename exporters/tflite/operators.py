@@ -8,7 +8,7 @@ from typing import Any
 
 from bundle.export_record import OperatorCount, TensorSpec
 from exporters.contract import Description
-from exporters.tflite.graph import Graph
+from exporters.tflite.graph import INT4, Graph
 
 _NAMES = {0: "fp32", 1: "fp16", 2: "int32", 3: "uint8", 4: "int64", 9: "int8"}  # TFLite's TensorType
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 9: "int8"}
@@ -33,6 +33,8 @@ def describe(path: Path) -> Description:
 
 def _precision(graph: Graph, operator: Any) -> str:
     read, given = (_NAMES.get(graph.tensor(ends[0]).type, "other") for ends in (operator.inputs, operator.outputs))
+    if operator in graph.weighted() and graph.tensor(operator.inputs[1]).type == INT4:
+        return f"{read}, int4 weights"
     return read if read == given else f"{read}→{given}"
 
 

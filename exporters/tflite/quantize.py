@@ -134,11 +134,12 @@ def int8_rule(
     symmetric: bool = False,
     algorithm: str = "min_max_uniform_quantize",
     regex: str = ".*",
+    weight_bits: int = 8,
 ) -> dict[str, Any]:
     """Return a rule that lets operators whose output's name matches `regex` compute in 8-bit integers."""
     activation = {"num_bits": 8, "symmetric": symmetric, "granularity": "TENSORWISE", "dtype": activations}
     config = {"activation_tensor_config": activation, "compute_precision": "INTEGER"}
-    return _rule(operation, algorithm, _WEIGHTS8, regex, **config)
+    return _rule(operation, algorithm, {**_WEIGHTS8, "num_bits": weight_bits}, regex, **config)
 
 
 def _rule(operation: str, algorithm: str, weights: dict[str, Any], regex: str = ".*", **config: Any) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from exporters.coreml.convert import convert, convert_all, write_package
 from exporters.coreml.description import PackageDescription
 from exporters.coreml.device import CoreMLRuntime, coreml_unavailable
 from exporters.coreml.quiet import import_coremltools
-from exporters.coreml.recipes import LARGEST_INT8
 from exporters.mil import MilReference
 from exporters.mil.program import read_program
 from exporters.mil.session import Session
+from exporters.rounding import LARGEST_INT8
 from tests.factories import LABELS, SIZE, draw_set, tensors_of
 
 Photos = NDArray[np.uint8]
