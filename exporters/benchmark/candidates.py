@@ -58,7 +58,10 @@ def choose(
     precisions: list[str] | None = None,
     names: Sequence[str] = (),
 ) -> list[Candidate]:
-    """Return the exports to measure: those that are named, and the first bundle's fp32 ones of the same targets.
+    """Return the exports to measure: those that are named, and the first bundle's fp32 ones to hold them against.
+
+    These are its fp32 exports of the same targets, and the one that comes first in the registry, whatever is named: so
+    ratios mean the same in every result.
 
     Args:
         bundles: The first one's fp32 exports are what the others are held against.
@@ -72,16 +75,23 @@ def choose(
     comparable(bundles)
     if names and (targets or precisions):
         raise UsageError("--exports names what --to and --precision choose.", remedy="Use the one or the others.")
-    recipes = [f"{t.capabilities.name}-{r.precision}" for t, rs in select(targets, precisions) for r in rs]
+    recipes = [
+        f"{t.capabilities.name}-{r.precision}" for t, rs in select(targets, precisions, optional=True) for r in rs
+    ]
     chosen = [one for bundle in bundles for one in _of(bundle) if one.name in (names or recipes)]
     known = {one.name for one in chosen}
     if missing := [name for name in names if name not in known]:
         raise UsageError(f"No bundle has an export {', '.join(missing)}.", remedy=f"There are: {_all_names(bundles)}.")
     if not chosen:
         raise UsageError("The bundles have no such export.", remedy="Run `dermport export` on them first.")
-    used = {one.export.record.target for one in chosen}
-    originals = [one for one in _of(bundles[0]) if one.export.record.precision == ORIGINAL]
-    added = [one for one in originals if one.export.record.target in used and one not in chosen]
+    held_against = originals(list(_of(bundles[0])))
+    used = {*(one.export.record.target for one in chosen), *list(held_against)[:1]}
+    added = [one for target, one in held_against.items() if target in used and one not in chosen]
+    if (added or chosen)[0].bundle is not bundles[0]:
+        raise UsageError(
+            f"{bundles[0].path} has no such export, nor an fp32 one to hold the others against.",
+            remedy=f"Run `dermport export {bundles[0].path} --precision fp32`.",
+        )
     return [*added, *chosen]
 
 

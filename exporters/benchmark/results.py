@@ -109,6 +109,8 @@ def _speed(one: Measured, reference: Measured | None, of_target: Measured | None
 
 
 def _notes(one: Candidate, opened: Opened) -> Iterator[str]:
+    if opened.reason:
+        yield f"{opened.reason}."
     if not one.dynamic_batch:
         yield _FIXED_BATCH
     if opened.evidence == "device":

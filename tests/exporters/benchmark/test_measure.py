@@ -50,8 +50,8 @@ def test_the_original_is_measured_beside_what_was_named(result: BenchmarkResult)
     (session,) = result.sessions
     assert [export.name for export in session.exports] == [
         "onnx-fp32",
-        "tensorrt-fp32",
         "tflite-fp32",
+        "tensorrt-fp32",
         "onnx-int8",
         "tensorrt-fp16",
         "tflite-int8",
@@ -67,7 +67,8 @@ def test_speed_of_what_really_runs_here(result: BenchmarkResult, shared_exports:
         export = _export(result, name)
         assert export.speed is not None
         assert [timing.batch for timing in export.speed.timings] == batches
-        assert bool(export.speed.note) == (batches == [1]), "a fixed batch is said to be one"
+        assert ("one photo a call" in export.speed.note) == (batches == [1]), "a fixed batch is said to be one"
+        assert export.evidence_reason in export.speed.note
         for timing in export.speed.timings:
             assert [len(times) for times in timing.times_ms] == [3, 3]
             assert timing.ratio is not None
@@ -170,6 +171,23 @@ def test_the_golden_photos_are_prepared_for_bundles_of_another_size(shared_bundl
     smaller = golden.tensors(own.model_copy(update={"size": 48}))
     assert smaller.shape == (16, 48, 48, 3)
     assert golden.described((0,)).sha256 == sha256_bytes("\n".join(golden.ids).encode())
+
+
+def test_whatever_is_named_is_held_against_the_same_original(shared_exports: Bundle) -> None:
+    names = [one.name for one in choose([shared_exports], names=["coreml-palette4"])]
+    assert names == ["onnx-fp32", "coreml-palette4"]
+    assert [one.name for one in choose([shared_exports], targets=["tflite"], precisions=["int8"])] == [
+        "onnx-fp32",
+        "tflite-fp32",
+        "tflite-int8",
+    ]
+    assert [one.name for one in choose([shared_exports])].count("onnx-fp32") == 1
+
+
+def test_a_first_bundle_without_exports_is_refused(shared_exports: Bundle, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    child = _child(shared_exports, tmp_path / "child")
+    with pytest.raises(UsageError, match="nor an fp32 one"):
+        choose([tiny_bundle, child], names=["onnx-fp32"])
 
 
 def test_what_cannot_be_compared_is_refused(shared_exports: Bundle, tmp_path: Path) -> None:
