@@ -254,6 +254,7 @@ OPERATORS: dict[str, Operator] = {
     "relu": Operator(_unary("Relu"), rounds=False),
     "relu6": Operator(_relu6, rounds=False),
     "reshape": Operator(_reshape, rounds=False, by_row=_reshapes_rows),
+    "round": Operator(_unary("Round"), rounds=False),  # halves to the even number, as in ONNX
     "sigmoid": Operator(_unary("Sigmoid")),
     "softmax": Operator(_softmax, by_row=_axis_spares_rows("x", "axis")),
     "sqrt": Operator(_unary("Sqrt")),

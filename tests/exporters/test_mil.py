@@ -179,6 +179,7 @@ OPERATORS: dict[str, tuple[Callable[[Any, Any, Any], Any], Callable[[], Array]]]
     "relu": (lambda mb, x, f: mb.relu(x=x), lambda: np.maximum(X, 0)),
     "relu6": (lambda mb, x, f: mb.relu6(x=x), lambda: np.clip(X, 0, 6)),
     "clip": (lambda mb, x, f: mb.clip(x=x, alpha=-1.5, beta=2.0), lambda: np.clip(X, -1.5, 2)),
+    "round": (lambda mb, x, f: mb.round(x=x), lambda: np.rint(X)),
     "sigmoid": (lambda mb, x, f: mb.sigmoid(x=x), lambda: 1 / (1 + np.exp(-X))),
     "tanh": (lambda mb, x, f: mb.tanh(x=x), lambda: np.tanh(X)),
     "exp": (lambda mb, x, f: mb.exp(x=x), lambda: np.exp(X)),
