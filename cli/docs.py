@@ -29,7 +29,9 @@ def _targets() -> str:
     rows = []
     for name, target in TARGETS.items():
         capabilities = target.capabilities
-        precisions = "<br>".join(f"`{recipe.precision}` {recipe.summary}" for recipe in capabilities.recipes)
+        precisions = "<br>".join(
+            f"`{recipe.precision}` {recipe.summary}{' (if named)' * recipe.optional}" for recipe in capabilities.recipes
+        )
         evidence = ", ".join(capabilities.evidence)
         rows.append((f"`{name}`", capabilities.devices, precisions, capabilities.builds_on, evidence))
     return _table(("target", "devices", "precisions", "built on", "evidence, best first"), rows)

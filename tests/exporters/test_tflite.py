@@ -24,7 +24,7 @@ from runtimes.tflite_metadata import read_labels, read_metadata
 from tests.factories import LABELS, SIZE, draw_set, tensors_of
 
 TARGET = TFLite()
-PRECISIONS = [recipe.precision for recipe in TARGET.capabilities.recipes]
+PRECISIONS = [recipe.precision for recipe in TARGET.capabilities.recipes if not recipe.optional]
 INT8 = ["int8", "int8-full"]
 
 
