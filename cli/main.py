@@ -21,6 +21,7 @@ from cli.keys import app as keys
 from cli.models import app as models
 from cli.package import package
 from cli.sample_data import sample_data
+from cli.search import search
 from cli.serve import serve
 from cli.targets import targets
 from cli.train import train
@@ -32,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     train,
     evaluate,
     compress,
+    search,
     export,
     build_engine,
     verify,
