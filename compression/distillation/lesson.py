@@ -40,7 +40,7 @@ class Lesson(Phase):
     """A phase of distillation.
 
     Attributes:
-        network: The student; `model` is this, or this with the map of its features.
+        network: The student; `model` has the same layers, and the map of its features where they count.
         teaching: Gives the teacher's answers.
     """
 

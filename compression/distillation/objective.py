@@ -60,11 +60,14 @@ class Objective:
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def model(self, network: keras.Model, width: int, seed: int) -> keras.Model:
-        """Return what is trained: the network itself, or with the map of its features to the teacher's `width`."""
+        """Return what is trained: the network, with the map of its features to the teacher's `width` where they count.
+
+        It is a model of its own, so that the network is never compiled for a loss that later steps cannot load.
+        """
         import keras
 
         if not self.features:
-            return network
+            return keras.Model(network.input, network.output, name="lesson")
         start = keras.initializers.GlorotUniform(seed=seed)
         mapped = keras.layers.Dense(width, use_bias=False, kernel_initializer=start, name=MAPPED)
         given = [network.output, mapped(network.get_layer(POOL).output)]

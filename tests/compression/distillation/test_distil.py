@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -138,8 +139,10 @@ def test_a_killed_step_goes_on_to_the_same_weights(
 
 def test_a_student_comes_closer_to_its_teacher(context: Context, file: Path) -> None:
     options = {"epochs": 12, "batch": 8, "learning_rate": 1e-2, "weight": 1.0, "mixup": 0.0, "augmentation": "gentle"}
-    losses = [epoch.loss for epoch in _distilled(context, file, **options).history]
+    outcome = _distilled(context, file, **options)
+    losses = [epoch.loss for epoch in outcome.history]
     assert losses[-1] < 0.5 * losses[0]
+    assert keras.models.clone_model(outcome.network), "a step after this one can take it over"
 
 
 def test_answers_are_kept_for_the_next_student(
