@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compression.context import Context
 from compression.fine_tune import augmented
 from compression.quantisation.graph import Graph, Node, Weights, along
+from compression.quantisation.sensitivity import divergence
 from compression.quantisation.stages import Stage
-from training.phases.loop import Phase, steps_per_epoch
+from training.evaluation.calibration import at_temperature
+from training.model.network import class_logits, predict
+from training.phases.loop import Loop, Phase, steps_per_epoch
 from training.phases.recipes import compile_for
 from training.phases.state import EpochFigures
 
@@ -29,7 +33,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 127
 _RANGE_RATE = 0.01  # of a weight's rate: a range moves every value of its tensor
-_MEMORY = 0.98  # of the moving average of the weights: fifty steps
+_AVERAGED = 0.1  # of the steps, that the moving average of the weights looks back
+_WARM_UP = 0.08  # of the steps
 
 Loss = Literal["distil", "labels"]
 
@@ -78,18 +83,46 @@ def trained(begun: Stage, training: Training, context: Context) -> Trained:
     inputs = augmented(context.parts.train.tensors, training.augmentation)
     validation = context.parts.validation.tensors
     phase = Phase("quantise", "Quantisation-aware training", model, training.epochs, inputs, validation)
-    history = context.loop(batch=training.batch).run(phase)
+    history = _loop(begun, training, context).run(phase)
     graph, layers = Graph.of(begun.template), {layer.name: layer for layer in student.layers}
     learnt = {node.name: layers[node.name].learnt() for node in graph.convolutions if node.name not in begun.floats}
     ranges = {site: layers[f"{site}_stored"].learnt() for site in graph.stored(begun.floats)}
     return Trained({**begun.weights, **learnt}, {**begun.scales, **ranges}, history)
 
 
+@dataclass(frozen=True)
+class _Held(Loop):
+    """A loop whose best epoch answers most as the float network does; its figures are held against that.
+
+    The loss of an epoch is the divergence from `wanted`, float [M, C], and its accuracy the agreement with it. Labels,
+    or the most probable classes, would prefer whichever epoch is the surest of itself.
+    """
+
+    wanted: NDArray[np.float64]
+
+    def _validate(self, logits: NDArray[np.float32]) -> tuple[float, float, float | None]:
+        found = at_temperature(logits, 1.0)
+        agreeing = found.argmax(axis=1) == self.wanted.argmax(axis=1)
+        return divergence(self.wanted, found), float(agreeing.mean()), None
+
+
+def _loop(begun: Stage, training: Training, context: Context) -> Loop:
+    loop = context.loop(batch=training.batch)
+    if training.loss == "labels":
+        return loop
+    wanted = at_temperature(class_logits(predict(begun.template, context.parts.validation.tensors)), 1.0)
+    return _Held(loop.folder, loop.targets, loop.batch, loop.patience, loop.seed, loop.reporter, wanted)
+
+
 def _optimizer(rate: float, steps: int) -> keras.optimizers.Optimizer:
     import keras
 
-    schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
-    return keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=_MEMORY)
+    warm_up = max(1, round(_WARM_UP * steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        rate / 100, max(1, steps - warm_up), alpha=0.01, warmup_target=rate, warmup_steps=warm_up
+    )
+    memory = max(0.5, 1 - 1 / (_AVERAGED * steps))
+    return keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=memory)
 
 
 def _distilled(student: keras.Model, teacher: keras.Model) -> keras.Model:
@@ -131,7 +164,8 @@ def _student(begun: Stage) -> keras.Model:
         if layer.name in rounded:
             node = rounded[layer.name]
             return _rounded_layer(node, *begun.weights[node.name], scales[graph.site(node.name)])
-        copy = layer.__class__.from_config(layer.get_config())
+        dropout = {"rate": 0.0} if isinstance(layer, keras.layers.Dropout) else {}  # its teacher drops nothing either
+        copy = layer.__class__.from_config({**layer.get_config(), **dropout})
         copy.trainable = False
         return copy
 

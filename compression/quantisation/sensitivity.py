@@ -79,7 +79,8 @@ def _switched(template: keras.Model, scales: Mapping[str, float]) -> tuple[keras
     import keras
 
     graph = Graph.of(template)
-    sites, tensors = graph.sites, {}
+    sites = graph.sites
+    tensors: dict[str, Any] = {}
     switches = keras.Input((len(sites),), name="switches")
     for node in graph.nodes:
         layer = node.layer.__class__.from_config(node.layer.get_config())
