@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Importance = Literal["taylor", "bn-scale", "l1"]
 Worth = Mapping[str, NDArray[np.float64]]
 """By the name of a space: what each of its channels is worth, float64 [width]; comparable between spaces."""
-_BATCH = 32
+_BATCH = 8  # small: the gradient keeps what every layer gave
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ class PruneChannels(Step):
     """
 
     kind: Literal["prune-channels"] = "prune-channels"
-    macs: Annotated[Share, Field(description="share of the multiply-accumulates to keep")] = 1.0
-    parameters: Annotated[Share, Field(description="share of the parameters to keep")] = 1.0
+    macs: Annotated[Share, Field(description="share to keep of the multiply-accumulates that the network has")] = 1.0
+    parameters: Annotated[Share, Field(description="share to keep of the parameters that it has")] = 1.0
     importance: Importance = "taylor"
     multiple: Annotated[Literal[8, 16, 32], Field(description="16: what TensorRT's int8 kernels work in")] = 16
     minimum: Annotated[int, Field(ge=1, description="channels of the narrowest layer")] = 16
