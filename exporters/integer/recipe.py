@@ -11,7 +11,7 @@ from exporters.integer.pattern import is_integer
 from exporters.integer.proof import fingerprint, stored_in
 
 SUMMARY = "int8 weights and activations: the integers of model.keras, the same on every target"
-_TARGETS, _PRECISIONS = ("tflite", "onnx", "tensorrt"), ("int8", "int8-full")
+_TARGETS, _PRECISIONS = ("tflite", "onnx", "tensorrt", "microcontroller"), ("int8", "int8-full")
 _CALIBRATION = ("calibration_photos", "activation_ranges", "bias_correction", "bias_correction_photos")
 
 
