@@ -150,7 +150,7 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UnavailableError("Optuna is not installed.", remedy="pip install 'dermport[export]'") from error
+        raise UnavailableError("Optuna is not installed.", remedy="pip install 'dermport[compress]'") from error
     return optuna
 
 
