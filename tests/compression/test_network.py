@@ -13,10 +13,10 @@ from training.model.network import CLASSIFIER, DROPOUT, POOL, predict
 def test_network_answers_as_the_bundle(shared_parent: Bundle) -> None:
     golden = shared_parent.golden()
     network = network_of(shared_parent)
+    assert all(layer.trainable for layer in network.layers)
     again = predict(calibrated_model(network, 1.0), golden.tensors)
     np.testing.assert_allclose(again, golden.probabilities, atol=1e-6)
     assert [network.get_layer(name).name for name in (POOL, DROPOUT, CLASSIFIER)] == [POOL, DROPOUT, CLASSIFIER]
-    assert all(layer.trainable for layer in network.layers)
 
 
 def test_network_of_another_size_has_the_same_weights(shared_parent: Bundle) -> None:
