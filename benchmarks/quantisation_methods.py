@@ -42,7 +42,7 @@ from training.parts import Parts, Photos
 if TYPE_CHECKING:
     import keras
 
-COLUMNS = ("method", "agreement", "95 %", "accuracy", "balanced", "+ / - flips", "mean |dp|", "kB", "s")
+COLUMNS = ("method", "agreement", "95 %", "accuracy", "balanced", "+ / - flips", "mean change", "kB", "s")
 
 
 class Told:
