@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -117,7 +118,8 @@ def _plain_litert(path: Path, tensors: NDArray[np.uint8]) -> NDArray[np.float32]
 
 def _counter(name: str) -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
-        print(f"\r  {name}: {done} of {total}", end="\n" if done == total else "", flush=True)
+        if sys.stderr.isatty():
+            print(f"\r  {name}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return tell
 

@@ -47,33 +47,40 @@ class Group:
     clipped: bool
 
 
-def equalised(network: keras.Model, photos: NDArray[np.uint8]) -> keras.Model:
+def equalised(network: keras.Model, photos: NDArray[np.uint8], *, filled: bool = False) -> keras.Model:
     """Return a network of the same function whose tensors' channels have like ranges.
 
     Args:
         network: A folded network; it stays as it is.
         photos: Calibration photos, uint8 [N, S, S, 3]; relu6 clips on them as it did.
+        filled: Whether linear tensors grow as a whole until they fill the codes of the next power of two, for scales
+            that are powers of two (:mod:`exporters.integer.exact`).
     """
     result = exact_image(network)
     graph = Graph.of(result)
     _centre(graph, channels(result, photos))
     found = channels(result, photos)
     for group in groups(graph):
-        _scale(graph, group, _factors(graph, group, found))
+        caps = _caps(graph, group, found)
+        factors = _factors(graph, group, found, caps=caps)
+        if filled and not caps:
+            factors = factors * _growth(float((_reach(group, found) * factors).max()), capped=group.clipped)
+        _scale(graph, group, factors)
     return result
 
 
 def exact_image(network: keras.Model) -> keras.Model:
-    """Return a copy whose image is 0 at level 128, not between 127 and 128: its int8 codes are then exact.
+    """Return a copy whose image is (level - 128) / 128: int8 codes of it are exact, and so is every float32 step.
 
-    The first convolution's bias makes up for the half level. Where its padding counts as 127.5, it now counts as 128.
+    The first convolution makes up for the factor and the half level. Where its padding counts as 127.5, it now counts
+    as 128.
     """
     import keras
 
     def clone(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if _is_normalisation(layer):
-            config["offset"] = MIDDLE * layer.scale
+            config |= {"scale": 1 / -MIDDLE, "offset": -1.0}
         return layer.__class__.from_config(config)
 
     result = keras.models.clone_model(network, clone_function=clone)
@@ -84,7 +91,7 @@ def exact_image(network: keras.Model) -> keras.Model:
         for user in graph.users(site.name):
             kernel, bias = user.layer.get_weights()
             moved = bias + kernel.sum(axis=(0, 1, 2)) * np.float32(shift)
-            result.get_layer(user.name).set_weights([kernel, moved])
+            result.get_layer(user.name).set_weights([kernel * np.float32(-MIDDLE * site.layer.scale), moved])
     return result
 
 
@@ -147,15 +154,39 @@ def _centre(graph: Graph, found: Mapping[str, Channels]) -> None:
                 user.layer.set_weights([kernel, bias + (mean @ kernel[0, 0]).astype(np.float32)])
 
 
-def _factors(graph: Graph, group: Group, found: Mapping[str, Channels]) -> Floats:
+def _caps(graph: Graph, group: Group, found: Mapping[str, Channels]) -> bool:
+    """Whether relu6 clips any channel."""
+    cap = graph.by_name[group.sites[0]].layer.max_value if group.clipped else None
+    return cap == _CAP and bool((_reach(group, found) >= _CAP * _CLIPS).any())
+
+
+def _factors(graph: Graph, group: Group, found: Mapping[str, Channels], *, caps: bool) -> Floats:
     """Return each channel's factor: the share of the way to equal ranges whose predicted error is least."""
-    reach = np.max([np.maximum(found[site].high, -found[site].low) for site in group.sites], axis=0)
+    reach = _reach(group, found)
     most = np.minimum(reach.max() / np.maximum(reach, reach.max() / _GROWTH), _GROWTH)
-    if group.clipped and graph.by_name[group.sites[0]].layer.max_value == _CAP:
+    if caps:
         room = np.where(reach < _CAP * _CLIPS, _FILLED * _CAP / np.maximum(reach, _CAP / _GROWTH), 1.0)
         most = np.minimum(np.maximum(room, 1.0), _GROWTH)
     power = min(_POWERS, key=lambda power: _error(graph, group, found, most**power))
     return np.asarray(most**power)
+
+
+def _reach(group: Group, found: Mapping[str, Channels]) -> Floats:
+    """Return each channel's largest absolute value, float64 [channels]."""
+    return np.asarray(np.max([_largest(found[site]) for site in group.sites], axis=0))
+
+
+def _largest(tensor: Channels) -> Floats:
+    return np.asarray(np.maximum(tensor.high, -tensor.low))
+
+
+def _growth(reach: float, *, capped: bool) -> float:
+    """Return the factor that brings a tensor's largest value to the codes' end at a power of two.
+
+    The next one above; for what relu6 caps at 6, 127 / 32, the largest such below it.
+    """
+    steps = reach / _LARGEST
+    return float(2.0 ** (-5 if capped else np.ceil(np.log2(steps))) / steps) if steps > 0 else 1.0
 
 
 def _error(graph: Graph, group: Group, found: Mapping[str, Channels], factors: Floats) -> float:
@@ -167,7 +198,7 @@ def _error(graph: Graph, group: Group, found: Mapping[str, Channels], factors: F
     error = 0.0
     for site in group.sites:
         tensor = found[site]
-        step = (np.maximum(tensor.high, -tensor.low) * factors).max() / _LARGEST
+        step = (_largest(tensor) * factors).max() / _LARGEST
         for user in graph.users(site):
             rows = _rows(graph, user)
             error += float((rows**2 * (step / factors) ** 2).sum() / 12)

@@ -38,7 +38,9 @@ def integer_network(
     return network
 
 
-def nearest(graph: Graph, weights: Weights, scales: Mapping[str, float], floats: frozenset[str]) -> dict[str, Pair]:
+def nearest(
+    graph: Graph, weights: Weights, scales: Mapping[str, float], floats: frozenset[str], *, exact: bool = False
+) -> dict[str, Pair]:
     """Return kernels and biases rounded to the nearest of their grids, but for those of `floats`.
 
     Args:
@@ -46,18 +48,19 @@ def nearest(graph: Graph, weights: Weights, scales: Mapping[str, float], floats:
         weights: Of each convolution, in float.
         scales: Of each stored tensor.
         floats: Convolutions that stay in float.
+        exact: Whether scales of weights have six significant bits (:mod:`exporters.integer.exact`).
     """
     found = {}
     for node in graph.convolutions:
         kernel, bias = weights[node.name]
         if node.name not in floats:
             scale = scales[graph.source(node.name)]
-            grid = to_grid(kernel, bias, node.axis, scale)
+            grid = to_grid(kernel, bias, node.axis, scale, exact=exact)
             kernel, bias = grid.kernel(), grid.bias_values(scale)
         found[node.name] = kernel, bias
     return found
 
 
-def nearest_of(template: keras.Model, scales: Mapping[str, float]) -> dict[str, Pair]:
+def nearest_of(template: keras.Model, scales: Mapping[str, float], *, exact: bool = False) -> dict[str, Pair]:
     """Return all kernels and biases of a folded network rounded to the nearest."""
-    return nearest(Graph.of(template), weights_of(template), scales, frozenset())
+    return nearest(Graph.of(template), weights_of(template), scales, frozenset(), exact=exact)

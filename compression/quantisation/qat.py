@@ -1,9 +1,10 @@
 """Quantisation-aware training (Jacob et al. 2018, arXiv:1712.05877): trained on with its rounding in place.
 
 Weights and stored tensors are rounded on the way forward, and the gradient passes as if they were not (straight
-through). Ranges are learnt with the weights (LSQ, Esser et al. 2020, arXiv:1902.08153). Batch normalisation is folded
-before, so that what is trained is what is stored. Every variable moves in units of its own codes: one learning rate
-then suits weights of 55 and of 0.01, which a folded MobileNetV2 has side by side.
+through). Ranges are learnt with the weights (LSQ, Esser et al. 2020, arXiv:1902.08153), unless they are exact
+(:mod:`exporters.integer.exact`). Batch normalisation is folded before, so that what is trained is what is stored. Every
+variable moves in units of its own codes: one learning rate then suits weights of 55 and of 0.01, which a folded
+MobileNetV2 has side by side.
 
 The layers here live in memory alone; what is saved is the integer network that is read off them.
 """
@@ -146,6 +147,14 @@ def _log_probabilities(logits: Any) -> Any:
     return ops.log_softmax(both, axis=-1)
 
 
+def _significant(scales: Any) -> Any:
+    """Round scales up to six significant bits, as :func:`exporters.integer.grid.to_grid` does."""
+    from keras import ops
+
+    unit = ops.power(2.0, ops.floor(ops.log2(scales)) - 5)
+    return ops.ceil(scales / unit - 1e-5) * unit
+
+
 def _straight(values: Any) -> Any:
     """Round, with the gradient of doing nothing."""
     from keras import ops
@@ -163,7 +172,8 @@ def _student(begun: Stage) -> keras.Model:
     def clone(layer: keras.Layer) -> keras.Layer:
         if layer.name in rounded:
             node = rounded[layer.name]
-            return _rounded_layer(node, *begun.weights[node.name], scales[graph.site(node.name)])
+            output_scale = scales[graph.site(node.name)]
+            return _rounded_layer(node, *begun.weights[node.name], output_scale, exact=begun.exact)
         dropout = {"rate": 0.0} if isinstance(layer, keras.layers.Dropout) else {}  # its teacher drops nothing either
         copy = layer.__class__.from_config({**layer.get_config(), **dropout})
         copy.trainable = False
@@ -171,7 +181,11 @@ def _student(begun: Stage) -> keras.Model:
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
         result = layer(*inputs, **options)
-        return _stored_layer(layer.name, scales[layer.name])(result) if layer.name in stored else result
+        return (
+            _stored_layer(layer.name, scales[layer.name], learns=not begun.exact)(result)
+            if layer.name in stored
+            else result
+        )
 
     student = keras.models.clone_model(template, clone_function=clone, call_function=call)
     for layer in template.layers:
@@ -180,7 +194,7 @@ def _student(begun: Stage) -> keras.Model:
     return student
 
 
-def _rounded_layer(node: Node, kernel: Any, bias: Any, output_scale: float) -> keras.Layer:
+def _rounded_layer(node: Node, kernel: Any, bias: Any, output_scale: float, *, exact: bool) -> keras.Layer:
     """Return a convolution whose weights are rounded as it runs; its variables count codes."""
     import keras
     from keras import ops
@@ -199,7 +213,9 @@ def _rounded_layer(node: Node, kernel: Any, bias: Any, output_scale: float) -> k
 
         def call(self, inputs: Any) -> Any:
             step = ops.stop_gradient(ops.maximum(ops.max(ops.abs(self.codes), axes, keepdims=True) / _LARGEST, 1e-6))
-            weights = _straight(self.codes / step) * step * along(unit, node.axis).astype(np.float32)
+            units = along(unit, node.axis).astype(np.float32)
+            step = _significant(step * units) / units if exact else step
+            weights = _straight(self.codes / step) * step * units
             return convolve(inputs, weights, **options) + bias + self.shift * output_scale
 
         def learnt(self) -> tuple[Any, Any]:
@@ -209,14 +225,14 @@ def _rounded_layer(node: Node, kernel: Any, bias: Any, output_scale: float) -> k
     return Rounded(name=node.name)
 
 
-def _stored_layer(site: str, scale: float) -> keras.Layer:
-    """Return a layer that rounds a tensor to int8 codes of a scale that it learns."""
+def _stored_layer(site: str, scale: float, *, learns: bool) -> keras.Layer:
+    """Return a layer that rounds a tensor to int8 codes of a scale, which it may learn."""
     import keras
     from keras import ops
 
     class Stored(keras.layers.Layer):  # type: ignore[misc]  # the library is untyped
         def build(self, shape: Any) -> None:
-            self.growth = self.add_weight(shape=(), initializer="zeros", name="growth")
+            self.growth = self.add_weight(shape=(), initializer="zeros", trainable=learns, name="growth")
 
         def call(self, inputs: Any) -> Any:
             step = scale * ops.exp(self.growth * _RANGE_RATE)

@@ -33,6 +33,7 @@ class Quantise(Step):
 
     kind: Literal["quantise"] = "quantise"
     ranges: Annotated[Ranges, Field(description="how far int8 activations reach")] = "min-max"
+    exact: Annotated[bool, Field(description="scales with which every runtime computes the same codes")] = True
     equalise: Annotated[bool, Field(description="cross-layer equalisation and absorbed biases")] = True
     correct_biases: Annotated[bool, Field(description="empirical bias correction, layer by layer")] = True
     learn_rounding: Annotated[bool, Field(description="AdaRound, layer by layer")] = True
@@ -75,13 +76,14 @@ class Quantise(Step):
     def methods(self) -> Methods:
         """Return the methods that need no training."""
         return Methods(
-            self.ranges,
-            self.equalise,
-            self.correct_biases,
-            self.learn_rounding,
-            self.float_layers,
-            self.float_bytes,
-            self.keep_float,
+            ranges=self.ranges,
+            exact=self.exact,
+            equalise=self.equalise,
+            correct_biases=self.correct_biases,
+            learn_rounding=self.learn_rounding,
+            float_layers=self.float_layers,
+            float_bytes=self.float_bytes,
+            keep_float=self.keep_float,
         )
 
     def trained(self, stage: Stage, context: Context) -> tuple[Stage, tuple[EpochFigures, ...]]:
@@ -90,14 +92,14 @@ class Quantise(Step):
         Training begins from float weights with corrected biases: those that learned rounding gives lie in the middle
         of their codes, farthest from any change.
         """
-        sweep = Sweep(stage.scales, corrected=True, floats=stage.floats)
+        sweep = Sweep(stage.scales, corrected=True, exact=self.exact, floats=stage.floats)
         photos = context.calibration()[: min(self.photos, SWEPT)]
         begun = swept("corrected", stage, sweep, photos, context.reporter)
         graph = Graph.of(stage.template)
         start = {node.name: (node.weights()[0], begun.weights[node.name][1]) for node in graph.convolutions}
         training = Training(self.qat_epochs, self.learning_rate, self.batch, self.loss, self.augmentation)
         result = trained(replace(begun, weights=start), training, context)
-        weights = nearest(graph, result.weights, result.scales, stage.floats)
+        weights = nearest(graph, result.weights, result.scales, stage.floats, exact=self.exact)
         return replace(stage, name="qat", weights=weights, scales=result.scales), result.history
 
     def _check(self, stage: Stage) -> None:

@@ -16,6 +16,7 @@ from compression.quantisation.integers import integer_network, nearest_of
 from compression.quantisation.ranges import Ranges, activation_scales
 from compression.quantisation.sensitivity import most_sensitive, sensitivities
 from compression.quantisation.sweep import Sweep
+from exporters.integer.exact import exact_scales
 from training.phases.loop import Reporter
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Stage:
         weights: Of its convolutions, rounded.
         scales: Of its stored tensors.
         floats: Convolutions that stay in float.
+        exact: Whether its scales are exact (:mod:`exporters.integer.exact`).
     """
 
     name: str
@@ -42,6 +44,7 @@ class Stage:
     weights: Weights
     scales: Mapping[str, float]
     floats: frozenset[str] = frozenset()
+    exact: bool = False
 
     def network(self) -> keras.Model:
         """Return the network that computes what the integers would."""
@@ -58,6 +61,7 @@ class Methods:
     """Which methods are applied; see :class:`compression.quantisation.quantise.Quantise` for what each means."""
 
     ranges: Ranges = "min-max"
+    exact: bool = False
     equalise: bool = False
     correct_biases: bool = False
     learn_rounding: bool = False
@@ -82,17 +86,17 @@ def stages(network: keras.Model, photos: NDArray[np.uint8], methods: Methods, re
         reporter: What a person sees.
     """
     template = folded(network)
-    stage = _rounded("nearest", template, activation_scales(template, photos, "min-max"))
+    stage = _rounded("nearest", template, photos, replace(methods, ranges="min-max"))
     yield stage
     if methods.ranges != "min-max":
-        stage = _rounded("ranges", template, activation_scales(template, photos, methods.ranges))
+        stage = _rounded("ranges", template, photos, methods)
         yield stage
     if methods.equalise:
-        template = equalised(template, photos)
-        stage = _rounded("equalised", template, activation_scales(template, photos, methods.ranges))
+        template = equalised(template, photos, filled=methods.exact)
+        stage = _rounded("equalised", template, photos, methods)
         yield stage
     photos = photos[:SWEPT]
-    sweep = Sweep(stage.scales, corrected=methods.correct_biases)
+    sweep = Sweep(stage.scales, corrected=methods.correct_biases, exact=methods.exact)
     if methods.correct_biases:
         stage = swept("corrected", stage, sweep, photos, reporter)
         yield stage
@@ -112,8 +116,13 @@ def swept(name: str, stage: Stage, sweep: Sweep, photos: NDArray[np.uint8], repo
     return replace(stage, name=name, weights=weights, floats=sweep.floats)
 
 
-def _rounded(name: str, template: keras.Model, scales: Mapping[str, float]) -> Stage:
-    return Stage(name, template, nearest_of(template, scales), scales)
+def _rounded(name: str, template: keras.Model, photos: NDArray[np.uint8], methods: Methods) -> Stage:
+    scales = activation_scales(template, photos, methods.ranges)
+    if methods.exact:
+        sums = [(node.name, *node.inputs) for node in Graph.of(template).nodes if node.kind == "Add"]
+        scales = exact_scales(scales, sums)
+    weights = nearest_of(template, scales, exact=methods.exact)
+    return Stage(name, template, weights, scales, exact=methods.exact)
 
 
 def _floats(stage: Stage, methods: Methods, photos: NDArray[np.uint8], reporter: Reporter) -> frozenset[str]:

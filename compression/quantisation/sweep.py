@@ -37,12 +37,14 @@ class Sweep:
         scales: Of each stored tensor.
         learned: Learn which way each weight is rounded, instead of the nearest.
         corrected: Correct biases (Nagel et al. 2019, section 4.2, with real means).
+        exact: Whether scales of weights have six significant bits (:mod:`exporters.integer.exact`).
         floats: Convolutions that stay in float; their biases are corrected all the same.
     """
 
     scales: Mapping[str, float]
     learned: bool = False
     corrected: bool = False
+    exact: bool = False
     floats: frozenset[str] = frozenset()
 
     def run(
@@ -95,7 +97,7 @@ class Sweep:
 
     def _grid(self, node: Node, input_scale: float, given: Pair) -> Grid:
         kernel, bias = node.weights()
-        grid = to_grid(kernel, bias, node.axis, input_scale)
+        grid = to_grid(kernel, bias, node.axis, input_scale, exact=self.exact)
         if not self.learned:
             return grid
         rows = np.moveaxis(kernel, node.axis, 0)
@@ -104,9 +106,11 @@ class Sweep:
             grid.scale.astype(np.float64),
             moments(node, *given, centred=self.corrected),
         )
-        # Where a weight was raised to make room for the bias, its code stays.
-        kept = np.abs(np.moveaxis(grid.codes, node.axis, 0)) == 127
-        codes = np.where(kept, np.moveaxis(grid.codes, node.axis, 0), codes.reshape(rows.shape))
+        # A channel's largest code stays: it tells the scale, and may have been raised to make room for the bias.
+        nearest = np.moveaxis(grid.codes, node.axis, 0)
+        size = np.abs(nearest)
+        largest = size == size.max(axis=(1, 2, 3), keepdims=True)
+        codes = np.where(largest, nearest, codes.reshape(rows.shape))
         return Grid(np.moveaxis(codes, 0, node.axis), grid.scale, grid.bias, node.axis)
 
 

@@ -59,7 +59,7 @@ def to_grid(
 ) -> Grid:
     """Round a layer to the nearest codes; the largest code of each channel is exactly the largest that `bits` allow.
 
-    With `exact` each scale is rounded up to six significant bits, which leaves the largest code at 126 or 127
+    With `exact` each scale is rounded up to six significant bits, which leaves the largest code at 123 to 127
     (:mod:`exporters.integer.exact` says what that is for).
 
     Where the weights of a channel are so small that its bias would not fit (batch normalisation folds channels of

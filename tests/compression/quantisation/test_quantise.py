@@ -184,8 +184,11 @@ def test_sensitivity_finds_the_layer_that_is_spoilt(level: Any, photos: np.ndarr
 # The step
 
 
-def test_the_step_gives_an_integer_model_of_the_same_answers(network: Any, context: Context) -> None:
-    outcome = Quantise(photos=16).run(network, context)
+@pytest.mark.parametrize(("exact", "largest"), [(True, {*range(123, 128)}), (False, {127})])
+def test_the_step_gives_an_integer_model_of_the_same_answers(
+    network: Any, context: Context, exact: bool, largest: set[int]
+) -> None:
+    outcome = Quantise(photos=16, exact=exact).run(network, context)
     names = {layer.name for layer in outcome.network.layers}
     assert {POOL, DROPOUT, CLASSIFIER} <= names
     assert outcome.figures["agreement"] >= 0.9
@@ -198,7 +201,9 @@ def test_the_step_gives_an_integer_model_of_the_same_answers(network: Any, conte
     for grid in integer.values():
         assert grid is not None
         rows = np.moveaxis(np.abs(grid.codes.astype(int)), grid.axis, 0).reshape(len(grid.scale), -1)
-        assert set(rows.max(axis=1)) <= {127, 0}
+        assert set(rows.max(axis=1)) <= {0, *largest}
+    steps = [np.log2(scale) for scale in table.scales.values()]
+    assert all(step == round(step) for step in steps) == exact
 
 
 def test_a_result_answers_the_same_after_saving(network: Any, photos: np.ndarray, tmp_path: Path) -> None:
