@@ -53,7 +53,20 @@ def _evidence() -> str:
     return _table(("evidence", "what was run"), ((f"`{name}`", text) for name, text in EVIDENCE_MEANING.items()))
 
 
-GENERATED: dict[str, Callable[[], str]] = {"targets": _targets, "commands": _commands, "evidence": _evidence}
+def _recipes() -> str:
+    from compression.recipe import built_in, load_recipe
+
+    recipes = [load_recipe(name) for name in built_in()]
+    rows = ((f"`{recipe.name}`", ", ".join(step.kind for step in recipe.step), recipe.summary) for recipe in recipes)
+    return _table(("recipe", "steps", "what it does"), rows)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "targets": _targets,
+    "recipes": _recipes,
+    "commands": _commands,
+    "evidence": _evidence,
+}
 
 
 def in_step(text: str) -> str:
