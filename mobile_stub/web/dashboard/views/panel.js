@@ -25,8 +25,13 @@ export class Panel {
   /** Show elements. @param {...(Node|string|null|Array)} nodes */
   show(...nodes) {
     const focused = this._controls().indexOf(document.activeElement);
+    const opened = new Set(this._details().filter(({open}) => open).map(titleOf));
     this.section.removeAttribute('aria-busy');
     this._body.replaceChildren(...nodes.flat().filter(Boolean));
+    // new figures do not close what somebody is reading
+    for (const details of this._details()) {
+      details.open ||= opened.has(titleOf(details));
+    }
     if (focused >= 0) {
       // whoever works by keyboard goes on from the same place
       this._controls()
@@ -34,6 +39,10 @@ export class Panel {
         .at(-1)
         ?.focus({preventScroll: true});
     }
+  }
+
+  _details() {
+    return [...this._body.querySelectorAll('details')];
   }
 
   _controls() {
@@ -51,6 +60,10 @@ export class Panel {
       h('p', {}, h('button', {type: 'button', onclick: again}, this._say.t('error.again'))),
     );
   }
+}
+
+function titleOf(details) {
+  return details.querySelector('summary')?.textContent;
 }
 
 /**
