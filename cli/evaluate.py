@@ -98,8 +98,8 @@ def print_report(report: EvaluationReport) -> None:
     level = f"{100 * report.confidence:g} % interval"
     photos = f"{report.photos:,} photos of {report.lesions:,} lesions"
     overall = Table("figure", f"value ({level})", title=f"{report.data}, {report.part}: {photos}")
-    for key, title in TITLES.items():
-        overall.add_row(title, in_words(report.figures[key]))
+    for key, metric in report.figures.items():
+        overall.add_row(TITLES[key], in_words(metric))
     classes = Table(
         "class", "photos", "lesions", *CLASS_TITLES.values(), title=f"Each class against the rest ({level})"
     )

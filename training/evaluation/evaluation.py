@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.bootstrap import DEFAULT, Bootstrap, intervals
+from bundle.calibration import BINS, equal_width_bins
 from bundle.errors import DataError
 from bundle.manifest import Decision, Metric, Metrics, Part, TaskSpec
-from bundle.metrics import BINS, Predictions, confidence_bins, confusion_matrix, figures
+from bundle.metrics import Predictions, confusion_matrix, figures
 from training.evaluation.calibration import at_temperature, log_probabilities
 from training.evaluation.report import (
     Bin,
@@ -151,7 +152,7 @@ def reliability(predictions: Predictions) -> Reliability:
     found = figures(predictions)
     confidence = predictions.probabilities.max(axis=1)
     correct = predictions.predicted == predictions.truth
-    bin_of_photo = confidence_bins(predictions)
+    bin_of_photo = equal_width_bins(confidence)
     bins = []
     for number in range(BINS):
         inside = bin_of_photo == number
