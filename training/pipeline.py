@@ -48,7 +48,12 @@ def _read(request: Request, reporter: Reporter) -> Split:
     source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
     with reporter.progress("Reading photos") as update:
         dataset = read_dataset(
-            source, task, require_metadata=request.require_metadata, jobs=request.jobs, progress=update
+            source,
+            task,
+            require_metadata=request.require_metadata,
+            near_duplicates=True,
+            jobs=request.jobs,
+            progress=update,
         )
     reporter.say(dataset.report.to_text())
     split = split_dataset(dataset, seed=request.recipe.seed)
