@@ -42,6 +42,7 @@ class Dataset:
         report: What was kept and what was left out.
         fingerprint: sha256 over every photo's id, bytes, label and lesion.
         links: Near-duplicates among `records`, by their indices; empty also where none were looked for.
+        joins: Groups of which a split makes one, since the same photo, or nearly the same, is in both.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Dataset:
     report: ReadReport
     fingerprint: str
     links: tuple[Link, ...] = ()
+    joins: tuple[tuple[str, str], ...] = ()
 
     def targets(self) -> NDArray[np.int64]:
         """Return int64 [N]: each record's output index, in the order of `records`."""
@@ -57,7 +59,8 @@ class Dataset:
 
     def groups(self) -> tuple[str, ...]:
         """Return what a split keeps in one part, in the order of `records`: lesion, patient, or near-duplicates."""
-        return joined_groups(self.records, self.links) if self.links else tuple(one.group for one in self.records)
+        groups = tuple(record.group for record in self.records)
+        return joined_groups(groups, self.joins) if self.joins else groups
 
 
 def read_dataset(
@@ -97,10 +100,11 @@ def read_dataset(
         dropped += repeated
     records = tuple(sorted(kept, key=lambda record: record.photo_id))
     links = find_links([record.phash for record in records]) if near_duplicates else ()
+    joins = _joins(records, links, dropped) if near_duplicates else ()
     report = build_report(reader.root.resolve().name, reader.name, task, records, dropped, links=links)
     if not records:
         raise DataError(f"{reader.root}: no photo can be used for the task {task.spec.name}.\n{report.to_text()}")
-    return Dataset(report.source, task, records, report, fingerprint(records), links)
+    return Dataset(report.source, task, records, report, fingerprint(records), links, joins)
 
 
 def _check_all(
@@ -151,5 +155,15 @@ def _without_repeats(
             dropped += [Dropped(record.photo_id, Reason.CONFLICT, detail) for record in group]
         else:
             kept.append(first)
-            dropped += [Dropped(one.photo_id, Reason.DUPLICATE, f"the same photo as {first.photo_id}") for one in rest]
+            dropped += [
+                Dropped(one.photo_id, Reason.DUPLICATE, f"the same photo as {first.photo_id}", (first.group, one.group))
+                for one in rest
+            ]
     return kept, dropped
+
+
+def _joins(records: Sequence[Record], links: Sequence[Link], dropped: Sequence[Dropped]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of groups that near-duplicates, and photos that were listed in two groups, make one."""
+    pairs = {(records[link.first].group, records[link.second].group) for link in links}
+    pairs |= {one.groups for one in dropped if one.groups}
+    return tuple(sorted(pair for pair in pairs if pair[0] != pair[1]))

@@ -21,8 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.data.records import Record
-
 SIDE = 64
 """Pixels a side of the picture that is hashed."""
 DISTANCE = 32
@@ -69,20 +67,21 @@ def find_links(hashes: Sequence[str], distance: int = DISTANCE) -> tuple[Link, .
     return tuple(links)
 
 
-def joined_groups(records: Sequence[Record], links: Sequence[Link]) -> tuple[str, ...]:
-    """Return the group of each record, one for all that links join; it has the name of the first of those it joins."""
-    groups = sorted({record.group for record in records})
-    joined = _components(groups, [(records[link.first].group, records[link.second].group) for link in links])
-    return tuple(joined[record.group] for record in records)
+def joined_groups(groups: Sequence[str], pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return what each of `groups` is called once each pair is one; a joined group has the name of its first member.
 
-
-def _components(groups: Sequence[str], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    Args:
+        groups: One for each record.
+        pairs: Groups to be joined; they need not be among `groups`.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    index = {group: number for number, group in enumerate(groups)}
-    ends = np.array([(index[one], index[other]) for one, other in pairs], dtype=np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(groups), len(groups)))
+    names = sorted(set(groups))
+    names += sorted({name for pair in pairs for name in pair} - set(names))
+    number = {name: index for index, name in enumerate(names)}
+    ends = np.array([(number[one], number[other]) for one, other in pairs], dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
     _, component = connected_components(graph, directed=False)
     _, first = np.unique(component, return_index=True)
-    return {group: groups[first[component[number]]] for group, number in index.items()}
+    return tuple(names[first[component[number[group]]]] for group in groups)

@@ -52,11 +52,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A photo that was left out: which, why, and in what way (`detail`)."""
+    """A photo that was left out: which, why, and in what way (`detail`); `groups` are its kept twin's and its own."""
 
     photo_id: str
     reason: Reason
     detail: str
+    groups: tuple[str, str] | None = None
 
 
 class Reader(Protocol):

@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 from bundle.errors import DataError
 from bundle.manifest import Preprocessing
 from bundle.prep import tensor_of
-from tests.training.data.photos import drawn, save
+from tests.training.data.photos import drawn, save, write_csv
 from training.data.dataset import Dataset, read_dataset
 from training.data.near_duplicates import DISTANCE, SIDE, find_links, joined_groups, perceptual_hash
 from training.data.records import Record
@@ -60,14 +60,10 @@ def test_links_are_all_pairs_within_the_bound_and_no_others(monkeypatch: pytest.
     assert find_links([]) == ()
 
 
-def test_groups_are_joined_over_several_links_and_patients() -> None:
-    lesions = ["d", "a", "c", "b", "e"]
-    records = [Record(str(index), Path(), lesion, "nv") for index, lesion in enumerate(lesions)]
-    records[3] = Record("3", Path(), "b", "nv", group_id="patient 9")
-    hashes = ["00" * 32, "ff" * 32, "0f" + "00" * 31, "0f" * 4 + "00" * 28, "aa" * 32]
-    links = find_links(hashes)
-    assert [(link.first, link.second) for link in links] == [(0, 2), (0, 3), (2, 3)]
-    assert joined_groups(records, links) == ("c", "a", "c", "c", "e")
+def test_groups_are_joined_over_several_pairs_and_over_groups_that_have_no_photo_left() -> None:
+    groups = ("d", "a", "c", "b", "e", "d")
+    assert joined_groups(groups, [("d", "c"), ("b", "c")]) == ("b", "a", "b", "b", "e", "b")
+    assert joined_groups(groups, [("d", "A gone"), ("e", "A gone")]) == ("d", "a", "c", "b", "d", "d")
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +137,22 @@ def test_of_photos_that_cannot_be_read_no_hash_is_asked(tmp_path: Path) -> None:
     (tmp_path / "nv/broken.jpg").write_bytes(b"no photo")
     with pytest.raises(DataError, match="no photo can be used"):
         read_dataset(tmp_path, HAM7, near_duplicates=True)
+
+
+def test_a_photo_that_is_listed_in_two_lesions_joins_them(tmp_path: Path) -> None:
+    photo = save(tmp_path / "photos/0.jpg", drawn(0))
+    (tmp_path / "photos/1.jpg").write_bytes(photo.read_bytes())
+    for seed in range(2, 60):
+        save(tmp_path / f"photos/{seed}.jpg", drawn(seed))
+    # Lesion a has photos 0 and 2, lesion b the same photo 0 (as 1) and 3.
+    lesions = {0: "a", 1: "b", 2: "a", 3: "b"}
+    rows = [(f"photos/{n}.jpg", "nv", lesions.get(n, f"other {n}")) for n in range(60)]
+    dataset = read_dataset(
+        write_csv(tmp_path / "list.csv", [("path", "label", "lesion"), *rows]), HAM7, near_duplicates=True
+    )
+    assert dataset.joins == (("a", "b"),)
+    for seed in range(6):
+        split = split_dataset(dataset, seed=seed)
+        ends = [one for one, record in zip(split.parts, dataset.records, strict=True) if record.group in {"a", "b"}]
+        assert len(ends) == 3
+        assert len(set(ends)) == 1
