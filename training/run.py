@@ -11,7 +11,7 @@ from typing import Any
 from bundle.atomic import write_json
 from bundle.errors import UsageError
 
-_QUESTION, _CACHE = "run.json", ".features"
+_QUESTION, _FEATURES, _PHOTOS = "run.json", ".features", ".photos"
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,13 @@ class Run:
     Attributes:
         folder: Its checkpoints, one ``<phase>.npz`` for each phase.
         cache: Features of photos, which all bundles beside this one share; can be removed at any time.
+        photos: Decoded photos, likewise.
         resumed: Whether the folder was there.
     """
 
     folder: Path
     cache: Path
+    photos: Path
     resumed: bool
 
 
@@ -49,14 +51,14 @@ def open_run(out: Path, asked: dict[str, Any]) -> Run:
     if not question.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         write_json(question, asked)
-        return Run(folder, out.parent / _CACHE, resumed=False)
+        return Run(folder, out.parent / _FEATURES, out.parent / _PHOTOS, resumed=False)
     before = json.loads(question.read_text(encoding="utf-8"))
     if differing := _differences(before, json.loads(json.dumps(asked))):
         raise UsageError(
             f"{folder} holds an unfinished training with another {', '.join(differing)}.",
             remedy=f"Repeat its options to go on with it, or remove the folder to start again: rm -r {folder}",
         )
-    return Run(folder, out.parent / _CACHE, resumed=True)
+    return Run(folder, out.parent / _FEATURES, out.parent / _PHOTOS, resumed=True)
 
 
 def close_run(out: Path) -> None:

@@ -22,7 +22,11 @@ Arrays = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True)
 class EpochFigures:
-    """One epoch, as logs and curves show it; validation figures are of the unweighted photos."""
+    """One epoch, as logs and curves show it; validation figures are of the unweighted photos.
+
+    `busy` is the share of the time of its steps in which the trainer did not wait for photos; None where that is not
+    known (epochs of earlier versions).
+    """
 
     phase: str
     epoch: int
@@ -32,6 +36,7 @@ class EpochFigures:
     val_accuracy: float
     val_macro_auc: float | None
     seconds: float
+    busy: float | None = None
 
 
 @dataclass(frozen=True)
