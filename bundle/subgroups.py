@@ -15,6 +15,7 @@ from bundle.skin_tone import BANDS, UNKNOWN, tone_groups
 
 Metadata = Mapping[str, str]
 GroupKind = Literal["age", "sex", "site", "skin tone"]
+Group = tuple[GroupKind, str, NDArray[np.bool_]]
 
 KINDS: dict[GroupKind, str] = {"age": "Age", "sex": "Sex", "site": "Body site", "skin tone": "Skin tone"}
 _AGES = ((30, "under 30"), (45, "30–44"), (60, "45–59"), (75, "60–74"), (200, "75 and over"))
@@ -25,9 +26,7 @@ _SITE = ("localization", "anatom_site_general", "anatom_site", "site")
 _NOTHING = frozenset({"", "unknown", "nan", "none", "na", "n/a"})
 
 
-def grouped(
-    metadata: Sequence[Metadata], tensors: NDArray[np.uint8]
-) -> Iterator[tuple[GroupKind, str, NDArray[np.bool_]]]:
+def grouped(metadata: Sequence[Metadata], tensors: NDArray[np.uint8]) -> Iterator[Group]:
     """Yield each group's kind, name and members (bool [N]), in an order for people; those without photos are left out.
 
     A kind of which the data say nothing is left out too; the skin tone is estimated (see :mod:`bundle.skin_tone`).
