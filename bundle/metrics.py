@@ -37,11 +37,11 @@ TITLES = {
     "decision_roc_auc": "ROC AUC of the decision",
     "decision_sensitivity": "Sensitivity of the decision",
     "decision_specificity": "Specificity of the decision",
-    "decision_ece": "Calibration error of the decision",
-    "decision_adaptive_ece": "Calibration error of the decision, equal-mass bins",
+    "decision_ece": "ECE of the decision",
+    "decision_adaptive_ece": "Adaptive ECE of the decision",
     "decision_brier": "Brier score of the decision",
     "ece": "Expected calibration error",
-    "adaptive_ece": "Expected calibration error, equal-mass bins",
+    "adaptive_ece": "Adaptive ECE",
     "nll": "Negative log-likelihood",
 }
 CLASS_TITLES = {

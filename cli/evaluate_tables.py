@@ -104,7 +104,7 @@ def _tests(against: Against) -> Iterator[str]:
     if against.photos > against.lesions:
         yield (
             f"DeLong and McNemar take photos as independent, but these {against.photos:,} show {against.lesions:,} "
-            "lesions: their p-values are too small. The intervals in the table are by lesion."
+            "lesions: their p-values come out too small. The intervals in the table are by lesion, and what counts."
         )
 
 

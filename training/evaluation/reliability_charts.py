@@ -36,7 +36,7 @@ def draw_decision_reliability(path: Path, report: EvaluationReport, after: Decis
         for column, (name, error, bins) in enumerate(
             (
                 ("Bins of equal width", figures["decision_ece"], after.equal_width),
-                ("Bins of equally many photos", figures["decision_adaptive_ece"], after.equal_mass),
+                ("Adaptive: bins of equally many photos", figures["decision_adaptive_ece"], after.equal_mass),
             )
         ):
             _draw_points(axes[0, column], bins)
