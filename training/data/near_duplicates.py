@@ -26,6 +26,7 @@ SIDE = 64
 DISTANCE = 32
 """Bits in which the hashes of near-duplicates may differ, of 256."""
 _HASH_SIDE = 16
+HASH_BITS = _HASH_SIDE**2
 _CELLS = 1 << 24  # of the table of distances that is held at a time: 64 MiB
 
 

@@ -11,9 +11,11 @@ from PIL import Image
 
 
 def drawn(seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:
-    """Return a picture of blotches: another seed draws others."""
-    coarse = np.random.default_rng(seed).integers(40, 220, (15, 20, 3), np.uint8)
-    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+    """Return a picture of blotches, with a camera's grain: another seed draws others."""
+    random = np.random.default_rng(seed)
+    blotches = Image.fromarray(random.integers(40, 220, (15, 20, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    grain = random.integers(-15, 16, (size[1], size[0], 1))
+    return Image.fromarray((np.asarray(blotches) + grain).clip(0, 255).astype(np.uint8))
 
 
 def save(path: Path, image: Image.Image, quality: int = 92) -> Path:
