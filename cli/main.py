@@ -13,6 +13,7 @@ from cli.benchmark import benchmark
 from cli.build_engine import build_engine
 from cli.compare import compare
 from cli.compress import compress
+from cli.data import data
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.evaluate import evaluate
@@ -30,6 +31,7 @@ from cli.verify import verify
 # In the order of the work, which is also the order of --help.
 COMMANDS: tuple[Callable[..., None], ...] = (
     sample_data,
+    data,
     train,
     evaluate,
     compress,
