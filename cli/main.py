@@ -21,6 +21,7 @@ from cli.export import export
 from cli.keys import app as keys
 from cli.models import app as models
 from cli.package import package
+from cli.runs import runs
 from cli.sample_data import sample_data
 from cli.search import search
 from cli.serve import serve
@@ -33,6 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     sample_data,
     data,
     train,
+    runs,
     evaluate,
     compress,
     search,

@@ -40,6 +40,7 @@ from training.phases.loop import Reporter
 from training.phases.state import EpochFigures, best_of
 from training.provenance import provenance
 from training.request import Request
+from training.runs.log import TENSORBOARD, write_events
 
 if TYPE_CHECKING:
     import keras
@@ -141,6 +142,7 @@ def assemble(description: Description, parts: Parts, network: keras.Model, repor
         if history:
             draw_curves(folder / "evaluation" / "curves.png", history)
             write_history(folder / "evaluation" / "history.csv", history)
+            write_events(folder / "evaluation" / TENSORBOARD, history)
         write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))
     return Bundle.open(description.out)
 

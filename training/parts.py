@@ -46,9 +46,9 @@ class Photos:
         if self.cache is not None:
             bar = self.reporter.progress("Preparing photos")
             records = self.split.dataset.records
-            whole = cached_tensors(self.cache, records, self.preprocessing, jobs=self.jobs, bar=bar)
+            path = cached_tensors(self.cache, records, self.preprocessing, jobs=self.jobs, bar=bar)
             # Rows has of an array what those who train and predict use: length, shape, indexing, conversion.
-            return cast("NDArray[np.uint8]", Rows(whole, self.split.indices(self.part)))
+            return cast("NDArray[np.uint8]", Rows.opened(path, self.split.indices(self.part)))
         with self.reporter.progress(f"Preparing {self.part} photos") as update:
             return load_tensors(self.records, self.preprocessing, jobs=self.jobs, progress=update)
 

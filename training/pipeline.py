@@ -34,8 +34,8 @@ def train(request: Request, reporter: Reporter) -> Bundle:
     """
     check_device(request.recipe)
     weights = describe_weights(request.recipe.weights)
-    split = _read(request, reporter)
-    run = open_run(request.out, _asked(request, split, weights))
+    split = read_photos(request, reporter)
+    run = open_run(request.out, _asked(request, split, weights), request.command)
     if run.resumed:
         reporter.say(f"Going on with the training in {run.folder}.")
     parts = _parts(request, split, run, reporter)
@@ -45,7 +45,12 @@ def train(request: Request, reporter: Reporter) -> Bundle:
     return bundle
 
 
-def _read(request: Request, reporter: Reporter) -> Split:
+def read_photos(request: Request, reporter: Reporter) -> Split:
+    """Read and part the photos of a request, and check that each part can do its work.
+
+    Raises:
+        DataError: The data set cannot be read, or a class or a part has too few photos.
+    """
     task = load_task(request.task)
     source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
     with reporter.progress("Reading photos") as update:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from training.data.records import Record
 _BATCHES_AHEAD = 2
 _KEPT = 3  # 10,015 photos at 224 pixels are 1.5 GB
 _TENSORS = "tensors.npy"
+_GIVE_BACK: int | None = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,27 @@ class Rows:
     """Some rows of a memory-mapped array, read when they are asked for: what consumers of an array index and count.
 
     Indexing by numbers, slices or masks gives a plain array of those rows alone; ``np.asarray`` reads all of them.
+    Pages that were read are given back at once, so that a process never holds more photos than it works on; the system
+    keeps them in its own cache as long as memory is plenty.
 
     Attributes:
-        array: uint8 [M, S, S, 3], memory-mapped.
+        array: uint8 [M, S, S, 3], of `mapping`.
+        mapping: The file.
         indices: Which of its rows these are, int64 [N].
     """
 
     array: NDArray[np.uint8]
+    mapping: mmap.mmap
     indices: NDArray[np.int64]
+
+    @classmethod
+    def opened(cls, path: Path, indices: NDArray[np.int64]) -> Rows:
+        """Return rows of the .npy file at `path`, uint8 [M, S, S, 3]."""
+        stored = np.load(path, mmap_mode="r")
+        with path.open("rb") as file:
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        array = np.frombuffer(mapping, np.uint8, count=stored.size, offset=stored.offset).reshape(stored.shape)
+        return cls(array, mapping, indices)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,7 +80,10 @@ class Rows:
         return len(self.indices)
 
     def __getitem__(self, which: Any) -> NDArray[np.uint8]:
-        return np.asarray(self.array[self.indices[which]])
+        rows = np.array(self.array[self.indices[which]])
+        if _GIVE_BACK is not None:
+            self.mapping.madvise(_GIVE_BACK)
+        return rows
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:] if dtype is None else self[:].astype(dtype)
@@ -140,8 +158,8 @@ def cached_tensors(
     *,
     jobs: int | None = None,
     bar: AbstractContextManager[Progress],
-) -> NDArray[np.uint8]:
-    """Return the prepared photos, uint8 [N, S, S, 3], memory-mapped and read only; decoded once for all trainings.
+) -> Path:
+    """Return the .npy file of the prepared photos, uint8 [N, S, S, 3]; decoded once for all trainings.
 
     They are found by the photos' bytes and their preprocessing. The three sets used last are kept.
 
@@ -161,5 +179,4 @@ def cached_tensors(
         out.flush()
 
     key = {"photos": sha256_json([record.sha256 for record in records]), "preprocessing": spec.model_dump()}
-    folder = kept_folder(cache, {**key, "layout": 1}, decode, keep=_KEPT)
-    return np.asanyarray(np.load(folder / _TENSORS, mmap_mode="r"))
+    return kept_folder(cache, {**key, "layout": 1}, decode, keep=_KEPT) / _TENSORS

@@ -164,13 +164,14 @@ class Loop:
         return state.history
 
     def _train(self, phase: Phase, state: PhaseState, path: Path) -> PhaseState:
+        log = RunLog(self.folder, phase.name)
         if state.history:
             phase.model.optimizer.build(phase.model.trainable_variables)
             restore(phase.model.variables, state.variables)
             restore(phase.model.optimizer.variables, state.optimizer)
             self.reporter.say(f"{phase.title}: resumed after epoch {len(state.history)}")
+            log.write(state.history)
         steps = steps_per_epoch(len(self.targets.train), self.batch)
-        log = RunLog(self.folder, phase.name)
         with self.reporter.progress(phase.title) as update:
             while not self._is_over(phase, state):
                 done = len(state.history) * steps
