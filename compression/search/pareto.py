@@ -30,7 +30,7 @@ def front(measured: Sequence[Measured]) -> tuple[Measured, ...]:
 
 
 def beats(one: Measured, other: Measured) -> bool:
-    """Return whether `one` dominates `other` by more than the noise of latency."""
+    """Return whether `one` dominates `other`, latencies within the noise of each other taken as equal."""
     (quality, time, size), (its_quality, its_time, its_size) = objectives(one), objectives(other)
     clearly = time < its_time * (1 - NOISE)
     no_slower = time <= its_time * (1 + NOISE)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compression.search.budget import Budget
-from compression.search.pareto import beats, front
+from compression.search.pareto import NOISE, beats, front
 from compression.search.record import Measured
 
 
@@ -85,5 +85,5 @@ def verdict(result: Result) -> str:
         f"No single recipe dominates a point of the front ({len(result.front)} points, {combined} of them "
         f"combinations). Of {len(singles)} single recipes, the parent as it is among them, {on_front} "
         f"{'is' if on_front == 1 else 'are'} on the front, and {beaten} {'is' if beaten == 1 else 'are'} dominated by "
-        "a combination, beyond the noise of latency."
+        f"a combination, latencies within {NOISE:.0%} of each other taken as equal."
     )
