@@ -35,7 +35,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = ["path,label,lesion_id,age,sex,localization"]
     for index, (photo, label) in enumerate(zip(*draw_set(6, first_seed=500), strict=True)):
         (folder / f"{index:02d}.jpg").write_bytes(photo)
-        rows.append(f"{index:02d}.jpg,{LABELS[label]},lesion-{index // 2},{20 + index},female,back")
+        lesion = f"lesion-{index // 6}-{(0, 0, 0, 1, 2, 2)[index % 6]}"  # in one part each, as made_with() deals them
+        rows.append(f"{index:02d}.jpg,{LABELS[label]},{lesion},{20 + index},female,back")
     (folder / "photos.csv").write_text("\n".join(rows) + "\n")
     return folder / "photos.csv"
 

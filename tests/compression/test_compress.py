@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +13,7 @@ from typer.testing import CliRunner
 from bundle.errors import DataError, UsageError
 from bundle.store import Bundle, check_files
 from cli.main import build_app
+from tests.stopping import stop_after
 from training.run import run_folder
 
 RECIPE = ("--recipe", "fine-tune", "--set", "fine-tune.epochs=3", "--set", "fine-tune.batch=16")
@@ -56,14 +52,9 @@ def test_a_killed_compression_goes_on_to_the_same_weights(
     child: Bundle, shared_parent: Bundle, drawn: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "tuned"
-    command = [sys.executable, "-c", "from cli.main import main; main()", "compress", str(shared_parent.path), *RECIPE]
-    process = subprocess.Popen([*command, "--data", str(drawn), "--out", str(out)], stderr=subprocess.DEVNULL)
     state = run_folder(out) / "01-fine-tune" / "fine-tune.npz"
-    deadline = time.monotonic() + 120
-    while not state.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command = ["compress", str(shared_parent.path), *RECIPE, "--data", str(drawn), "--out", str(out)]
+    stop_after("training.phases.loop:save_state", command, stem="fine-tune")
     assert state.exists()
     assert not out.exists()
     _compress(shared_parent.path, drawn, out)

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +18,13 @@ from bundle.errors import DataError, DermportError
 from bundle.prep import prepare
 from bundle.store import Bundle, check_files
 from cli.main import build_app
+from tests.stopping import stop_after
 from training.phases.state import load_history, load_state
 from training.sample.sample_set import draw_sample_set
 
 SIZE = 64
-HEAD_EPOCHS, EPOCHS, TAIL_EPOCHS = 40, 3, 60
+HEAD_EPOCHS, EPOCHS, TAIL_EPOCHS = 3, 3, 4
+SAVED = "training.phases.loop:save_state"
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +180,7 @@ def published(photos: Path, trunk_file: Path, tmp_path_factory: pytest.TempPathF
 
 
 def _published(photos: Path, out: Path, trunk_file: Path) -> list[str]:
-    """The two phases on two classes, long enough to be killed in."""
+    """The two phases on two classes."""
     task = ("--weights", str(trunk_file), "--task", "cancer", "--name", "mine", "--target-sensitivity", "0.8")
     epochs = (
         "--epochs",
@@ -218,23 +215,23 @@ def test_a_training_stopped_everywhere_ends_with_the_same_weights(
     def there(pattern: str) -> bool:
         return any(tmp_path.glob(pattern))
 
-    _stop_when(arguments, lambda: there(".photos/*/key.json") and there(".features/.*.part/pooled.npy"))
+    stop_after("training.features:FeatureCache._changed", arguments)
+    assert there(".photos/*/key.json")
+    assert there(".features/.*.part/pooled.npy")
     assert not there(".features/*/key.json")
-    _stop_when(arguments, (run / "head.npz").exists)
-    assert not load_state(run / "head.npz").finished
-    _stop_when(arguments, (run / "last4.npz").exists)
-    begun = len(load_history(run / "last4.npz"))
-    said = _stop_when(arguments, lambda: len(load_history(run / "last4.npz")) > begun, signal.SIGINT)
+    for phase in ("head", "last4"):
+        stop_after(SAVED, arguments, stem=phase)
+        assert not load_state(run / f"{phase}.npz").finished
+    said = stop_after(SAVED, arguments, stem="last4", how=signal.SIGINT)
     assert str(run) in said.replace("\n", "")
     assert "go on with" in said
-    assert not load_state(run / "last4.npz").finished
+    assert len(load_history(run / "last4.npz")) == 2
     with (run / "log.csv").open(newline="") as file:
         phases = [row["phase"] for row in csv.DictReader(file)]
-    done = len(
-        load_history(run / "last4.npz")
-    )  # the log follows the checkpoint; what stops between them is made up for
-    assert phases in [["head"] * HEAD_EPOCHS + ["last4"] * epochs for epochs in (done - 1, done)]
-    _stop_when(arguments, lambda: there(".stopped.*.part/model.keras"))
+    # The log follows the checkpoint: what stops between them is made up for.
+    assert phases == ["head"] * HEAD_EPOCHS + ["last4"]
+    stop_after("training.assemble:_saved", arguments)
+    assert there(".stopped.*.part/model.keras")
     assert not out.exists()
 
     _run(arguments)
@@ -246,25 +243,11 @@ def test_a_training_killed_while_all_layers_are_trained_ends_with_the_same_weigh
     trained: Bundle, photos: Path, trunk_file: Path, tmp_path: Path
 ) -> None:
     out, state = tmp_path / "killed", tmp_path / ".killed.run" / "all.npz"
-    _stop_when(_two_phases(photos, out, trunk_file), state.exists)
-    assert 1 <= len(load_state(state).history) < EPOCHS
+    stop_after(SAVED, _two_phases(photos, out, trunk_file), stem="all")
+    assert len(load_state(state).history) == 1
     _run(_two_phases(photos, out, trunk_file))
     assert _weights(out) == _weights(trained.path)
     assert not state.parent.exists()
-
-
-def _stop_when(arguments: list[str], is_there: Callable[[], bool], how: signal.Signals = signal.SIGKILL) -> str:
-    """Start dermport as a process of its own, stop it as soon as something is there, and return what it said."""
-    command = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 240
-    while not is_there() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    process.send_signal(how)
-    _, said = process.communicate()
-    assert process.returncode == (130 if how is signal.SIGINT else -how), said.decode()
-    return said.decode()
 
 
 def test_a_dry_run_measures_and_writes_nothing(photos: Path, trunk_file: Path, tmp_path: Path) -> None:
