@@ -162,6 +162,17 @@ class Graph:
         for index, name in zip([*subgraph.inputs, *subgraph.outputs], (source, *results), strict=False):
             self.tensor(index).name = name
 
+    def leave_map_in_float(self) -> None:
+        """Give the class activation map as it was before a QUANTIZE that ends the model, where there is one."""
+        if self.map_index is None or self.type_of(last := self.writer(self.map_index)) != "QUANTIZE":
+            return
+        subgraph, before = self.model.subgraphs[0], int(last.inputs[0])
+        for signature in self.model.signatureDefs or ():
+            for output in signature.outputs:
+                output.tensorIndex = before if output.tensorIndex == self.map_index else output.tensorIndex
+        subgraph.outputs = [self.ends[1], before]
+        subgraph.operators.remove(last)
+
     def add_metadata(self, name: str, data: bytes) -> None:
         """Add a named buffer, which runtimes ignore and tools look for."""
         from ai_edge_litert import schema_py_generated as schema

@@ -139,8 +139,7 @@ def map_rules(graph: Graph) -> list[dict[str, Any]]:
     writer = graph.operators.index(graph.writer(grid))
     head = [(graph.type_of(operator), operator.outputs[0]) for operator in graph.operators[writer:]]
     return [
-        int8_rule(kind, algorithm="no_quantize", regex=f"^{re.escape(graph.name_of(index))}")
-        for kind, index in [*head, ("OUTPUT", grid)]
+        int8_rule(kind, algorithm="no_quantize", regex=f"^{re.escape(graph.name_of(index))}") for kind, index in head
     ]
 
 
@@ -177,4 +176,8 @@ def quantised(model: bytes, rules: list[dict[str, Any]], calibration: Mapping[st
         result = Quantizer(bytearray(model), rules).quantize(calibration, enable_progress_report=False)
     if result.quantized_model is None:
         raise ExportError("litert-quantizer returned no model.")
-    return bytes(result.quantized_model)
+    graph = Graph(bytes(result.quantized_model))
+    if graph.map_index is None:
+        return bytes(result.quantized_model)
+    graph.leave_map_in_float()  # rules for outputs are the same for all of them
+    return graph.to_bytes()
