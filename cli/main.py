@@ -16,6 +16,7 @@ from cli.compress import compress
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.evaluate import evaluate
+from cli.explain import explain
 from cli.export import export
 from cli.keys import app as keys
 from cli.models import app as models
@@ -37,6 +38,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     build_engine,
     verify,
+    explain,
     benchmark,
     package,
     serve,
