@@ -1,12 +1,19 @@
-"""The frozen phase from cached features against plain Keras ``fit``: seconds for 50 epochs, side by side in one run.
+"""Training against plain Keras ``fit``, the frozen phase and that of all layers, side by side in one run.
 
     python -m benchmarks.training --photos 8000 --data ham10000 --weights mobilenet_v2.weights.h5
 
-Both train the classification layer on the same photos, with the same augmentation, batch and optimizer, and validate
-after each epoch. Plain ``fit`` is what Keras' guide to transfer learning does, with a tf.data pipeline that decodes in
-parallel and ahead: every epoch decodes, augments and passes every photo through the trunk. One of its epochs is
-measured, after a warm-up, and multiplied by the number of epochs: they are all alike. The cached way is measured whole:
-decoding, one pass for each view, all the epochs with their checkpoints.
+*Frozen phase*, seconds for 50 epochs. Both train the classification layer on the same photos, with the same
+augmentation, batch and optimizer, and validate after each epoch. Plain ``fit`` is what Keras' guide to transfer
+learning does, with a tf.data pipeline that decodes in parallel and ahead: every epoch decodes, augments and passes
+every photo through the trunk. One of its epochs is measured, after a warm-up, and multiplied by the number of epochs:
+they are all alike. The cached way is measured whole: decoding, one pass for each view, all the epochs with their
+checkpoints.
+
+*All layers*, photos a second. Plain is ``image_dataset_from_directory`` and ``fit``, with Keras' own layers for the
+same augmentation (no mixup, and no change of colour but contrast: they cost ours more) and the same optimizer, loss and
+batch. Ours is the loop's own epoch, from the decoded photos' memory map, as it is and with ``--fused-norm``. Epochs of
+a few hundred photos take turns, after one to warm up; medians. Decoding once is told beside them, and counted in the
+ratio "with decoding" as a share of the recipe's epochs.
 
 Without ``--data`` a few hundred photos are drawn and taken again and again, which costs the same as other photos would.
 """
@@ -21,23 +28,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augment import PUBLISHED
+from training.augment import PUBLISHED, STRONG
 from training.data.dataset import read_dataset
-from training.data.photos import load_tensors
+from training.data.photos import Rows, cached_tensors, load_tensors
 from training.data.records import Record
 from training.data.tasks import Task, load_task
 from training.features import FeatureCache, Features, PhotoSource
 from training.model.network import POOL, build_network, trunk_of
-from training.phases.loop import Loop, Targets
-from training.phases.recipes import compile_for, head_phase
+from training.phases.feed import Waiting, made_ahead
+from training.phases.loop import Loop, Targets, steps_per_epoch
+from training.phases.recipes import adamw_with_cosine, all_phase, compile_for, head_phase
+from training.phases.twin import needs_twin, twin_of
 from training.recipe import Recipe
 from training.sample.sample_set import draw_sample_set
 
@@ -152,11 +163,135 @@ def _dataset(recipe: Recipe, photos: Photos, classes: int) -> Any:
     return data.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(recipe.batch).prefetch(tf.data.AUTOTUNE)
 
 
-def run(recipe: Recipe, data: Path, photos: int, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class FullPhase:
+    """An epoch of all layers, each way."""
+
+    recipe: Recipe
+    photos: Photos
+    classes: int
+    folder: Path
+
+    def ways(self) -> dict[str, Callable[[], object]]:
+        fused = replace(self.recipe, fused_norm=True)
+        return {
+            "plain fit": self._plain(),
+            "plain, its data set alone": self._data_alone(),
+            "ours": self._ours(self.recipe),
+            "ours, --fused-norm": self._ours(fused),
+        }
+
+    def decode(self) -> float:
+        """Decode the photos into the cache, and return the seconds."""
+        started = time.perf_counter()
+        cached_tensors(self.folder, self.photos.records, self.recipe.preprocessing, bar=Silent().progress(""))
+        return time.perf_counter() - started
+
+    def _ours(self, recipe: Recipe) -> Callable[[], object]:
+        bar = Silent().progress("")
+        path = cached_tensors(self.folder, self.photos.records, recipe.preprocessing, bar=bar)
+        rows = cast("NDArray[np.uint8]", Rows.opened(path, np.arange(len(self.photos.records))))
+        network = build_network(recipe, self.classes)
+        phase = all_phase(twin_of(network, recipe) if needs_twin(recipe) else network, recipe, rows, rows)
+        targets = Targets(self.photos.targets, self.photos.targets, np.ones(self.classes, np.float32))
+
+        def epoch() -> None:
+            random = np.random.default_rng(0)
+            batches = random.permutation(len(rows)).reshape(-1, recipe.batch)
+            with made_ahead(partial(phase.batch, targets=targets, random=random), batches, Waiting()) as made:
+                for inputs, labels, weights in made:
+                    phase.model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
+
+        return epoch
+
+    def _plain(self) -> Callable[[], object]:
+        import keras
+
+        network, data = build_network(self.recipe, self.classes), self._directory()
+        layers = keras.layers
+        image = keras.Input((self.recipe.size, self.recipe.size, 3))
+        x = layers.RandomRotation(STRONG.rotation / 360)(layers.RandomFlip()(image))
+        x = layers.RandomZoom(STRONG.zoom)(x)
+        x = layers.RandomTranslation(STRONG.shift, STRONG.shift)(x)
+        model = keras.Model(image, network(layers.RandomContrast(STRONG.contrast)(x)))
+        steps = steps_per_epoch(len(self.photos.records), self.recipe.batch)
+        compile_for(model, adamw_with_cosine(5e-4, 14 * steps, 0.99), self.recipe.label_smoothing)
+        return lambda: model.fit(data, epochs=1, verbose=0)
+
+    def _data_alone(self) -> Callable[[], object]:
+        data = self._directory()
+        return lambda: sum(1 for _ in data)
+
+    def _directory(self) -> Any:
+        import keras
+
+        root = self.folder / "by-class"
+        for number, (record, target) in enumerate(zip(self.photos.records, self.photos.targets, strict=True)):
+            link = root / str(target) / f"{number}{record.path.suffix}"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(record.path.resolve())
+        for target in range(self.classes):
+            (root / str(target)).mkdir(exist_ok=True)
+        side = (self.recipe.size, self.recipe.size)
+        return keras.utils.image_dataset_from_directory(
+            root, label_mode="categorical", image_size=side, batch_size=self.recipe.batch, seed=0, verbose=False
+        )
+
+
+def full_phase(phase: FullPhase, rounds: int) -> dict[str, Any]:
+    """Measure epochs of all layers in turns."""
+    decoding = phase.decode()
+    ways, count = phase.ways(), len(phase.photos.records)
+    for epoch in ways.values():
+        epoch()
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, epoch in ways.items():
+            started = time.perf_counter()
+            epoch()
+            seconds[name].append(time.perf_counter() - started)
+    medians = {name: median(values) for name, values in seconds.items()}
+    print(f"all layers, {count} photos an epoch, {rounds} rounds:")
+    for name, value in medians.items():
+        print(f"  {name:<44}{count / value:>9.1f} photos/s")
+    share = decoding / phase.recipe.tuning_epochs
+    plain = medians["plain fit"]
+    ratios = {name: round(plain / medians[name], 2) for name in medians if name.startswith("ours")}
+    ratios |= {f"{name}, with decoding": round(plain / (medians[name] + share), 2) for name in list(ratios)}
+    for name, value in ratios.items():
+        print(f"  {f'ratio, {name}':<44}{value:>9.2f}")
+    return {
+        "photos": count,
+        "rounds": rounds,
+        "epoch_seconds": {name: [round(value, 2) for value in values] for name, values in seconds.items()},
+        "photos_per_second": {name: round(count / value, 1) for name, value in medians.items()},
+        "decoding_seconds": round(decoding, 2),
+        "ratio": ratios,
+    }
+
+
+def run(recipe: Recipe, data: Path, photos: int, folder: Path, full: tuple[int, int]) -> dict[str, Any]:
+    """Measure the frozen phase with `photos`, and all layers with (photos, rounds); 0 photos: not at all."""
     task = load_task("ham7")
     records = read_dataset(data, task).records
     order = np.random.default_rng(recipe.seed).permutation(len(records))
     shuffled = tuple(records[index] for index in order)
+    figures: dict[str, Any] = {
+        "different_photos": len(records),
+        "recipe": {**recipe.to_json(), "weights": Path(recipe.weights).name},
+        "machine": {"platform": platform.platform(), "processors": os.cpu_count(), "python": platform.python_version()},
+    }
+    if full[0]:
+        few = Photos.first(full[0] // recipe.batch * recipe.batch, shuffled, task)
+        tuned = replace(recipe, fine_tune="all")
+        figures["full"] = full_phase(FullPhase(tuned, few, len(task.spec.ids), folder / "full"), full[1])
+    if photos:
+        figures["frozen"] = frozen_phase(recipe, shuffled, task, photos, folder)
+    return figures
+
+
+def frozen_phase(recipe: Recipe, shuffled: tuple[Record, ...], task: Task, photos: int, folder: Path) -> dict[str, Any]:
     train = Photos.first(photos, shuffled, task)
     validation = Photos.first(max(1, round(photos * VALIDATION)), shuffled[::-1], task)
     classes = len(task.spec.ids)
@@ -169,9 +304,7 @@ def run(recipe: Recipe, data: Path, photos: int, folder: Path) -> dict[str, Any]
     print(f"  {f'{recipe.epochs} epochs, {recipe.epochs} times that':<44}{plain:>9.1f} s")
     print(f"ratio: {plain / cached.total:.1f}")
     return {
-        "photos": {"train": photos, "validation": len(validation.records), "different": len(records)},
-        "recipe": {**recipe.to_json(), "weights": Path(recipe.weights).name},
-        "machine": {"platform": platform.platform(), "processors": os.cpu_count(), "python": platform.python_version()},
+        "photos": {"train": photos, "validation": len(validation.records)},
         "cached_seconds": {name: round(seconds, 2) for name, seconds in cached.seconds.items()},
         "cached_total_seconds": round(cached.total, 2),
         "plain_epoch_seconds": round(epoch, 2),
@@ -182,7 +315,9 @@ def run(recipe: Recipe, data: Path, photos: int, folder: Path) -> dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=8000, help="training photos")
+    parser.add_argument("--photos", type=int, default=8000, help="training photos of the frozen phase; 0: without it")
+    parser.add_argument("--full-photos", type=int, default=320, help="photos of an epoch of all layers; 0: without it")
+    parser.add_argument("--rounds", type=int, default=5, help="epochs of each way, for all layers")
     parser.add_argument("--data", type=Path, help="a data set of ham7's classes; default: drawn photos")
     parser.add_argument("--weights", required=True, help="imagenet, or a weights file")
     parser.add_argument("--alpha", type=float, default=1.0)
@@ -196,7 +331,8 @@ def main() -> None:
         data = arguments.data or Path(name) / "drawn"
         if arguments.data is None:
             draw_sample_set(data, photos=DRAWN, seed=0)
-        figures = run(recipe, data, arguments.photos, Path(name))
+        full = (arguments.full_photos, arguments.rounds)
+        figures = run(recipe, data, arguments.photos, Path(name), full)
     if arguments.out:
         arguments.out.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -20,10 +20,10 @@ from bundle.export_record import Evidence, OperatorCount
 from bundle.manifest import Metric
 from bundle.model import Contract, Fraction, Name, Sha256
 from bundle.notice import NOTICE
+from bundle.subgroups import GroupKind
 
 SCHEMA: Literal["dermport-benchmark/1"] = "dermport-benchmark/1"
 SMALLEST_GROUP = 20
-GroupKind = Literal["age", "sex", "site", "skin tone"]
 Bits = Annotated[str, Field(pattern="^[01]*$", description="one character for each photo, in the session's order")]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]

@@ -56,6 +56,11 @@ class Bootstrap:
         low, high = np.quantile(known, (tail, 1 - tail))
         return float(low), float(high)
 
+    def metric(self, value: float, drawn: Floats) -> Metric:
+        """Return a figure with the interval that its resamples float64 [B] give; all None where it is NaN."""
+        low, high = self.bounds(drawn) if defined(value) is not None else (None, None)
+        return Metric(value=defined(value), low=low, high=high)
+
 
 DEFAULT = Bootstrap()
 
@@ -104,15 +109,11 @@ def intervals(predictions: Predictions, lesions: Sequence[str], bootstrap: Boots
 def figures_of(model: Resampled, bootstrap: Bootstrap = DEFAULT) -> Intervals:
     """Return every figure with the interval that its resamples give."""
     point, drawn = model.point, model.drawn
-
-    def metric(value: float, values: Floats) -> Metric:
-        low, high = bootstrap.bounds(values) if defined(value) is not None else (None, None)
-        return Metric(value=defined(value), low=low, high=high)
-
     return Intervals(
-        overall={name: metric(values[0], drawn.overall[name]) for name, values in point.overall.items()},
+        overall={name: bootstrap.metric(values[0], drawn.overall[name]) for name, values in point.overall.items()},
         per_class={
-            name: tuple(map(metric, values[0], drawn.per_class[name].T)) for name, values in point.per_class.items()
+            name: tuple(map(bootstrap.metric, values[0], drawn.per_class[name].T))
+            for name, values in point.per_class.items()
         },
     )
 

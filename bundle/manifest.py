@@ -111,6 +111,7 @@ class DatasetSpec(Contract):
     photos: int
     lesions: int
     dropped: Annotated[dict[str, int], Field(description="photos left out, by reason")]
+    lesion_pattern: Annotated[str | None, Field(description="how a file's name told its lesion, if it did")] = None
     split: SplitSpec
 
 

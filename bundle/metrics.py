@@ -20,12 +20,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.calibration import calibration_error, equal_mass_bins, equal_width_bins
 from bundle.errors import DataError
 from bundle.probabilities import scores
 
 Floats = NDArray[np.float64]
-
-BINS = 15
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -38,7 +37,11 @@ TITLES = {
     "decision_roc_auc": "ROC AUC of the decision",
     "decision_sensitivity": "Sensitivity of the decision",
     "decision_specificity": "Specificity of the decision",
+    "decision_ece": "ECE of the decision",
+    "decision_adaptive_ece": "Adaptive ECE of the decision",
+    "decision_brier": "Brier score of the decision",
     "ece": "Expected calibration error",
+    "adaptive_ece": "Adaptive ECE",
     "nll": "Negative log-likelihood",
 }
 CLASS_TITLES = {
@@ -159,8 +162,8 @@ def statistics(predictions: Predictions, weights: Floats) -> Statistics:
         "macro_precision": _macro(np.nan_to_num(per_class["precision"]), present),
         **{f"macro_{name}": _macro(per_class[name], present) for name in ("recall", "f1", "specificity", "roc_auc")},
         **_decision(predictions, weights),
-        "ece": _ece(predictions, weights),
-        "nll": log_losses(predictions) @ weights / weights.sum(axis=0),
+        **_decision_calibration(predictions, weights),
+        **_calibration(predictions, weights),
     }
     return Statistics(overall, per_class)
 
@@ -183,12 +186,6 @@ def roc_auc(values: NDArray[np.floating], positive: NDArray[np.bool_], weights: 
     not_above = running[np.searchsorted(ordered, of_positives, "right")]
     beaten = np.einsum("pb,pb->b", weights[positive], (below + not_above) / 2)
     return _ratio(beaten, weights[positive].sum(axis=0) * running[-1])
-
-
-def confidence_bins(predictions: Predictions) -> NDArray[np.intp]:
-    """Return the bin of each photo's top probability, int [N], 0..14: 15 bins of equal width, closed above."""
-    confidence = predictions.probabilities.max(axis=1)
-    return np.asarray(np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1))
 
 
 def log_losses(predictions: Predictions) -> Floats:
@@ -242,8 +239,22 @@ def _decision(predictions: Predictions, weights: Floats) -> dict[str, Floats]:
     }
 
 
-def _ece(predictions: Predictions, weights: Floats) -> Floats:
-    # Guo et al. 2017, "On calibration of modern neural networks", eq. 3; a bin's share cancels its mean's divisor.
-    gap = predictions.probabilities.max(axis=1) - (predictions.predicted == predictions.truth)
-    by_bin = _one_hot(confidence_bins(predictions), BINS) * gap[:, None]
-    return np.asarray(np.abs(by_bin.T @ weights).sum(axis=0) / weights.sum(axis=0))
+def _decision_calibration(predictions: Predictions, weights: Floats) -> dict[str, Floats]:
+    score = predictions.scores
+    gap = score - predictions.is_positive
+    return {
+        "decision_ece": calibration_error(equal_width_bins(score), gap, weights),
+        "decision_adaptive_ece": calibration_error(equal_mass_bins(score), gap, weights),
+        # Brier 1950, "Verification of forecasts expressed in terms of probability", for yes or no.
+        "decision_brier": _ratio(gap**2 @ weights, weights.sum(axis=0)),
+    }
+
+
+def _calibration(predictions: Predictions, weights: Floats) -> dict[str, Floats]:
+    confidence = predictions.probabilities.max(axis=1)
+    gap = confidence - (predictions.predicted == predictions.truth)
+    return {
+        "ece": calibration_error(equal_width_bins(confidence), gap, weights),
+        "adaptive_ece": calibration_error(equal_mass_bins(confidence), gap, weights),
+        "nll": _ratio(log_losses(predictions) @ weights, weights.sum(axis=0)),
+    }

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import BundleArgument, Json
-from cli.output import console, emit_json, progress, say
+from cli.output import emit_json, progress, say
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bundle.store import Bundle
+    from cli.photos import Photos
+    from training.evaluation.difference import Against
     from training.evaluation.evaluation import Evaluation
     from training.evaluation.report import EvaluationReport
+    from training.evaluation.threshold import Tuning
 
 
 def evaluate(
@@ -30,6 +36,10 @@ def evaluate(
             "as another data set than the one trained on needs.",
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="OTHER", help="With --data: compare with this bundle, on the same photos."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="With --data: folder for figures, tables and charts; must not exist yet."),
@@ -39,12 +49,13 @@ def evaluate(
     """Show how good a model is, class by class, with bootstrap intervals by lesion; the bundle is never changed."""
     from bundle.errors import UsageError
     from bundle.store import Bundle
+    from cli.evaluate_tables import print_report
 
     opened = Bundle.open(bundle)
     if data is not None:
-        report = _score(opened, data, part or "test", out)
-    elif part or out:
-        raise UsageError("--part and --out need photos to score.", remedy="Name the data set: --data DIR.")
+        report = _score(opened, data, part or "test", _other(opened, against), out)
+    elif part or out or against:
+        raise UsageError("--part, --against and --out need photos to score.", remedy="Name the data set: --data DIR.")
     else:
         report = _saved(opened)
     print_report(report)
@@ -60,69 +71,106 @@ def _saved(bundle: Bundle) -> EvaluationReport:
     return read_report(bundle.file(f"evaluation/{METRICS}"))
 
 
-def _score(bundle: Bundle, data: Path, part: str, out: Path | None) -> EvaluationReport:
+def _other(bundle: Bundle, path: Path | None) -> Bundle | None:
+    """Open the bundle to compare with, and refuse one that tells other things apart."""
+    from bundle.errors import UsageError
+    from bundle.store import Bundle
+
+    if path is None:
+        return None
+    other = Bundle.open(path)
+    this, that = bundle.manifest.task, other.manifest.task
+    if (this.ids, set(this.positive)) != (that.ids, set(that.positive)):
+        raise UsageError(
+            f"{bundle.path} tells {', '.join(this.ids)} apart ({' + '.join(this.positive)} positive), {other.path} "
+            f"{', '.join(that.ids)} ({' + '.join(that.positive)}).",
+            remedy="Name a bundle of the same labels, in the same order, with the same positive ones.",
+        )
+    return other
+
+
+def _score(bundle: Bundle, data: Path, part: str, other: Bundle | None, out: Path | None) -> EvaluationReport:
     from bundle.atomic import atomic_directory
     from training.evaluation.files import write_evaluation
 
     if out is None:
-        return _evaluation(bundle, data, part).report
+        return _evaluation(bundle, data, part, other).report
     with atomic_directory(out) as folder:
-        evaluation = _evaluation(bundle, data, part)
+        evaluation = _evaluation(bundle, data, part, other)
         write_evaluation(folder, evaluation)
     say(f"Written to [bold]{out}[/bold].")
     return evaluation.report
 
 
-def _evaluation(bundle: Bundle, data: Path, part: str) -> Evaluation:
+def _evaluation(bundle: Bundle, data: Path, part: str, other: Bundle | None) -> Evaluation:
+    from bundle.subgroups import grouped
     from cli.photos import read_part
-    from exporters.source import keras_probabilities, load_model
     from training.evaluation.evaluation import Scored
     from training.evaluation.evaluation import evaluate as score
 
     photos = read_part(bundle, data, part)
-    with progress("asking the model") as update:
-        probabilities = keras_probabilities(load_model(bundle), photos.tensors, update)
+    groups = tuple(grouped([record.metadata for record in photos.records], photos.tensors))
+    scored = Scored(photos.dataset, part, photos.ids, photos.lesions, photos.truth, photos.external, groups)
     manifest = bundle.manifest
-    scored = Scored(photos.dataset, part, photos.ids, photos.lesions, photos.truth, photos.external)
-    temperature = manifest.calibration.temperature
-    return score(probabilities, scored, manifest.task, manifest.decision, temperature=temperature)
-
-
-def print_report(report: EvaluationReport) -> None:
-    """Print the figures for people."""
-    from rich.table import Table
-
-    from bundle.metrics import CLASS_TITLES, TITLES
-    from training.evaluation.report import in_words
-
-    level = f"{100 * report.confidence:g} % interval"
-    photos = f"{report.photos:,} photos of {report.lesions:,} lesions"
-    overall = Table("figure", f"value ({level})", title=f"{report.data}, {report.part}: {photos}")
-    for key, title in TITLES.items():
-        overall.add_row(title, in_words(report.figures[key]))
-    classes = Table(
-        "class", "photos", "lesions", *CLASS_TITLES.values(), title=f"Each class against the rest ({level})"
+    evaluation = score(
+        _answers(bundle, photos.tensors),
+        scored,
+        manifest.task,
+        manifest.decision,
+        temperature=manifest.calibration.temperature,
+        tuning=_tuning(bundle, data, photos),
     )
-    for one in report.classes:
-        classes.add_row(one.id, f"{one.photos:,}", f"{one.lesions:,}", *map(in_words, one.metrics.values()))
-    console().print(overall, classes)
-    for line in _remarks(report):
-        say(line)
+    return evaluation.compared(_against(evaluation, photos, other)) if other else evaluation
 
 
-def _remarks(report: EvaluationReport) -> list[str]:
-    decision, calibration = report.decision, report.calibration
-    lines = [
-        f"Decision “{decision.name}” at {decision.threshold:.4g}: {decision.true_positives} positives found, "
-        f"{decision.false_negatives} missed; {decision.false_positives} false alarms, "
-        f"{decision.true_negatives} rightly passed.",
-        f"Temperature {calibration.temperature:.3f}: calibration error {calibration.before.ece:.3f} before, "
-        f"{calibration.after.ece:.3f} after.",
-    ]
-    if report.absent:
-        lines.append(f"[yellow]No photo shows {', '.join(report.absent)}[/]: macro figures are over the other classes.")
-    if report.external:
-        lines.append("External validation: another data set than the one that the model was trained on.")
-    elif report.part in {"train", "validation", "all"}:
-        lines.append("[yellow]The model was made with these photos: the figures flatter it.[/]")
-    return [*lines, report.notice]
+def _answers(bundle: Bundle, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    from exporters.source import keras_probabilities, load_model
+
+    with progress(f"asking {bundle.manifest.name}") as update:
+        return keras_probabilities(load_model(bundle), tensors, update)
+
+
+def _tuning(bundle: Bundle, data: Path, scored: Photos) -> Tuning | None:
+    """Return what the threshold was chosen on: as the bundle keeps it, else scored again, else None."""
+    from training.evaluation.files import TUNING, read_tuning
+
+    manifest, kept = bundle.manifest, f"evaluation/{TUNING}"
+    if any(entry.path == kept for entry in manifest.files):
+        return read_tuning(bundle.file(kept))
+    if scored.external or not manifest.dataset.split.photos.get(manifest.decision.part):
+        say("The photos that the threshold was chosen on are not at hand: it has no interval.")
+        return None
+    say(f"{bundle.path} does not keep the scores that its threshold was chosen on: scoring those photos, too.")
+    return _scored_again(bundle, data)
+
+
+def _scored_again(bundle: Bundle, data: Path) -> Tuning:
+    import numpy as np
+
+    from bundle.probabilities import scores
+    from cli.photos import read_part
+    from training.evaluation.threshold import Tuning
+
+    part, positive = bundle.manifest.decision.part, bundle.manifest.task.positive_indices
+    photos = read_part(bundle, data, part)
+    found = scores(_answers(bundle, photos.tensors), positive)
+    return Tuning(photos.ids, photos.lesions, found, np.isin(photos.truth, positive), part)
+
+
+def _against(evaluation: Evaluation, photos: Photos, other: Bundle) -> Against:
+    from bundle.manifest import ModelRef
+    from bundle.metrics import Predictions
+    from training.data.photos import load_tensors
+    from training.evaluation.difference import against, seen_before
+
+    manifest = other.manifest
+    with progress(f"preparing photos for {manifest.name}") as update:
+        tensors = load_tensors(photos.records, manifest.preprocessing, progress=update)
+    answers = _answers(other, tensors)
+    return against(
+        evaluation.predictions,
+        Predictions(answers, photos.truth, manifest.task.positive_indices, manifest.decision.threshold),
+        photos.lesions,
+        model=ModelRef(name=manifest.name, version=manifest.version, model_sha256=other.model_sha256),
+        seen=seen_before(other.file(manifest.dataset.split.file), photos.ids, photos.lesions),
+    )

@@ -13,6 +13,7 @@ from cli.benchmark import benchmark
 from cli.build_engine import build_engine
 from cli.compare import compare
 from cli.compress import compress
+from cli.data import data
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.evaluate import evaluate
@@ -21,6 +22,7 @@ from cli.export import export
 from cli.keys import app as keys
 from cli.models import app as models
 from cli.package import package
+from cli.runs import runs
 from cli.sample_data import sample_data
 from cli.search import search
 from cli.serve import serve
@@ -31,7 +33,9 @@ from cli.verify import verify
 # In the order of the work, which is also the order of --help.
 COMMANDS: tuple[Callable[..., None], ...] = (
     sample_data,
+    data,
     train,
+    runs,
     evaluate,
     compress,
     search,

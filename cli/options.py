@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle folder, e.g. artifacts/ham7.")]
-Data = Annotated[Path, typer.Option("--data", help="Data set: HAM10000's layout, a folder per class, or a CSV.")]
+Data = Annotated[
+    Path,
+    typer.Option("--data", help="Photos: HAM10000's layout, ISIC's, a folder per class, a CSV, or a TOML of several."),
+]
 Out = Annotated[Path, typer.Option("--out", help="Where to write; must not exist yet.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Jobs = Annotated[int, typer.Option("--jobs", help="Processes or threads to use; 0: one per core.")]

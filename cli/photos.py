@@ -36,6 +36,7 @@ class Photos:
         truth: Label indices, int64 [N].
         lesions: Lesion ids, [N].
         ids: Photo ids, [N].
+        records: What the data set says of each photo, [N].
     """
 
     name: str
@@ -45,6 +46,7 @@ class Photos:
     truth: NDArray[np.int64]
     lesions: tuple[str, ...]
     ids: tuple[str, ...]
+    records: tuple[Record, ...]
 
 
 def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
@@ -69,6 +71,7 @@ def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
         truth=np.array([task.index_of(record.label) for record in records]),
         lesions=tuple(record.lesion_id for record in records),
         ids=tuple(record.photo_id for record in records),
+        records=records,
     )
 
 
@@ -123,14 +126,13 @@ def part_records(bundle: Bundle, data: Path, part: str) -> tuple[Record, ...]:
 
 
 def _read(bundle: Bundle, data: Path, part: str) -> tuple[Dataset, tuple[Record, ...]]:
-    from training.data.dataset import read_dataset
+    from training.data.again import read_again
     from training.data.splits import read_split
-    from training.data.tasks import task_from_spec
 
     if part not in (*get_args(Part), "all"):
         raise UsageError(f"There is no part {part!r}.", remedy=f"Parts: {', '.join(get_args(Part))}, all.")
     with progress("reading photos") as update:
-        dataset = read_dataset(data, task_from_spec(bundle.manifest.task), progress=update)
+        dataset = read_again(bundle.manifest, data, progress=update)
     if part == "all":
         return dataset, dataset.records
     if dataset.fingerprint != bundle.manifest.dataset.fingerprint:

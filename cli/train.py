@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.options import Data, Jobs, Json, Out, Seed
+from cli.train_check import check
 
 if TYPE_CHECKING:
     from bundle.store import Bundle
+    from training.request import Request
 
 _PHASES = "Training"
 _PHOTOS = "Photos"
@@ -99,16 +102,39 @@ def train(
     target_sensitivity: Annotated[
         float, typer.Option("--target-sensitivity", help="What the decision's threshold is chosen for.")
     ] = 0.9,
+    fused_norm: Annotated[
+        bool,
+        typer.Option(
+            "--fused-norm",
+            help="Train all layers with TensorFlow's fused batch normalisation: faster, rounded otherwise.",
+            rich_help_panel=_PHASES,
+        ),
+    ] = False,
+    precision: Annotated[
+        Literal["float32", "mixed_bfloat16"],
+        typer.Option(
+            "--compute-precision",
+            help="In which all layers are trained; mixed_bfloat16 is for GPUs. The saved model is float32.",
+            rich_help_panel=_PHASES,
+        ),
+    ] = "float32",
+    xla: Annotated[
+        bool, typer.Option("--xla", help="Compile the steps that train all layers (GPU).", rich_help_panel=_PHASES)
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check photos, weights, memory and disk, time a few steps, and write nothing."),
+    ] = False,
     seed: Seed = 0,
     jobs: Jobs = 0,
     json: Json = False,
 ) -> None:
     """Train a MobileNetV2 on photos and write a bundle: model, golden set, split, figures, charts, model card.
 
-    A training that was killed goes on where it was when the same command is given again, to the same result.
+    A training that was killed or stopped (Ctrl-C) goes on after its last whole epoch when the same command is given
+    again, to the same result.
     """
     from cli import output
-    from training.pipeline import train as run
     from training.recipe import Recipe
     from training.request import Request
 
@@ -128,6 +154,9 @@ def train(
         balance=balance,
         patience=patience,
         seed=seed,
+        fused_norm=fused_norm,
+        precision=precision,
+        xla=xla,
     )
     request = Request(
         data,
@@ -141,10 +170,31 @@ def train(
         jobs or None,
         shlex.join(["dermport", *sys.argv[1:]]),
     )
-    bundle = run(request, output)
+    if dry_run:
+        check(request, json)
+        return
+    bundle = _trained(request)
     _print(bundle)
     if json:
         output.emit_json(bundle.manifest.model_dump(mode="json", by_alias=True))
+
+
+def _trained(request: Request) -> Bundle:
+    """Train; where a person or the system stops it, say how to go on, and exit with 130 as shells do."""
+    from cli import output
+    from training.pipeline import train as run
+    from training.run import run_folder
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(request, output)
+    except KeyboardInterrupt:
+        folder = run_folder(request.out)
+        if folder.is_dir():
+            output.say(f"Stopped. What is done is kept in {folder}; go on with:\n  {request.command}")
+        else:
+            output.say("Stopped before anything was written.")
+        raise typer.Exit(130) from None
 
 
 def bundle_name(out: Path) -> str:

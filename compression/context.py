@@ -71,6 +71,7 @@ class Outcome:
         notes: What a reader of the model card has to know, in words.
         history: Epochs that it trained.
         alpha: Width multiplier of the network, where the step changed it.
+        seconds: That the step took, over all its resumptions; the pipeline's to fill in.
     """
 
     network: keras.Model
@@ -78,3 +79,4 @@ class Outcome:
     notes: tuple[str, ...] = ()
     history: tuple[EpochFigures, ...] = ()
     alpha: float | None = None
+    seconds: float = 0.0

@@ -18,11 +18,8 @@ from compression.recipe import Recipe
 from compression.run import keep, kept
 from compression.step import Step
 from training.assemble import Description, assemble
-from training.data.dataset import read_dataset
-from training.data.records import Reason
-from training.data.sources import open_dataset
+from training.data.again import read_again
 from training.data.splits import Split, read_split
-from training.data.tasks import task_from_spec
 from training.parts import Parts, Photos
 from training.phases.loop import Reporter
 from training.phases.state import EpochFigures
@@ -69,7 +66,6 @@ def compress(request: Request, reporter: Reporter) -> Bundle:
         BundleError: The parent is damaged, or not laid out as ``dermport train`` writes it.
         DataError: The photos are not those that the parent was trained on.
     """
-    started = time.perf_counter()
     parent = Bundle.open(request.parent)
     split = split_of(parent, request.data, jobs=request.jobs, reporter=reporter)
     run = open_run(request.out, _asked(request, parent))
@@ -77,7 +73,7 @@ def compress(request: Request, reporter: Reporter) -> Bundle:
         reporter.say(f"Going on with the compression in {run.folder}.")
     context = context_of(request, parent, split, run, reporter)
     outcomes = take_steps(request.recipe, context)
-    description = _describe(request, parent, outcomes, time.perf_counter() - started)
+    description = _describe(request, parent, outcomes)
     child = assemble(description, context.parts, outcomes[-1].network, reporter)
     close_run(request.out)
     return child
@@ -90,12 +86,8 @@ def split_of(parent: Bundle, data: Path, *, jobs: int | None, reporter: Reporter
         DataError: It is another data set.
     """
     manifest = parent.manifest
-    source = open_dataset(data)
-    incomplete = Reason.INCOMPLETE.value in manifest.dataset.dropped
     with reporter.progress("Reading photos") as update:
-        dataset = read_dataset(
-            source, task_from_spec(manifest.task), require_metadata=incomplete, jobs=jobs, progress=update
-        )
+        dataset = read_again(manifest, data, jobs=jobs, progress=update)
     if dataset.fingerprint != manifest.dataset.fingerprint:
         raise DataError(
             f"{data} is not the data set that {manifest.name} was trained on (other fingerprint).",
@@ -109,7 +101,7 @@ def context_of(request: Request, parent: Bundle, split: Split, run: Run, reporte
     """Return what the steps work with."""
     spec = preprocessing_of(request.recipe, parent.manifest)
     train, validation, test = (
-        Photos(split, part, spec, request.jobs, reporter) for part in ("train", "validation", "test")
+        Photos(split, part, spec, request.jobs, reporter, run.photos) for part in ("train", "validation", "test")
     )
     return Context(parent, Parts(train, validation, test), run.folder, run.cache, request.seed, reporter)
 
@@ -129,11 +121,19 @@ def take_steps(recipe: Recipe, context: Context) -> list[Outcome]:
         outcome = kept(folder)
         if outcome is None:
             context.reporter.say(f"Step {number} of {len(recipe.step)}: {step.kind}")
-            outcome = _taken(step, network, replace(context, folder=folder))
+            outcome = _timed(step, network, replace(context, folder=folder))
             keep(folder, outcome)
         network = outcome.network
         outcomes.append(outcome)
     return outcomes
+
+
+def _timed(step: Step, network: keras.Model, context: Context) -> Outcome:
+    """Take a step; what it took before it was killed counts as far as its epochs tell."""
+    started = time.perf_counter()
+    outcome = _taken(step, network, context)
+    epochs = sum(epoch.seconds for epoch in outcome.history)
+    return replace(outcome, seconds=max(time.perf_counter() - started, epochs))
 
 
 def _taken(step: Step, network: keras.Model, context: Context) -> Outcome:
@@ -152,7 +152,7 @@ def _asked(request: Request, parent: Bundle) -> dict[str, object]:
     }
 
 
-def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome], seconds: float) -> Description:
+def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome]) -> Description:
     before, recipe = parent.manifest, request.recipe
     records = tuple(
         StepRecord(
@@ -177,7 +177,8 @@ def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome], sec
         weights=before.model.weights,
         history=_history(outcomes),
         words={"Made from": f"{before.name} {before.version}", **_in_words(records)},
-        seconds=seconds,
+        seconds=sum(outcome.seconds for outcome in outcomes),
+        lesion_pattern=before.dataset.lesion_pattern,
         compression=Compression(parent=origin, recipe=recipe.name, summary=recipe.summary, steps=records),
     )
 

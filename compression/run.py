@@ -26,6 +26,7 @@ def keep(folder: Path, outcome: Outcome) -> None:
             "notes": list(outcome.notes),
             "history": [asdict(epoch) for epoch in outcome.history],
             "alpha": outcome.alpha,
+            "seconds": outcome.seconds,
         },
     )
 
@@ -42,6 +43,7 @@ def kept(folder: Path) -> Outcome | None:
         tuple(said["notes"]),
         tuple(EpochFigures(**epoch) for epoch in said["history"]),
         said["alpha"],
+        said.get("seconds", 0.0),
     )
 
 

@@ -23,13 +23,14 @@ from bundle.manifest import (
 )
 from bundle.probabilities import scores
 from bundle.store import Bundle, file_entries, write_manifest
+from bundle.subgroups import grouped
 from training.curves import draw_curves, write_history
 from training.data.splits import write_split
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.evaluation import Evaluation, Scored, evaluate
 from training.evaluation.files import write_evaluation
 from training.evaluation.model_card import read_licence, render_model_card
-from training.evaluation.threshold import choose_threshold
+from training.evaluation.threshold import Tuning, choose_threshold
 from training.fit import Trained
 from training.golden import choose_calibration, choose_golden, write_golden_set
 from training.model.calibrated import calibrated_model
@@ -39,6 +40,7 @@ from training.phases.loop import Reporter
 from training.phases.state import EpochFigures, best_of
 from training.provenance import provenance
 from training.request import Request
+from training.runs.log import TENSORBOARD, write_events
 
 if TYPE_CHECKING:
     import keras
@@ -65,6 +67,7 @@ class Description:
         words: What was done, for the model card's table.
         seconds: That it took.
         compression: How it was made from another bundle; None where it was trained.
+        lesion_pattern: How a file's name told its lesion, for a folder per class.
     """
 
     out: Path
@@ -80,6 +83,7 @@ class Description:
     words: dict[str, object]
     seconds: float
     compression: Compression | None = None
+    lesion_pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class Calibrated:
     model: keras.Model
     temperature: float
     decision: Decision
+    tuning: Tuning
 
 
 def describe(request: Request, trained: Trained) -> Description:
@@ -107,6 +112,7 @@ def describe(request: Request, trained: Trained) -> Description:
         history=trained.history,
         words=training_in_words(request, trained),
         seconds=trained.seconds,
+        lesion_pattern=request.lesion_pattern,
     )
 
 
@@ -136,6 +142,7 @@ def assemble(description: Description, parts: Parts, network: keras.Model, repor
         if history:
             draw_curves(folder / "evaluation" / "curves.png", history)
             write_history(folder / "evaluation" / "history.csv", history)
+            write_events(folder / "evaluation" / TENSORBOARD, history)
         write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))
     return Bundle.open(description.out)
 
@@ -149,7 +156,13 @@ def _calibrate(sensitivity: float, validation: Photos, network: keras.Model, pat
     score = scores(predict(model, validation.tensors), positive)
     is_positive = np.isin(validation.targets, positive)
     threshold = choose_threshold(score, is_positive, sensitivity)
-    return Calibrated(model, temperature, Decision(threshold=threshold, target_sensitivity=sensitivity))
+    tuning = Tuning(
+        photo_ids=[record.photo_id for record in validation.records],
+        lesions=[record.lesion_id for record in validation.records],
+        scores=score,
+        positive=is_positive,
+    )
+    return Calibrated(model, temperature, Decision(threshold=threshold, target_sensitivity=sensitivity), tuning)
 
 
 def _saved(model: keras.Model, path: Path, tensors: NDArray[np.uint8]) -> keras.Model:
@@ -179,8 +192,16 @@ def _evaluate(test: Photos, answers: NDArray[np.float32], calibrated: Calibrated
         photo_ids=[record.photo_id for record in test.records],
         lesions=[record.lesion_id for record in test.records],
         truth=test.targets,
+        groups=tuple(grouped([record.metadata for record in test.records], test.tensors)),
     )
-    return evaluate(answers, scored, dataset.task.spec, calibrated.decision, temperature=calibrated.temperature)
+    return evaluate(
+        answers,
+        scored,
+        dataset.task.spec,
+        calibrated.decision,
+        temperature=calibrated.temperature,
+        tuning=calibrated.tuning,
+    )
 
 
 def _write_golden(folder: Path, test: Photos, answers: NDArray[np.float32], seed: int) -> None:
@@ -211,7 +232,7 @@ def _manifest(
         model=ModelSpec(alpha=description.alpha, parameters=parameters, weights=description.weights),
         calibration=Calibration(temperature=calibrated.temperature),
         decision=calibrated.decision,
-        dataset=_dataset(parts),
+        dataset=_dataset(parts, description.lesion_pattern),
         metrics=evaluation.metrics("test"),
         provenance=provenance(description.command, description.seed, description.seconds),
         compression=description.compression,
@@ -219,7 +240,7 @@ def _manifest(
     )
 
 
-def _dataset(parts: Parts) -> DatasetSpec:
+def _dataset(parts: Parts, lesion_pattern: str | None) -> DatasetSpec:
     split, dataset = parts.test.split, parts.test.split.dataset
     lesions = len({record.lesion_id for record in dataset.records})
     return DatasetSpec(
@@ -229,6 +250,7 @@ def _dataset(parts: Parts) -> DatasetSpec:
         photos=len(dataset.records),
         lesions=lesions,
         dropped=dict(dataset.report.dropped),
+        lesion_pattern=lesion_pattern,
         split=SplitSpec(file=SPLIT, seed=split.seed or 0, photos=split.photos(), lesions=split.lesions()),
     )
 

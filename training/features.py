@@ -6,8 +6,6 @@ as it is; further views are augmented copies.
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.atomic import atomic_directory, write_json
-from bundle.hashing import sha256_bytes, sha256_json
+from bundle.hashing import sha256_bytes
 from training.augment import PUBLISHED, Augmentation, augment
+from training.cache import kept_folder
 
 if TYPE_CHECKING:
     import keras
@@ -29,8 +27,7 @@ Bar = Callable[[], AbstractContextManager[Callable[[int, int], None]]]
 
 _BATCH = 32
 _KEPT = 16
-_DAY = 86_400.0
-_ACTIVATIONS, _POOLED, KEY = "activations.npy", "pooled.npy", "key.json"
+_ACTIVATIONS, _POOLED = "activations.npy", "pooled.npy"
 
 
 @dataclass(frozen=True)
@@ -89,15 +86,9 @@ class FeatureCache:
             view: 0 for the photos as they are.
             bar: Opened if they have to be computed.
         """
-        key = self._key(photos, view)
-        path = self.folder / sha256_json(key)[:32]
-        if not path.is_dir():
-            # Another training may have computed the same meanwhile; either copy will do.
-            with atomic_directory(path, replace=True) as part:
-                self._compute(photos, view, part, bar)
-                write_json(part / KEY, key)
-        path.touch()
-        prune(self.folder)
+        path = kept_folder(
+            self.folder, self._key(photos, view), lambda part: self._compute(photos, view, part, bar), keep=_KEPT
+        )
         return Features(np.load(path / _ACTIVATIONS, mmap_mode="r"), np.load(path / _POOLED, mmap_mode="r"))
 
     def _key(self, photos: PhotoSource, view: int) -> dict[str, Any]:
@@ -122,13 +113,3 @@ class FeatureCache:
         if view == 0:
             return tensors.astype(np.float32)
         return augment(tensors, self.augmentation, np.random.default_rng((self.seed, view, start)))
-
-
-def prune(folder: Path) -> None:
-    """Remove a cache's folders used least recently, and what a killed process left half-written."""
-    entries = sorted(folder.glob("*/" + KEY), key=lambda key: key.parent.stat().st_mtime, reverse=True)
-    for key in entries[_KEPT:]:
-        shutil.rmtree(key.parent, ignore_errors=True)
-    for part in folder.glob(".*.part"):
-        if time.time() - part.stat().st_mtime > _DAY:
-            shutil.rmtree(part, ignore_errors=True)

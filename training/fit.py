@@ -14,6 +14,7 @@ from training.parts import Parts, Photos
 from training.phases.loop import Loop, Reporter, Targets, class_weights
 from training.phases.recipes import all_phase, head_phase, last_four_phase
 from training.phases.state import EpochFigures, seconds_spent
+from training.phases.twin import needs_twin, twin_of
 from training.recipe import Recipe
 from training.run import Run
 
@@ -58,9 +59,17 @@ def fit(recipe: Recipe, parts: Parts, run: Run, reporter: Reporter) -> Trained:
     if recipe.head_epochs:
         history += _frozen_phases(recipe, network, parts, run.cache, loop)
     if recipe.fine_tune == "all" and recipe.tuning_epochs:
-        history += loop.run(all_phase(network, recipe, parts.train.tensors, parts.validation.tensors))
+        history += _all_layers(recipe, network, parts, loop)
     seconds = before + time.perf_counter() - started
     return Trained(network, history, describe_weights(recipe.weights), seconds)
+
+
+def _all_layers(recipe: Recipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
+    trained = twin_of(network, recipe) if needs_twin(recipe) else network
+    history = loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
+    if trained is not network:
+        network.set_weights(trained.get_weights())
+    return history
 
 
 def _frozen_phases(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.hashing import sha256_json
 from bundle.manifest import Part, Preprocessing
-from training.data.photos import load_tensors
+from training.data.photos import Rows, cached_tensors, load_tensors
 from training.data.records import Record
 from training.data.splits import Split
 from training.features import PhotoSource
@@ -27,6 +29,8 @@ class Photos:
         preprocessing: What they go through.
         jobs: Threads that decode; None for one per processor.
         reporter: Where the progress is shown.
+        cache: Where the whole data set is kept decoded, for every part and every training; None for this part's
+            photos in memory.
     """
 
     split: Split
@@ -34,10 +38,17 @@ class Photos:
     preprocessing: Preprocessing
     jobs: int | None
     reporter: Reporter
+    cache: Path | None = None
 
     @cached_property
     def tensors(self) -> NDArray[np.uint8]:
-        """The model's inputs, uint8 [N, S, S, 3]."""
+        """The model's inputs, uint8 [N, S, S, 3]; with a cache, rows of it that are read as they are indexed."""
+        if self.cache is not None:
+            bar = self.reporter.progress("Preparing photos")
+            records = self.split.dataset.records
+            path = cached_tensors(self.cache, records, self.preprocessing, jobs=self.jobs, bar=bar)
+            # Rows has of an array what those who train and predict use: length, shape, indexing, conversion.
+            return cast("NDArray[np.uint8]", Rows.opened(path, self.split.indices(self.part)))
         with self.reporter.progress(f"Preparing {self.part} photos") as update:
             return load_tensors(self.records, self.preprocessing, jobs=self.jobs, progress=update)
 

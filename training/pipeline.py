@@ -17,8 +17,9 @@ from training.fit import fit
 from training.model.weights import describe_weights
 from training.parts import Parts, Photos
 from training.phases.loop import Reporter
+from training.phases.twin import check_device
 from training.request import Request
-from training.run import close_run, open_run
+from training.run import Run, close_run, open_run
 
 
 def train(request: Request, reporter: Reporter) -> Bundle:
@@ -31,24 +32,35 @@ def train(request: Request, reporter: Reporter) -> Bundle:
             of range.
         DataError: The photos, the task or the weights cannot be used.
     """
+    check_device(request.recipe)
     weights = describe_weights(request.recipe.weights)
-    split = _read(request, reporter)
-    run = open_run(request.out, _asked(request, split, weights))
+    split = read_photos(request, reporter)
+    run = open_run(request.out, _asked(request, split, weights), request.command)
     if run.resumed:
         reporter.say(f"Going on with the training in {run.folder}.")
-    parts = _parts(request, split, reporter)
+    parts = _parts(request, split, run, reporter)
     trained = fit(request.recipe, parts, run, reporter)
     bundle = assemble(describe(request, trained), parts, trained.network, reporter)
     close_run(request.out)
     return bundle
 
 
-def _read(request: Request, reporter: Reporter) -> Split:
+def read_photos(request: Request, reporter: Reporter) -> Split:
+    """Read and part the photos of a request, and check that each part can do its work.
+
+    Raises:
+        DataError: The data set cannot be read, or a class or a part has too few photos.
+    """
     task = load_task(request.task)
     source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
     with reporter.progress("Reading photos") as update:
         dataset = read_dataset(
-            source, task, require_metadata=request.require_metadata, jobs=request.jobs, progress=update
+            source,
+            task,
+            require_metadata=request.require_metadata,
+            near_duplicates=True,
+            jobs=request.jobs,
+            progress=update,
         )
     reporter.say(dataset.report.to_text())
     split = split_dataset(dataset, seed=request.recipe.seed)
@@ -74,9 +86,9 @@ def _check_parts(split: Split) -> None:
         )
 
 
-def _parts(request: Request, split: Split, reporter: Reporter) -> Parts:
+def _parts(request: Request, split: Split, run: Run, reporter: Reporter) -> Parts:
     def photos(part: Part) -> Photos:
-        return Photos(split, part, request.recipe.preprocessing, request.jobs, reporter)
+        return Photos(split, part, request.recipe.preprocessing, request.jobs, reporter, run.photos)
 
     return Parts(photos("train"), photos("validation"), photos("test"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from bundle.errors import UsageError
@@ -10,7 +10,10 @@ from bundle.manifest import Crop, Preprocessing
 
 FineTune = Literal["last4", "all", "none"]
 Balance = Literal["none", "sqrt", "full"]
+Precision = Literal["float32", "mixed_bfloat16"]
 
+# Left out of a recipe's JSON at their defaults: a run that was begun before they came can go on.
+_LATER = ("fused_norm", "precision", "xla")
 _EPOCHS = {"last4": 20, "all": 14, "none": 0}
 
 
@@ -35,6 +38,9 @@ class Recipe:
         label_smoothing: Share of each target that is spread over all classes while ``all`` is trained.
         patience: Epochs without a better validation figure after which a phase stops; 0 for never.
         seed: Of everything random.
+        fused_norm: Whether ``all`` is trained with fused batch normalisation (TensorFlow's): faster, rounded otherwise.
+        precision: In which ``all`` is trained; weights, their averages and the saved model are float32.
+        xla: Whether ``all`` is trained by compiled steps (on a GPU).
     """
 
     weights: str = "imagenet"
@@ -53,6 +59,9 @@ class Recipe:
     label_smoothing: float = 0.05
     patience: int = 0
     seed: int = 0
+    fused_norm: bool = False
+    precision: Precision = "float32"
+    xla: bool = False
 
     def __post_init__(self) -> None:
         checks = {
@@ -110,4 +119,5 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as a JSON document."""
-        return asdict(self)
+        defaults = {one.name: one.default for one in fields(self)}
+        return {name: v for name, v in asdict(self).items() if name not in _LATER or v != defaults[name]}

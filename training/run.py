@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bundle.atomic import write_json
+from bundle.atomic import write_json, write_text
 from bundle.errors import UsageError
 
-_QUESTION, _CACHE = "run.json", ".features"
+QUESTION, COMMAND = "run.json", "command.txt"
+_FEATURES, _PHOTOS = ".features", ".photos"
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ class Run:
     Attributes:
         folder: Its checkpoints, one ``<phase>.npz`` for each phase.
         cache: Features of photos, which all bundles beside this one share; can be removed at any time.
+        photos: Decoded photos, likewise.
         resumed: Whether the folder was there.
     """
 
     folder: Path
     cache: Path
+    photos: Path
     resumed: bool
 
 
@@ -34,29 +37,32 @@ def run_folder(out: Path) -> Path:
     return out.parent / f".{out.name}.run"
 
 
-def open_run(out: Path, asked: dict[str, Any]) -> Run:
+def open_run(out: Path, asked: dict[str, Any], command: str = "") -> Run:
     """Begin the training of `out`, or go on with one that was killed.
 
     Args:
         out: The bundle to be.
         asked: Everything that decides the result, as a JSON document.
+        command: What a person typed; kept for who looks at the run.
 
     Raises:
         UsageError: An unfinished run there was asked for something else.
     """
     folder = run_folder(out)
-    question = folder / _QUESTION
+    question = folder / QUESTION
     if not question.is_file():
         folder.mkdir(parents=True, exist_ok=True)
+        if command:
+            write_text(folder / COMMAND, command + "\n")
         write_json(question, asked)
-        return Run(folder, out.parent / _CACHE, resumed=False)
+        return Run(folder, out.parent / _FEATURES, out.parent / _PHOTOS, resumed=False)
     before = json.loads(question.read_text(encoding="utf-8"))
     if differing := _differences(before, json.loads(json.dumps(asked))):
         raise UsageError(
             f"{folder} holds an unfinished training with another {', '.join(differing)}.",
             remedy=f"Repeat its options to go on with it, or remove the folder to start again: rm -r {folder}",
         )
-    return Run(folder, out.parent / _CACHE, resumed=True)
+    return Run(folder, out.parent / _FEATURES, out.parent / _PHOTOS, resumed=True)
 
 
 def close_run(out: Path) -> None:

@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.atomic import atomic_directory, write_json
-from bundle.hashing import sha256_json
 from compression.distillation.teacher import Teacher
 from training.augment import Augmentation, augment_each
-from training.features import KEY, prune
+from training.cache import kept_folder
 from training.parts import Photos
 from training.phases.loop import Reporter
 
-_BATCH = 32
+_BATCH, _KEPT = 32, 16
 _LOGITS, _FEATURES = "logits.npy", "features.npy"
 
 
@@ -91,14 +89,12 @@ def kept_answers(
         "features": features,
         "layout": 1,
     }
-    path = folder / sha256_json(key)[:32]
-    if not path.is_dir():
-        # Another distillation may have computed the same meanwhile; either copy will do.
-        with atomic_directory(path, replace=True) as part:
-            _compute(part, teacher, photos, views, features=features, reporter=reporter)
-            write_json(part / KEY, key)
-    path.touch()
-    prune(folder)
+    path = kept_folder(
+        folder,
+        key,
+        lambda part: _compute(part, teacher, photos, views, features=features, reporter=reporter),
+        keep=_KEPT,
+    )
     kept: Any = np.load(path / _FEATURES, mmap_mode="r") if features else None
     return Answers(np.load(path / _LOGITS, mmap_mode="r"), kept)
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from bundle.atomic import atomic_directory, write_json
 from bundle.errors import DataError
-from bundle.hashing import sha256_file, sha256_json
+from bundle.hashing import sha256_file
 from bundle.model import Contract
 from compression.context import Context
 from compression.distillation.teacher import Pixels, Teacher, rescaling, with_features
 from compression.fine_tune import FineTune
-from training.features import KEY, prune
+from training.cache import kept_folder
 from training.model.network import CLASSIFIER, DROPOUT, POOL
 from training.model.weights import describe_weights
 from training.parts import Parts
@@ -34,6 +33,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any], Pixels]] = {
 }
 """By the name that a recipe gives: the function of keras.applications, its options, and the values that it takes."""
 _FILE = "network.keras"
+_KEPT = 16
 
 
 class TeacherTraining(Contract):
@@ -73,17 +73,15 @@ def trained_teacher(name: str, options: TeacherTraining, context: Context) -> Te
         "seed": context.seed,
         "layout": 1,
     }
-    path = context.cache / "teachers" / sha256_json(key)[:32]
-    if not path.is_dir():
-        own_context = replace(context, parts=parts, folder=context.folder / "teacher")
-        _train(name, options, own_context, path, key)
-    path.touch()
-    prune(path.parent)
+    own_context = replace(context, parts=parts, folder=context.folder / "teacher")
+    path = kept_folder(
+        context.cache / "teachers", key, lambda part: _train(name, options, own_context, part / _FILE), keep=_KEPT
+    )
     network = keras.saving.load_model(path / _FILE, compile=False)
     return Teacher(name, sha256_file(path / _FILE), with_features(network), preprocessing)
 
 
-def _train(name: str, options: TeacherTraining, context: Context, path: Path, key: dict[str, Any]) -> None:
+def _train(name: str, options: TeacherTraining, context: Context, path: Path) -> None:
     context.reporter.say(f"The teacher {name} is trained first; it is kept for other students.")
     size = context.parts.train.preprocessing.size
     network = _network(name, options, size, context)
@@ -93,10 +91,7 @@ def _train(name: str, options: TeacherTraining, context: Context, path: Path, ke
         batch=options.batch,
         augmentation=options.augmentation,
     )
-    outcome = step.run(network, context)
-    with atomic_directory(path, replace=True) as part:
-        outcome.network.save(part / _FILE)
-        write_json(part / KEY, key)
+    step.run(network, context).network.save(path)
 
 
 def _network(name: str, options: TeacherTraining, size: int, context: Context) -> keras.Model:

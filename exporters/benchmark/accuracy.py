@@ -9,14 +9,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.benchmark_record import SMALLEST_GROUP, Accuracy, ClassFigures, Figure, Flips, GroupKind, Subgroup
+from bundle.benchmark_record import SMALLEST_GROUP, Accuracy, ClassFigures, Figure, Flips, Subgroup
 from bundle.bootstrap import Resampled, changes, class_changes, figures_of, resampled
 from bundle.export_record import Delta
 from bundle.manifest import Metric
 from bundle.metrics import Predictions
 from bundle.probabilities import scores
+from bundle.subgroups import GroupKind, grouped
 from bundle.wilson import wilson_interval
-from exporters.benchmark.groups import grouped
 from exporters.benchmark.sample import Truth, bits
 
 GROUP_FIGURES = (

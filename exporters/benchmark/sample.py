@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ from bundle.hashing import sha256_bytes
 from bundle.manifest import Preprocessing
 from bundle.prep import prepare
 from bundle.store import Bundle
+from bundle.subgroups import Metadata
 
-Metadata = Mapping[str, str]
 Tensors = Callable[[Preprocessing], NDArray[np.uint8]]
 
 

@@ -68,6 +68,7 @@ function port() {
   return [
     ...['dermport-prep.js', 'dermport-decode.js'].map((name) => [`engine/${name}`, read(PORT, name)]),
     ['engine/policy.json', Buffer.from(`${JSON.stringify(policy, null, 1)}\n`)],
+    ['engine/quality.json', read(ROOT, 'bundle/photo_quality.json')],
   ];
 }
 

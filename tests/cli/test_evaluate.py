@@ -37,7 +37,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made_with(bundle: Bundle, photos: Path) -> Bundle:
-    """Make `photos` the data set of the bundle: the first four of each class trained, the others tested."""
+    """Make `photos` the data set of the bundle: of each class three trained, one validated and two tested."""
     from training.data.dataset import read_dataset
     from training.data.tasks import task_from_spec
 
@@ -47,8 +47,9 @@ def made_with(bundle: Bundle, photos: Path) -> Bundle:
         writer = csv.writer(file)
         writer.writerow(("photo_id", "part"))
         for place, record in enumerate(found.records):
-            writer.writerow((record.photo_id, "train" if place % 6 < 4 else "test"))
-    dataset = manifest.dataset.model_copy(update={"fingerprint": found.fingerprint})
+            writer.writerow((record.photo_id, ("train", "train", "train", "validation", "test", "test")[place % 6]))
+    split = manifest.dataset.split.model_copy(update={"photos": {"train": 12, "validation": 4, "test": 8}})
+    dataset = manifest.dataset.model_copy(update={"fingerprint": found.fingerprint, "split": split})
     entries = file_entries(bundle.path, exclude=("bundle.json",))
     write_manifest(bundle.path, manifest.model_copy(update={"dataset": dataset, "files": entries}))
     return Bundle.open(bundle.path)
@@ -87,7 +88,34 @@ def test_the_test_part_is_that_of_the_bundles_split(tiny_bundle: Bundle, photos:
     assert "Balanced accuracy" in result.stderr
     assert "flatter" not in result.stderr
     assert {path: path.stat().st_mtime_ns for path in bundle.path.rglob("*")} == before
-    assert "flatter" in run(bundle.path, "--data", photos, "--part", "train").stderr
+    assert "does not keep the scores" in result.stderr
+    assert (document["threshold"]["photos"], document["threshold"]["positives"]) == (4, 3)
+    kept = bundle.path / "evaluation" / "validation.csv"
+    kept.write_text("photo_id,lesion_id,positive,score\n" + "".join(f"p{i},l{i},1,0.{i}\n" for i in range(1, 8)))
+    again = run(made_with(bundle, photos).path, "--data", photos, "--part", "train", "--json")
+    assert "flatter" in again.stderr
+    assert "does not keep the scores" not in again.stderr
+    assert json.loads(again.stdout)["threshold"]["photos"] == 7
+
+
+def test_another_bundle_is_asked_the_same_photos(shared_bundle: Bundle, tiny_bundle: Bundle, photos: Path) -> None:
+    other = made_with(tiny_bundle, photos)
+    result = run(shared_bundle.path, "--data", photos, "--part", "all", "--against", other.path, "--json")
+    against = json.loads(result.stdout)["against"]
+    assert against["model"]["model_sha256"] == other.model_sha256
+    assert against["seen"] == {"train": 12, "validation": 4}
+    assert "its figures are flattered" in result.stderr
+    assert "DeLong" in result.stderr
+    assert against["figures"]["accuracy"]["change"] == 0, "it is the same model"
+
+
+def test_a_bundle_that_tells_other_things_apart_is_refused(
+    shared_bundle: Bundle, tiny_bundle: Bundle, photos: Path
+) -> None:
+    task = tiny_bundle.manifest.task.model_copy(update={"positive": ("mel",)})
+    write_manifest(tiny_bundle.path, tiny_bundle.manifest.model_copy(update={"task": task}))
+    with pytest.raises(UsageError, match="mel positive"):
+        run(shared_bundle.path, "--data", photos, "--against", tiny_bundle.path)
 
 
 def test_saved_figures_are_shown_without_photos(tiny_bundle: Bundle, photos: Path, tmp_path: Path) -> None:
@@ -103,7 +131,7 @@ def test_saved_figures_are_shown_without_photos(tiny_bundle: Bundle, photos: Pat
         run(bundle.path)
 
 
-@pytest.mark.parametrize("words", [("--part", "test"), ("--out", "somewhere")])
+@pytest.mark.parametrize("words", [("--part", "test"), ("--out", "somewhere"), ("--against", "x")])
 def test_options_that_need_photos_are_refused_without(shared_bundle: Bundle, words: tuple[str, str]) -> None:
     with pytest.raises(UsageError, match="need photos"):
         run(shared_bundle.path, *words)

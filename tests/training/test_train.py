@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from bundle.errors import DataError, DermportError
 from bundle.prep import prepare
 from bundle.store import Bundle, check_files
 from cli.main import build_app
-from training.phases.state import load_state
+from training.phases.state import load_history, load_state
 from training.sample.sample_set import draw_sample_set
 
 SIZE = 64
-EPOCHS, TAIL_EPOCHS = 3, 60
+HEAD_EPOCHS, EPOCHS, TAIL_EPOCHS = 40, 3, 60
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +183,18 @@ def published(photos: Path, trunk_file: Path, tmp_path_factory: pytest.TempPathF
 
 
 def _published(photos: Path, out: Path, trunk_file: Path) -> list[str]:
-    """The two phases on two classes; the second long enough to be killed in."""
+    """The two phases on two classes, long enough to be killed in."""
     task = ("--weights", str(trunk_file), "--task", "cancer", "--name", "mine", "--target-sensitivity", "0.8")
-    epochs = ("--epochs", "4", "--fine-tune-epochs", str(TAIL_EPOCHS), "--patience", "0", "--crop", "centre-square")
+    epochs = (
+        "--epochs",
+        str(HEAD_EPOCHS),
+        "--fine-tune-epochs",
+        str(TAIL_EPOCHS),
+        "--patience",
+        "0",
+        "--crop",
+        "centre-square",
+    )
     return _arguments(photos, out, *task, *epochs)
 
 
@@ -194,36 +204,75 @@ def test_the_published_recipe_on_two_classes(published: Bundle) -> None:
     assert manifest.task.ids == ("Skin Cancer", "Other")
     assert manifest.decision.target_sensitivity == 0.8
     with published.file("evaluation/history.csv").open(newline="") as file:
-        assert [row["phase"] for row in csv.DictReader(file)] == ["head"] * 4 + ["last4"] * TAIL_EPOCHS
+        assert [row["phase"] for row in csv.DictReader(file)] == ["head"] * HEAD_EPOCHS + ["last4"] * TAIL_EPOCHS
     assert published.golden().probabilities.shape[1] == 2
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(
+def test_a_training_stopped_everywhere_ends_with_the_same_weights(
     published: Bundle, photos: Path, trunk_file: Path, tmp_path: Path
 ) -> None:
-    """SIGKILL in the second phase, then the same command again: every weight is equal to the last bit."""
-    out, state = tmp_path / "killed", tmp_path / ".killed.run" / "last4.npz"
-    _kill_once_there(_published(photos, out, trunk_file), state)
-    assert not out.exists()
-    assert 1 <= len(load_state(state).history) < TAIL_EPOCHS
-    assert not load_state(state).finished
+    """SIGKILL in each phase, and Ctrl-C, then the same command again: every weight is equal to the last bit."""
+    out, run = tmp_path / "stopped", tmp_path / ".stopped.run"
+    arguments = _published(photos, out, trunk_file)
 
-    _run(_published(photos, out, trunk_file))
+    def there(pattern: str) -> bool:
+        return any(tmp_path.glob(pattern))
+
+    _stop_when(arguments, lambda: there(".photos/*/key.json") and there(".features/.*.part/pooled.npy"))
+    assert not there(".features/*/key.json")
+    _stop_when(arguments, (run / "head.npz").exists)
+    assert not load_state(run / "head.npz").finished
+    _stop_when(arguments, (run / "last4.npz").exists)
+    begun = len(load_history(run / "last4.npz"))
+    said = _stop_when(arguments, lambda: len(load_history(run / "last4.npz")) > begun, signal.SIGINT)
+    assert str(run) in said.replace("\n", "")
+    assert "go on with" in said
+    assert not load_state(run / "last4.npz").finished
+    with (run / "log.csv").open(newline="") as file:
+        phases = [row["phase"] for row in csv.DictReader(file)]
+    assert phases == ["head"] * HEAD_EPOCHS + ["last4"] * len(load_history(run / "last4.npz"))
+    _stop_when(arguments, lambda: there(".stopped.*.part/model.keras"))
+    assert not out.exists()
+
+    _run(arguments)
     assert _weights(out) == _weights(published.path)
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".part"} == {".features", ".photos", "stopped"}
+
+
+def test_a_training_killed_while_all_layers_are_trained_ends_with_the_same_weights(
+    trained: Bundle, photos: Path, trunk_file: Path, tmp_path: Path
+) -> None:
+    out, state = tmp_path / "killed", tmp_path / ".killed.run" / "all.npz"
+    _stop_when(_two_phases(photos, out, trunk_file), state.exists)
+    assert 1 <= len(load_state(state).history) < EPOCHS
+    _run(_two_phases(photos, out, trunk_file))
+    assert _weights(out) == _weights(trained.path)
     assert not state.parent.exists()
 
 
-def _kill_once_there(arguments: list[str], file: Path) -> None:
-    """Start dermport as a process of its own and kill it as soon as the file is there."""
+def _stop_when(arguments: list[str], is_there: Callable[[], bool], how: signal.Signals = signal.SIGKILL) -> str:
+    """Start dermport as a process of its own, stop it as soon as something is there, and return what it said."""
     command = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 240
-    while not file.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
+    while not is_there() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.send_signal(how)
     _, said = process.communicate()
-    assert process.returncode == -signal.SIGKILL, said.decode()
+    assert process.returncode == (130 if how is signal.SIGINT else -how), said.decode()
+    return said.decode()
+
+
+def test_a_dry_run_measures_and_writes_nothing(photos: Path, trunk_file: Path, tmp_path: Path) -> None:
+    head_only = ("--weights", str(trunk_file), "--fine-tune", "none", "--dry-run")
+    document = _run(_arguments(photos, tmp_path / "out", *head_only))
+    assert document["fits"]
+    assert sum(document["photos"].values()) == 84
+    assert set(document["seconds"]) == {"preparing photos", "features", "head", "scoring"}
+    assert 1e8 < document["memory"] < document["memory_available"]
+    assert 84 * SIZE**2 * 3 < document["disk"] < 1e8
+    assert not list(tmp_path.iterdir())
 
 
 # What is refused, at once and without a trace

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from bundle.hashing import sha256_bytes
 from bundle.manifest import Preprocessing
 from bundle.prep import prepare
 from training.data.fingerprint import fingerprint
+from training.data.near_duplicates import SIDE, Link, find_links, joined_groups, perceptual_hash
 from training.data.records import Dropped, Reader, Reason, Record
 from training.data.report import ReadReport, build_report
 from training.data.sources import open_dataset
@@ -25,8 +27,8 @@ from training.data.tasks import Task
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work proceeds."""
 
-# The smallest input that prepare() makes: checking costs a decode and next to nothing more.
-_CHECK = Preprocessing(size=32)
+# Small: checking costs a decode and next to nothing more. Near-duplicates are looked for on it.
+_CHECK = Preprocessing(size=SIDE)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Dataset:
         records: The photos, in the order of their ids; every label is part of the task.
         report: What was kept and what was left out.
         fingerprint: sha256 over every photo's id, bytes, label and lesion.
+        links: Near-duplicates among `records`, by their indices; empty also where none were looked for.
+        joins: Groups of which a split makes one, since the same photo, or nearly the same, is in both.
     """
 
     name: str
@@ -46,10 +50,17 @@ class Dataset:
     records: tuple[Record, ...]
     report: ReadReport
     fingerprint: str
+    links: tuple[Link, ...] = ()
+    joins: tuple[tuple[str, str], ...] = ()
 
     def targets(self) -> NDArray[np.int64]:
         """Return int64 [N]: each record's output index, in the order of `records`."""
         return np.array([self.task.index_of(record.label) for record in self.records], dtype=np.int64)
+
+    def groups(self) -> tuple[str, ...]:
+        """Return what a split keeps in one part, in the order of `records`: lesion, patient, or near-duplicates."""
+        groups = tuple(record.group for record in self.records)
+        return joined_groups(groups, self.joins) if self.joins else groups
 
 
 def read_dataset(
@@ -57,6 +68,7 @@ def read_dataset(
     task: Task,
     *,
     require_metadata: bool = False,
+    near_duplicates: bool = False,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -70,6 +82,7 @@ def read_dataset(
         source: A path (see :func:`training.data.sources.open_dataset`) or a reader.
         task: What is told apart.
         require_metadata: Leave out photos with any metadata missing.
+        near_duplicates: Find photos that show the same picture, so that a split that is drawn keeps them together.
         jobs: Threads that decode; None for one per processor.
         progress: Called with (photos checked, photos listed).
 
@@ -78,35 +91,38 @@ def read_dataset(
     """
     reader = open_dataset(source) if isinstance(source, Path) else source
     listed = list(reader.iter_records())
-    results = _check_all(listed, task, require_metadata, jobs, progress)
+    check = partial(_check, task=task, require_metadata=require_metadata, hashed=near_duplicates)
+    results = _check_all(listed, check, jobs, progress)
     dropped = [result for result in results if isinstance(result, Dropped)]
     kept = [result for result in results if isinstance(result, Record)]
     for key in (lambda record: record.photo_id, lambda record: record.sha256):
         kept, repeated = _without_repeats(kept, key, task)
         dropped += repeated
     records = tuple(sorted(kept, key=lambda record: record.photo_id))
-    report = build_report(reader.root.resolve().name, reader.name, task, records, dropped)
+    links = find_links([record.phash for record in records]) if near_duplicates else ()
+    joins = _joins(records, links, dropped) if near_duplicates else ()
+    report = build_report(reader.root.resolve().name, reader.name, task, records, dropped, links=links)
     if not records:
         raise DataError(f"{reader.root}: no photo can be used for the task {task.spec.name}.\n{report.to_text()}")
-    return Dataset(report.source, task, records, report, fingerprint(records))
+    return Dataset(report.source, task, records, report, fingerprint(records), links, joins)
 
 
 def _check_all(
-    listed: Sequence[Record | Dropped], task: Task, require_metadata: bool, jobs: int | None, progress: Progress | None
+    listed: Sequence[Record | Dropped],
+    check: Callable[[Record], Record | Dropped],
+    jobs: int | None,
+    progress: Progress | None,
 ) -> list[Record | Dropped]:
-    def check(entry: Record | Dropped) -> Record | Dropped:
-        return entry if isinstance(entry, Dropped) else _check(entry, task, require_metadata)
-
     results = []
     with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-        for result in pool.map(check, listed):
+        for result in pool.map(lambda entry: entry if isinstance(entry, Dropped) else check(entry), listed):
             results.append(result)
             if progress:
                 progress(len(results), len(listed))
     return results
 
 
-def _check(record: Record, task: Task, require_metadata: bool) -> Record | Dropped:
+def _check(record: Record, task: Task, require_metadata: bool, hashed: bool) -> Record | Dropped:
     if task.label_of(record.label) is None:
         return Dropped(record.photo_id, Reason.UNKNOWN_LABEL, f"label {record.label!r} is not in the task")
     empty = [name for name, value in record.metadata.items() if not value]
@@ -114,14 +130,14 @@ def _check(record: Record, task: Task, require_metadata: bool) -> Record | Dropp
         return Dropped(record.photo_id, Reason.INCOMPLETE, f"no {', '.join(empty)}")
     try:
         data = record.path.read_bytes()
-        prepare(data, _CHECK)
+        picture = prepare(data, _CHECK).tensor
     except FileNotFoundError:
         return Dropped(record.photo_id, Reason.MISSING, f"{record.path.name} does not exist")
     except OSError as error:
         return Dropped(record.photo_id, Reason.UNREADABLE, error.strerror or str(error))
     except PhotoError as error:
         return Dropped(record.photo_id, Reason.UNREADABLE, error.message)
-    return replace(record, sha256=sha256_bytes(data))
+    return replace(record, sha256=sha256_bytes(data), phash=perceptual_hash(picture) if hashed else "")
 
 
 def _without_repeats(
@@ -139,5 +155,15 @@ def _without_repeats(
             dropped += [Dropped(record.photo_id, Reason.CONFLICT, detail) for record in group]
         else:
             kept.append(first)
-            dropped += [Dropped(one.photo_id, Reason.DUPLICATE, f"the same photo as {first.photo_id}") for one in rest]
+            dropped += [
+                Dropped(one.photo_id, Reason.DUPLICATE, f"the same photo as {first.photo_id}", (first.group, one.group))
+                for one in rest
+            ]
     return kept, dropped
+
+
+def _joins(records: Sequence[Record], links: Sequence[Link], dropped: Sequence[Dropped]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of groups that near-duplicates, and photos that were listed in two groups, make one."""
+    pairs = {(records[link.first].group, records[link.second].group) for link in links}
+    pairs |= {one.groups for one in dropped if one.groups}
+    return tuple(sorted(pair for pair in pairs if pair[0] != pair[1]))

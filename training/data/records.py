@@ -31,6 +31,8 @@ class Record:
         label: The source's label, e.g. ``"mel"``; a task maps it to one of its own.
         metadata: The source's other columns as text (age, sex, localization, ...), empty where it gives none.
         sha256: Of the photo's bytes; filled in by :func:`training.data.dataset.read_dataset`.
+        group_id: What else must stay in one part with it, e.g. its patient; empty where that is the lesion alone.
+        phash: Its perceptual hash (see :mod:`training.data.near_duplicates`); empty where none was asked for.
     """
 
     photo_id: str
@@ -39,15 +41,23 @@ class Record:
     label: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
+    group_id: str = ""
+    phash: str = ""
+
+    @property
+    def group(self) -> str:
+        """What a split keeps in one part: `group_id`, or the lesion where that is empty."""
+        return self.group_id or self.lesion_id
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A photo that was left out: which, why, and in what way (`detail`)."""
+    """A photo that was left out: which, why, and in what way (`detail`); `groups` are its kept twin's and its own."""
 
     photo_id: str
     reason: Reason
     detail: str
+    groups: tuple[str, str] | None = None
 
 
 class Reader(Protocol):

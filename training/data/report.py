@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from training.data.near_duplicates import Link
 from training.data.records import Dropped, Reason, Record
 from training.data.tasks import Task
 
@@ -24,6 +25,7 @@ class ReadReport:
         lesions: Lesions kept, likewise.
         dropped: Photos left out, by reason; reasons that did not occur are absent.
         examples: The first few photos left out, by reason.
+        near_duplicates: Pairs of photos of different lesions that show the same picture; a split keeps them together.
     """
 
     source: str
@@ -32,6 +34,7 @@ class ReadReport:
     lesions: Mapping[str, int]
     dropped: Mapping[str, int]
     examples: Mapping[str, tuple[Dropped, ...]]
+    near_duplicates: tuple[tuple[str, str], ...] = ()
 
     @property
     def photos_kept(self) -> int:
@@ -58,6 +61,7 @@ class ReadReport:
             "lesions": dict(self.lesions),
             "dropped": dict(self.dropped),
             "examples": examples,
+            "near_duplicates_across_lesions": [list(pair) for pair in self.near_duplicates],
         }
 
     def to_text(self) -> str:
@@ -68,16 +72,28 @@ class ReadReport:
         for reason, count in self.dropped.items():
             lines.append(f"  left out: {reason:<20} {count:>7,}")
             lines += [f"      {one.photo_id}: {one.detail}" for one in self.examples[reason]]
+        if self.near_duplicates:
+            lines.append(
+                f"  near-duplicates of different lesions, kept in one part: {len(self.near_duplicates):,} pairs"
+            )
+            lines += [f"      {one} and {other}" for one, other in self.near_duplicates[:_EXAMPLES]]
         return "\n".join(lines)
 
 
 def build_report(
-    source: str, reader: str, task: Task, kept: Sequence[Record], dropped: Sequence[Dropped]
+    source: str,
+    reader: str,
+    task: Task,
+    kept: Sequence[Record],
+    dropped: Sequence[Dropped],
+    *,
+    links: Sequence[Link] = (),
 ) -> ReadReport:
-    """Count the `kept` records by the task's label and the `dropped` photos by reason."""
+    """Count the `kept` records by the task's label and the `dropped` photos by reason; `links` are among `kept`."""
     photos = Counter(task.label_of(record.label) for record in kept)
     lesions = Counter(label for label, _ in {(task.label_of(record.label), record.lesion_id) for record in kept})
     by_reason = {reason: [one for one in dropped if one.reason is reason] for reason in Reason}
+    pairs = [(kept[link.first], kept[link.second]) for link in links]
     return ReadReport(
         source=source,
         reader=reader,
@@ -85,4 +101,5 @@ def build_report(
         lesions={label: lesions[label] for label in task.spec.ids},
         dropped={reason.value: len(some) for reason, some in by_reason.items() if some},
         examples={reason.value: tuple(some[:_EXAMPLES]) for reason, some in by_reason.items() if some},
+        near_duplicates=tuple((one.photo_id, two.photo_id) for one, two in pairs if one.lesion_id != two.lesion_id),
     )

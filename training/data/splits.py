@@ -1,4 +1,4 @@
-"""Which photos train, which validate and which test: by lesion, stratified by label, the same on every machine."""
+"""Which photos train, which validate and which test: by group, stratified by label, the same on every machine."""
 
 from __future__ import annotations
 
@@ -58,27 +58,29 @@ class Split:
 
 
 def split_dataset(dataset: Dataset, fractions: Mapping[Part, float] = DEFAULT_FRACTIONS, seed: int = 0) -> Split:
-    """Part the photos so that all photos of a lesion are in one part and each part has each label's share.
+    """Part the photos so that all photos of a group are in one part and each part has each label's share.
 
-    Label by label, the lesions are taken in the order of sha256(seed, lesion) and each goes to the part that has the
-    fewest photos for its fraction. So a label with at least three lesions is in every part, and neither the order of
-    the records, nor the platform, nor the version of a library changes the result. A lesion whose photos have
-    different labels counts under the commonest of them (the rarer in the data, if equal); its photos keep their labels.
+    A group is a lesion, or all photos of a patient where the data set knows them. Label by label, the groups are taken
+    in the order of sha256(seed, group) and each goes to the part that has the fewest photos for its fraction. So a
+    label with at least three groups is in every part, and neither the order of the records, nor the platform, nor the
+    version of a library changes the result. A group whose photos have different labels counts under the commonest of
+    them (the rarer in the data, if equal); its photos keep their labels. Then groups that near-duplicates join follow
+    the first of them: a link moves the few photos that it joins, and no others.
 
     Raises:
         UsageError: The fractions are not three numbers of 0 or more that sum to 1, or nothing is left to train on.
     """
     _check_fractions(fractions)
-    lesions: dict[str, list[str]] = defaultdict(list)
+    groups: dict[str, list[str]] = defaultdict(list)
     for record in dataset.records:
-        lesions[record.lesion_id].append(cast("str", dataset.task.label_of(record.label)))
+        groups[record.group].append(cast("str", dataset.task.label_of(record.label)))
     strata: dict[str, list[str]] = defaultdict(list)
-    for lesion_id, label in _stratum_by_lesion(lesions).items():
-        strata[label].append(lesion_id)
+    for group, label in _stratum_by_group(groups).items():
+        strata[label].append(group)
     part_of: dict[str, Part] = {}
     for members in strata.values():
-        part_of |= _deal({lesion_id: len(lesions[lesion_id]) for lesion_id in members}, fractions, seed)
-    return Split(dataset, tuple(part_of[record.lesion_id] for record in dataset.records), seed)
+        part_of |= _deal({group: len(groups[group]) for group in members}, fractions, seed)
+    return Split(dataset, tuple(part_of[group] for group in dataset.groups()), seed)
 
 
 def write_split(split: Split, path: Path) -> None:
@@ -124,9 +126,9 @@ def _check_fractions(fractions: Mapping[Part, float]) -> None:
         )
 
 
-def _stratum_by_lesion(lesions: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    common = Counter(label for labels in lesions.values() for label in labels)
-    return {lesion_id: _commonest(labels, common) for lesion_id, labels in lesions.items()}
+def _stratum_by_group(groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    common = Counter(label for labels in groups.values() for label in labels)
+    return {group: _commonest(labels, common) for group, labels in groups.items()}
 
 
 def _commonest(labels: Sequence[str], common: Mapping[str, int]) -> str:
@@ -137,10 +139,10 @@ def _deal(sizes: Mapping[str, int], fractions: Mapping[Part, float], seed: int) 
     open_parts = [part for part in PARTS if fractions[part] > 0]
     filled: Counter[Part] = Counter()
     part_of: dict[str, Part] = {}
-    for lesion_id in sorted(sizes, key=lambda lesion_id: hashlib.sha256(f"{seed}:{lesion_id}".encode()).digest()):
+    for group in sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).digest()):
         part = min(open_parts, key=lambda part: (filled[part] / fractions[part], -fractions[part]))
-        part_of[lesion_id] = part
-        filled[part] += sizes[lesion_id]
+        part_of[group] = part
+        filled[part] += sizes[group]
     return part_of
 
 

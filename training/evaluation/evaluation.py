@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from bundle.bootstrap import DEFAULT, Bootstrap, intervals
 from bundle.errors import DataError
 from bundle.manifest import Decision, Metric, Metrics, Part, TaskSpec
-from bundle.metrics import BINS, Predictions, confidence_bins, confusion_matrix, figures
+from bundle.metrics import Predictions, confusion_matrix
+from bundle.subgroups import Group
+from training.evaluation.bands import Curves, all_curves
 from training.evaluation.calibration import at_temperature, log_probabilities
-from training.evaluation.report import (
-    Bin,
-    CalibrationReport,
-    ClassReport,
-    DecisionReport,
-    EvaluationReport,
-    Reliability,
-)
+from training.evaluation.difference import Against
+from training.evaluation.fairness import fairness
+from training.evaluation.net_benefit import decision_curve
+from training.evaluation.reliability import decision_reliability, reliability
+from training.evaluation.report import CalibrationReport, ClassReport, DecisionReport, EvaluationReport
+from training.evaluation.threshold import Tuning, threshold_report
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Scored:
         lesions: The lesion that each photo shows, [N].
         truth: int [N], label indices.
         external: Whether the data set is another than the one trained on.
+        groups: Of people, whose photos are looked at apart (see :func:`bundle.subgroups.grouped`).
     """
 
     data: str
@@ -42,6 +43,7 @@ class Scored:
     lesions: Sequence[str]
     truth: NDArray[np.integer]
     external: bool = False
+    groups: Sequence[Group] = ()
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,22 @@ class Evaluation:
         predictions: The calibrated probabilities, with the truth and the decision rule.
         uncalibrated: The same before temperature scaling.
         report: The figures.
+        curves: Of each class against the rest, with bands; None without positives or negatives.
+        decision_curves: Of the decision's score, likewise.
+        tuning: What the threshold was chosen on, where it is at hand.
     """
 
     photos: Scored
     predictions: Predictions
     uncalibrated: Predictions
     report: EvaluationReport
+    curves: tuple[Curves | None, ...]
+    decision_curves: Curves | None
+    tuning: Tuning | None = None
+
+    def compared(self, against: Against) -> Evaluation:
+        """Return the evaluation with what sets it apart from another model."""
+        return replace(self, report=self.report.model_copy(update={"against": against}))
 
     def metrics(self, part: Part) -> Metrics:
         """Return the head figures as ``bundle.json`` carries them."""
@@ -73,6 +85,7 @@ def evaluate(
     decision: Decision,
     *,
     temperature: float,
+    tuning: Tuning | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> Evaluation:
     """Score a model.
@@ -83,6 +96,7 @@ def evaluate(
         task: The labels.
         decision: The rule, with its threshold.
         temperature: What calibration divided the logits by; the probabilities before it follow from it.
+        tuning: What the threshold was chosen on; None where it is not at hand.
         bootstrap: How intervals are drawn.
 
     Raises:
@@ -97,6 +111,7 @@ def evaluate(
     before = at_temperature(log_probabilities(probabilities), 1 / temperature)
     uncalibrated = Predictions(before, photos.truth, task.positive_indices, decision.threshold)
     found = intervals(predictions, photos.lesions, bootstrap)
+    curves, of_decision = all_curves(predictions, photos.lesions, bootstrap)
     report = EvaluationReport(
         task=task.name,
         data=photos.data,
@@ -108,17 +123,26 @@ def evaluate(
         resamples=bootstrap.resamples,
         seed=bootstrap.seed,
         figures=found.overall,
-        classes=_classes(task, photos, found.per_class),
+        classes=_classes(task, photos, found.per_class, curves),
         confusion_matrix=tuple(map(tuple, confusion_matrix(predictions).tolist())),
-        decision=_decision(predictions, task, decision),
+        decision=_decision(predictions, task, decision, of_decision),
         calibration=CalibrationReport(
-            temperature=temperature, before=reliability(uncalibrated), after=reliability(predictions)
+            temperature=temperature,
+            before=reliability(uncalibrated),
+            after=reliability(predictions),
+            decision_before=decision_reliability(uncalibrated),
+            decision_after=decision_reliability(predictions),
         ),
+        threshold=threshold_report(tuning, predictions, photos.lesions, decision, bootstrap) if tuning else None,
+        decision_curve=decision_curve(predictions, photos.lesions, bootstrap),
+        fairness=fairness(predictions, photos.lesions, photos.groups, bootstrap),
     )
-    return Evaluation(photos, predictions, uncalibrated, report)
+    return Evaluation(photos, predictions, uncalibrated, report, curves, of_decision, tuning)
 
 
-def _classes(task: TaskSpec, photos: Scored, metrics: dict[str, tuple[Metric, ...]]) -> tuple[ClassReport, ...]:
+def _classes(
+    task: TaskSpec, photos: Scored, metrics: dict[str, tuple[Metric, ...]], curves: Sequence[Curves | None]
+) -> tuple[ClassReport, ...]:
     lesions = np.asarray(photos.lesions, dtype=np.str_)
     return tuple(
         ClassReport(
@@ -127,12 +151,17 @@ def _classes(task: TaskSpec, photos: Scored, metrics: dict[str, tuple[Metric, ..
             photos=int((photos.truth == index).sum()),
             lesions=len(np.unique(lesions[photos.truth == index])),
             **{name: of_classes[index] for name, of_classes in metrics.items()},
+            average_precision=_average_precision(curves[index]),
         )
         for index, label in enumerate(task.labels)
     )
 
 
-def _decision(predictions: Predictions, task: TaskSpec, decision: Decision) -> DecisionReport:
+def _average_precision(curves: Curves | None) -> Metric | None:
+    return curves.average_precision if curves else None
+
+
+def _decision(predictions: Predictions, task: TaskSpec, decision: Decision, curves: Curves | None) -> DecisionReport:
     yes, positive = predictions.decided, predictions.is_positive
     return DecisionReport(
         name=decision.name,
@@ -143,26 +172,5 @@ def _decision(predictions: Predictions, task: TaskSpec, decision: Decision) -> D
         false_negatives=int((~yes & positive).sum()),
         false_positives=int((yes & ~positive).sum()),
         true_negatives=int((~yes & ~positive).sum()),
+        average_precision=_average_precision(curves),
     )
-
-
-def reliability(predictions: Predictions) -> Reliability:
-    """Return calibration error, log-likelihood and the bars of the reliability diagram."""
-    found = figures(predictions)
-    confidence = predictions.probabilities.max(axis=1)
-    correct = predictions.predicted == predictions.truth
-    bin_of_photo = confidence_bins(predictions)
-    bins = []
-    for number in range(BINS):
-        inside = bin_of_photo == number
-        some = bool(inside.any())
-        bins.append(
-            Bin(
-                low=number / BINS,
-                high=(number + 1) / BINS,
-                photos=int(inside.sum()),
-                mean_confidence=float(confidence[inside].mean()) if some else None,
-                accuracy=float(correct[inside].mean()) if some else None,
-            )
-        )
-    return Reliability(ece=found["ece"] or 0.0, nll=found["nll"] or 0.0, bins=tuple(bins))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from bundle.manifest import Manifest
 from bundle.metrics import CLASS_TITLES, TITLES
+from bundle.subgroups import KINDS
+from training.evaluation.fairness import FIGURES
 from training.evaluation.report import EvaluationReport, in_words
 
 _TEMPLATE = Path(__file__).with_name("model_card.md.in")
@@ -31,6 +33,7 @@ def render_model_card(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters["words"] = in_words
+    environment.filters["figure"] = lambda value: "undefined" if value is None else f"{value:.3f}"
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         manifest=manifest,
         report=report,
@@ -38,6 +41,8 @@ def render_model_card(
         data_licence=data_licence.strip(),
         titles=TITLES,
         class_titles=CLASS_TITLES,
+        kinds=KINDS,
+        group_figures=FIGURES,
         level=f"{100 * report.confidence:g} %",
     )
 

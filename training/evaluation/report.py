@@ -1,4 +1,7 @@
-"""``evaluation/metrics.json``: every figure of one evaluation, as frozen, validated data without NaN."""
+"""``evaluation/metrics.json``: every figure of one evaluation, as frozen, validated data without NaN.
+
+What later versions added is optional, so that the files of earlier ones still read; None there means "not evaluated".
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,11 @@ from bundle.manifest import Metric
 from bundle.metrics import CLASS_TITLES
 from bundle.model import Contract, Fraction
 from bundle.notice import NOTICE
+from training.evaluation.difference import Against
+from training.evaluation.fairness import Fairness
+from training.evaluation.net_benefit import DecisionCurve
+from training.evaluation.reliability import DecisionReliability, Reliability
+from training.evaluation.threshold import ThresholdReport
 
 SCHEMA: Literal["dermport-evaluation/1"] = "dermport-evaluation/1"
 
@@ -28,6 +36,7 @@ class ClassReport(Contract):
     f1: Metric
     specificity: Metric
     roc_auc: Metric
+    average_precision: Metric | None = None
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -46,24 +55,7 @@ class DecisionReport(Contract):
     false_negatives: int
     false_positives: int
     true_negatives: int
-
-
-class Bin(Contract):
-    """One bar of the reliability diagram: photos by the probability of their top class, in (low, high]."""
-
-    low: float
-    high: float
-    photos: int
-    mean_confidence: float | None
-    accuracy: float | None
-
-
-class Reliability(Contract):
-    """How far the probabilities can be taken at their word."""
-
-    ece: float
-    nll: float
-    bins: tuple[Bin, ...]
+    average_precision: Metric | None = None
 
 
 class CalibrationReport(Contract):
@@ -72,6 +64,10 @@ class CalibrationReport(Contract):
     temperature: float
     before: Reliability
     after: Reliability
+    decision_before: Annotated[DecisionReliability | None, Field(description="of the summed positive probability")] = (
+        None
+    )
+    decision_after: DecisionReliability | None = None
 
 
 class EvaluationReport(Contract):
@@ -93,6 +89,20 @@ class EvaluationReport(Contract):
     confusion_matrix: Annotated[tuple[tuple[int, ...], ...], Field(description="rows: truth; columns: predicted")]
     decision: DecisionReport
     calibration: CalibrationReport
+    threshold: Annotated[
+        ThresholdReport | None, Field(description="absent where the photos that chose the threshold are not at hand")
+    ] = None
+    decision_curve: DecisionCurve | None = None
+    fairness: Annotated[Fairness | None, Field(description="absent where nothing is known of the photos' people")] = (
+        None
+    )
+    against: Annotated[Against | None, Field(description="another model, asked the same photos")] = None
+
+    @property
+    def scored(self) -> str:
+        """What was scored, for a chart's title."""
+        part = "" if self.part == "all" else f", {self.part} part"
+        return f"{self.data}{part}: {self.photos:,} photos of {self.lesions:,} lesions"
 
     @property
     def absent(self) -> tuple[str, ...]:

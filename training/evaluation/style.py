@@ -23,7 +23,9 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, BLACK = PALETTE = (
     "#000000",
 )
 GREY = "#6B7280"
+CHANCE: Any = {"color": GREY, "linewidth": 0.8, "linestyle": (0, (4, 4))}
 _LINES = ("-", "--", ":")
+_COLUMNS = 4
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -73,6 +75,12 @@ def chart(path: Path, title: str, size: tuple[float, float], **grid: Any) -> Ite
         yield figure.subplots(squeeze=False, **grid)
         # Without the library's version, so that equal figures are equal files.
         figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def panels(count: int) -> tuple[int, int]:
+    """Return rows and columns of a grid that holds so many panels, at most four in a row."""
+    rows = -(-count // _COLUMNS)
+    return rows, -(-count // rows)
 
 
 def unit_square(axes: Axes, x: str, y: str) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +18,9 @@ from bundle.hashing import sha256_bytes
 from bundle.metrics import Predictions, figures
 from training.evaluation.calibration import at_temperature
 from training.model.network import class_logits, predict
+from training.phases.feed import Waiting, made_ahead
 from training.phases.state import Arrays, EpochFigures, PhaseState, load_state, restore, save_state, snapshot
+from training.runs.log import RunLog
 
 if TYPE_CHECKING:
     import keras
@@ -161,17 +164,20 @@ class Loop:
         return state.history
 
     def _train(self, phase: Phase, state: PhaseState, path: Path) -> PhaseState:
+        log = RunLog(self.folder, phase.name)
         if state.history:
             phase.model.optimizer.build(phase.model.trainable_variables)
             restore(phase.model.variables, state.variables)
             restore(phase.model.optimizer.variables, state.optimizer)
             self.reporter.say(f"{phase.title}: resumed after epoch {len(state.history)}")
+            log.write(state.history)
         steps = steps_per_epoch(len(self.targets.train), self.batch)
         with self.reporter.progress(phase.title) as update:
             while not self._is_over(phase, state):
                 done = len(state.history) * steps
                 state = self._epoch(phase, state, partial(_advance, update, done, phase.epochs * steps))
                 save_state(path, state)
+                log.write(state.history)
         state = replace(state, finished=True, variables=(), optimizer=())
         save_state(path, state)
         return state
@@ -184,10 +190,14 @@ class Loop:
     def _epoch(self, phase: Phase, state: PhaseState, update: Callable[[int], None]) -> PhaseState:
         started, epoch = time.perf_counter(), len(state.history) + 1
         random = np.random.default_rng(_entropy(self.seed, phase.name, epoch))
+        waiting = Waiting()
         logs: list[dict[str, float]] = []
-        for indices in self._batches(random):
-            logs.append(self._step(phase, indices, random))
-            update(len(logs))
+        make = partial(phase.batch, targets=self.targets, random=random)
+        with made_ahead(make, self._batches(random), waiting) as batches:
+            for batch in batches:
+                logs.append(_step(phase, batch))
+                update(len(logs))
+        busy = round(waiting.busy, 3)
         answering, logits = _answers(phase)
         loss, accuracy, auc = self._validate(logits)
         measured = EpochFigures(
@@ -199,15 +209,10 @@ class Loop:
             accuracy,
             auc,
             seconds=round(time.perf_counter() - started, 3),
+            busy=busy,
         )
-        self.reporter.say(f"{phase.name} {epoch}/{phase.epochs}: {_words(measured)}")
+        self.reporter.say(f"{phase.name} {epoch}/{phase.epochs}: {_words(measured)}{_time_left(phase, measured)}")
         return state.after(measured, phase.model, answering)
-
-    def _step(self, phase: Phase, indices: NDArray[np.int64], random: np.random.Generator) -> dict[str, float]:
-        """Train one batch; Keras starts its metrics anew with each, so what returns is of this batch alone."""
-        inputs, targets, weights = phase.batch(indices, self.targets, random)
-        logs: dict[str, float] = phase.model.train_on_batch(inputs, targets, sample_weight=weights, return_dict=True)
-        return logs
 
     def _batches(self, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         order = random.permutation(len(self.targets.train))
@@ -238,6 +243,13 @@ def _advance(update: Callable[[int, int], None], done: int, total: int, step: in
     update(done + step, total)
 
 
+def _step(phase: Phase, batch: Batch) -> dict[str, float]:
+    """Train one batch; Keras starts its metrics anew with each, so what returns is of this batch alone."""
+    inputs, targets, weights = batch
+    logs: dict[str, float] = phase.model.train_on_batch(inputs, targets, sample_weight=weights, return_dict=True)
+    return logs
+
+
 def _entropy(seed: int, phase: str, epoch: int) -> int:
     return int(sha256_bytes(f"{seed}:{phase}:{epoch}".encode())[:32], 16)
 
@@ -263,3 +275,10 @@ def _words(one: EpochFigures) -> str:
         f"loss {one.loss:.4f}, accuracy {one.accuracy:.4f}; validation: loss {one.val_loss:.4f}, "
         f"accuracy {one.val_accuracy:.4f}, macro AUC {auc}; {one.seconds:.1f} s"
     )
+
+
+def _time_left(phase: Phase, one: EpochFigures) -> str:
+    """Return how busy the trainer was, and what is left of the phase if its other epochs take as long."""
+    busy = "" if one.busy is None else f", trainer busy {one.busy:.0%}"
+    left = round((phase.epochs - one.epoch) * one.seconds)
+    return f"{busy}, {timedelta(seconds=left)} left" if left else busy

@@ -55,7 +55,7 @@ def all_phase(network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], va
         if hasattr(layer, "moving_mean"):
             layer.momentum = memory
     optimizer = adamw_with_cosine(recipe.tuning_rate, recipe.tuning_epochs * steps, _memory(_AVERAGED * steps))
-    compile_for(network, optimizer, recipe.label_smoothing)
+    compile_for(network, optimizer, recipe.label_smoothing, xla=recipe.xla)
     augmentation, mixup = (GENTLE, 0.0) if recipe.from_scratch else (STRONG, _MIXUP)
 
     def inputs(indices: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float32]:
@@ -106,7 +106,9 @@ def adamw_with_cosine(rate: float, steps: int, memory: float) -> keras.optimizer
     return optimizer
 
 
-def compile_for(model: keras.Model, optimizer: keras.optimizers.Optimizer, smoothing: float = 0.0) -> None:
+def compile_for(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, smoothing: float = 0.0, *, xla: bool = False
+) -> None:
     """Compile a model that gives logits: binary cross-entropy for one, categorical for more."""
     import keras
 
@@ -117,4 +119,4 @@ def compile_for(model: keras.Model, optimizer: keras.optimizers.Optimizer, smoot
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     # XLA takes fifteen times as long for these convolutions on a CPU as oneDNN does (measured, TensorFlow 2.21).
-    model.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)
+    model.compile(optimizer, loss, metrics=[accuracy], jit_compile=xla)

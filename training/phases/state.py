@@ -22,7 +22,11 @@ Arrays = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True)
 class EpochFigures:
-    """One epoch, as logs and curves show it; validation figures are of the unweighted photos."""
+    """One epoch, as logs and curves show it; validation figures are of the unweighted photos.
+
+    `busy` is the share of the time of its steps in which the trainer did not wait for photos; None where that is not
+    known (epochs of earlier versions).
+    """
 
     phase: str
     epoch: int
@@ -32,6 +36,7 @@ class EpochFigures:
     val_accuracy: float
     val_macro_auc: float | None
     seconds: float
+    busy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,12 @@ def load_state(path: Path) -> PhaseState:
     return PhaseState(tuple(EpochFigures(**one) for one in meta["history"]), meta["finished"], **groups)
 
 
+def load_history(path: Path) -> tuple[EpochFigures, ...]:
+    """Return the epochs of a state file, without reading its arrays."""
+    with np.load(path, allow_pickle=False) as file:
+        return tuple(EpochFigures(**one) for one in json.loads(str(file["meta"]))["history"])
+
+
 def seconds_spent(folder: Path) -> float:
     """Return the seconds that the epochs of a run have taken so far."""
-    states = [load_state(path) for path in folder.glob("*.npz")]
-    return sum(figures.seconds for state in states for figures in state.history)
+    return sum(figures.seconds for path in folder.glob("*.npz") for figures in load_history(path))

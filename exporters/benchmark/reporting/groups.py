@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bundle.benchmark_record import SMALLEST_GROUP, Accuracy, GroupKind, Subgroup
+from bundle.benchmark_record import SMALLEST_GROUP, Accuracy, Subgroup
 from bundle.metrics import TITLES
+from bundle.subgroups import KINDS, GroupKind
 from bundle.text import interval
 from exporters.benchmark.reporting.subjects import Subject, Subjects
 from exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
 from exporters.benchmark.reporting.words import DASH, change, counted, share, shows_loss, with_change
 
-_KINDS: tuple[tuple[GroupKind, str], ...] = (
-    ("age", "Age"),
-    ("sex", "Sex"),
-    ("site", "Body site"),
-    ("skin tone", "Skin tone"),
-)
 _FIGURES = ("balanced_accuracy", "decision_sensitivity", "decision_specificity")
 _OPEN = 40
 _NAMED = 5
@@ -35,7 +30,7 @@ def groups_section(subjects: Subjects) -> Section:
         "a hint. Of many groups and exports, one interval in twenty shows a change that is chance.",
         _said(losses),
     )
-    tables = (one for kind, title in _KINDS for one in _table(kind, title, answers))
+    tables = (one for kind, title in KINDS.items() for one in _table(kind, title, answers))
     return Section("groups", "Groups of patients, before and after compression", words, tuple(tables))
 
 

@@ -6,7 +6,8 @@ const FLOOR = 4; // levels²: the variance that noise and rounding leave in an e
 
 /**
  * Looks at a photo while it is being prepared: whether it is worth predicting. It advises, and stops nothing.
- * The bounds, and how they were found, are in quality.json.
+ * The bounds, and how they were found, are in quality.json, which is bundle/photo_quality.json; bundle/photo_quality.py
+ * comes to the same values.
  */
 export class Survey {
   #bounds;

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from bundle.bootstrap import paired_intervals
 from exporters.benchmark.accuracy import GROUP_FIGURES, Answers, Judge
-from exporters.benchmark.groups import age_band, grouped
 from exporters.benchmark.sample import Truth
 
 POSITIVE = (0, 1)  # of three labels: two kinds of cancer, and one benign
@@ -133,32 +132,3 @@ def test_smaller_groups_have_counts_only() -> None:
     groups = {group.group: group for group in Judge(answers, truth, _photos(49)).judged(answers).subgroups}
     assert (groups["male"].figures, groups["male"].agreement, groups["male"].positive) == ({}, None, 19)
     assert groups["female"].figures
-
-
-@pytest.mark.parametrize(
-    ("metadata", "band"),
-    [
-        ({"age": "29.9"}, "under 30"),
-        ({"age": "30.0"}, "30–44"),
-        ({"AGE_APPROX": "75"}, "75 and over"),
-        ({"age": "unknown"}, "unknown"),
-        ({"age": "-3"}, "unknown"),
-        ({}, "unknown"),
-    ],
-)
-def test_ages(metadata: dict[str, str], band: str) -> None:
-    assert age_band(metadata) == band
-
-
-def test_groups_come_in_an_order_for_people_with_the_unknown_last() -> None:
-    metadata = [{"age": "80", "anatom_site_general": "trunk"}, {"age": ""}, {"age": "20", "anatom_site_general": "Arm"}]
-    found = [(kind, name, members.tolist()) for kind, name, members in grouped(metadata, _photos(3))]
-    assert found == [
-        ("age", "under 30", [False, False, True]),
-        ("age", "75 and over", [True, False, False]),
-        ("age", "unknown", [False, True, False]),
-        ("site", "arm", [False, False, True]),
-        ("site", "trunk", [True, False, False]),
-        ("site", "unknown", [False, True, False]),
-        ("skin tone", "very light", [True, True, True]),
-    ]

@@ -42,7 +42,7 @@ test('every cause and fault of the server, and every hint of the engine, has wor
   const worded = Object.keys(english).filter((key) => key.startsWith('fault.'));
   assert.deepEqual(faults.map((code) => `fault.${code}`).sort(), worded.sort());
   assert.deepEqual([...named('CommonCause'), ...named('Cause')].filter((code) => !(`cause.${code}` in english)), []);
-  const quality = JSON.parse(readFileSync(new URL('engine/quality.json', WEB)));
+  const quality = JSON.parse(readFileSync(new URL('../../bundle/photo_quality.json', WEB)));
   assert.deepEqual(quality.hints.filter(({code}) => !(`hint.${code}` in english)), []);
 });
 

@@ -15,17 +15,30 @@ from bundle.bootstrap import Bootstrap
 from bundle.errors import BundleError
 from bundle.manifest import Decision, Label, Manifest, TaskSpec
 from bundle.notice import NOTICE
+from bundle.subgroups import grouped
 from training.evaluation.evaluation import Evaluation, Scored, evaluate
-from training.evaluation.files import write_evaluation
+from training.evaluation.files import read_tuning, write_evaluation
 from training.evaluation.model_card import read_licence, render_model_card
 from training.evaluation.report import EvaluationReport, read_report
+from training.evaluation.threshold import Tuning
 
 TASK = TaskSpec(
     name="cancer",
     labels=tuple(Label(id=one, name=f"Name of {one}") for one in ("Skin Cancer", "Other", "never seen")),
     positive=("Skin Cancer",),
 )
-CHARTS = ("confusion.png", "roc.png", "reliability.png")
+CHARTS = tuple(
+    f"{name}.png"
+    for name in (
+        "confusion",
+        "roc",
+        "precision_recall",
+        "decision_curve",
+        "reliability",
+        "decision_reliability",
+        "fairness",
+    )
+)
 
 
 def score(classes: int = 2, temperature: float = 1.5) -> Evaluation:
@@ -34,9 +47,18 @@ def score(classes: int = 2, temperature: float = 1.5) -> Evaluation:
     truth = np.arange(60) % classes
     probabilities = generator.dirichlet(np.ones(3), size=60).astype(np.float32)
     ids, lesions = [f"photo, {i}" for i in range(60)], [str(i // 2) for i in range(60)]
-    scored = Scored("drawn", "test", ids, lesions, truth)
-    decision = Decision(threshold=0.4, target_sensitivity=0.9)
-    return evaluate(probabilities, scored, TASK, decision, temperature=temperature, bootstrap=Bootstrap(resamples=40))
+    people = [{"sex": "female" if i < 56 else "male", "age": "70"} for i in range(60)]
+    photos = np.full((60, 8, 8, 3), 200, np.uint8)
+    scored = Scored("drawn", "test", ids, lesions, truth, groups=tuple(grouped(people, photos)))
+    return evaluate(
+        probabilities,
+        scored,
+        TASK,
+        Decision(threshold=0.4, target_sensitivity=0.9),
+        temperature=temperature,
+        tuning=Tuning(ids, lesions, probabilities[:, 0].astype(np.float64), truth == 0),
+        bootstrap=Bootstrap(resamples=40),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +79,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_folder_holds_exactly_what_is_promised(folder: Path) -> None:
-    names = {"metrics.json", "predictions.csv", "per_class.csv", "model_card.md", *CHARTS}
+    names = {"metrics.json", "predictions.csv", "per_class.csv", "validation.csv", "model_card.md", *CHARTS}
     assert {path.name for path in folder.iterdir()} == names
     assert (folder / "model_card.md").read_text() == "# A card\n"
 
@@ -73,6 +95,38 @@ def test_metrics_json_has_no_nan_and_reads_back(folder: Path, evaluation: Evalua
     report = read_report(folder / "metrics.json")
     assert report == evaluation.report
     assert report.absent == ("never seen",)
+
+
+def test_the_metrics_of_earlier_versions_still_read(folder: Path, tmp_path: Path) -> None:
+    document = json.loads((folder / "metrics.json").read_text())
+    for added in ("threshold", "decision_curve", "fairness", "against"):
+        del document[added]
+    for added in ("decision_before", "decision_after"):
+        del document["calibration"][added]
+    for one in (document["decision"], *document["classes"]):
+        del one["average_precision"]
+    for added in ("decision_ece", "decision_adaptive_ece", "decision_brier", "adaptive_ece"):
+        del document["figures"][added]
+    (tmp_path / "metrics.json").write_text(json.dumps(document))
+    report = read_report(tmp_path / "metrics.json")
+    assert (report.threshold, report.fairness, report.calibration.decision_after) == (None, None, None)
+    card = render_model_card(manifest_for(score()), report, {})
+    assert "Groups of people" not in card
+    assert "On everybody" not in card
+    assert "None" not in card
+
+
+def test_what_chose_the_threshold_reads_back_to_the_last_bit(
+    folder: Path, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    written, read = evaluation.tuning, read_tuning(folder / "validation.csv")
+    assert written is not None
+    assert (written.scores == read.scores).all()
+    assert (written.positive == read.positive).all()
+    assert (list(written.photo_ids), list(written.lesions)) == (read.photo_ids, read.lesions)
+    (tmp_path / "validation.csv").write_text("photo_id,score\na,b\n")
+    with pytest.raises(BundleError, match="is not a table of validation scores"):
+        read_tuning(tmp_path / "validation.csv")
 
 
 def test_another_document_is_refused(tmp_path: Path) -> None:
@@ -199,7 +253,7 @@ def test_model_card_tables_are_whole(evaluation: Evaluation) -> None:
     """Each table has as many cells in every row, and none is torn by an empty line."""
     card = render_model_card(manifest_for(evaluation), evaluation.report, {"Epochs": 50, "Batch": 32})
     blocks = [block.splitlines() for block in card.split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 9
+    assert len(blocks) == 14
     for block in blocks:
         assert len({line.count("|") for line in block}) == 1, block
         assert set(block[1]) <= set("|-:")

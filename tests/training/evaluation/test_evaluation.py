@@ -11,7 +11,6 @@ from bundle.errors import DataError, UsageError
 from bundle.manifest import Decision, Label, TaskSpec
 from bundle.metrics import Predictions, figures
 from training.evaluation.calibration import at_temperature, fit_temperature, log_probabilities
-from training.evaluation.charts import roc_curve
 from training.evaluation.evaluation import Evaluation, Scored, evaluate
 from training.evaluation.threshold import choose_threshold
 
@@ -104,16 +103,6 @@ def test_threshold_needs_positives_and_a_sensitivity() -> None:
     for target in (0, 1.5):
         with pytest.raises(UsageError, match="cannot be aimed at"):
             choose_threshold(np.zeros(3), np.ones(3, bool), target)
-
-
-@pytest.mark.parametrize("decimals", [1, 8])
-def test_roc_curve_is_that_of_scikit_learn(decimals: int) -> None:
-    from sklearn import metrics
-
-    generator = np.random.default_rng(2)
-    scores, positive = np.round(generator.random(80), decimals), generator.random(80) < 0.4
-    expected = metrics.roc_curve(positive, scores, drop_intermediate=False)[:2]
-    assert np.allclose(np.stack(roc_curve(scores, positive)), np.stack(expected))
 
 
 def evaluated(photos: int = 240, temperature: float = 2.0) -> Evaluation:

@@ -1,16 +1,23 @@
-"""The groups of people whose photos are looked at apart: by age, sex, site of the lesion, and skin tone."""
+"""The groups of people whose photos are looked at apart: by age, sex, site of the lesion, and skin tone.
+
+The one definition of training's evaluation and of the benchmark.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.benchmark_record import GroupKind
 from bundle.skin_tone import BANDS, UNKNOWN, tone_groups
-from exporters.benchmark.sample import Metadata
 
+Metadata = Mapping[str, str]
+GroupKind = Literal["age", "sex", "site", "skin tone"]
+Group = tuple[GroupKind, str, NDArray[np.bool_]]
+
+KINDS: dict[GroupKind, str] = {"age": "Age", "sex": "Sex", "site": "Body site", "skin tone": "Skin tone"}
 _AGES = ((30, "under 30"), (45, "30–44"), (60, "45–59"), (75, "60–74"), (200, "75 and over"))
 # The names of columns, as HAM10000 and the ISIC archive write them.
 _AGE = ("age", "age_approx")
@@ -19,9 +26,7 @@ _SITE = ("localization", "anatom_site_general", "anatom_site", "site")
 _NOTHING = frozenset({"", "unknown", "nan", "none", "na", "n/a"})
 
 
-def grouped(
-    metadata: Sequence[Metadata], tensors: NDArray[np.uint8]
-) -> Iterator[tuple[GroupKind, str, NDArray[np.bool_]]]:
+def grouped(metadata: Sequence[Metadata], tensors: NDArray[np.uint8]) -> Iterator[Group]:
     """Yield each group's kind, name and members (bool [N]), in an order for people; those without photos are left out.
 
     A kind of which the data say nothing is left out too; the skin tone is estimated (see :mod:`bundle.skin_tone`).

@@ -1,0 +1,207 @@
+"""Whether a photo is worth predicting: its size, light and sharpness, and whether it shows anything at all.
+
+The same survey as the web app's (``mobile_stub/web/engine/quality.js``), value for value, against the same bounds:
+``photo_quality.json``, which also says how each was found. It advises; whoever asks decides what follows. It is no
+judgement of the lesion, and says nothing of whether a model knows what it is shown.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bundle.manifest import Crop, Preprocessing
+from bundle.prep import prepare
+
+_BLOCKS = 16
+_MARGIN = 2  # blocks at each edge that are left out: dermatoscopes darken the corners
+_LEAST = 8  # cells a side, below which nothing is said of sharpness
+_SAMPLES = 12  # pixels a side that are read of a cell, where there are as many: they average the camera's noise
+_FLOOR = 4.0  # levels²: the variance that noise and rounding leave in an even picture
+_BLACK, _WHITE = 4.0, 251.0  # grey levels beyond which a sensor, or a JPEG, no longer tells shades apart
+_BINOMIAL = (1, 4, 6, 4, 1)
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+Grey = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a value is held against.
+
+    Attributes:
+        code: The hint's name, e.g. ``"blurred"``.
+        side: On which side of the threshold the hint is given.
+        threshold: In the unit that `what` names.
+        what: The value in words.
+    """
+
+    code: str
+    side: Literal["below", "above"]
+    threshold: float
+    what: str
+
+    def exceeded(self, value: float | None) -> bool:
+        """Return whether the hint is given; never for a value that cannot be said."""
+        if value is None:
+            return False
+        return value < self.threshold if self.side == "below" else value > self.threshold
+
+
+@dataclass(frozen=True)
+class PhotoQuality:
+    """What was found of one photo.
+
+    Attributes:
+        width: Of the stored photo, pixels.
+        height: Likewise.
+        light: Mean grey level of what the model sees, 0 to 255.
+        black: Share of its pixels that are black (grey level of 4 or less): under-exposed, or a dermoscope's border.
+        white: Share of its pixels that are white (251 or more): over-exposed, or a reflection.
+        values: What is held against the bounds, by the hint's code; None where it cannot be said.
+        hints: The codes of the bounds that are exceeded, in the order of ``photo_quality.json``.
+    """
+
+    width: int
+    height: int
+    light: float
+    black: float
+    white: float
+    values: Mapping[str, float | None]
+    hints: tuple[str, ...]
+
+
+@functools.cache
+def bounds() -> tuple[Bound, ...]:
+    """Return the bounds, in the order in which hints are given."""
+    hints = _definition()["hints"]
+    return tuple(Bound(one["code"], one["side"], float(one["threshold"]), one["what"]) for one in hints)
+
+
+def survey_photo(data: bytes, spec: Preprocessing) -> PhotoQuality:
+    """Look at the photo that the model gets of a JPEG's or PNG's bytes.
+
+    Raises:
+        PhotoError: ``dermport-prep/1`` refuses the photo.
+    """
+    prepared = prepare(data, spec)
+    with Image.open(io.BytesIO(data)) as stored:
+        return survey(stored.convert("RGB"), prepared.tensor, spec, prepared.orientation)
+
+
+def survey(stored: Image.Image, tensor: NDArray[np.uint8], spec: Preprocessing, orientation: int = 1) -> PhotoQuality:
+    """Look at a photo that is decoded already.
+
+    Args:
+        stored: RGB, as stored: not turned, not cropped.
+        tensor: What ``dermport-prep/1`` makes of it, uint8 [S, S, 3].
+        spec: By which definition.
+        orientation: The EXIF orientation that was applied, 1 to 8.
+    """
+    samples, grid = _sampled(stored, _seen(stored.size, orientation, spec.crop))
+    dark, bright = _ranks(grid)
+    values = {
+        "too-small": min(stored.size) / spec.size,
+        "too-dark": bright,
+        "too-bright": dark,
+        "blurred": _left_after_blur(grid),
+        "no-lesion": _range_of_blocks(tensor),
+    }
+    return PhotoQuality(
+        width=stored.width,
+        height=stored.height,
+        light=float(samples.mean()),
+        black=float(np.mean(samples <= _BLACK)),
+        white=float(np.mean(samples >= _WHITE)),
+        values={bound.code: values[bound.code] for bound in bounds()},
+        hints=tuple(bound.code for bound in bounds() if bound.exceeded(values[bound.code])),
+    )
+
+
+@functools.cache
+def _definition() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+    return document
+
+
+def _seen(size: tuple[int, int], orientation: int, crop: Crop) -> tuple[int, int, int, int]:
+    """Return where the crop lies among the stored pixels: (left, top, right, bottom)."""
+    width, height = size
+    if crop == "full-frame":
+        return 0, 0, width, height
+    side = min(size)
+    left, top = (width - side) // 2, (height - side) // 2
+    if orientation in {2, 3, 7, 8}:  # mirrored: the odd pixel is left over on the other side
+        left = width - left - side
+    if orientation in {3, 4, 6, 7}:
+        top = height - top - side
+    return left, top, left + side, top + side
+
+
+def _sampled(stored: Image.Image, box: tuple[int, int, int, int]) -> tuple[NDArray[np.float64], Grey]:
+    """Return the grey levels of the pixels that are read, and the small picture that they make, [rows, columns]."""
+    width, height = stored.size
+    scale = min(1.0, _definition()["grid"]["value"] / min(stored.size))
+    across, down = (max(1, math.floor(side * scale + 0.5)) for side in stored.size)
+    step = max(1, math.floor(1 / (_SAMPLES * scale)))
+    left, top, right, bottom = box
+    columns = np.arange(-(-left // step) * step, right, step)
+    rows = np.arange(-(-top // step) * step, bottom, step)
+    pixels = np.asarray(stored)[rows[0] : bottom : step, columns[0] : right : step].astype(np.float64)
+    grey = pixels[..., 0] * _LUMA[0] + pixels[..., 1] * _LUMA[1] + pixels[..., 2] * _LUMA[2]
+    cell_rows, cell_columns = rows * down // height, columns * across // width
+    cells = (cell_rows - cell_rows[0])[:, None] * across + (cell_columns - cell_columns[0])[None, :]
+    counts = np.bincount(cells.ravel())
+    sums = np.bincount(cells.ravel(), grey.ravel())
+    filled = counts > 0
+    means = (sums[filled] / counts[filled]).astype(np.float32)
+    return grey, means.reshape(-1, cell_columns[-1] - cell_columns[0] + 1)
+
+
+def _ranks(grid: Grey) -> tuple[float, float]:
+    """Return the 5th and 95th percentile, as members of the picture."""
+    ordered = np.sort(grid, axis=None)
+    last = len(ordered) - 1
+    return float(ordered[math.floor(0.05 * last)]), float(ordered[math.floor(0.95 * last)])
+
+
+def _left_after_blur(grid: Grey) -> float | None:
+    if min(grid.shape) < _LEAST:
+        return None
+    blurred = _convolved(_convolved(grid, 1), 0)
+    return (_variance_of_laplacian(blurred) + _FLOOR) / (_variance_of_laplacian(grid) + _FLOOR)
+
+
+def _variance_of_laplacian(grid: Grey) -> float:
+    wide = grid.astype(np.float64)
+    around = wide[1:-1, :-2] + wide[1:-1, 2:] + wide[:-2, 1:-1] + wide[2:, 1:-1]
+    return float(np.var(around - 4 * wide[1:-1, 1:-1]))
+
+
+def _convolved(grid: Grey, axis: int) -> Grey:
+    """Return the picture, each line along `axis` with the binomial weights; edges are repeated."""
+    padded = np.pad(grid.astype(np.float64), [(2, 2) if one == axis else (0, 0) for one in (0, 1)], mode="edge")
+    length = grid.shape[axis]
+    taps = (weight * padded.take(range(at, at + length), axis) for at, weight in enumerate(_BINOMIAL))
+    return (sum(taps, start=np.zeros(grid.shape)) / sum(_BINOMIAL)).astype(np.float32)
+
+
+def _range_of_blocks(tensor: NDArray[np.uint8]) -> float | None:
+    size = len(tensor)
+    if size < _BLOCKS:
+        return None
+    block = np.arange(size) * _BLOCKS // size
+    index = (block[:, None] * _BLOCKS + block[None, :]).ravel()
+    means = np.bincount(index, tensor.sum(axis=2).ravel() / 3) / np.bincount(index)
+    inside = means.reshape(_BLOCKS, _BLOCKS)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    return float(inside.max() - inside.min())
