@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from bundle.activation_map import spread
 from bundle.notice import NOTICE
 
 # Viridis (van der Walt and Smith 2015, CC0; bids.github.io/colormap) at nine places: legible in grey and to the
@@ -49,8 +50,7 @@ def draw_overlay(photo: NDArray[np.uint8], grid: NDArray[np.float32], label: str
     side = max(photo.shape[0], _LEAST)
     plain = Image.fromarray(photo).resize((side, side), Image.Resampling.BICUBIC)
     low, high = float(grid.min()), float(grid.max())
-    cells = Image.fromarray(((grid - low) / max(high - low, 1e-9)).astype(np.float32))
-    smooth = np.asarray(cells.resize((side, side), Image.Resampling.BILINEAR))
+    smooth = (spread(grid, side) - low) / max(high - low, 1e-9)
     mixed = Image.blend(plain, Image.fromarray(colours(smooth)), _OPACITY)
     return _laid_out(plain, mixed, [f"{label}: {probability:.0%}", f"{low:+.1f}", f"{high:+.1f}"])
 

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from bundle.activation_map import nearest_cells
+
 Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 ORDERS = ("largest first", "random", "smallest first")
 _BLUR = 0.08  # of the photo's side: structures of a lesion are gone, its mean colour stays
@@ -68,14 +70,15 @@ def deletion_curves(
         progress: Called with (photos, in all).
     """
     random = np.random.default_rng(seed)
-    cells = maps.shape[1] * maps.shape[2]
+    shape = (maps.shape[1], maps.shape[2])
+    cells = shape[0] * shape[1]
     counts = np.rint(np.linspace(0, cells, min(steps, cells) + 1)).astype(int)
     rows: list[list[NDArray[np.float64]]] = []
     for number, (photo, grid) in enumerate(zip(photos, maps, strict=True), 1):
         label = int(grid.mean(axis=(0, 1)).argmax())
         falling = np.argsort(-grid[..., label].reshape(-1), kind="stable")
         orders = (falling, random.permutation(cells), falling[::-1])
-        stages = [blurred_cells(photo, grid.shape[:2], order[:count]) for order in orders for count in counts]
+        stages = [blurred_cells(photo, shape, order[:count]) for order in orders for count in counts]
         scores = answer(np.stack(stages))[:, label].astype(np.float64).reshape(len(ORDERS), -1)
         rows.append(list(scores))
         if progress is not None:
@@ -83,14 +86,11 @@ def deletion_curves(
     return Deletion(counts / cells, {name: np.stack([row[i] for row in rows]) for i, name in enumerate(ORDERS)})
 
 
-def blurred_cells(photo: NDArray[np.uint8], shape: tuple[int, ...], cells: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return a photo, uint8 [S, S, 3], with some cells of a grid [h, w] taken from a blurred copy of it."""
+def blurred_cells(photo: NDArray[np.uint8], shape: tuple[int, int], cells: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return a photo, uint8 [S, S, 3], with what some cells of a grid [h, w] see taken from a blurred copy of it."""
     blurred = np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(_BLUR * photo.shape[0])))
-    mask = np.zeros(shape[0] * shape[1], np.uint8)
-    mask[cells] = 255
-    size = (photo.shape[1], photo.shape[0])
-    wide = np.asarray(Image.fromarray(mask.reshape(shape[:2])).resize(size, Image.Resampling.NEAREST))
-    return np.where(wide[..., None] > 0, blurred, photo)
+    chosen = np.isin(nearest_cells(shape, photo.shape[0]), cells)
+    return np.where(chosen[..., None], blurred, photo)
 
 
 def paired_difference(

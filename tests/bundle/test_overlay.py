@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bundle.activation_map import nearest_cells, places, spread
 from bundle.overlay import colours, draw_overlay
 
 
@@ -24,6 +25,19 @@ def test_the_photo_stays_beside_its_map() -> None:
     drawn = picture[12 : 12 + side, 24 + side : 24 + 2 * side].astype(int)
     assert drawn[10, -10, 1] > drawn[-10, 10, 1] + 80, "the largest cell is at the top right, and bright"
     assert (picture[12 + side :] < 100).any(), "words and legend"
+
+
+def test_cells_lie_where_mobilenet_sees() -> None:
+    """Cell i of a 32-pixel stride sees pixels about 32 i + 31, by the padding of five strides at the right alone."""
+    for cells in (2, 6, 7):
+        place = places(32 * cells, cells)
+        for cell in range(cells):
+            np.testing.assert_allclose(place[32 * cell + 31], cell, atol=1e-9)
+    grid = np.arange(6, dtype=np.float32).reshape(2, 3)
+    drawn = spread(grid, 96)
+    assert drawn.shape == (96, 96)
+    np.testing.assert_allclose((drawn[0, 0], drawn[-1, -1]), (0, 5))
+    assert set(np.unique(nearest_cells((2, 3), 96))) == set(range(6))
 
 
 def test_an_even_map_can_be_drawn() -> None:
