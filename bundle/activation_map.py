@@ -21,7 +21,7 @@ def places(side: int, cells: int) -> NDArray[np.float64]:
         cells: Cells along that side.
     """
     even = (np.arange(side) + 0.5) / side * cells - 0.5
-    return np.clip(even - _SHIFT, 0, cells - 1)
+    return np.asarray(np.clip(even - _SHIFT, 0, cells - 1))
 
 
 def spread(grid: NDArray[np.floating], side: int) -> NDArray[np.float64]:

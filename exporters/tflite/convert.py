@@ -52,6 +52,8 @@ def _probabilities_first(model: bytes) -> bytes:
     graph = Graph(model)
     subgraph = graph.model.subgraphs[0]
     subgraph.outputs = sorted(subgraph.outputs, key=lambda index: len(graph.tensor(index).shape))
+    for signature in graph.model.signatureDefs or ():
+        signature.outputs.sort(key=lambda output: len(graph.tensor(output.tensorIndex).shape))
     return graph.to_bytes()
 
 

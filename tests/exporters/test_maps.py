@@ -19,6 +19,7 @@ from exporters.maps import SETTING, keras_maps, named_outputs, with_map
 from exporters.matrix import export_matrix, key_of, with_maps
 from exporters.registry import TARGETS, select
 from exporters.source import load_model
+from exporters.tflite.graph import Graph
 from exporters.verify import golden_reference, verify
 from runtimes.base import ACTIVATION_MAP
 from tests.conftest import made_once
@@ -190,7 +191,11 @@ def test_figures_of_maps() -> None:
 def test_metadata_tells_of_the_map(mapped: Bundle) -> None:
     from runtimes.tflite_metadata import read_labels, read_metadata
 
-    path = mapped.export("tflite", "int8").artifact
+    path = mapped.export("tflite", "int8-full").artifact
     outputs = read_metadata(path)["subgraph_metadata"][0]["output_tensor_metadata"]
     assert [output["name"] for output in outputs] == ["probabilities", ACTIVATION_MAP]
     assert read_labels(path) == mapped.manifest.task.ids
+    graph = Graph(path.read_bytes())
+    assert graph.tensor(graph.ends[1]).quantization.scale == pytest.approx(1 / 256, rel=1e-5), "as browsers read it"
+    [signature] = graph.model.signatureDefs
+    assert [output.name for output in signature.outputs] == [b"probabilities", ACTIVATION_MAP.encode()]
