@@ -10,10 +10,11 @@ they are all alike. The cached way is measured whole: decoding, one pass for eac
 checkpoints.
 
 *All layers*, photos a second. Plain is ``image_dataset_from_directory`` and ``fit``, with Keras' own layers for the
-same augmentation (no mixup, and no change of colour but contrast: they cost ours more) and the same optimizer, loss and
-batch. Ours is the loop's own epoch, from the decoded photos' memory map, as it is and with ``--fused-norm``. Epochs of
-a few hundred photos take turns, after one to warm up; medians. Decoding once is told beside them, and counted in the
-ratio "with decoding" as a share of the recipe's epochs.
+same augmentation (no mixup, and no change of colour but contrast: they cost ours more) and the same optimizer, loss
+and batch. Ours is the loop's own epoch, from the decoded photos' memory map, as it is and with ``--fused-norm``.
+Epochs of a few hundred photos take turns, after one to warm up; medians. Processor time stands beside the clock's,
+for a machine that others use too. Decoding once is told beside them, and counted in the ratio "with decoding" as a
+share of the recipe's epochs.
 
 Without ``--data`` a few hundred photos are drawn and taken again and again, which costs the same as other photos would.
 """
@@ -246,15 +247,18 @@ def full_phase(phase: FullPhase, rounds: int) -> dict[str, Any]:
     for epoch in ways.values():
         epoch()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
+    processor: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, epoch in ways.items():
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             epoch()
             seconds[name].append(time.perf_counter() - started)
+            processor[name].append(time.process_time() - used)
     medians = {name: median(values) for name, values in seconds.items()}
     print(f"all layers, {count} photos an epoch, {rounds} rounds:")
     for name, value in medians.items():
-        print(f"  {name:<44}{count / value:>9.1f} photos/s")
+        cost = median(processor[name]) / count
+        print(f"  {name:<44}{count / value:>9.1f} photos/s, {1000 * cost:>6.1f} ms of processor a photo")
     share = decoding / phase.recipe.tuning_epochs
     plain = medians["plain fit"]
     ratios = {name: round(plain / medians[name], 2) for name in medians if name.startswith("ours")}
@@ -265,6 +269,7 @@ def full_phase(phase: FullPhase, rounds: int) -> dict[str, Any]:
         "photos": count,
         "rounds": rounds,
         "epoch_seconds": {name: [round(value, 2) for value in values] for name, values in seconds.items()},
+        "processor_seconds": {name: [round(value, 2) for value in values] for name, values in processor.items()},
         "photos_per_second": {name: round(count / value, 1) for name, value in medians.items()},
         "decoding_seconds": round(decoding, 2),
         "ratio": ratios,

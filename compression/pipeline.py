@@ -68,7 +68,7 @@ def compress(request: Request, reporter: Reporter) -> Bundle:
     """
     parent = Bundle.open(request.parent)
     split = split_of(parent, request.data, jobs=request.jobs, reporter=reporter)
-    run = open_run(request.out, _asked(request, parent))
+    run = open_run(request.out, _asked(request, parent), request.command)
     if run.resumed:
         reporter.say(f"Going on with the compression in {run.folder}.")
     context = context_of(request, parent, split, run, reporter)

@@ -9,7 +9,8 @@ The bound was measured on 8,189 photos of HAM10000 (`python -m benchmarks.near_d
 From 36 bits on, the pairs are different lesions that look alike, and by 60 bits they chain 59 lesions into one
 group; a hash of 64 bits chains 48 lesions before it finds as much. Of 300 photos that were changed, found again: JPEG
 of quality 30 0.997, half the size 1.00, brightness by 1.3 0.993, 1 % cropped at each edge 1.00, 2 % 0.69, 5 % 0.01.
-What was turned or mirrored is not found.
+What was turned or mirrored is not found. Of nine photos that were at hand at 600 x 450 and at 200 x 150, all nine are
+found, at 2 to 10 bits.
 """
 
 from __future__ import annotations

@@ -64,8 +64,9 @@ def split_dataset(dataset: Dataset, fractions: Mapping[Part, float] = DEFAULT_FR
     in the order of sha256(seed, group) and each goes to the part that has the fewest photos for its fraction. So a
     label with at least three groups is in every part, and neither the order of the records, nor the platform, nor the
     version of a library changes the result. A group whose photos have different labels counts under the commonest of
-    them (the rarer in the data, if equal); its photos keep their labels. Then groups that near-duplicates join follow
-    the first of them: a link moves the few photos that it joins, and no others.
+    them (the rarer in the data, if equal); its photos keep their labels. Last, groups that near-duplicates join follow
+    the first of them: a link moves the few photos that it joins, and no others (and may so empty a part of a label that
+    has few).
 
     Raises:
         UsageError: The fractions are not three numbers of 0 or more that sum to 1, or nothing is left to train on.

@@ -55,6 +55,9 @@ def _warnings(card: DataCard) -> Iterator[str]:
 
 
 def _warnings_of_labels(card: DataCard) -> Iterator[str]:
+    for part in card.split.parts:
+        if absent := [label for label, photos in part.labels.items() if not photos]:
+            yield f"With seed {card.split.seed} the {part.part} part has no photo of {', '.join(absent)}."
     if few := [f"{one.id} ({one.lesions})" for one in card.labels if one.lesions < _FEW_LESIONS]:
         yield f"Few lesions of {', '.join(few)}: intervals of their figures will be wide."
     if card.mixed_lesions:

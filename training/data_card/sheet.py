@@ -118,7 +118,7 @@ def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: 
         draw.text((left, top + _THUMB[1] + 3 + 14 * number), _short(line), _RED if tile.bad else _INK, _font(12))
 
 
-def _short(text: str, most: int = 27) -> str:
+def _short(text: str, most: int = 24) -> str:
     return text if len(text) <= most else f"…{text[1 - most :]}"
 
 

@@ -126,13 +126,7 @@ def evaluate(
         classes=_classes(task, photos, found.per_class, curves),
         confusion_matrix=tuple(map(tuple, confusion_matrix(predictions).tolist())),
         decision=_decision(predictions, task, decision, of_decision),
-        calibration=CalibrationReport(
-            temperature=temperature,
-            before=reliability(uncalibrated),
-            after=reliability(predictions),
-            decision_before=decision_reliability(uncalibrated),
-            decision_after=decision_reliability(predictions),
-        ),
+        calibration=_calibration(uncalibrated, predictions, temperature),
         threshold=threshold_report(tuning, predictions, photos.lesions, decision, bootstrap) if tuning else None,
         decision_curve=decision_curve(predictions, photos.lesions, bootstrap),
         fairness=fairness(predictions, photos.lesions, photos.groups, bootstrap),
@@ -154,6 +148,16 @@ def _classes(
             average_precision=_average_precision(curves[index]),
         )
         for index, label in enumerate(task.labels)
+    )
+
+
+def _calibration(before: Predictions, after: Predictions, temperature: float) -> CalibrationReport:
+    return CalibrationReport(
+        temperature=temperature,
+        before=reliability(before),
+        after=reliability(after),
+        decision_before=decision_reliability(before),
+        decision_after=decision_reliability(after),
     )
 
 

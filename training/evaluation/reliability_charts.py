@@ -92,4 +92,4 @@ def _draw_positives(axes: Axes, bins: Sequence[Bin]) -> None:
     axes.set_xticks(list(places), [f"{one.high:.2g}" for one in bins], fontsize=6.5, rotation=45)
     axes.set_xlabel("Highest score in the bin")
     axes.margins(y=0.18)
-    axes.set_ylabel("Photos; red: positive")
+    axes.set_ylabel("Photos (red: positive)")

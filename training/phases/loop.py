@@ -281,4 +281,4 @@ def _time_left(phase: Phase, one: EpochFigures) -> str:
     """Return how busy the trainer was, and what is left of the phase if its other epochs take as long."""
     busy = "" if one.busy is None else f", trainer busy {one.busy:.0%}"
     left = round((phase.epochs - one.epoch) * one.seconds)
-    return f"{busy}, {timedelta(seconds=left)} left" if left else busy
+    return f"{busy}, {timedelta(seconds=left)} of this phase left" if left else busy

@@ -125,6 +125,7 @@ def test_a_label_that_cannot_be_in_every_part_is_a_failure(tmp_path: Path) -> No
     card = card_of(write_ham(tmp_path / "ham", lesions=2))[0]
     assert card.failed
     assert "akiec has 2 group(s) of photos" in card.findings[0].text
+    assert any("the validation part has no photo of akiec" in finding.text for finding in card.findings)
 
 
 def test_dealing_photos_instead_of_lesions_leaks(tmp_path: Path) -> None:
