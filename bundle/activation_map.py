@@ -33,7 +33,7 @@ def spread(grid: NDArray[np.floating], side: int) -> NDArray[np.float64]:
 def nearest_cells(shape: tuple[int, int], side: int) -> NDArray[np.int64]:
     """Return the number of each pixel's nearest cell, int64 [side, side], of a grid [h, w] counted row by row."""
     rows, columns = (np.rint(places(side, cells)).astype(np.int64) for cells in shape)
-    return rows[:, None] * shape[1] + columns[None, :]
+    return np.asarray(rows[:, None] * shape[1] + columns[None, :], np.int64)
 
 
 def _weights(place: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
