@@ -37,4 +37,4 @@ def nearest_cells(shape: tuple[int, int], side: int) -> NDArray[np.int64]:
 
 
 def _weights(place: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
-    return np.clip(1 - np.abs(place[:, None] - np.arange(cells)), 0, None)
+    return np.asarray(np.clip(1 - np.abs(place[:, None] - np.arange(cells)), 0, None))
