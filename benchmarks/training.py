@@ -217,7 +217,7 @@ class FullPhase:
         model = keras.Model(image, network(layers.RandomContrast(STRONG.contrast)(x)))
         steps = steps_per_epoch(len(self.photos.records), self.recipe.batch)
         compile_for(model, adamw_with_cosine(5e-4, 14 * steps, 0.99), self.recipe.label_smoothing)
-        return lambda: model.fit(data, epochs=1, verbose=0)
+        return lambda: model.fit(data, epochs=1, shuffle=False, verbose=0)
 
     def _data_alone(self) -> Callable[[], object]:
         data = self._directory()

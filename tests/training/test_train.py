@@ -230,7 +230,10 @@ def test_a_training_stopped_everywhere_ends_with_the_same_weights(
     assert not load_state(run / "last4.npz").finished
     with (run / "log.csv").open(newline="") as file:
         phases = [row["phase"] for row in csv.DictReader(file)]
-    assert phases == ["head"] * HEAD_EPOCHS + ["last4"] * len(load_history(run / "last4.npz"))
+    done = len(
+        load_history(run / "last4.npz")
+    )  # the log follows the checkpoint; what stops between them is made up for
+    assert phases in [["head"] * HEAD_EPOCHS + ["last4"] * epochs for epochs in (done - 1, done)]
     _stop_when(arguments, lambda: there(".stopped.*.part/model.keras"))
     assert not out.exists()
 
