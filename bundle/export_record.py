@@ -50,6 +50,16 @@ class Delta(Contract):
     high: float | None = None
 
 
+class MapParity(Contract):
+    """How an artifact's class activation maps compare with those of ``model.keras`` on the same tensors."""
+
+    max_change: Annotated[float, Field(description="largest |change| of a cell, as a share of the map's range")]
+    mean_change: Annotated[float, Field(description="mean |change| of a cell, as a share of the map's range")]
+    cell_agreement: Annotated[
+        Fraction, Field(description="share of photos whose highest cell, of the label that Keras predicts, is the same")
+    ]
+
+
 class Parity(Contract):
     """How an artifact, read back from disk and executed, compares with ``model.keras`` on the same tensors."""
 
@@ -64,6 +74,7 @@ class Parity(Contract):
     flips_to_negative: int
     labels_match: bool
     metrics: dict[str, Delta] = Field(default_factory=dict)
+    maps: Annotated[MapParity | None, Field(description="null where the artifact gives no maps")] = None
     status: Status
     reasons: tuple[str, ...] = ()
     policy: str

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.export_record import Delta
+from bundle.export_record import Delta, MapParity
 from bundle.manifest import Decision, TaskSpec
 from bundle.probabilities import scores
 from bundle.wilson import wilson_interval
@@ -45,6 +45,7 @@ class Figures:
         labels: The labels that the artifact carries.
         labels_match: Whether they are the bundle's, in the bundle's order.
         metrics: Change of each metric, where the photos' labels are known.
+        maps: How the class activation maps compare, where the artifact gives them.
     """
 
     photos: int
@@ -58,15 +59,37 @@ class Figures:
     labels: tuple[str, ...]
     labels_match: bool
     metrics: Mapping[str, Delta] = field(default_factory=dict)
+    maps: MapParity | None = None
+
+
+def compare_maps(
+    original: NDArray[np.float32], artifact: NDArray[np.float32], predicted: NDArray[np.int64]
+) -> MapParity:
+    """Compare class activation maps float32 [N, h, w, C]; `artifact` is already in the bundle's order of labels.
+
+    Changes are shares of each photo's own range: the largest less the smallest cell of the original. A cell that is not
+    finite counts as changed by the whole range.
+
+    Args:
+        original: The maps of ``model.keras``.
+        artifact: Those of the artifact.
+        predicted: The label that the original predicts for each photo, int [N].
+    """
+    span = np.maximum(np.ptp(original, axis=(1, 2, 3)), 1e-6)[:, None, None, None]
+    change = np.nan_to_num(np.abs(artifact.astype(np.float64) - original) / span, nan=1.0, posinf=1.0)
+    rows = np.arange(len(original))
+    cells = [maps[rows, :, :, predicted].reshape(len(rows), -1).argmax(axis=1) for maps in (original, artifact)]
+    agreement = float((cells[0] == cells[1]).mean())
+    return MapParity(max_change=float(change.max()), mean_change=float(change.mean()), cell_agreement=agreement)
 
 
 def in_bundle_order(
     probabilities: NDArray[np.float32], labels: tuple[str, ...], wanted: tuple[str, ...]
 ) -> NDArray[np.float32]:
-    """Reorder columns by label name, as a reader of the artifact's labels would; as they are where names differ."""
+    """Reorder the last axis by label name, as a reader of the artifact's labels would; as it is where names differ."""
     if sorted(labels) != sorted(wanted):
         return probabilities
-    return probabilities[:, [labels.index(label) for label in wanted]]
+    return probabilities[..., [labels.index(label) for label in wanted]]
 
 
 def compare(
@@ -75,6 +98,8 @@ def compare(
     artifact: NDArray[np.float32],
     labels: tuple[str, ...],
     metrics: Mapping[str, Delta] | None = None,
+    *,
+    maps: MapParity | None = None,
 ) -> Figures:
     """Compare probabilities float32 [N, C]; `artifact` is already in the bundle's order.
 
@@ -96,4 +121,5 @@ def compare(
         labels=labels,
         labels_match=labels == manifest.task.ids,
         metrics=metrics or {},
+        maps=maps,
     )

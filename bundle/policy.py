@@ -9,7 +9,7 @@ from typing import Any
 
 from bundle import toml
 from bundle.errors import DataError
-from bundle.export_record import Status
+from bundle.export_record import MapParity, Status
 from bundle.model import Contract, Fraction
 from bundle.parity import Figures
 
@@ -23,6 +23,9 @@ class Bounds(Contract):
     mean_change: float | None = None
     top1_agreement: Fraction | None = None
     accuracy_drop: float | None = None
+    map_change: float | None = None
+    map_mean_change: float | None = None
+    map_cell_agreement: Fraction | None = None
 
 
 class Rule(Contract):
@@ -83,6 +86,17 @@ def _breaches(bounds: Bounds, figures: Figures, *, strict: bool) -> Iterator[str
     if bounds.top1_agreement is not None and not agreement >= bounds.top1_agreement:
         yield f"top-1 agreement is {figures.top1_agreement:.3f} (at least {bounds.top1_agreement:g})"
     yield from _accuracy_breach(bounds.accuracy_drop, figures, strict=strict)
+    if figures.maps is not None:
+        yield from _map_breaches(bounds, figures.maps)
+
+
+def _map_breaches(bounds: Bounds, maps: MapParity) -> Iterator[str]:
+    if bounds.map_change is not None and not maps.max_change <= bounds.map_change:
+        yield f"a cell of a map changes by {maps.max_change:.2g} of its range (at most {bounds.map_change:g})"
+    if bounds.map_mean_change is not None and not maps.mean_change <= bounds.map_mean_change:
+        yield f"maps change by {maps.mean_change:.2g} of their range on average (at most {bounds.map_mean_change:g})"
+    if bounds.map_cell_agreement is not None and not maps.cell_agreement >= bounds.map_cell_agreement:
+        yield f"the highest cell is the same in {maps.cell_agreement:.3f} (at least {bounds.map_cell_agreement:g})"
 
 
 def _accuracy_breach(bound: float | None, figures: Figures, *, strict: bool) -> Iterator[str]:

@@ -13,23 +13,29 @@ from cli.output import console, emit_json, new_table, progress, say
 if TYPE_CHECKING:
     from exporters.matrix import Outcome
 
+MAPS = False  # whether artifacts give class activation maps where the command does not say
+
 
 def export(
     bundle: BundleArgument,
     to: To = None,
     precision: Precision = None,
     jobs: Jobs = 0,
+    maps: Annotated[
+        bool, typer.Option("--maps/--no-maps", help="Give artifacts a second output: the class activation map.")
+    ] = MAPS,
     force: Annotated[bool, typer.Option("--force", help="Export even what is finished and unchanged.")] = False,
     json: Json = False,
 ) -> None:
     """Export the model for every target and precision; what is unchanged costs nothing."""
     from bundle.store import Bundle
-    from exporters.matrix import export_matrix
+    from exporters.matrix import export_matrix, with_maps
     from exporters.registry import select
 
     started = time.perf_counter()
+    selection = with_maps(select(to, precision)) if maps else select(to, precision)
     with progress("exporting") as update:
-        outcomes = export_matrix(Bundle.open(bundle), select(to, precision), jobs=jobs, force=force, progress=update)
+        outcomes = export_matrix(Bundle.open(bundle), selection, jobs=jobs, force=force, progress=update)
     seconds = time.perf_counter() - started
     _print_table(outcomes)
     fresh = sum(outcome.fresh for outcome in outcomes)

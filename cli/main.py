@@ -17,6 +17,7 @@ from cli.data import data
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.evaluate import evaluate
+from cli.explain import explain
 from cli.export import export
 from cli.keys import app as keys
 from cli.models import app as models
@@ -41,6 +42,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     build_engine,
     verify,
+    explain,
     benchmark,
     package,
     serve,

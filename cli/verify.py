@@ -70,12 +70,13 @@ def _data_reference(bundle: Bundle, data: Path, part: str) -> Reference:
     """Prepare a data set's photos and ask the original about them."""
     from cli.photos import read_part
     from exporters.source import keras_probabilities, load_model
-    from exporters.verify import Reference
+    from exporters.verify import Reference, maps_of
 
     photos = read_part(bundle, data, part)
     with progress("asking the original") as update:
         probabilities = keras_probabilities(load_model(bundle), photos.tensors, update)
-    return Reference(photos.name, photos.tensors, probabilities, photos.truth, photos.lesions)
+    maps = maps_of(bundle, photos.tensors)
+    return Reference(photos.name, photos.tensors, probabilities, photos.truth, photos.lesions, maps)
 
 
 def print_table(results: list[tuple[Export, Parity]]) -> None:
@@ -95,6 +96,13 @@ def print_table(results: list[tuple[Export, Parity]]) -> None:
         )
     console().print(table)
     say(f"Compared on {results[0][1].data}, {results[0][1].photos:,} photos.")
+    for export, parity in results:
+        if parity.maps is not None:
+            say(
+                f"{export.path.name}: the maps' highest cell agrees in {parity.maps.cell_agreement:.3f}, "
+                f"cells change by {parity.maps.mean_change:.2g} of the range on average, at most by "
+                f"{parity.maps.max_change:.2g}."
+            )
     for export, parity in results:
         for reason in parity.reasons:
             say(f"[{_COLOURS[parity.status]}]{parity.status}[/] {export.path.name}: {reason}")

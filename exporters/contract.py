@@ -52,6 +52,7 @@ class Capabilities:
         builds_on: Which hosts can build it, for people.
         evidence: What can be had for it and where, best first.
         tools: The distributions whose versions decide the artifact's bytes.
+        maps: Whether its artifacts can give class activation maps beside the probabilities.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Capabilities:
     builds_on: str
     evidence: tuple[Evidence, ...]
     tools: tuple[str, ...]
+    maps: bool = True
 
     def recipe(self, precision: str) -> Recipe:
         """Return the recipe of a precision; KeyError where there is none."""
@@ -73,7 +75,9 @@ class Source:
     """What artifacts are made from.
 
     Attributes:
-        model: The Keras model; float32 [N, S, S, 3] of 0..255 in, float32 [N, C] probabilities out.
+        model: The Keras model; float32 [N, S, S, 3] of 0..255 in, float32 [N, C] probabilities out, and the class
+            activation map float32 [N, h, w, C] as a second output where artifacts are to give it
+            (:mod:`exporters.maps`).
         manifest: The bundle's manifest (labels, preprocessing, name, version).
         model_sha256: sha256 of the model's file, which artifacts carry as their origin.
         calibration: Gives the calibration photos, uint8 [N, S, S, 3]: real training photos through the same

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from importlib import metadata
 from multiprocessing import get_context
@@ -22,6 +22,7 @@ from bundle.model import FileEntry
 from bundle.store import RECORD, Bundle, Export, file_entries, write_record
 from exporters.contract import Recipe, Target
 from exporters.integer.recipe import proof_of, recipe_for
+from exporters.maps import SETTING, with_map
 from exporters.source import CALIBRATION_FILE, load_source
 
 if TYPE_CHECKING:
@@ -73,6 +74,18 @@ def tool_versions(target: Target) -> dict[str, str]:
     return installed
 
 
+def with_maps(selection: Selection) -> Selection:
+    """Return the selection with recipes whose artifacts give class activation maps too, where their target can."""
+    return [
+        (target, tuple(_mapped(r) for r in recipes) if target.capabilities.maps else recipes)
+        for target, recipes in selection
+    ]
+
+
+def _mapped(recipe: Recipe) -> Recipe:
+    return replace(recipe, settings={**recipe.settings, SETTING: True})
+
+
 def export_matrix(
     bundle: Bundle, selection: Selection, *, jobs: int = 0, force: bool = False, progress: Progress | None = None
 ) -> list[Outcome]:
@@ -80,7 +93,7 @@ def export_matrix(
 
     Args:
         bundle: What to export.
-        selection: Targets with their recipes (see :func:`exporters.registry.select`).
+        selection: Targets with their recipes (see :func:`exporters.registry.select` and :func:`with_maps`).
         jobs: Processes; 0 is one per core. A target is the unit of work, because its precisions share a conversion.
         force: Export even what is still right.
         progress: Called with the number of finished artifacts.
@@ -125,7 +138,10 @@ def _export_all(path: Path, work: Selection, jobs: int) -> Iterator[int]:
 
 
 def export_target(path: Path, target: Target, recipes: tuple[Recipe, ...]) -> int:
-    """Export some precisions of one target into the bundle at `path`; return how many. Runs in a worker process."""
+    """Export some precisions of one target into the bundle at `path`; return how many. Runs in a worker process.
+
+    The recipes agree in whether artifacts give maps (see :func:`with_maps`).
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     bundle = Bundle.open(path)
     name = target.capabilities.name
@@ -136,6 +152,8 @@ def export_target(path: Path, target: Target, recipes: tuple[Recipe, ...]) -> in
             for r in recipes
         }
         source = load_source(bundle)
+        if any(SETTING in recipe.settings for recipe in recipes):
+            source = replace(source, model=with_map(source.model))
         done = {recipe.precision: recipe_for(name, recipe, source) for recipe in recipes}
         target.convert(source, tuple(done.values()), folders)
         seconds = (time.perf_counter() - started) / len(recipes)

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.bootstrap import paired_intervals
 from bundle.errors import ExportError
-from bundle.export_record import Delta, ExportRecord, Parity
+from bundle.export_record import Delta, ExportRecord, MapParity, Parity
 from bundle.manifest import Manifest
-from bundle.parity import Figures, compare, in_bundle_order
+from bundle.parity import Figures, compare, compare_maps, in_bundle_order
 from bundle.policy import Policy
 from bundle.store import Bundle, Export, write_record
 from exporters.contract import Execution
+from exporters.maps import keras_maps
 from exporters.registry import get_target
+from exporters.source import load_model
 from runtimes.base import Runtime
 
 BATCH = 32
@@ -34,6 +37,8 @@ class Reference:
         probabilities: The original's, float32 [N, C].
         truth: Label indices int [N], or None where labels are unknown.
         lesions: Lesion ids [N] for the bootstrap; None with `truth`.
+        maps: Gives the original's class activation maps, float32 [N, h, w, C]; called where an artifact gives maps.
+            None: such an artifact's maps are not compared.
     """
 
     name: str
@@ -41,22 +46,37 @@ class Reference:
     probabilities: NDArray[np.float32]
     truth: NDArray[np.int64] | None = None
     lesions: tuple[str, ...] | None = None
+    maps: Callable[[], NDArray[np.float32]] | None = None
 
 
 def golden_reference(bundle: Bundle) -> Reference:
     """Return the bundle's golden set as a reference; too small for metrics, so without labels."""
     golden = bundle.golden()
-    return Reference(f"golden set of {bundle.manifest.name}", golden.tensors, golden.probabilities)
+    maps = maps_of(bundle, golden.tensors)
+    return Reference(f"golden set of {bundle.manifest.name}", golden.tensors, golden.probabilities, maps=maps)
+
+
+def maps_of(bundle: Bundle, tensors: NDArray[np.uint8]) -> Callable[[], NDArray[np.float32]]:
+    """Return what gives the original's maps of photos uint8 [N, S, S, 3]; computed once, when first called."""
+    return cache(lambda: keras_maps(load_model(bundle), tensors))
 
 
 def run(runtime: Runtime, tensors: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.float32]:
     """Return the probabilities float32 [N, C] of all photos, :data:`BATCH` at a time."""
+    return run_with_maps(runtime, tensors, progress)[0]
+
+
+def run_with_maps(
+    runtime: Runtime, tensors: NDArray[np.uint8], progress: Progress | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return the probabilities and the class activation maps float32 [N, h, w, C] (None without) of all photos."""
     answers = []
     for start in range(0, len(tensors), BATCH):
-        answers.append(runtime.predict(np.ascontiguousarray(tensors[start : start + BATCH])))
+        answers.append(runtime.predict_with_maps(np.ascontiguousarray(tensors[start : start + BATCH])))
         if progress is not None:
             progress(min(start + BATCH, len(tensors)), len(tensors))
-    return np.concatenate(answers)
+    maps = [grid for _, grid in answers if grid is not None]
+    return np.concatenate([row for row, _ in answers]), np.concatenate(maps) if maps else None
 
 
 def verify(
@@ -86,12 +106,28 @@ def verify(
 
 
 def _figures(manifest: Manifest, runtime: Runtime, reference: Reference, progress: Progress | None) -> Figures:
-    raw = run(runtime, reference.tensors, progress)
+    raw, maps = run_with_maps(runtime, reference.tensors, progress)
     if raw.shape != reference.probabilities.shape:
         raise ExportError(f"The artifact answers {raw.shape}, the original {reference.probabilities.shape}.")
     artifact = in_bundle_order(raw, runtime.labels, manifest.task.ids)
     metrics = _metric_changes(manifest, reference, artifact)
-    return compare(manifest, reference.probabilities, artifact, runtime.labels, metrics)
+    return compare(
+        manifest,
+        reference.probabilities,
+        artifact,
+        runtime.labels,
+        metrics,
+        maps=None if maps is None else _map_parity(reference, in_bundle_order(maps, runtime.labels, manifest.task.ids)),
+    )
+
+
+def _map_parity(reference: Reference, artifact: NDArray[np.float32]) -> MapParity | None:
+    if reference.maps is None:
+        return None
+    original = reference.maps()
+    if artifact.shape != original.shape:
+        raise ExportError(f"The artifact gives maps of {artifact.shape}, the original of {original.shape}.")
+    return compare_maps(original, artifact, reference.probabilities.argmax(axis=1))
 
 
 def _metric_changes(manifest: Manifest, reference: Reference, artifact: NDArray[np.float32]) -> Mapping[str, Delta]:
@@ -123,6 +159,7 @@ def _judged(
         flips_to_negative=figures.flips_to_negative,
         labels_match=figures.labels_match,
         metrics=dict(figures.metrics),
+        maps=figures.maps,
         status=status,
         reasons=reasons,
         policy=f"{policy.id} [{record.policy}]",

@@ -22,7 +22,8 @@ class LiteRT:
     zero-point is 0 takes the pixels unchanged.
 
     Args:
-        path: The file. Its input is [1, S, S, 3] of 0..255, its output [1, C] probabilities.
+        path: The file. Its input is [1, S, S, 3] of 0..255, its output [1, C] probabilities, and where there is a
+            second, [1, h, w, C] the class activation map.
         threads: CPU threads; None leaves it to LiteRT (one).
 
     Attributes:
@@ -37,7 +38,7 @@ class LiteRT:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._interpreter = _interpreter(path, threads)
         self._interpreter.allocate_tensors()
-        [self._input], [self._output] = _image_and_probabilities(path, self._interpreter)
+        [self._input], [self._output, *self._maps] = _image_and_results(path, self._interpreter)
         self._codes = _codes_of_pixels(self._input)
         self.name = f"LiteRT {version('ai-edge-litert')}"
         self.labels = read_labels(path)
@@ -60,19 +61,34 @@ class LiteRT:
         Raises:
             ExportError: The photos are not of the size that the file takes.
         """
+        return self._run(tensors, [self._output])[0]
+
+    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return probabilities and class activation maps float32 [N, h, w, C], or None where the file gives none.
+
+        Raises:
+            ExportError: The photos are not of the size that the file takes.
+        """
+        probabilities, *maps = self._run(tensors, [self._output, *self._maps])
+        return probabilities, maps[0] if maps else None
+
+    def _run(self, tensors: NDArray[np.uint8], outputs: list[dict[str, Any]]) -> list[NDArray[np.float32]]:
         if tensors.shape[1:] != tuple(self._input["shape"][1:]):
             raise ExportError(f"The model takes photos of {self._input['shape'][1:]}, not of {tensors.shape[1:]}.")
-        rows = [self._predict_one(tensor) for tensor in tensors]
-        return np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)
+        results = [np.empty((len(tensors), *output["shape"][1:]), np.float32) for output in outputs]
+        for place, tensor in enumerate(tensors):
+            self._invoke(tensor)
+            for result, output in zip(results, outputs, strict=True):
+                scale, zero_point = _quantisation(output)
+                answer = self._interpreter.get_tensor(output["index"])[0].astype(np.float32)
+                result[place] = (answer - zero_point) * scale
+        return results
 
-    def _predict_one(self, tensor: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _invoke(self, tensor: NDArray[np.uint8]) -> None:
         # Values that are no pixels, float32, are what a phone with a fault feeds: the server asks what comes of them.
         codes = self._codes[tensor] if tensor.dtype == np.uint8 else _codes_of(tensor, self._input)
         self._interpreter.set_tensor(self._input["index"], codes[None])
         self._interpreter.invoke()
-        answer = self._interpreter.get_tensor(self._output["index"])[0].astype(np.float32)
-        scale, zero_point = _quantisation(self._output)
-        return np.asarray((answer - zero_point) * scale, dtype=np.float32)
 
 
 _EXPORT_AGAIN = "Use a file that `dermport export --to tflite` wrote."
@@ -91,15 +107,15 @@ def _interpreter(path: Path, threads: int | None) -> Any:
         raise ExportError(f"{path} cannot be loaded by LiteRT: {error}", remedy=_EXPORT_AGAIN) from error
 
 
-def _image_and_probabilities(path: Path, interpreter: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _image_and_results(path: Path, interpreter: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     shapes = [[tuple(int(side) for side in tensor["shape"]) for tensor in tensors] for tensors in (inputs, outputs)]
     match shapes:
-        case [[(1, height, width, 3)], [(1, _)]] if height == width:
+        case [[(1, height, width, 3)], [(1, _)] | [(1, _), (1, _, _, _)]] if height == width:
             return inputs, outputs
     raise ExportError(
         f"{path} is no image classifier of this project: it takes {shapes[0]} and gives {shapes[1]}, "
-        "not one [1, S, S, 3] and one [1, C].",
+        "not one [1, S, S, 3] and one [1, C] (and perhaps [1, h, w, C]).",
         remedy=_EXPORT_AGAIN,
     )
 

@@ -50,6 +50,8 @@ def open_session(model: Path | bytes, threads: int | None = None) -> Any:
 class OnnxRuntime:
     """A loaded ``model.onnx``: input `image` float32 [N, S, S, 3] of 0..255, output `probabilities` float32 [N, C].
 
+    A second output, where the file has one, is `activation_map` float32 [N, h, w, C].
+
     Args:
         path: The ONNX file.
         threads: Threads per operator; None leaves it to ONNX Runtime (one per core).
@@ -73,6 +75,7 @@ class OnnxRuntime:
             raise ExportError(f"{path} cannot be executed: {error}.", remedy="Run `dermport export` again.") from error
         self.name = f"ONNX Runtime {ort.__version__}"
         self._input = self._session.get_inputs()[0]
+        self._outputs = self._session.get_outputs()
 
     def __enter__(self) -> OnnxRuntime:
         return self
@@ -88,12 +91,24 @@ class OnnxRuntime:
         Raises:
             ExportError: The photos are not of the size that the file takes.
         """
+        return self._run(tensors, self._outputs[:1])[0]
+
+    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return probabilities and class activation maps float32 [N, h, w, C], or None where the file gives none.
+
+        Raises:
+            ExportError: The photos are not of the size that the file takes.
+        """
+        probabilities, *maps = self._run(tensors, self._outputs)
+        return probabilities, maps[0] if maps else None
+
+    def _run(self, tensors: NDArray[np.uint8], outputs: list[Any]) -> list[NDArray[np.float32]]:
         if list(tensors.shape[1:]) != self._input.shape[1:]:
             raise ExportError(f"The model takes photos of {self._input.shape[1:]}, not of {list(tensors.shape[1:])}.")
         if not len(tensors):
-            return np.empty((0, len(self.labels)), np.float32)
-        (result,) = self._session.run(None, {self._input.name: tensors.astype(np.float32)})
-        return np.asarray(result, dtype=np.float32)
+            return [np.empty((0, *output.shape[1:]), np.float32) for output in outputs]
+        results = self._session.run([output.name for output in outputs], {self._input.name: tensors.astype(np.float32)})
+        return [np.asarray(result, dtype=np.float32) for result in results]
 
 
 def _labels(metadata: dict[str, str]) -> tuple[str, ...]:

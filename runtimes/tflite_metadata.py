@@ -117,7 +117,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         ExportError: The file carries none.
     """
     try:
-        (output,) = read_metadata(path)["subgraph_metadata"][0]["output_tensor_metadata"]
+        output = read_metadata(path)["subgraph_metadata"][0]["output_tensor_metadata"][0]  # a map may follow it
         files = [f for f in output["associated_files"] if f["type"] == "TENSOR_AXIS_LABELS" and "locale" not in f]
         with zipfile.ZipFile(path) as archive:
             return tuple(archive.read(files[0]["name"]).decode().splitlines())

@@ -64,6 +64,10 @@ class TFLiteMicro:
         rows = [self._predict_one(tensor) for tensor in tensors]
         return np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)
 
+    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], None]:
+        """Return the probabilities; artifacts for microcontrollers give no class activation map."""
+        return self.predict(tensors), None
+
     def arena_used(self) -> int:
         """Return how many bytes of its arena the model takes, as TFLite Micro's recording allocator says.
 

@@ -13,6 +13,7 @@ from PIL import Image
 from bundle.errors import UnavailableError
 from exporters.coreml.quiet import import_coremltools, quiet
 from exporters.mil.program import read_program
+from runtimes.base import ACTIVATION_MAP
 
 
 def coreml_unavailable() -> str:
@@ -69,11 +70,17 @@ class CoreMLRuntime:
         Raises:
             ExportError: The photos have another type or size than the file takes.
         """
-        self._image.check(tensors)
-        rows = [self._one(photo) for photo in tensors]
-        return np.array(rows, np.float32).reshape(len(rows), len(self.labels))
+        return self.predict_with_maps(tensors)[0]
 
-    def _one(self, photo: NDArray[np.uint8]) -> list[float]:
-        """Core ML reorders the channels of an image itself, so it always gets RGB."""
-        answer = self._model.predict({self._image.name: Image.fromarray(photo)})
-        return [answer[self._probabilities][label] for label in self.labels]
+    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return probabilities and class activation maps float32 [N, h, w, C], or None where the file gives none.
+
+        Raises:
+            ExportError: The photos have another type or size than the file takes.
+        """
+        self._image.check(tensors)
+        answers = [self._model.predict({self._image.name: Image.fromarray(photo)}) for photo in tensors]  # always RGB
+        rows = [[answer[self._probabilities][label] for label in self.labels] for answer in answers]
+        maps = [answer[ACTIVATION_MAP] for answer in answers if ACTIVATION_MAP in answer]
+        probabilities = np.array(rows, np.float32).reshape(len(rows), len(self.labels))
+        return probabilities, np.concatenate(maps).astype(np.float32) if maps else None

@@ -21,7 +21,7 @@ from exporters.integer.pattern import Layer, Quantisation, is_integer, split
 from exporters.tflite.calibrate import Range
 from exporters.tflite.convert import float_model
 from exporters.tflite.graph import Graph
-from exporters.tflite.quantize import Forms, end_rules, int8_rule, quantised
+from exporters.tflite.quantize import Forms, end_rules, int8_rule, map_rules, quantised
 
 _INT8 = 9  # TensorType of TFLite's schema
 
@@ -67,7 +67,7 @@ def integer_form(model: bytes, table: Quantisation, *, uint8_ends: bool = False)
     ranges = {name: _range(-127 * scale, 127 * scale) for name, scale in places.scales.items()}
     image, probabilities = (graph.name_of(index) for index in graph.ends)
     ends = {image: _range(0, 255), probabilities: _range(0, 1)}
-    result = Graph(quantised(model, [*rules, *end_rules(uint8_ends=uint8_ends)], ranges | ends))
+    result = Graph(quantised(model, [*rules, *end_rules(uint8_ends=uint8_ends), *map_rules(graph)], ranges | ends))
     _read_rounded(result)
     _set_scales(result, places.scales)
     _set_weights(result, table)

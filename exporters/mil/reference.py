@@ -12,6 +12,7 @@ from bundle.errors import ExportError
 from exporters.mil.program import read_program
 from exporters.mil.session import Session
 from exporters.mil.values import Array
+from runtimes.base import ACTIVATION_MAP
 
 
 class MilReference:
@@ -50,7 +51,9 @@ class MilReference:
         self.labels = program.labels
         self.operators = program.counts
         self.name = f"mil-reference on ONNX Runtime {onnxruntime.__version__}"
-        self._session = Session(program, image, [program.classifier.outputs[1]])
+        self._gives_map = ACTIVATION_MAP in program.outputs
+        wanted = [program.classifier.outputs[1], *([ACTIVATION_MAP] if self._gives_map else [])]
+        self._session = Session(program, image, wanted)
 
     def __enter__(self) -> MilReference:
         return self
@@ -67,8 +70,19 @@ class MilReference:
             ExportError: The photos have another size than the file takes, or it gives other than one probability per
                 label.
         """
-        rows = [self._checked(probabilities) for (probabilities,) in self._session.batches(tensors)]
-        return np.concatenate(rows) if rows else np.empty((0, len(self.labels)), np.float32)
+        return self.predict_with_maps(tensors)[0]
+
+    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return probabilities and class activation maps float32 [N, h, w, C], or None where the file gives none.
+
+        Raises:
+            ExportError: As :meth:`predict`.
+        """
+        results = list(self._session.batches(tensors))
+        rows = [self._checked(probabilities) for probabilities, *_ in results]
+        probabilities = np.concatenate(rows) if rows else np.empty((0, len(self.labels)), np.float32)
+        maps = [grid for _, *grids in results for grid in grids]
+        return probabilities, np.concatenate(maps).astype(np.float32, copy=False) if maps else None
 
     def _checked(self, probabilities: Array) -> NDArray[np.float32]:
         if probabilities.shape[-1] != len(self.labels):

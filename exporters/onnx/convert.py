@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from bundle.atomic import write_bytes
 from bundle.errors import ExportError
 from exporters.contract import Source
+from exporters.maps import named_outputs
 from exporters.onnx.metadata import stamp
+from runtimes.base import ACTIVATION_MAP, PROBABILITIES
 from runtimes.onnxruntime import session_options
 
 if TYPE_CHECKING:
@@ -18,12 +20,14 @@ if TYPE_CHECKING:
 
 OPSET = 17
 INPUT = "image"
-OUTPUT = "probabilities"
+OUTPUT = PROBABILITIES
 FILE = "model.onnx"
 
 
 def float_model(source: Source) -> onnx.ModelProto:
     """Convert ``model.keras``: `image` float32 [N, S, S, 3] of 0..255 in, `probabilities` float32 [N, C] out.
+
+    Where the model gives its map, `activation_map` float32 [N, h, w, C] is the second output.
 
     Batch normalisation, padding and biases are folded into the convolutions, relu6 is a Clip. The metadata says
     what :mod:`exporters.onnx.metadata` lists.
@@ -62,8 +66,12 @@ def _converted(source: Source) -> onnx.ModelProto:
 
     size = source.manifest.preprocessing.size
     signature = [tf.TensorSpec((None, size, size, 3), tf.float32, name=INPUT)]
-    function = tf.function(lambda image: {OUTPUT: source.model(image, training=False)}, input_signature=signature)
+    function = tf.function(lambda image: named_outputs(source.model, image), input_signature=signature)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
+    outputs = sorted(model.graph.output, key=lambda output: output.name != OUTPUT)  # probabilities first
+    copies = [type(output).FromString(output.SerializeToString()) for output in outputs]
+    del model.graph.output[:]
+    model.graph.output.extend(copies)
     return model
 
 
@@ -95,7 +103,7 @@ def _number_names(model: onnx.ModelProto) -> None:
 
     tf2onnx's own names count on from one conversion to the next, so that no two files would be equal.
     """
-    names = {INPUT: INPUT, OUTPUT: OUTPUT}
+    names = {name: name for name in (INPUT, OUTPUT, ACTIVATION_MAP)}
     counts: Counter[str] = Counter()
     for node in model.graph.node:
         counts[node.op_type] += 1

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import onnx
 
 LARGEST_PAIR = 128  # two uint8 activations times neighbouring weights: 255 * 128 < 2^15
-_FLOAT = ("Softmax", "Gemm", "MatMul")  # the head gives logits in float32
 _MOVES = ("QuantizeLinear", "DequantizeLinear", "Transpose")
 
 
@@ -70,9 +69,13 @@ def _bias(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
 
 
 def _results(graph: Graph) -> Iterator[str]:
-    """What an operator writes must be quantised before anything reads it; so must the pixels."""
-    computed = [(node.op_type, name) for node in graph.nodes for name in node.output]
-    kept = [(kind, name) for kind, name in computed if kind not in (*_FLOAT, *_MOVES)]
+    """What an operator writes must be quantised before anything reads it; so must the pixels.
+
+    The last layer gives logits, or a map of them, in float32.
+    """
+    *_, head = graph.weighted()
+    computed = [(n.op_type, name) for n in graph.nodes[: graph.positions[head.output[0]]] for name in n.output]
+    kept = [(kind, name) for kind, name in computed if kind not in _MOVES]
     for kind, name in [("graph input", INPUT), *kept]:
         for reader in graph.readers(name):
             if reader.op_type != "QuantizeLinear":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bundle.export_record import OperatorCount, TensorSpec
@@ -41,8 +42,8 @@ def _precision(graph: Graph, node: onnx.NodeProto, types: dict[str, int]) -> str
     return _NAMES.get(types.get(node.output[0], 0), "unknown")
 
 
-def tensors(infos: list[onnx.ValueInfoProto], meaning: str) -> tuple[TensorSpec, ...]:
-    """Describe declared inputs or outputs; a named dimension is -1."""
+def tensors(infos: list[onnx.ValueInfoProto], meanings: Sequence[str]) -> tuple[TensorSpec, ...]:
+    """Describe declared inputs or outputs, each with its meaning; a named dimension is -1."""
     return tuple(
         TensorSpec(
             name=info.name,
@@ -50,5 +51,5 @@ def tensors(infos: list[onnx.ValueInfoProto], meaning: str) -> tuple[TensorSpec,
             dtype=_DTYPES.get(info.type.tensor_type.elem_type, "unknown"),
             meaning=meaning,
         )
-        for info in infos
+        for info, meaning in zip(infos, meanings, strict=False)
     )

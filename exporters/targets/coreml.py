@@ -78,16 +78,21 @@ class CoreML:
 
     def describe(self, folder: Path) -> Description:
         """Read back ``model.mlpackage``."""
+        from exporters.maps import MEANING
         from exporters.mil.program import read_program
+        from runtimes.base import ACTIVATION_MAP
 
         program, image = read_program(folder / self.capabilities.artifact)
         shape = (1, image.height, image.width, 3)
         meaning = "calibrated probabilities by label; the most probable label comes beside them"
+        results: dict[str, tuple[tuple[int, ...], str, str]] = {
+            program.classifier.outputs[1]: ((1, len(program.labels)), "float", meaning)
+        }
+        if ACTIVATION_MAP in program.outputs:
+            results[ACTIVATION_MAP] = (program.types[ACTIVATION_MAP].shape, "float32", MEANING)
         return Description(
             inputs=(TensorSpec(name=image.name, shape=shape, dtype="image", meaning=f"{image.layout}, 0..255"),),
-            outputs=(
-                TensorSpec(name=program.outputs[1], shape=(1, len(program.labels)), dtype="float", meaning=meaning),
-            ),
+            outputs=tuple(TensorSpec(name=n, shape=s, dtype=d, meaning=m) for n, (s, d, m) in results.items()),
             operators=program.counts,
         )
 

@@ -47,6 +47,7 @@ class Microcontroller:
         builds_on="Linux, macOS, Windows; the arena's size is measured on x86-64 Linux",
         evidence=("host-runtime",),
         tools=(*TFLite.capabilities.tools, "tflite-micro"),
+        maps=False,
     )
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:

@@ -78,13 +78,15 @@ class Onnx:
         """Read back ``model.onnx``."""
         import onnx
 
+        from exporters.maps import MEANING
         from exporters.onnx.convert import FILE
         from exporters.onnx.operators import operators, tensors
 
+        meanings = ("calibrated probabilities in the order of the labels", MEANING)
         model = onnx.load(folder / FILE)
         return Description(
-            inputs=tensors(list(model.graph.input), "RGB, 0..255"),
-            outputs=tensors(list(model.graph.output), "calibrated probabilities in the order of the labels"),
+            inputs=tensors(list(model.graph.input), ("RGB, 0..255",)),
+            outputs=tensors(list(model.graph.output), meanings),
             operators=operators(model),
         )
 

@@ -65,7 +65,10 @@ def ranges(model: bytes, photos: NDArray[np.uint8]) -> dict[str, Range]:
             value = probe.value(name)
             low[name], high[name] = min(low[name], value.min()), max(high[name], value.max())
     image = graph.tensor(graph.model.subgraphs[0].inputs[0]).name.decode()
-    return {image: _range(0, 255)} | {name: _range(low[name], high[name]) for name in names}
+    found = {image: _range(0, 255)} | {name: _range(low[name], high[name]) for name in names}
+    if graph.map_index is not None:  # the softmax stays in float, but a uint8 output's step is TFLite's own: 1 / 256
+        found[graph.name_of(graph.ends[1])] = _range(0, 255 / 256)
+    return found
 
 
 def _range(low: float, high: float) -> Range:

@@ -76,9 +76,15 @@ class Graph:
 
     @property
     def ends(self) -> tuple[int, int]:
-        """The indices of the model's input and output tensor."""
+        """The indices of the model's input and of its first output tensor, the probabilities."""
         subgraph = self.model.subgraphs[0]
         return int(subgraph.inputs[0]), int(subgraph.outputs[0])
+
+    @property
+    def map_index(self) -> int | None:
+        """The index of the class activation map, the second output; None where the model has but one."""
+        outputs = self.model.subgraphs[0].outputs
+        return int(outputs[1]) if len(outputs) > 1 else None
 
     def writer(self, index: int) -> Any:
         """Return the operator that writes a tensor; None for the model's input and for constants."""
@@ -150,10 +156,22 @@ class Graph:
         subgraph.operators.insert(subgraph.operators.index(quantisation) + 1, operator)
         return index
 
-    def name_ends(self, source: str, result: str) -> None:
-        """Name the model's input and output tensor."""
+    def name_ends(self, source: str, *results: str) -> None:
+        """Name the model's input tensor and its output tensors, as many as there are."""
         subgraph = self.model.subgraphs[0]
-        self.tensor(subgraph.inputs[0]).name, self.tensor(subgraph.outputs[0]).name = source, result
+        for index, name in zip([*subgraph.inputs, *subgraph.outputs], (source, *results), strict=False):
+            self.tensor(index).name = name
+
+    def leave_map_in_float(self) -> None:
+        """Give the class activation map as it was before a QUANTIZE that ends the model, where there is one."""
+        if self.map_index is None or self.type_of(last := self.writer(self.map_index)) != "QUANTIZE":
+            return
+        subgraph, before = self.model.subgraphs[0], int(last.inputs[0])
+        for signature in self.model.signatureDefs or ():
+            for output in signature.outputs:
+                output.tensorIndex = before if output.tensorIndex == self.map_index else output.tensorIndex
+        subgraph.outputs = [self.ends[1], before]
+        subgraph.operators.remove(last)
 
     def add_metadata(self, name: str, data: bytes) -> None:
         """Add a named buffer, which runtimes ignore and tools look for."""

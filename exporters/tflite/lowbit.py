@@ -21,7 +21,7 @@ from exporters.tflite.bias import corrected_biases, make_room_for_biases, with_b
 from exporters.tflite.calibrate import Probe, ranges
 from exporters.tflite.convert import float_model
 from exporters.tflite.graph import Graph, Layer
-from exporters.tflite.quantize import end_rules, int8_rule, quantised
+from exporters.tflite.quantize import end_rules, int8_rule, map_rules, quantised
 
 _BITS = 4
 _PHOTOS = 128  # for the covariances
@@ -61,7 +61,7 @@ def int4_weights(model: bytes, photos: NDArray[np.uint8], correction_photos: int
         matrix = layer.weights.reshape(len(layer.weights), -1).astype(np.float64)
         values = rounded(matrix, Grid.of(matrix, _BITS), moments[layer.input].statistics().covariance)
         layer.weights[...] = values.reshape(layer.weights.shape)
-    form = quantised(graph.to_bytes(), _rules(large), measured)
+    form = quantised(graph.to_bytes(), [*_rules(large), *map_rules(graph)], measured)
     return with_biases(form, corrected_biases(prepared, form, photos[:correction_photos]))
 
 

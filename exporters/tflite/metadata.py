@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from exporters.contract import Source
+from exporters.maps import MEANING, has_map
 from exporters.origin import AUTHOR, licence
 from exporters.tflite.convert import INPUT, OUTPUT
 from exporters.tflite.graph import Graph
+from runtimes.base import ACTIVATION_MAP
 from runtimes.tflite_metadata import BUFFER, Document, to_flatbuffer, with_files
 
 LABELS_FILE = "labels.txt"
 NAMES_FILE = "labels_en.txt"
+_MAP: Document = {
+    "name": ACTIVATION_MAP,
+    "description": f"{MEANING[0].upper()}{MEANING[1:]}.",
+    "dimension_names": ["batch", "row", "column", "label"],
+    "content": {"content_properties_type": "FeatureProperties", "content_properties": {}},
+}
 
 
 def stamped(model: bytes, source: Source, precision: str) -> bytes:
@@ -19,7 +27,7 @@ def stamped(model: bytes, source: Source, precision: str) -> bytes:
     locale "en"; both a line for each output.
     """
     graph = Graph(model)
-    graph.name_ends(INPUT, OUTPUT)
+    graph.name_ends(INPUT, OUTPUT, ACTIVATION_MAP)
     graph.add_metadata(BUFFER, to_flatbuffer(document(source, precision)))
     labels = source.manifest.task.labels
     files = {LABELS_FILE: [label.id for label in labels], NAMES_FILE: [label.name for label in labels]}
@@ -37,9 +45,7 @@ def document(source: Source, precision: str) -> Document:
             f"{manifest.preprocessing.id} says."
         ),
         "version": manifest.version,
-        "subgraph_metadata": [
-            {"input_tensor_metadata": [_image(source)], "output_tensor_metadata": [_probabilities(source)]}
-        ],
+        "subgraph_metadata": [{"input_tensor_metadata": [_image(source)], "output_tensor_metadata": _results(source)}],
         "author": AUTHOR,
         "license": licence(source),
         "min_parser_version": "1.0.0",
@@ -57,6 +63,10 @@ def _image(source: Source) -> Document:
         "process_units": [{"options_type": "NormalizationOptions", "options": {"mean": [0.0], "std": [1.0]}}],
         "stats": {"max": [255.0], "min": [0.0]},
     }
+
+
+def _results(source: Source) -> list[Document]:
+    return [_probabilities(source), *([_MAP] if has_map(source.model) else [])]
 
 
 def _probabilities(source: Source) -> Document:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bundle.export_record import OperatorCount, TensorSpec
 from exporters.contract import Description
+from exporters.maps import MEANING
 from exporters.tflite.graph import INT4, Graph
 
 _NAMES = {0: "fp32", 1: "fp16", 2: "int32", 3: "uint8", 4: "int64", 9: "int8"}  # TFLite's TensorType
@@ -23,10 +24,10 @@ def describe(path: Path) -> Description:
     graph = Graph(path.read_bytes())
     counts = Counter((graph.type_of(operator), _precision(graph, operator)) for operator in graph.operators)
     subgraph = graph.model.subgraphs[0]
-    image, probabilities = "RGB, 0..255", "calibrated probabilities in the order of the labels"
+    image, results = "RGB, 0..255", ("calibrated probabilities in the order of the labels", MEANING)
     return Description(
         inputs=tuple(_spec(graph.tensor(index), image) for index in subgraph.inputs),
-        outputs=tuple(_spec(graph.tensor(index), probabilities) for index in subgraph.outputs),
+        outputs=tuple(_spec(graph.tensor(i), meaning) for i, meaning in zip(subgraph.outputs, results, strict=False)),
         operators=tuple(OperatorCount(type=kind, precision=p, count=n) for (kind, p), n in sorted(counts.items())),
     )
 

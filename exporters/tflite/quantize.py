@@ -7,6 +7,7 @@ its uint8 input is exact (scale 1, zero-point 0); and the ranges of activations 
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
@@ -101,13 +102,14 @@ class Int8:
         """
         measured = ranges(model, _some(photos))
         prepared = make_room_for_biases(model, measured)
-        plain = quantised(prepared, _int8_rules(uint8_ends=False), measured)
+        plain = quantised(prepared, _int8_rules(prepared, uint8_ends=False), measured)
         biases = corrected_biases(prepared, plain, photos[:correction_photos])
         return cls(prepared, measured, biases)
 
     def to_bytes(self, *, uint8_ends: bool) -> bytes:
         """Return the int8 model with float32 input and output, or with uint8 ones that take raw pixels unchanged."""
-        return with_biases(quantised(self.model, _int8_rules(uint8_ends=uint8_ends), self.ranges), self.biases)
+        rules = _int8_rules(self.model, uint8_ends=uint8_ends)
+        return with_biases(quantised(self.model, rules, self.ranges), self.biases)
 
 
 def _some(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -116,8 +118,8 @@ def _some(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return photos
 
 
-def _int8_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
-    return [int8_rule(_EVERY), *end_rules(uint8_ends=uint8_ends)]
+def _int8_rules(model: bytes, *, uint8_ends: bool) -> list[dict[str, Any]]:
+    return [int8_rule(_EVERY), *end_rules(uint8_ends=uint8_ends), *map_rules(Graph(model))]
 
 
 def end_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
@@ -125,6 +127,20 @@ def end_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
     if uint8_ends:
         return [int8_rule(end, activations="UINT") for end in _ENDS]
     return [int8_rule(end, algorithm="no_quantize") for end in _ENDS]
+
+
+def map_rules(graph: Graph) -> list[dict[str, Any]]:
+    """Return the rules that leave a class activation map, and what is computed of it, in float32; none without a map.
+
+    Cells reach much further than their mean, so that 8 bits of a cell are worth far less than 8 bits of a logit.
+    """
+    if (grid := graph.map_index) is None:
+        return []
+    writer = graph.operators.index(graph.writer(grid))
+    head = [(graph.type_of(operator), operator.outputs[0]) for operator in graph.operators[writer:]]
+    return [
+        int8_rule(kind, algorithm="no_quantize", regex=f"^{re.escape(graph.name_of(index))}") for kind, index in head
+    ]
 
 
 def int8_rule(
@@ -160,4 +176,8 @@ def quantised(model: bytes, rules: list[dict[str, Any]], calibration: Mapping[st
         result = Quantizer(bytearray(model), rules).quantize(calibration, enable_progress_report=False)
     if result.quantized_model is None:
         raise ExportError("litert-quantizer returned no model.")
-    return bytes(result.quantized_model)
+    graph = Graph(bytes(result.quantized_model))
+    if graph.map_index is None:
+        return bytes(result.quantized_model)
+    graph.leave_map_in_float()  # rules for outputs are the same for all of them
+    return graph.to_bytes()

@@ -21,6 +21,7 @@ from exporters.contract import Source
 from exporters.integer.pattern import Quantisation, split
 from exporters.integer.proof import Stored, differences, fingerprint, stored_in
 from exporters.integer.tflite import integer_form
+from exporters.maps import keras_maps, with_map
 from exporters.matrix import export_matrix
 from exporters.onnx.graph import Graph as OnnxGraph
 from exporters.onnx.lint import violations
@@ -176,6 +177,17 @@ def test_phone_jetson_and_keras_answer_the_same_bit_for_bit(
     wanted = np.asarray(integer.model(photos[64:128].astype(np.float32), training=False))
     for name, answer in answers(files, photos[64:128]).items():
         np.testing.assert_allclose(answer, wanted, atol=2e-3 if name == "tflite-int8-full" else 1e-5, err_msg=name)
+
+
+def test_phone_and_jetson_give_the_same_map(integer: Source, photos: NDArray[np.uint8], tmp_path: Path) -> None:
+    mapped = exported(replace(integer, model=with_map(integer.model)), tmp_path, {"tflite-int8", "onnx-int8"})
+    assert differences(*(stored_in(path) for path in mapped.values())) == ()
+    wanted = np.asarray(integer.model(photos[64:96].astype(np.float32), training=False))
+    for name, path in mapped.items():
+        with get_target(name.split("-")[0]).execution(path.parent, 1).runtime as runtime:
+            probabilities, maps = runtime.predict_with_maps(photos[64:96])
+        np.testing.assert_allclose(probabilities, wanted, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(maps, keras_maps(integer.model, photos[64:96]), atol=1e-3, err_msg=name)
 
 
 def test_a_mixed_model_agrees_as_well(mixed_files: dict[str, Path], mixed: Source, photos: NDArray[np.uint8]) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from bundle.store import Bundle
+from exporters.maps import with_map
 from exporters.source import load_source
 from exporters.targets.tensorrt import TensorRT
 from exporters.tensorrt.typing import TYPINGS
@@ -57,13 +59,16 @@ def square(batch: int) -> str:
 
 @pytest.fixture(scope="module")
 def kits(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny bundle's three kits, each in a folder named by its precision, and forty photos."""
+    """The tiny bundle's three kits, each in a folder named by its precision (int8 with its map), and forty photos."""
     folder = tmp_path_factory.mktemp("kits")
     target = TensorRT()
     folders = {recipe.precision: folder / recipe.precision for recipe in target.capabilities.recipes}
     for path in folders.values():
         path.mkdir()
-    target.convert(load_source(shared_bundle), target.capabilities.recipes, folders)
+    source = load_source(shared_bundle)
+    mapped = replace(source, model=with_map(source.model))
+    for recipe in target.capabilities.recipes:  # engines with one output, and one with two
+        target.convert(source if recipe.precision != "int8" else mapped, (recipe,), folders)
     np.save(folder / "photos.npy", np.tile(shared_bundle.golden().tensors, (3, 1, 1, 1))[:40])
     return folder
 
@@ -119,9 +124,12 @@ def test_runtime_moves_every_photo_there_and_back(session: Any, version: str, ki
     photos = np.load(kits / "photos.npy")
     for precision, result in session(version).items():
         with OnnxRuntime(kits / precision / "model.onnx", threads=1) as runtime:
-            expected = runtime.predict(photos)
+            expected, maps = runtime.predict_with_maps(photos)
             assert tuple(result["labels"]) == runtime.labels
         np.testing.assert_allclose(result["probabilities"], expected, atol=1e-5)
+        assert (result["maps"] is None) == (maps is None) == (precision != "int8")
+        if maps is not None:
+            np.testing.assert_allclose(result["maps"], maps, atol=1e-3)
         assert result["runtime"] == f"TensorRT {version}"
         batches = [shape for _, shape in calls(result, "IExecutionContext.set_input_shape")]
         assert batches == [square(32), square(8)]
@@ -145,7 +153,7 @@ def test_every_name_in_our_source_is_in_the_bindings(session: Any, version: str)
     owners = ("self._runtime.", "self._engine.", "self._context.")
     methods = {name.rpartition(".")[2] for name in dotted if name.startswith(owners)}
     used = {name.partition(".")[2] for name, _ in session(version)["fp32"]["calls"]}
-    assert len(methods) == 5
+    assert len(methods) == 8
     assert methods <= used, "called in our source, but never held against the bindings"
 
 

@@ -129,10 +129,10 @@ class Model {
     }
     const began = performance.now();
     const input = new Tensor(this.#input.dtype === 'uint8' ? tensor.slice() : Float32Array.from(tensor), shape);
-    const [output] = await this.#compiled.run([input]);
+    const [output, ...maps] = await this.#compiled.run([input]);
     const values = await output.data();
     input.delete();
-    output.delete();
+    for (const tensorOut of [output, ...maps]) tensorOut.delete();
     const milliseconds = performance.now() - began;
     if (values instanceof Float32Array) return {values, milliseconds};
     // TFLite fixes the scale of a quantised softmax: 1/256, zero point 0.

@@ -19,6 +19,7 @@ import tensorrt as real
 from numpy.typing import NDArray
 
 from cli.build_engine import build_engine
+from exporters.tensorrt.kit import read_kit
 from runtimes.onnxruntime import OnnxRuntime
 from runtimes.tensorrt import TensorRTEngine
 from tests.exporters.trt_bindings.double import TensorRT
@@ -59,14 +60,21 @@ class Gpu:
 
     def execute(self, _: Any, __: int) -> bool:
         photos = _array(self.addresses["image"], self.shapes["image"])
-        result = self.runtime.predict(photos.astype(np.uint8))
-        _array(self.addresses["probabilities"], result.shape)[:] = result
+        probabilities, maps = self.runtime.predict_with_maps(photos.astype(np.uint8))
+        results = {"probabilities": probabilities} | ({} if maps is None else {"activation_map": maps})
+        for name, result in results.items():
+            _array(self.addresses[name], result.shape)[:] = result
         return True
 
 
-def _answers(gpu: Gpu, size: int) -> dict[str, Any]:
+def _answers(gpu: Gpu, kit: Path, size: int) -> dict[str, Any]:
     """Say what the native objects answer where a neutral value of the right type is not enough."""
+    read = read_kit(kit)
+    tensors = {spec.name: spec.shape for spec in (*read.inputs, *read.outputs)}
     return {
+        "ICudaEngine.num_io_tensors": len(tensors),
+        "ICudaEngine.get_tensor_name": lambda _, index: list(tensors)[index],
+        "ICudaEngine.get_tensor_shape": lambda _, name: tensors[name],
         "INetworkDefinition.num_inputs": 1,
         "INetworkDefinition.num_layers": 1,
         "INetworkDefinition.get_input": lambda owner, _: _image(owner._trt, size),
@@ -81,16 +89,17 @@ def _answers(gpu: Gpu, size: int) -> dict[str, Any]:
 
 
 def _run(trt: TensorRT, kit: Path, photos: NDArray[np.uint8], cache: Path) -> dict[str, Any]:
-    trt.answers = _answers(Gpu(kit / "model.onnx"), photos.shape[1])
+    trt.answers = _answers(Gpu(kit / "model.onnx"), kit, photos.shape[1])
     trt.calls.clear()
     build_engine(kit, workspace=64, timing_cache=cache)
     with TensorRTEngine(kit) as runtime:
-        probabilities = runtime.predict(photos)
+        probabilities, maps = runtime.predict_with_maps(photos)
     return {
         "engine": json.loads((kit / "engine.json").read_text()),
         "runtime": runtime.name,
         "labels": runtime.labels,
         "probabilities": probabilities.tolist(),
+        "maps": None if maps is None else maps.tolist(),
         "calls": [[name, [str(arg) for arg in args]] for name, args in trt.calls],
     }
 
