@@ -78,21 +78,3 @@ def papers() -> dict[str, Paper]:
     """Return the papers by id, in the file's order."""
     document = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     return {one["id"]: Paper.model_validate(one) for one in document["papers"]}
-
-
-def implied_prevalence(precision: float, recall: float, accuracy: float) -> float:
-    """Return the share of positive cases that makes three figures of one decision on one set true together.
-
-    With P positives and N negatives, the hits are ``recall * P``, the false alarms ``recall * P * (1/precision - 1)``,
-    and so the accuracy is (hits + N - false alarms) / (P + N), which is solved for P / (P + N).
-
-    Raises:
-        ZeroDivisionError: The figures fit no set, or any.
-    """
-    gained = recall - recall * (1 / precision - 1)
-    return (1 - accuracy) / (1 - gained)
-
-
-def always_yes_f1(prevalence: float) -> float:
-    """Return the F1 score of answering yes to every case, where `prevalence` is the share of positive cases."""
-    return 2 * prevalence / (1 + prevalence)

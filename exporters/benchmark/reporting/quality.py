@@ -6,9 +6,10 @@ import numpy as np
 
 from bundle.benchmark_record import Accuracy
 from bundle.metrics import TITLES
+from bundle.table_arithmetic import always_yes_f1, implied_prevalence
 from bundle.text import interval
 from exporters.benchmark.differences import flags
-from exporters.benchmark.published import COMPRESSION, NOT_FOUND, Paper, always_yes_f1, implied_prevalence, papers
+from exporters.benchmark.published import COMPRESSION, NOT_FOUND, Paper, papers
 from exporters.benchmark.reporting.subjects import Subject, Subjects
 from exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
 from exporters.benchmark.reporting.words import DASH, change, reasons

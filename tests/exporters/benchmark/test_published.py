@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporters.benchmark.published import COMPRESSION, NOT_FOUND, always_yes_f1, implied_prevalence, papers
+from bundle.table_arithmetic import always_yes_f1, f1_score, implied_prevalence
+from exporters.benchmark.published import COMPRESSION, NOT_FOUND, papers
 
 
 def test_every_figure_names_its_source() -> None:
@@ -23,8 +24,7 @@ def test_the_compression_paper_as_the_issue_cites_it() -> None:
 
 def test_f1_follows_from_precision_and_recall() -> None:
     quality = {one.metric: one.value or 0.0 for one in papers()[COMPRESSION].of("quality")}
-    f1 = 2 * quality["precision"] * quality["recall"] / (quality["precision"] + quality["recall"])
-    assert f1 == pytest.approx(quality["f1"], abs=1e-4)
+    assert f1_score(quality["precision"], quality["recall"]) == pytest.approx(quality["f1"], abs=1e-4)
 
 
 def test_what_we_did_not_find_is_called_so_and_never_guessed() -> None:
