@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from bundle.agreement import Share
 from bundle.model import Contract, FileEntry, Fraction, Name, RelativePath, Sha256
 from bundle.notice import NOTICE
 
@@ -83,6 +84,27 @@ class Decision(Contract):
     threshold: Fraction
     target_sensitivity: Fraction
     part: Part = "validation"
+
+
+class Abstention(Contract):
+    """When the model cannot tell and gives no decision: selective prediction (Chow 1970; Geifman and El-Yaniv 2017).
+
+    A photo is answered where every value of the model's input keeps to its bound of `quality`, and the score reaches
+    the threshold (:mod:`bundle.abstention`). Both depend on the input and the probabilities alone, so that every device
+    can apply them.
+    """
+
+    score: Annotated[
+        Literal["max-probability"], Field(description="max-probability: the highest of the calibrated probabilities")
+    ] = "max-probability"
+    threshold: Annotated[Fraction, Field(description="the least score that is answered")]
+    quality: Annotated[
+        dict[str, float],
+        Field(description="bounds of the input's values, by the codes and sides of bundle/photo_quality.json"),
+    ]
+    answer_rate: Annotated[Fraction, Field(description="the share of photos to be answered that was asked for")]
+    part: Part = "validation"
+    answered: Annotated[dict[Part, Share], Field(description="photos of each part that are answered, as measured")]
 
 
 class Calibration(Contract):
@@ -183,6 +205,9 @@ class Manifest(Contract):
     model: ModelSpec
     calibration: Calibration
     decision: Decision
+    abstention: Annotated[
+        Abstention | None, Field(description="when the model cannot tell; absent: it answers every photo")
+    ] = None
     dataset: DatasetSpec
     metrics: Metrics
     provenance: Provenance

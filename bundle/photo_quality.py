@@ -128,6 +128,23 @@ def survey(stored: Image.Image, tensor: NDArray[np.uint8], spec: Preprocessing, 
     )
 
 
+def survey_input(tensor: NDArray[np.uint8]) -> dict[str, float | None]:
+    """Look at the model's input alone, uint8 [S, S, 3]: equal inputs have equal values, on whatever device they are.
+
+    Returns the values that :func:`survey` holds against the bounds, read from every pixel of the input instead of the
+    stored photo, by the hint's code. How large the photo was cannot be seen: there is no "too-small".
+    """
+    wide = tensor.astype(np.float64)
+    grey = (wide[..., 0] * _LUMA[0] + wide[..., 1] * _LUMA[1] + wide[..., 2] * _LUMA[2]).astype(np.float32)
+    dark, bright = _ranks(grey)
+    return {
+        "too-dark": bright,
+        "too-bright": dark,
+        "blurred": _left_after_blur(grey),
+        "no-lesion": _range_of_blocks(tensor),
+    }
+
+
 @functools.cache
 def _definition() -> dict[str, Any]:
     document: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
@@ -200,8 +217,9 @@ def _range_of_blocks(tensor: NDArray[np.uint8]) -> float | None:
     size = len(tensor)
     if size < _BLOCKS:
         return None
-    block = np.arange(size) * _BLOCKS // size
-    index = (block[:, None] * _BLOCKS + block[None, :]).ravel()
-    means = np.bincount(index, tensor.sum(axis=2).ravel() / 3) / np.bincount(index)
-    inside = means.reshape(_BLOCKS, _BLOCKS)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    starts = -(-np.arange(_BLOCKS) * size // _BLOCKS)
+    rows = np.add.reduceat(tensor, starts, axis=0, dtype=np.int64)
+    sums = np.add.reduceat(rows, starts, axis=1).sum(axis=2)
+    sides = np.diff(starts, append=size)
+    inside = (sums / (3 * np.outer(sides, sides)))[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     return float(inside.max() - inside.min())

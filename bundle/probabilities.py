@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.abstention import Reason, Values, reasons
 from bundle.manifest import Manifest
 
 
@@ -18,13 +19,15 @@ class Answer:
         label: The id of the most probable label.
         probabilities: Label id to probability, in the model's order.
         score: Summed probability of the positive labels, 0..1.
-        positive: Whether the score reaches the threshold.
+        positive: Whether the score reaches the threshold; None where the model cannot tell.
+        reasons: Why it cannot tell; empty where it can.
     """
 
     label: str
     probabilities: dict[str, float]
     score: float
-    positive: bool
+    positive: bool | None
+    reasons: tuple[Reason, ...] = ()
 
 
 def scores(probabilities: NDArray[np.floating], positive: tuple[int, ...]) -> NDArray[np.float64]:
@@ -33,13 +36,21 @@ def scores(probabilities: NDArray[np.floating], positive: tuple[int, ...]) -> ND
     return np.asarray(columns.sum(axis=1))
 
 
-def answer(manifest: Manifest, probabilities: NDArray[np.floating]) -> Answer:
-    """Apply the bundle's labels and decision rule to one photo's probabilities, float [C]."""
+def answer(manifest: Manifest, probabilities: NDArray[np.floating], values: Values | None = None) -> Answer:
+    """Apply the bundle's labels, decision rule and abstention to one photo's probabilities, float [C].
+
+    Args:
+        manifest: The bundle's.
+        probabilities: In the order of its labels.
+        values: Of the model's input (:func:`bundle.photo_quality.survey_input`), where they are known.
+    """
     task = manifest.task
     score = float(scores(probabilities[None], task.positive_indices)[0])
+    withheld = reasons(manifest.abstention, probabilities, values)
     return Answer(
         label=task.ids[int(np.argmax(probabilities))],
         probabilities={label: float(p) for label, p in zip(task.ids, probabilities, strict=True)},
         score=score,
-        positive=score >= manifest.decision.threshold,
+        positive=None if withheld else score >= manifest.decision.threshold,
+        reasons=withheld,
     )
