@@ -49,7 +49,7 @@ from training.model.network import POOL, build_network, trunk_of
 from training.phases.feed import Waiting, made_ahead
 from training.phases.loop import Loop, Targets, steps_per_epoch
 from training.phases.recipes import adamw_with_cosine, all_phase, compile_for, head_phase
-from training.phases.twin import needs_twin, twin_of
+from training.phases.twin import twin_of
 from training.recipe import Recipe
 from training.sample.sample_set import draw_sample_set
 
@@ -193,7 +193,8 @@ class FullPhase:
         path = cached_tensors(self.folder, self.photos.records, recipe.preprocessing, bar=bar)
         rows = cast("NDArray[np.uint8]", Rows.opened(path, np.arange(len(self.photos.records))))
         network = build_network(recipe, self.classes)
-        phase = all_phase(twin_of(network, recipe) if needs_twin(recipe) else network, recipe, rows, rows)
+        trained = twin_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision)
+        phase = all_phase(trained, recipe, rows, rows)
         targets = Targets(self.photos.targets, self.photos.targets, np.ones(self.classes, np.float32))
 
         def epoch() -> None:

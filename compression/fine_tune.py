@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from compression.step import Step
 from training.augment import GENTLE, STRONG, augment
 from training.phases.loop import Inputs, Loop, Phase, steps_per_epoch
 from training.phases.recipes import adamw_with_cosine, compile_for
+from training.phases.twin import trained_in_place_of
 
 if TYPE_CHECKING:
     import keras
@@ -31,6 +33,11 @@ class TrainingStep(Step):
     mixup: Annotated[float, Field(ge=0)] = 0.2
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
     patience: Annotated[int, Field(ge=0)] = 0
+    fused_norm: Annotated[bool, Field(description="as --fused-norm of `dermport train`")] = False
+
+    def in_place_of(self, network: keras.Model) -> AbstractContextManager[keras.Model]:
+        """Return a context in which what is to be trained stands for `network`, which then has its weights."""
+        return trained_in_place_of(network, fused_norm=self.fused_norm)
 
     def prepared(self, network: keras.Model, context: Context) -> tuple[keras.optimizers.Optimizer, Loop]:
         """Return the optimizer and the loop for `network`, whose batch normalisation then looks back about an epoch."""
@@ -48,12 +55,13 @@ class FineTune(TrainingStep):
 
     def run(self, network: keras.Model, context: Context) -> Outcome:
         """Train the network; see :class:`compression.step.Step`."""
-        optimizer, loop = self.prepared(network, context)
-        compile_for(network, optimizer, self.label_smoothing)
         inputs = augmented(context.parts.train.tensors, self.augmentation)
         validation = context.parts.validation.tensors
-        phase = Phase(self.kind, "Fine-tuning", network, self.epochs, inputs, validation, self.mixup)
-        return Outcome(network, history=loop.run(phase))
+        with self.in_place_of(network) as trained:
+            optimizer, loop = self.prepared(trained, context)
+            compile_for(trained, optimizer, self.label_smoothing)
+            phase = Phase(self.kind, "Fine-tuning", trained, self.epochs, inputs, validation, self.mixup)
+            return Outcome(network, history=loop.run(phase))
 
 
 def augmented(tensors: NDArray[np.uint8], how: Literal["gentle", "strong"]) -> Inputs:

@@ -20,7 +20,7 @@ from training.model.network import build_network, predict, trunk_of
 from training.model.weights import describe_weights
 from training.phases.loop import Phase, Reporter, Targets, class_weights, steps_per_epoch
 from training.phases.recipes import all_phase, head_phase, last_four_phase
-from training.phases.twin import check_device, needs_twin, twin_of
+from training.phases.twin import check_device, trained_in_place_of
 from training.pipeline import read_photos
 from training.recipe import Recipe
 from training.request import Request
@@ -124,8 +124,8 @@ class _Trial:
             if recipe.fine_tune == "last4" and recipe.tuning_epochs:
                 found["last4"] = self._phase(last_four_phase(network, recipe, [features], features))
         if recipe.fine_tune == "all" and recipe.tuning_epochs:
-            trained = twin_of(network, recipe) if needs_twin(recipe) else network
-            found["all"] = self._phase(all_phase(trained, recipe, self.tensors, self.tensors))
+            with trained_in_place_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision) as trained:
+                found["all"] = self._phase(all_phase(trained, recipe, self.tensors, self.tensors))
         return found
 
     def _phase(self, phase: Phase) -> float:

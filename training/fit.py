@@ -14,7 +14,7 @@ from training.parts import Parts, Photos
 from training.phases.loop import Loop, Reporter, Targets, class_weights
 from training.phases.recipes import all_phase, head_phase, last_four_phase
 from training.phases.state import EpochFigures, seconds_spent
-from training.phases.twin import needs_twin, twin_of
+from training.phases.twin import trained_in_place_of
 from training.recipe import Recipe
 from training.run import Run
 
@@ -65,11 +65,8 @@ def fit(recipe: Recipe, parts: Parts, run: Run, reporter: Reporter) -> Trained:
 
 
 def _all_layers(recipe: Recipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
-    trained = twin_of(network, recipe) if needs_twin(recipe) else network
-    history = loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
-    if trained is not network:
-        network.set_weights(trained.get_weights())
-    return history
+    with trained_in_place_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision) as trained:
+        return loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
 
 
 def _frozen_phases(

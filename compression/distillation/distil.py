@@ -53,24 +53,25 @@ class Distil(TrainingStep):
         teacher = self._teacher(context)
         objective = Objective(context.classes, self.temperature, self.weight, self.label_smoothing, self.features)
         teaching, inputs = self._teaching(teacher, objective, context)
-        optimizer, loop = self.prepared(network, context)
-        model = objective.model(network, teacher.width, context.seed)
-        objective.compile(model, optimizer)
-        validation = context.parts.validation.tensors
-        lesson = Lesson(
-            self.kind,
-            f"Learning from {teacher.name}",
-            model,
-            self.epochs,
-            inputs,
-            validation,
-            self.mixup,
-            network=network,
-            teaching=teaching,
-        )
-        history = loop.run(lesson)
+        with self.in_place_of(network) as student:
+            optimizer, loop = self.prepared(student, context)
+            model = objective.model(student, teacher.width, context.seed)
+            objective.compile(model, optimizer)
+            lesson = Lesson(
+                self.kind,
+                f"Learning from {teacher.name}",
+                model,
+                self.epochs,
+                inputs,
+                context.parts.validation.tensors,
+                self.mixup,
+                network=student,
+                teaching=teaching,
+            )
+            history = loop.run(lesson)
+            agreement = _agreement(teacher, lesson, context)
         note = f"learned from {teacher.name} (sha256 {teacher.sha256[:12]}), T {self.temperature:g}"
-        return Outcome(network, _agreement(teacher, lesson, context), (note,), history)
+        return Outcome(network, agreement, (note,), history)
 
     def _teacher(self, context: Context) -> Teacher:
         if self.teacher in ARCHITECTURES:

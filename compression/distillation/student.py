@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -9,9 +10,11 @@ from pydantic import Field
 
 from bundle.errors import UsageError
 from compression.context import Context, Outcome
-from compression.pruning.importance import normalisation_scales
-from compression.pruning.spaces import spaces_of
-from compression.pruning.surgery import narrowed
+from compression.pruning.importance import Importance, Worth, worth_of
+from compression.pruning.prune_channels import pruned
+from compression.pruning.sample import Sample, draw_sample
+from compression.pruning.selection import Kept
+from compression.pruning.spaces import Space, spaces_of
 from compression.step import Step
 from training.model.network import DROPOUT, build_network
 from training.model.weights import describe_weights
@@ -34,6 +37,9 @@ class Student(Step):
             "or a weights FILE of keras.applications.MobileNetV2 without its top",
         ),
     ] = "parent"
+    importance: Annotated[Importance, Field(description="by which the parent's channels are chosen")] = "taylor"
+    rounds: Annotated[int, Field(ge=1, description="in how many goes the parent is cut, measured anew before each")] = 4
+    photos: Annotated[int, Field(ge=8, description="training photos that the cut is measured on")] = 512
 
     def run(self, network: keras.Model, context: Context) -> Outcome:
         """Return a student for the input that `network` takes; see :class:`compression.step.Step`.
@@ -53,31 +59,50 @@ class Student(Step):
         student = build_network(recipe, context.classes)
         parameters = network.count_params()
         if self.weights == "parent":
-            student, begins = cut(network, student), "from the most important channels of its parent"
+            sample = draw_sample(context, self.photos)
+            student = cut(network, student, sample, importance=self.importance, rounds=self.rounds)
+            begins = "from the most important channels of its parent"
         else:
             begins = f"from the weights {describe_weights(self.weights)}"
         figures = {"parameters": student.count_params(), "parameters_kept": student.count_params() / parameters}
         return Outcome(student, figures, (f"MobileNetV2 of width {self.alpha:g}, {begins}",), alpha=self.alpha)
 
 
-def cut(network: keras.Model, student: keras.Model) -> keras.Model:
-    """Return `network` with the widths of `student`: of each space, the channels of the largest |scale| are kept.
+def cut(
+    network: keras.Model, student: keras.Model, sample: Sample, *, importance: Importance, rounds: int
+) -> keras.Model:
+    """Return `network` with the widths of `student`; what stays takes over from what goes as far as it can.
+
+    Each round narrows every space by the same factor: at a half at once, what a channel is worth beside all the others
+    says little of what it is worth beside those that stay.
 
     Args:
-        network: Stays as it is.
+        network: Its readers' weights change.
         student: Of the same layout; only its widths are looked at.
+        sample: Photos that importance, least squares and statistics are measured on.
+        importance: By which channels are chosen.
+        rounds: In how many goes.
 
     Raises:
         UsageError: The student is wider somewhere.
     """
-    spaces = spaces_of(network)
-    widths = {space.name: space.width for space in spaces_of(student)}
-    for space in spaces:
-        if widths[space.name] > space.width:
+    goal = {space.name: space.width for space in spaces_of(student)}
+    for space in spaces_of(network):
+        if goal[space.name] > space.width:
             raise UsageError(
-                f"The student has {widths[space.name]} channels after {space.name}, its parent {space.width}.",
+                f"The student has {goal[space.name]} channels after {space.name}, its parent {space.width}.",
                 remedy="Choose a smaller `alpha`, or other `weights` than parent.",
             )
-    worth = normalisation_scales(network, spaces)
-    kept = {name: np.sort(np.argsort(-worth[name], kind="stable")[:width]) for name, width in widths.items()}
-    return narrowed(network, spaces, kept)
+    for left in range(rounds, 0, -1):
+        spaces = spaces_of(network)
+        if all(goal[space.name] == space.width for space in spaces):
+            break
+        worth = worth_of(importance, network, spaces, sample)
+        network = pruned(network, spaces, _best(spaces, worth, goal, left), sample.photos)
+    return network
+
+
+def _best(spaces: Sequence[Space], worth: Worth, goal: Mapping[str, int], left: int) -> Kept:
+    """Return the channels that stay in this round, `left` rounds before the goal: of each space those worth most."""
+    widths = {space.name: round(space.width * (goal[space.name] / space.width) ** (1 / left)) for space in spaces}
+    return {name: np.sort(np.argsort(-worth[name], kind="stable")[:width]) for name, width in widths.items()}

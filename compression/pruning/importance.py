@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compression.pruning.sample import Sample
 from compression.pruning.spaces import Space
 
 if TYPE_CHECKING:
@@ -20,23 +20,13 @@ Worth = Mapping[str, NDArray[np.float64]]
 _BATCH = 8  # small: the gradient keeps what every layer gave
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Photos to measure on.
-
-    Attributes:
-        photos: uint8 [N, S, S, 3].
-        targets: One-hot float32 [N, C], or [N, 1] for one logit.
-        weights: What an error on each photo costs, float32 [N].
-    """
-
-    photos: NDArray[np.uint8]
-    targets: NDArray[np.float32]
-    weights: NDArray[np.float32]
-
-    def part(self, start: int, end: int) -> Sample:
-        """Return the photos from `start` to before `end`."""
-        return Sample(self.photos[start:end], self.targets[start:end], self.weights[start:end])
+def worth_of(importance: Importance, network: keras.Model, spaces: Sequence[Space], sample: Sample) -> Worth:
+    """Return what each channel is worth; only ``taylor`` looks at the photos of `sample`."""
+    if importance == "l1":
+        return filter_sizes(network, spaces)
+    if importance == "bn-scale":
+        return normalisation_scales(network, spaces)
+    return losses_without(network, spaces, sample)
 
 
 def filter_sizes(network: keras.Model, spaces: Sequence[Space]) -> Worth:

@@ -11,21 +11,15 @@ from pydantic import Field
 
 from bundle.errors import UsageError
 from compression.context import Context, Outcome
-from compression.cost import Cost, cost_of
 from compression.pruning.compensation import compensate
-from compression.pruning.importance import (
-    Importance,
-    Sample,
-    Worth,
-    filter_sizes,
-    losses_without,
-    normalisation_scales,
-)
+from compression.pruning.importance import Importance, worth_of
+from compression.pruning.sample import Sample, draw_sample
 from compression.pruning.selection import Kept, Target, choose
 from compression.pruning.spaces import Space, spaces_of
 from compression.pruning.statistics import recalibrate
 from compression.pruning.surgery import narrowed
 from compression.step import Step
+from training.model.cost import Cost, cost_of
 from training.model.network import class_logits, predict
 
 if TYPE_CHECKING:
@@ -57,7 +51,7 @@ class PruneChannels(Step):
         if self.macs == self.parameters == 1:
             raise UsageError("prune-channels removes nothing.", remedy="Set `macs` or `parameters`: the share to keep.")
         validation = context.parts.validation
-        sample = _drawn(context, self.photos)
+        sample = draw_sample(context, self.photos)
         original, before = cost_of(network), _answers(network, validation.tensors)
         for number in range(1, self.rounds + 1):
             network = self._round(network, self._target(original, cost_of(network), number), sample)
@@ -71,7 +65,7 @@ class PruneChannels(Step):
 
     def _round(self, network: keras.Model, target: Target, sample: Sample) -> keras.Model:
         spaces = [space for space in spaces_of(network) if space.hidden or self.stream]
-        kept = choose(network, spaces, self._worth(network, spaces, sample), target)
+        kept = choose(network, spaces, worth_of(self.importance, network, spaces, sample), target)
         return pruned(network, spaces, kept, sample.photos, with_compensation=self.compensate)
 
     def _target(self, original: Cost, now: Cost, number: int) -> Target:
@@ -79,13 +73,6 @@ class PruneChannels(Step):
         macs = self.macs ** (number / self.rounds) * original.macs / now.macs
         parameters = self.parameters ** (number / self.rounds) * original.parameters / now.parameters
         return Target(macs, parameters, self.multiple, self.minimum)
-
-    def _worth(self, network: keras.Model, spaces: Sequence[Space], sample: Sample) -> Worth:
-        if self.importance == "l1":
-            return filter_sizes(network, spaces)
-        if self.importance == "bn-scale":
-            return normalisation_scales(network, spaces)
-        return losses_without(network, spaces, sample)
 
 
 def pruned(
@@ -110,16 +97,6 @@ def pruned(
     smaller = narrowed(network, spaces, kept)
     recalibrate(smaller, photos)
     return smaller
-
-
-def _drawn(context: Context, photos: int) -> Sample:
-    """Return some training photos; the same ones each time."""
-    there = len(context.parts.train.records)
-    random = np.random.default_rng((context.seed, 3))
-    indices = np.sort(random.choice(there, min(photos, there), replace=False))
-    targets = context.targets()
-    weights = targets.class_weights[targets.train[indices]]
-    return Sample(context.parts.train.some_tensors(indices), targets.encoded(indices), weights)
 
 
 def _answers(network: keras.Model, photos: NDArray[np.uint8]) -> NDArray[np.int64]:

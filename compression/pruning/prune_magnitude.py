@@ -76,11 +76,12 @@ class PruneMagnitude(TrainingStep):
     def _train(self, network: keras.Model, context: Context, number: int, *, last: bool) -> tuple[EpochFigures, ...]:
         # A phase for each epoch of the ramp: a phase keeps its best epoch, which would be one with fewer zeros.
         name, epochs = (self.kind, self.epochs) if last else (f"{self.kind}-{number}", 1)
-        optimizer, loop = self.model_copy(update={"epochs": epochs}).prepared(network, context)
-        compile_for(network, keeping_zeros(optimizer), self.label_smoothing)
         train, validation = context.parts.train.tensors, context.parts.validation.tensors
         title = (
             f"Training with {sparsity_of(list(kernels_of(network, prunable(network, self.layers)).values())):.0%} zeros"
         )
-        phase = Phase(name, title, network, epochs, augmented(train, self.augmentation), validation, self.mixup)
-        return loop.run(phase)
+        with self.in_place_of(network) as trained:
+            optimizer, loop = self.model_copy(update={"epochs": epochs}).prepared(trained, context)
+            compile_for(trained, keeping_zeros(optimizer), self.label_smoothing)
+            inputs = augmented(train, self.augmentation)
+            return loop.run(Phase(name, title, trained, epochs, inputs, validation, self.mixup))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import UsageError
-from compression.cost import Cost, cost_of, layer_cost, widths
 from compression.pruning.importance import Worth
 from compression.pruning.spaces import Space, layers_of
+from training.model.cost import Cost, cost_of, layer_cost, widths
 
 if TYPE_CHECKING:
     import keras

@@ -10,7 +10,7 @@ import pytest
 
 from bundle.errors import UsageError
 from training.phases.recipes import all_phase
-from training.phases.twin import check_device, needs_twin, twin_of
+from training.phases.twin import check_device, trained_in_place_of
 from training.recipe import Recipe
 
 PLAIN = Recipe(weights="none", size=32, fine_tune="all", fine_tune_epochs=1)
@@ -33,12 +33,10 @@ def _network() -> Any:
 def _stepped(recipe: Recipe) -> tuple[float, list[np.ndarray], Any]:
     """Return the loss of a step from the same weights, the network's weights after it, and the twin."""
     network = _network()
-    trained = twin_of(network, recipe) if needs_twin(recipe) else network
-    phase = all_phase(trained, recipe, PHOTOS, PHOTOS)
-    x, y = PHOTOS.astype(np.float32), np.eye(7, dtype=np.float32)[np.arange(16) % 7]
-    loss = phase.model.train_on_batch(x, y, return_dict=True)["loss"]
-    if trained is not network:
-        network.set_weights(trained.get_weights())
+    with trained_in_place_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision) as trained:
+        phase = all_phase(trained, recipe, PHOTOS, PHOTOS)
+        x, y = PHOTOS.astype(np.float32), np.eye(7, dtype=np.float32)[np.arange(16) % 7]
+        loss = phase.model.train_on_batch(x, y, return_dict=True)["loss"]
     return float(loss), network.get_weights(), trained
 
 

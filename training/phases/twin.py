@@ -5,12 +5,14 @@ What is saved, scored and exported stays the network: the twin's weights are cop
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bundle.errors import UsageError
 from training.model.network import CLASSIFIER
-from training.recipe import Recipe
+from training.recipe import Precision, Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -18,13 +20,27 @@ if TYPE_CHECKING:
 _FLOAT32 = ("scale", CLASSIFIER)  # pixels have 8 bits, bfloat16 keeps 8; logits are where small differences count
 
 
-def needs_twin(recipe: Recipe) -> bool:
-    """Return whether the recipe asks that all layers be trained on a twin."""
-    return recipe.fused_norm or recipe.precision != "float32"
+@contextmanager
+def trained_in_place_of(
+    network: keras.Model, *, fused_norm: bool = False, precision: Precision = "float32"
+) -> Iterator[keras.Model]:
+    """Yield what is to be trained, the network itself or its twin; the network has its weights when the block is over.
+
+    Raises:
+        UsageError: Fused batch normalisation is asked for without TensorFlow.
+    """
+    if not fused_norm and precision == "float32":
+        yield network
+        return
+    if fused_norm:
+        check_fused_norm()
+    twin = twin_of(network, fused_norm=fused_norm, precision=precision)
+    yield twin
+    network.set_weights(twin.get_weights())
 
 
-def twin_of(network: keras.Model, recipe: Recipe) -> keras.Model:
-    """Return a copy of `network` with its weights, whose layers are fused or of lower precision as the recipe says.
+def twin_of(network: keras.Model, *, fused_norm: bool, precision: Precision) -> keras.Model:
+    """Return a copy of `network` with its weights, whose layers are fused or of lower precision.
 
     Its variables are float32, in the order of the network's, so that checkpoints and weights fit both.
     """
@@ -33,9 +49,9 @@ def twin_of(network: keras.Model, recipe: Recipe) -> keras.Model:
     def copied(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if layer.name not in _FLOAT32:
-            config["dtype"] = recipe.precision
+            config["dtype"] = precision
         kind = type(layer)
-        if recipe.fused_norm and kind is keras.layers.BatchNormalization:
+        if fused_norm and kind is keras.layers.BatchNormalization:
             kind = _fused_batch_normalization()
         return kind.from_config(config)
 
@@ -50,17 +66,25 @@ def check_device(recipe: Recipe) -> None:
     Raises:
         UsageError: XLA is asked for without a GPU, or fused batch normalisation without TensorFlow.
     """
-    if not (recipe.xla or recipe.fused_norm):
-        return
-    import keras
-
-    if recipe.fused_norm and keras.backend.backend() != "tensorflow":
-        raise UsageError(f"--fused-norm is TensorFlow's; Keras runs on {keras.backend.backend()}.")
+    if recipe.fused_norm:
+        check_fused_norm()
     if recipe.xla and not _has_gpu():
         raise UsageError(
             "--xla needs a GPU, and Keras sees none: on a CPU, XLA takes 15 times as long for these convolutions.",
             remedy="Leave it out.",
         )
+
+
+def check_fused_norm() -> None:
+    """Refuse fused batch normalisation without TensorFlow.
+
+    Raises:
+        UsageError: Keras runs on another backend.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(f"--fused-norm is TensorFlow's; Keras runs on {keras.backend.backend()}.")
 
 
 def _has_gpu() -> bool:

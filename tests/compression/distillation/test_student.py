@@ -17,20 +17,36 @@ def _network(alpha: float, context: Context) -> keras.Model:
     return build_network(recipe, context.classes)
 
 
+def _shapes(network: keras.Model) -> dict[str, list[tuple[int, ...]]]:
+    return {layer.name: [w.shape for w in layer.get_weights()] for layer in network.layers if layer.weights}
+
+
 def test_a_student_of_the_parent_has_the_widths_of_its_alpha_and_the_parents_weights(context: Context) -> None:
     parent, fresh = _network(0.75, context), _network(0.5, context)
     layer = parent.get_layer("bn_Conv1")
     gamma, *others = layer.get_weights()
     layer.set_weights([np.arange(len(gamma)) + 1, *others])
-    outcome = Student(alpha=0.5).run(parent, context)
-    found = {layer.name: [w.shape for w in layer.get_weights()] for layer in outcome.network.layers if layer.weights}
-    assert found == {layer.name: [w.shape for w in layer.get_weights()] for layer in fresh.layers if layer.weights}
+    outcome = Student(alpha=0.5, importance="bn-scale", rounds=1, photos=16).run(parent, context)
+    assert _shapes(outcome.network) == _shapes(fresh)
     assert outcome.alpha == 0.5
     assert outcome.network.get_layer("dropout").rate == 0.3
     np.testing.assert_array_equal(outcome.network.get_layer("bn_Conv1").gamma, np.arange(9, 25))
     kernel, parents = (net.get_layer("Conv1").get_weights()[0] for net in (outcome.network, parent))
     np.testing.assert_array_equal(kernel, parents[..., 8:])
     assert outcome.figures["parameters_kept"] == outcome.network.count_params() / parent.count_params()
+
+
+def test_a_student_cut_in_rounds_by_what_its_channels_are_worth_ends_at_the_widths_of_its_alpha(
+    context: Context,
+) -> None:
+    said = [
+        Student(alpha=0.35, rounds=rounds, photos=16).run(_network(0.5, context), context).network for rounds in (1, 2)
+    ]
+    assert _shapes(said[0]) == _shapes(said[1]) == _shapes(_network(0.35, context))
+    photos = context.parts.test.tensors[:4].astype(np.float32)
+    first, second = (one.predict_on_batch(photos) for one in said)
+    assert np.isfinite(first).all()
+    assert not np.allclose(first, second)
 
 
 def test_a_student_of_the_parents_width_is_the_parent(context: Context) -> None:

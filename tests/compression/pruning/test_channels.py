@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from bundle.errors import UsageError
 from bundle.store import Bundle
 from compression.context import Context
-from compression.cost import cost_of
 from compression.network import network_of
 from compression.pruning.compensation import compensate
-from compression.pruning.importance import Sample, losses_without
+from compression.pruning.importance import losses_without
 from compression.pruning.prune_channels import PruneChannels
+from compression.pruning.sample import Sample
 from compression.pruning.selection import Kept, Target, choose
 from compression.pruning.spaces import Space, spaces_of
 from compression.pruning.surgery import narrowed
@@ -24,6 +24,7 @@ from exporters.contract import Source
 from exporters.targets.onnx import Onnx
 from exporters.targets.tflite import TFLite
 from training.model.calibrated import calibrated_model
+from training.model.cost import cost_of
 from training.model.network import predict
 
 
