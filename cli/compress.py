@@ -70,7 +70,7 @@ def _compress(
 ) -> None:
     from bundle.store import Bundle
     from cli import output
-    from cli.train import bundle_name
+    from cli.training_request import bundle_name
     from compression.pipeline import Request
     from compression.pipeline import compress as run
     from compression.recipe import load_recipe
