@@ -1,15 +1,23 @@
-"""Where the cells of a class activation map lie in the photo."""
+"""What a class activation map means, and where its cells lie in the photo."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+MEANING = "class activation map: what each cell adds to each label's calibrated logit; the mean over cells is the logit"
+DRAWING: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text())
+"""How maps are drawn; the web app reads the same file."""
 
 # Keras' MobileNetV2 pads its five convolutions of stride 2 at the right and the bottom alone (correct_pad in
 # keras.applications.imagenet_utils). Each one's windows so lie half an input pixel further right than an even division
 # would put them: (1 + 2 + 4 + 8 + 16) / 2 = 15.5 pixels in all. Trained weights do not use their windows evenly: on a
 # 192-pixel model of HAM10000, darkening 8 x 8 pixels at a time moved the cells most 7 pixels from the even places.
-_SHIFT = 7 / 32  # of a cell
+SHIFT: float = DRAWING["shift"]  # of a cell
 
 
 def places(side: int, cells: int) -> NDArray[np.float64]:
@@ -22,7 +30,7 @@ def places(side: int, cells: int) -> NDArray[np.float64]:
         cells: Cells along that side.
     """
     even = (np.arange(side) + 0.5) / side * cells - 0.5
-    return np.asarray(np.clip(even - _SHIFT, 0, cells - 1))
+    return np.asarray(np.clip(even - SHIFT, 0, cells - 1))
 
 
 def spread(grid: NDArray[np.floating], side: int) -> NDArray[np.float64]:

@@ -8,34 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from bundle.activation_map import spread
+from bundle.activation_map import DRAWING, spread
 from bundle.notice import NOTICE
 
-# Viridis (van der Walt and Smith 2015, CC0; bids.github.io/colormap) at nine places: legible in grey and to the
-# colour-blind, and no end of it says "danger".
-_VIRIDIS = np.array(
-    [
-        (68, 1, 84),
-        (71, 44, 122),
-        (59, 81, 139),
-        (44, 113, 142),
-        (33, 144, 141),
-        (39, 173, 129),
-        (92, 200, 99),
-        (170, 220, 50),
-        (253, 231, 37),
-    ],
-    np.float64,
-)
-_OPACITY, _BAR, _MARGIN, _LEAST = 0.5, 14, 12, 320
+_COLOURS = np.array(DRAWING["colours"], np.float64)  # legible in grey and to the colour-blind; no end says "danger"
+_OPACITY, _BAR, _MARGIN, _LEAST = DRAWING["opacity"], 14, 12, 320
 
 
 def colours(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return viridis' colours, uint8 [..., 3], of values 0..1 [...]."""
-    place = np.clip(values, 0, 1) * (len(_VIRIDIS) - 1)
-    below = np.minimum(place.astype(int), len(_VIRIDIS) - 2)
+    place = np.clip(values, 0, 1) * (len(_COLOURS) - 1)
+    below = np.minimum(place.astype(int), len(_COLOURS) - 2)
     share = (place - below)[..., None]
-    return np.asarray(np.rint(_VIRIDIS[below] * (1 - share) + _VIRIDIS[below + 1] * share), np.uint8)
+    return np.asarray(np.rint(_COLOURS[below] * (1 - share) + _COLOURS[below + 1] * share), np.uint8)
 
 
 def draw_overlay(photo: NDArray[np.uint8], grid: NDArray[np.float32], label: str, probability: float) -> Image.Image:
@@ -50,9 +35,14 @@ def draw_overlay(photo: NDArray[np.uint8], grid: NDArray[np.float32], label: str
     side = max(photo.shape[0], _LEAST)
     plain = Image.fromarray(photo).resize((side, side), Image.Resampling.BICUBIC)
     low, high = float(grid.min()), float(grid.max())
-    smooth = (spread(grid, side) - low) / max(high - low, 1e-9)
-    mixed = Image.blend(plain, Image.fromarray(colours(smooth)), _OPACITY)
+    mixed = blended(plain, grid, low, high)
     return _laid_out(plain, mixed, [f"{label}: {probability:.0%}", f"{low:+.1f}", f"{high:+.1f}"])
+
+
+def blended(photo: Image.Image, grid: NDArray[np.floating], low: float, high: float) -> Image.Image:
+    """Return a square photo under a map [h, w] whose colours go from `low` to `high`."""
+    smooth = (spread(grid, photo.width) - low) / max(high - low, 1e-9)
+    return Image.blend(photo, Image.fromarray(colours(smooth)), _OPACITY)
 
 
 def _laid_out(plain: Image.Image, mixed: Image.Image, words: list[str]) -> Image.Image:

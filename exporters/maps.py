@@ -20,7 +20,6 @@ from runtimes.base import ACTIVATION_MAP, PROBABILITIES
 if TYPE_CHECKING:
     import keras
 
-MEANING = "class activation map: what each cell adds to each label's calibrated logit; the mean over cells is the logit"
 SETTING = "activation_map"  # of a recipe whose artifact gives its map
 _BATCH = 64
 

@@ -3,6 +3,7 @@
 One file per subject; the published JSON Schemas are in ``bundle/schema/``.
 """
 
+from bundle.wire.activation_map import ActivationMap, Grid
 from bundle.wire.base import (
     API_KEY_HEADER,
     IDEMPOTENCY_HEADER,
@@ -90,6 +91,7 @@ __all__ = [
     "SHA256_HEADER",
     "ActivationAnswer",
     "ActivationEntry",
+    "ActivationMap",
     "ActivationsAnswer",
     "AgreementFigures",
     "AgreementGroup",
@@ -110,6 +112,7 @@ __all__ = [
     "Fault",
     "GoldenVector",
     "GoldenVectors",
+    "Grid",
     "HealthAnswer",
     "InputDifference",
     "KeySummary",

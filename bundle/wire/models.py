@@ -24,6 +24,7 @@ class ExportSummary(Message):
     artifact_sha256: Sha256
     built: bool
     parity: Status | None
+    activation_map: Annotated[bool, Field(description="whether it gives class activation maps (?map=)")] = False
 
 
 class ModelSummary(Message):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bundle.model import Fraction, Sha256
 from bundle.notice import NOTICE
+from bundle.wire.activation_map import ActivationMap
 from bundle.wire.base import Message, Milliseconds
 from bundle.wire.problem import Problem
 
@@ -74,6 +75,7 @@ class PredictionAnswer(Message):
     input_sha256: Annotated[Sha256, Field(description="of the prepared tensor; equal hashes mean equal inputs")]
     photo: ReceivedPhoto
     milliseconds: Timing
+    activation_map: Annotated[ActivationMap | None, Field(description="where it was asked for: ?map=")] = None
     notice: str = NOTICE
     request_id: str
 

@@ -78,7 +78,7 @@ class CoreML:
 
     def describe(self, folder: Path) -> Description:
         """Read back ``model.mlpackage``."""
-        from exporters.maps import MEANING
+        from bundle.activation_map import MEANING
         from exporters.mil.program import read_program
         from runtimes.base import ACTIVATION_MAP
 

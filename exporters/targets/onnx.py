@@ -78,7 +78,7 @@ class Onnx:
         """Read back ``model.onnx``."""
         import onnx
 
-        from exporters.maps import MEANING
+        from bundle.activation_map import MEANING
         from exporters.onnx.convert import FILE
         from exporters.onnx.operators import operators, tensors
 

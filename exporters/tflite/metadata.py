@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bundle.activation_map import MEANING
 from exporters.contract import Source
-from exporters.maps import MEANING, has_map
+from exporters.maps import has_map
 from exporters.origin import AUTHOR, licence
 from exporters.tflite.convert import INPUT, OUTPUT
 from exporters.tflite.graph import Graph

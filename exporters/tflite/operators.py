@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from bundle.activation_map import MEANING
 from bundle.export_record import OperatorCount, TensorSpec
 from exporters.contract import Description
-from exporters.maps import MEANING
 from exporters.tflite.graph import INT4, Graph
 
 _NAMES = {0: "fp32", 1: "fp16", 2: "int32", 3: "uint8", 4: "int64", 9: "int8"}  # TFLite's TensorType

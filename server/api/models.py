@@ -11,6 +11,7 @@ from server.api.respond import json_response
 from server.security.access import requires
 from server.services import services
 from server.serving.live import Live
+from server.serving.maps import gives_map
 
 api = APIBlueprint("models", __name__, abp_tags=[Tag(name="models", description="What the server has.")])
 
@@ -50,4 +51,5 @@ def _export_summary(export: Export) -> ExportSummary:
         artifact_sha256=record.artifact_sha256,
         built=record.built,
         parity=record.parity.status if record.parity else None,
+        activation_map=gives_map(record),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from bundle.errors import RequestError
 from bundle.wire import PHOTO_TYPES, BatchAnswer, BatchItem, PredictionAnswer
-from server.api.bodies import ONE_PHOTO, PHOTOS, PREPARED, reads, takes
+from server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, reads, takes
 from server.api.query import Query
 from server.api.respond import json_response
 from server.express.offer import offer
@@ -20,8 +21,9 @@ from server.security.access import requires
 from server.security.guard import caller, charge
 from server.services import services
 from server.serving.answers import prediction
-from server.serving.jobs import Decoding, Job
+from server.serving.jobs import Decoding, Done, Job
 from server.serving.live import Live
+from server.serving.maps import TOP, check_map, map_of, overlay_png
 from server.stages import StageClock
 from server.upload import read_job, read_jobs
 
@@ -35,6 +37,18 @@ class PredictQuery(Query):
         "exact",
         description="draft: libjpeg decodes at a fraction of the size, faster on large photos; not dermport-prep/1",
     )
+    map: str = Field(
+        "",
+        max_length=64,
+        description="also give the class activation map: top (of the likeliest label), all, or a label's id; "
+        "409 where the served artifact gives none (export it with --maps)",
+    )
+
+
+class OverlayQuery(Query):
+    """Whose map is drawn."""
+
+    map: str = Field(TOP, max_length=64, description="top (the likeliest label), or a label's id")
 
 
 @api.post("/v1/predict", responses={200: PredictionAnswer}, summary="Answer one photo")
@@ -49,10 +63,10 @@ def predict(query: PredictQuery) -> Response:
     clock = StageClock()
     with services().models.lease() as live:
         live.check_ready()
-        job = read_job(request, query.decoding)
+        job = _for_map(live, read_job(request, query.decoding), query.map)
         clock.mark("receive")
         done = live.answer(job)
-        answer = prediction(live.served, job, done, clock, g.request_id)
+        answer = _with_its_map(prediction(live.served, job, done, clock, g.request_id), live, done, query.map)
         _offer_express(live, job)
     note(answer, done.batch)
     return json_response(answer)
@@ -60,8 +74,38 @@ def predict(query: PredictQuery) -> Response:
 
 def _offer_express(live: Live, job: Job) -> None:
     """Let workers answer what follows, where nothing has to be counted or read for each request."""
-    if g.get("allowance") is None and request.mimetype in PHOTO_TYPES:
+    if g.get("allowance") is None and request.mimetype in PHOTO_TYPES and job.want == "answer":
         offer(request.environ, live, job, caller().key_id)
+
+
+def _for_map(live: Live, job: Job, wanted: str) -> Job:
+    if not wanted:
+        return job
+    check_map(live, wanted)
+    return replace(job, want="map")
+
+
+def _with_its_map(answer: PredictionAnswer, live: Live, done: Done, wanted: str) -> PredictionAnswer:
+    if not wanted:
+        return answer
+    return answer.model_copy(update={"activation_map": map_of(done, live.bundle.manifest, wanted)})
+
+
+@api.post(
+    "/v1/predict/overlay",
+    responses={200: {"content": {"image/png": {"schema": BINARY}}}},
+    summary="Draw the class activation map over one photo",
+)
+@requires("predict")
+@takes(ONE_PHOTO)
+@reads(PREPARED)
+def predict_overlay(query: OverlayQuery) -> Response:
+    """A PNG: what the model saw, the same under the map of one label, a legend, and the notice."""
+    with services().models.lease() as live:
+        live.check_ready()
+        check_map(live, query.map, one=True)
+        done = live.answer(replace(read_job(request, "exact"), want="picture"))
+        return Response(overlay_png(done, live.bundle.manifest, query.map), mimetype="image/png")
 
 
 @api.post("/v1/predict/batch", responses={200: BatchAnswer}, summary="Answer several photos")
@@ -75,14 +119,15 @@ def predict_batch(query: PredictQuery) -> Response:
     clock = StageClock()
     with services().models.lease() as live:
         live.check_ready()
-        jobs = read_jobs(request, query.decoding)
+        jobs = tuple(_for_map(live, job, query.map) for job in read_jobs(request, query.decoding))
         charge(len(jobs) - 1)
         clock.mark("receive")
 
         def answer_one(index: int) -> BatchItem:
             try:
                 done = live.answer(jobs[index])
-                answer = prediction(live.served, jobs[index], done, clock.fork(), request_id)
+                plain = prediction(live.served, jobs[index], done, clock.fork(), request_id)
+                answer = _with_its_map(plain, live, done, query.map)
             except RequestError as error:
                 return BatchItem(index=index, problem=problem_of(error, instance=instance, request_id=request_id))
             return BatchItem(index=index, answer=answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from bundle.hashing import sha256_bytes
 from bundle.manifest import Preprocessing
 from bundle.prep import MAX_PIXELS, Prepared, prepare, prepared, stored_pixels
 from server.express.express import Express
-from server.serving.jobs import Done, Job
+from server.serving.jobs import Done, Job, Want
 
 # Decoding time grows with the pixels: a photo of this many takes about as long as the rest of a request.
 LARGE_PIXELS = 4_000_000
@@ -97,3 +98,8 @@ def prepare_job(job: Job, spec: Preprocessing, most_pixels: int = MAX_PIXELS) ->
         raise PhotoError(f"A tensor of {len(job.data):,} bytes is not {shape}.", code="not-prepared")
     tensor = np.frombuffer(job.data, np.uint8).reshape(shape)
     return Prepared(tensor, sha256_bytes(job.data), spec.size, spec.size, 1)
+
+
+def pixels_of(tensor: NDArray[np.uint8], want: Want) -> str:
+    """Return what a picture is drawn on, as :class:`server.serving.jobs.Done` has it; empty where none is wanted."""
+    return base64.b64encode(tensor.tobytes()).decode() if want == "picture" else ""

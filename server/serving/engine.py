@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,25 @@ from bundle.golden import GoldenSet
 from bundle.manifest import Preprocessing
 from runtimes.base import Runtime
 from server.config import ServingConfig
-from server.serving.backend import Load, is_large, prepare_job
+from server.serving.backend import Load, is_large, pixels_of, prepare_job
 from server.serving.batcher import Batcher, BatchRule
 from server.serving.jobs import Done, Job
 
-_Tensor = NDArray[np.uint8]
-_Row = NDArray[np.float32]
+
+@dataclass(frozen=True)
+class _Asked:
+    """A prepared photo, uint8 [S, S, 3], and whether its map is wanted."""
+
+    tensor: NDArray[np.uint8]
+    map_too: bool
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Its probabilities, float32 [C], and its map [h, w, C], where its batch was run for maps and there is one."""
+
+    probabilities: NDArray[np.float32]
+    cells: NDArray[np.float32] | None
 
 
 class BatchedEngine:
@@ -42,7 +56,7 @@ class BatchedEngine:
             self.golden = self._runtime.predict(golden.tensors)
             self._stack = stack.pop_all()
         rule = BatchRule(serving.batch, serving.batch_wait, serving.queue, serving.wait_seconds)
-        self._batcher: Batcher[_Tensor, _Row] = Batcher(self._run, rule)
+        self._batcher: Batcher[_Asked, _Answer] = Batcher(self._run, rule)
         self._large = threading.Lock()  # one large photo is decoded at a time, which bounds time and memory
 
     def answer(self, job: Job) -> Done:
@@ -54,9 +68,10 @@ class BatchedEngine:
         else:
             photo = prepare_job(job, self._spec)
         ready = time.perf_counter()
-        answered = self._batcher.submit(photo.tensor).result()
+        answered = self._batcher.submit(_Asked(photo.tensor, job.want != "answer")).result()
+        cells = answered.result.cells if job.want != "answer" else None
         return Done(
-            probabilities=tuple(answered.result.tolist()),
+            probabilities=tuple(answered.result.probabilities.tolist()),
             input_sha256=photo.input_sha256,
             width=photo.width,
             height=photo.height,
@@ -67,6 +82,8 @@ class BatchedEngine:
                 "infer": 1000 * answered.ran,
             },
             batch=answered.batch,
+            cells=None if cells is None else cells.tolist(),
+            pixels=pixels_of(photo.tensor, job.want),
         )
 
     def load(self) -> Load:
@@ -79,5 +96,9 @@ class BatchedEngine:
         self._batcher.close()
         self._stack.close()
 
-    def _run(self, tensors: Sequence[_Tensor]) -> Sequence[_Row]:
-        return list(self._runtime.predict(np.stack(tensors)))
+    def _run(self, asked: Sequence[_Asked]) -> Sequence[_Answer]:
+        tensors = np.stack([one.tensor for one in asked])
+        if not any(one.map_too for one in asked):
+            return [_Answer(row, None) for row in self._runtime.predict(tensors)]
+        rows, maps = self._runtime.predict_with_maps(tensors)
+        return [_Answer(row, None if maps is None else maps[place]) for place, row in enumerate(rows)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Decoding = Literal["exact", "draft"]
 Form = Literal["photo", "prepared", "tensor"]
+Want = Literal["answer", "map", "picture"]
+Cells = Sequence[Sequence[Sequence[float]]]
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class Job:
         form: ``photo`` is decoded and resized; ``prepared`` is a PNG of exactly the model's input; ``tensor`` is that
             input itself.
         decoding: ``draft`` lets libjpeg decode at a fraction of the size, which is faster and not ``dermport-prep/1``.
+        want: Beside the probabilities, the class activation ``map``, or that and the pixels for a ``picture`` of it.
     """
 
     data: bytes
     form: Form = "photo"
     decoding: Decoding = "exact"
+    want: Want = "answer"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Done:
         orientation: The EXIF orientation that was applied, 1..8.
         milliseconds: By stage: "wait" for a slot, "prepare", "infer".
         batch: How many photos the runtime answered in the same run.
+        cells: The class activation map, [h, w, C]; None where it was not asked for, or there is none.
+        pixels: The prepared tensor's uint8 bytes [S, S, 3] in base64; empty where no picture was asked for.
     """
 
     probabilities: tuple[float, ...]
@@ -47,3 +53,5 @@ class Done:
     orientation: int
     milliseconds: Mapping[str, float]
     batch: int = 1
+    cells: Cells | None = None
+    pixels: str = ""

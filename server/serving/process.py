@@ -115,7 +115,7 @@ class WorkerProcess:
             PhotoError: The photo is refused.
             WorkerLostError: The worker died, or took longer than it may, and is dead now.
         """
-        head = json.dumps({"form": job.form, "decoding": job.decoding}).encode()
+        head = json.dumps({"form": job.form, "decoding": job.decoding, "want": job.want}).encode()
         try:
             self._connection.send_bytes(head + b"\n" + job.data)
         except OSError as error:

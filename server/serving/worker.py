@@ -21,6 +21,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bundle.errors import DermportError, PhotoError
 from bundle.manifest import Manifest, Preprocessing
 from bundle.prep import MAX_PIXELS
@@ -28,8 +31,8 @@ from bundle.store import Bundle, Export
 from runtimes.base import Runtime
 from server.allocator import give_back_from
 from server.express.lane import Lane
-from server.serving.backend import LARGE_PIXELS, prepare_job
-from server.serving.jobs import Done, Job
+from server.serving.backend import LARGE_PIXELS, pixels_of, prepare_job
+from server.serving.jobs import Cells, Done, Job, Want
 from server.serving.runtimes import candidate_named
 
 # The pixels of a photo of 1 MP (4 bytes each) are kept for the next one; those of a larger one are given back.
@@ -76,7 +79,7 @@ class _Answerer:
         photo = prepare_job(job, self._spec, most_pixels)
         ready = time.perf_counter()
         with self._running:
-            probabilities = self._runtime.predict(photo.tensor[None])[0]
+            probabilities, cells = _run_one(self._runtime, photo.tensor, job.want)
         return Done(
             probabilities=tuple(probabilities.tolist()),
             input_sha256=photo.input_sha256,
@@ -84,7 +87,17 @@ class _Answerer:
             height=photo.height,
             orientation=photo.orientation,
             milliseconds={"prepare": 1000 * (ready - began), "infer": 1000 * (time.perf_counter() - ready)},
+            cells=cells,
+            pixels=pixels_of(photo.tensor, job.want),
         )
+
+
+def _run_one(runtime: Runtime, tensor: NDArray[np.uint8], want: Want) -> tuple[NDArray[np.float32], Cells | None]:
+    """Return the probabilities of one prepared photo, and its map where it is wanted and there."""
+    if want == "answer":
+        return runtime.predict(tensor[None])[0], None
+    probabilities, maps = runtime.predict_with_maps(tensor[None])
+    return probabilities[0], None if maps is None else maps[0].tolist()
 
 
 def _serve(connection: Connection, front: socket.socket, answer: _Answerer, manifest: Manifest) -> None:

@@ -1,0 +1,27 @@
+"""A class activation map as it travels."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bundle.activation_map import MEANING, SHIFT
+from bundle.wire.base import Message
+
+Grid = tuple[tuple[float, ...], ...]
+"""A map of one label: rows of cells, from the photo's top left."""
+
+
+class ActivationMap(Message):
+    """Where the model saw what it answers; research and education, and no statement of what is ill."""
+
+    grids: Annotated[
+        dict[str, Grid], Field(description="by label id: rows of cells from the top left, in units of the logit")
+    ]
+    shape: Annotated[tuple[int, int], Field(description="rows and columns of cells")]
+    shift: Annotated[
+        float,
+        Field(description="cells by which each lies further to the lower right than an even division puts it"),
+    ] = SHIFT
+    meaning: str = MEANING
