@@ -71,6 +71,12 @@ def compare(
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="Show the photos in the HTML report: it then holds patients' photos.")
     ] = False,
+    maps: Annotated[
+        bool,
+        typer.Option(
+            "--maps", help="Compare class activation maps, too: one more request a photo; drawn with --thumbnails."
+        ),
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", help="Photos at a time; 0: one per core.")] = 1,
     key: ApiKey = None,
     json: Json = False,
@@ -93,6 +99,7 @@ def compare(
     names = [*(artifact or []), *([f"tflite-{phone_precision}"] if phone_precision else [])]
     folder, reports = _outputs(out or [])
     job = _open_job(bundle, names, _Photos(photos or [], data, split, part), folder)
+    job.maps = maps
     tally = _run(job, server, key, _sending(send), threads)
     page = _page(job, server, thumbnails)
     _report(page, reports, folder, json)
@@ -118,6 +125,7 @@ class _Job:
     artifacts: tuple[PhoneArtifact, ...]
     photos: tuple[Photo, ...]
     folder: Path | None
+    maps: bool = False
     comparisons: tuple[Comparison, ...] = ()
 
 
@@ -187,25 +195,28 @@ def _run(job: _Job, server: str, key: str | None, send: Send, threads: int) -> T
             stack.enter_context(PhoneModel(job.bundle.manifest, artifact)) for artifact in job.artifacts
         ]
         journal = stack.enter_context(Journal(RunFolder(job.folder).journal if job.folder else None))
-        jetson = stack.enter_context(_jetson(server, key, spec, send, stop))
-        run = Run(phones, spec, jetson, journal, jobs=threads, stop=stop)
+        jetson = stack.enter_context(_jetson(server, key, spec, send, stop, maps=job.maps))
+        run = Run(phones, spec, jetson, journal, jobs=threads, maps=job.maps, stop=stop)
         if trouble := run.meet():
             _warn(f"{trouble} What the phone says is kept in {job.folder}, and posted later.")
         tally = _watched(lambda update: run.over(job.photos, update), "comparing", job.folder)
         if jetson.predicts_only:
             _warn(f"Causes are by hashes, not by experiment: {jetson.predicts_only}")
         job.comparisons = compared(Outcome(job.bundle, job.photos, run, journal, jetson), phones)
+        _remark_on_maps(job, jetson)
     return tally
 
 
 @contextlib.contextmanager
-def _jetson(server: str, key: str | None, spec: Preprocessing, send: Send, stop: threading.Event) -> Iterator[Jetson]:
+def _jetson(
+    server: str, key: str | None, spec: Preprocessing, send: Send, stop: threading.Event, *, maps: bool = False
+) -> Iterator[Jetson]:
     from mobile_stub.backoff import Backoff
     from mobile_stub.client import JetsonClient
     from mobile_stub.jetson import Jetson
 
     with JetsonClient(server, api_key=key) as client:
-        yield Jetson(client, Backoff(wait=stop.wait), spec, send)
+        yield Jetson(client, Backoff(wait=stop.wait), spec, send, maps=maps)
 
 
 def _watched(work: Callable[[Callable[[int, int], None]], Tally], what: str, folder: Path | None) -> Tally:
@@ -279,6 +290,16 @@ def _remark(tally: Tally, folder: Path | None) -> None:
     if tally.waiting:
         words = (f"{tally.waiting} wait for the server.", tally.trouble, f"Post them later: --flush {folder}")
         _warn(" ".join(filter(None, words)))
+
+
+def _remark_on_maps(job: _Job, jetson: Jetson) -> None:
+    if not job.maps or any(one.totals.map_change for one in job.comparisons):
+        return
+    why = jetson.no_maps or (
+        "The phone's artifact gives none (dermport export BUNDLE --maps), or an earlier run of this folder answered "
+        "all photos without them."
+    )
+    _warn(f"No maps could be compared: {why}")
 
 
 def _warn(text: str) -> None:

@@ -98,12 +98,13 @@ class JetsonClient:
             raise self._refusal(response)
         return self._read(response, ModelsAnswer)
 
-    def predict(self, data: bytes, prepared: bool = False) -> PredictionAnswer:
+    def predict(self, data: bytes, prepared: bool = False, maps: bool = False) -> PredictionAnswer:
         """Ask for a prediction. The photo's name stays on the phone.
 
         Args:
             data: The photo, or the model's input as a PNG.
             prepared: Which of the two.
+            maps: Whether the class activation maps of all labels are to come with it.
 
         Raises:
             PhotoError: The server refuses the photo, with its own code.
@@ -111,7 +112,9 @@ class JetsonClient:
             ServerError: The server does not answer, or not in the agreed form.
         """
         headers = {PREP_HEADER: PREP_ID} if prepared else None
-        response = self._send("POST", "/v1/predict", {PHOTO_FIELD: (PHOTO_FIELD, data)}, headers)
+        response = self._send(
+            "POST", "/v1/predict?map=all" if maps else "/v1/predict", {PHOTO_FIELD: (PHOTO_FIELD, data)}, headers
+        )
         if response.is_error:
             refused = self._refusal(response)
             if refused.status not in OF_THE_PHOTO:

@@ -14,6 +14,7 @@ from bundle.manifest import Manifest
 from mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison, Totals
 from mobile_stub.figures import against_truth, bland_altman, label_matrix, latencies, pairs_of
 from mobile_stub.journal import Answered, Asked
+from mobile_stub.maps import map_change
 from mobile_stub.photos import Photo
 from mobile_stub.prediction import Prediction, Refusal, check_labels
 from mobile_stub.said import FACTORS, PartsSaid
@@ -49,6 +50,7 @@ def judge(photo: str, phone: Prediction | Refusal, server: Prediction | Refusal)
         same_input=phone.input_sha256 == server.input_sha256,
         same_label=phone.label == server.label,
         same_decision=phone.positive == server.positive,
+        map_change=map_change(phone, server),
     )
 
 
@@ -121,6 +123,7 @@ def total(rows: Sequence[PhotoComparison]) -> Totals:
         flips_to_positive=sum(server.positive and not phone.positive for phone, server in pairs),
         flips_to_negative=sum(phone.positive and not server.positive for phone, server in pairs),
         change=_quantiles([row.change for row in rows if row.change is not None]),
+        map_change=_quantiles([row.map_change for row in rows if row.map_change is not None]),
         causes=_counted(row.cause for row in rows),
         causes_of_disagreements=_counted(row.cause for row in rows if row.disagrees),
         parts=_mean_parts([row.parts for row in rows if row.parts is not None]),

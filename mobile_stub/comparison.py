@@ -45,6 +45,10 @@ class PhotoComparison(Contract):
     faults: Annotated[tuple[FaultSaid, ...], Field(description="what exactly was done otherwise")] = ()
     comparison: Annotated[str | None, Field(description="the server's id of it; null where it only predicted")] = None
     round_trip: Annotated[float | None, Field(description="milliseconds from sending to the answer")] = None
+    map_change: Annotated[
+        float | None,
+        Field(description="largest |difference| of a cell of the two class activation maps, in units of the logit"),
+    ] = None
     truth: Annotated[str | None, Field(description="the label that the photo shows, where that is known")] = None
     lesion: str | None = None
 
@@ -65,6 +69,7 @@ class Totals(Contract):
     flips_to_positive: Annotated[int, Field(description="no on the phone, yes on the Jetson")]
     flips_to_negative: Annotated[int, Field(description="yes on the phone, no on the Jetson")]
     change: Quantiles | None
+    map_change: Annotated[Quantiles | None, Field(description="of the photos for which both gave maps")] = None
     causes: dict[str, int]
     causes_of_disagreements: Annotated[
         dict[str, int], Field(description="of photos with another label, decision or input, or one answer only")

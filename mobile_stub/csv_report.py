@@ -12,7 +12,7 @@ from mobile_stub.prediction import Prediction, Refusal
 
 _SIDE = ("label", "probability", "score", "positive", "refused", "artifact", "runtime", "milliseconds", "input_sha256")
 _ROW = ("photo", "cause", "change", "same_input", "same_label", "same_decision")
-_MORE = ("truth", "lesion", "words", "comparison", "round_trip")
+_MORE = ("truth", "lesion", "words", "comparison", "round_trip", "map_change")
 COLUMNS = (
     *_ROW,
     *(f"phone_{name}" for name in _SIDE),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from bundle.activation_map import DRAWING
 from bundle.errors import PhotoError
 from bundle.manifest import Manifest, Preprocessing
 from bundle.metrics import TITLES
@@ -17,6 +16,7 @@ from bundle.notice import NOTICE
 from bundle.prep import prepare
 from bundle.text import interval, share_text, small
 from mobile_stub.comparison import CAUSES, Comparison, PhotoComparison
+from mobile_stub.maps import Overlays, data_uri, overlays
 from mobile_stub.photos import Photo
 from mobile_stub.plots import agreement_plot, bland_altman_plot, latency_plot
 from mobile_stub.prediction import Prediction
@@ -54,18 +54,33 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A photo that is shown.
+
+    Attributes:
+        row: Its comparison.
+        thumbnail: A data URI, or an empty string.
+        maps: Both class activation maps over it; None where they were not asked for, or not both given.
+    """
+
+    row: PhotoComparison
+    thumbnail: str = ""
+    maps: Overlays | None = None
+
+
+@dataclass(frozen=True)
 class Group:
     """Photos of a kind.
 
     Attributes:
         title: What they have in common.
-        rows: Those that are shown, each with its thumbnail or an empty string.
+        rows: Those that are shown.
         count: How many there are.
         open: Whether they are shown at once.
     """
 
     title: str
-    rows: tuple[tuple[PhotoComparison, str], ...]
+    rows: tuple[Shown, ...]
     count: int
     open: bool
 
@@ -106,13 +121,12 @@ def to_html(page: Page) -> str:
         agreement=agreement_plot(page.comparisons),
         sections=[_section(comparison, page) for comparison in page.comparisons],
         served=_served(page.comparisons),
+        ramp=", ".join(f"rgb{tuple(colour)}" for colour in DRAWING["colours"]),
     )
 
 
 def _section(comparison: Comparison, page: Page) -> Section:
-    return Section(
-        comparison, bland_altman_plot(comparison), latency_plot(comparison), _groups(comparison, page.photos)
-    )
+    return Section(comparison, bland_altman_plot(comparison), latency_plot(comparison), _groups(comparison, page))
 
 
 def thumbnail(data: bytes) -> str:
@@ -121,25 +135,30 @@ def thumbnail(data: bytes) -> str:
         pixels = prepare(data, THUMBNAIL).tensor
     except PhotoError:
         return ""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return data_uri(Image.fromarray(pixels))
 
 
-def _groups(comparison: Comparison, photos: Sequence[Photo]) -> list[Group]:
+def _groups(comparison: Comparison, page: Page) -> list[Group]:
     """Return the photos that differ, and, of a small set, the others, too."""
-    paths = {photo.name: photo for photo in photos}
     differ = sorted((row for row in comparison.photos if row.disagrees), key=lambda row: -(row.change or 1.0))
     agree = [row for row in comparison.photos if not row.disagrees]
-    groups = [_group("Where they disagree", differ, paths, LISTED, True)] if differ else []
+    groups = [_group("Where they disagree", differ, page, LISTED, True)] if differ else []
     if agree and len(comparison.photos) <= _AGREEING:
-        groups.append(_group("Where they agree", agree, paths, _AGREEING, not differ))
+        groups.append(_group("Where they agree", agree, page, _AGREEING, not differ))
     return groups
 
 
-def _group(title: str, rows: Sequence[PhotoComparison], paths: dict[str, Photo], most: int, shown: bool) -> Group:
-    pictured = tuple((row, thumbnail(paths[row.photo].read()) if row.photo in paths else "") for row in rows[:most])
+def _group(title: str, rows: Sequence[PhotoComparison], page: Page, most: int, shown: bool) -> Group:
+    paths, spec = {photo.name: photo for photo in page.photos}, page.manifest.preprocessing
+    pictured = tuple(_shown(row, paths.get(row.photo), spec) for row in rows[:most])
     return Group(title, pictured, len(rows), shown)
+
+
+def _shown(row: PhotoComparison, photo: Photo | None, spec: Preprocessing) -> Shown:
+    if photo is None:
+        return Shown(row)
+    data = photo.read()
+    return Shown(row, thumbnail(data), overlays(data, spec, row.phone, row.server))
 
 
 def _served(comparisons: Sequence[Comparison]) -> Prediction | None:

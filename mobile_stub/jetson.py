@@ -15,7 +15,7 @@ from bundle.prep import prepare
 from mobile_stub.backoff import Backoff
 from mobile_stub.client import JetsonClient
 from mobile_stub.journal import Answered, Asked, Send
-from mobile_stub.prediction import Refusal, check_labels, from_answer
+from mobile_stub.prediction import Prediction, Refusal, check_labels, from_answer
 from mobile_stub.said import ComparisonSaid
 
 _Answer = TypeVar("_Answer")
@@ -30,22 +30,31 @@ class Jetson:
         backoff: Asks again where the server is busy.
         preprocessing: How the phone's input is made, for what is sent prepared.
         send: What leaves the phone: the photo, only the model's input, or both.
+        maps: Whether class activation maps are asked for, too, with a request of their own.
 
     Attributes:
         url: The server's address.
         send: What leaves the phone.
         served: sha256 of the file that the server runs; None where it does not say.
         predicts_only: Why comparisons are not posted, in words; empty where they are.
+        no_maps: Why there are no maps though they are asked for, in words; empty where there are.
     """
 
     def __init__(
-        self, client: JetsonClient, backoff: Backoff, preprocessing: Preprocessing, send: Send = "photo"
+        self,
+        client: JetsonClient,
+        backoff: Backoff,
+        preprocessing: Preprocessing,
+        send: Send = "photo",
+        *,
+        maps: bool = False,
     ) -> None:
         self._client, self._backoff = client, backoff
         self._preprocessing, self.send = preprocessing, send
         self.url = client.url
         self.served: str | None = None
-        self.predicts_only = ""
+        self.predicts_only = self.no_maps = ""
+        self._maps = maps
 
     def meet(self) -> None:
         """See that the server is ready, and what it runs.
@@ -74,7 +83,7 @@ class Jetson:
             UnreachableError: It does not answer, or has no time.
         """
         try:
-            return self._asked(asked, data)
+            return self._with_map(self._asked(asked, data), asked, data)
         except RequestError as error:
             if error.code == "other-labels":
                 raise ServerError(error.message, remedy=error.remedy) from error
@@ -112,6 +121,22 @@ class Jetson:
         said = from_answer(answer)
         check_labels(asked.phone, said)
         return Answered(id=asked.id, server=said, served=said.artifact_sha256, round_trip=spent)
+
+    def _with_map(self, answered: Answered, asked: Asked, data: bytes) -> Answered:
+        if not self._maps or self.no_maps or not isinstance(answered.server, Prediction):
+            return answered
+        prepared = asked.send == "prepared"
+        photo = self._png(data) if prepared else data
+        try:
+            said = self._backoff.ask(lambda: self._client.predict(photo, prepared=prepared, maps=True))
+        except RequestError as error:
+            if error.status >= 500:
+                raise
+            self.no_maps = f"{error.message} {error.remedy}"
+            return answered
+        grids = said.activation_map.grids if said.activation_map else None
+        server = answered.server.model_copy(update={"activation_map": grids})
+        return answered.model_copy(update={"server": server})
 
     def _timed(self, question: Callable[[], _Answer]) -> tuple[_Answer, float]:
         """Return an answer, and the milliseconds of the attempt that got it: back-off is no latency."""

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bundle.errors import BundleError, UsageError
 from bundle.hashing import sha256_file
 from bundle.manifest import Manifest
@@ -16,6 +19,7 @@ from bundle.parity import in_bundle_order
 from bundle.prep import Prepared
 from bundle.probabilities import answer
 from bundle.store import Bundle, Export
+from bundle.wire import grids_of
 from mobile_stub.prediction import Prediction
 from runtimes.base import Runtime
 
@@ -146,11 +150,17 @@ class PhoneModel:
     ) -> None:
         self._runtime.__exit__(kind, error, trace)
 
-    def predict(self, prepared: Prepared, milliseconds: float) -> Prediction:
-        """Return the phone's prediction of a photo that was prepared in so many milliseconds."""
+    def predict(self, prepared: Prepared, milliseconds: float, *, maps: bool = False) -> Prediction:
+        """Return the phone's prediction of a photo that was prepared in so many milliseconds.
+
+        Args:
+            prepared: The model's input.
+            milliseconds: What preparing took.
+            maps: Whether the class activation map is to come with it, where the artifact gives one.
+        """
         with self._running:
             start = time.perf_counter()
-            answers = self._runtime.predict(prepared.tensor[None])
+            answers, cells = self._run(prepared.tensor, maps)
             infer = 1000 * (time.perf_counter() - start)
         said = answer(
             self._manifest, in_bundle_order(answers, self._runtime.labels, self._manifest.task.ids)[0].clip(0, 1)
@@ -166,4 +176,10 @@ class PhoneModel:
             artifact=self.artifact.words,
             runtime=self.runtime,
             milliseconds=round(milliseconds + infer, 3),
+            activation_map=None if cells is None else grids_of(cells[0], self._runtime.labels),
         )
+
+    def _run(self, tensor: NDArray[np.uint8], maps: bool) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        if maps:
+            return self._runtime.predict_with_maps(tensor[None])
+        return self._runtime.predict(tensor[None]), None

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bundle.errors import ServerError
 from bundle.model import Contract, Fraction, Sha256
-from bundle.wire import PredictionAnswer
+from bundle.wire import Grid, PredictionAnswer
 from mobile_stub.said import ServerSaid
 
 
@@ -26,6 +26,9 @@ class Prediction(Contract):
     artifact: Annotated[str, Field(description="target and precision")]
     runtime: str
     milliseconds: Annotated[float | None, Field(description="preparing and running, by that side's own clock")]
+    activation_map: Annotated[
+        dict[str, Grid] | None, Field(description="by label: rows of cells, where maps were asked for and are given")
+    ] = None
 
     @property
     def probability(self) -> float:

@@ -62,6 +62,7 @@ class Run:
         jetson: The server.
         journal: Where both sides are kept.
         jobs: Photos at a time.
+        maps: Whether the phone's class activation maps are kept, too.
         stop: Set where the run is to end after the photos that are at work.
         now: A clock in seconds.
 
@@ -77,13 +78,14 @@ class Run:
         journal: Journal,
         *,
         jobs: int = 1,
+        maps: bool = False,
         stop: threading.Event | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._phones, self._preprocessing = phones, preprocessing
         self._jetson, self._journal = jetson, journal
         self._jobs, self._stop, self._now = max(1, jobs), stop or threading.Event(), now
-        self._lost_until = 0.0
+        self._maps, self._lost_until = maps, 0.0
         self.hashes: dict[Path, str] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._queues = journal.path is not None
@@ -199,7 +201,7 @@ class Run:
         return prepared, 1000 * (time.perf_counter() - start)
 
     def _ask(self, photo: Photo, sha256: str, phone: PhoneModel, prepared: tuple[Prepared, float] | Refusal) -> Asked:
-        side = prepared if isinstance(prepared, Refusal) else phone.predict(*prepared)
+        side = prepared if isinstance(prepared, Refusal) else phone.predict(*prepared, maps=self._maps)
         return Asked(
             id=str(uuid.uuid4()),
             photo=photo.name,

@@ -3,7 +3,7 @@
 One file per subject; the published JSON Schemas are in ``bundle/schema/``.
 """
 
-from bundle.wire.activation_map import ActivationMap, Grid
+from bundle.wire.activation_map import ActivationMap, Grid, grids_of
 from bundle.wire.base import (
     API_KEY_HEADER,
     IDEMPOTENCY_HEADER,
@@ -147,4 +147,5 @@ __all__ = [
     "Time",
     "Timing",
     "Verdict",
+    "grids_of",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from bundle.activation_map import MEANING, SHIFT
@@ -25,3 +28,12 @@ class ActivationMap(Message):
         Field(description="cells by which each lies further to the lower right than an even division puts it"),
     ] = SHIFT
     meaning: str = MEANING
+
+
+def grids_of(cells: NDArray[np.float32], labels: Sequence[str]) -> dict[str, Grid]:
+    """Return a map float32 [h, w, C] by label id, to six significant digits."""
+    return {label: _rows(cells[..., place]) for place, label in enumerate(labels)}
+
+
+def _rows(grid: NDArray[np.float32]) -> Grid:
+    return tuple(tuple(float(f"{value:.6g}") for value in row) for row in grid)

@@ -12,13 +12,12 @@ from bundle.errors import RequestError
 from bundle.export_record import ExportRecord
 from bundle.manifest import Manifest
 from bundle.overlay import draw_overlay
-from bundle.wire import ActivationMap
+from bundle.wire import ActivationMap, grids_of
 from runtimes.base import ACTIVATION_MAP
 from server.serving.jobs import Done
 from server.serving.live import Live
 
 TOP, ALL = "top", "all"
-_DIGITS = 6
 
 
 def gives_map(record: ExportRecord) -> bool:
@@ -54,8 +53,8 @@ def map_of(done: Done, manifest: Manifest, wanted: str) -> ActivationMap:
     """Return the maps that were asked for, as the answer tells them: values to six significant digits."""
     cells = _cells(done)
     labels = manifest.task.ids if wanted == ALL else (_label(done, manifest, wanted),)
-    grids = {label: _rows(cells[..., manifest.task.ids.index(label)]) for label in labels}
-    return ActivationMap(grids=grids, shape=cells.shape[:2])
+    places = [manifest.task.ids.index(label) for label in labels]
+    return ActivationMap(grids=grids_of(cells[..., places], labels), shape=cells.shape[:2])
 
 
 def overlay_png(done: Done, manifest: Manifest, wanted: str) -> bytes:
@@ -83,10 +82,6 @@ def _cells(done: Done) -> NDArray[np.float32]:
     if done.cells is None:  # the record promises what the artifact does not give
         raise _no_map()
     return np.asarray(done.cells, np.float32)
-
-
-def _rows(grid: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(f"{value:.{_DIGITS}g}") for value in row) for row in grid)
 
 
 def _no_map() -> RequestError:

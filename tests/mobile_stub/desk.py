@@ -41,6 +41,7 @@ class Desk:
         gone: Whether nobody answers.
         served: sha256 of the file that it runs.
         comparisons: Whether it takes comparisons, or the problem that it answers.
+        maps: The class activation maps that it gives, by label; None: it has none.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -52,6 +53,7 @@ class Desk:
         self.gone = False
         self.served = SERVED
         self.comparisons: httpx.Response | None = None
+        self.maps: dict[str, Any] | None = None
         self.shift = 0.0
         self._lock = threading.Lock()
 
@@ -96,10 +98,13 @@ class Desk:
             tensor = prepare(data, self._manifest.preprocessing)
         except PhotoError as error:
             return problem(error.status, error.code)
+        if "map" in request.url.params and self.maps is None:
+            return problem(409, "no-activation-map")
         even = {label: 1 / len(self._manifest.task.ids) for label in self._manifest.task.ids}
         timing = {"receive": 1.0, "prepare": 2.0, "wait": 3.0, "infer": 4.0, "total": 10.0}
         rest = {"preprocessing": "dermport-prep/1", "photo": _PHOTO, "milliseconds": timing, "request_id": "r"}
-        return httpx.Response(200, json=self._side(even, tensor.input_sha256) | rest)
+        told = {"activation_map": {"grids": self.maps, "shape": [4, 4]}} if "map" in request.url.params else {}
+        return httpx.Response(200, json=self._side(even, tensor.input_sha256) | rest | told)
 
     def _answer(self, said: dict[str, Any]) -> dict[str, Any]:
         first, *others = said["probabilities"]

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from bundle.activation_map import SHIFT, places, spread
 from bundle.atomic import write_json
 from bundle.errors import PhotoError
 from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
 from bundle.hashing import sha256_bytes
 from bundle.manifest import Manifest, Preprocessing
 from bundle.notice import NOTICE
+from bundle.overlay import colours
 from bundle.prep import prepare
 from bundle.store import Bundle, file_entries, write_manifest
 from mobile_stub.phone import PhoneArtifact, PhoneModel, choose_artifacts
@@ -33,6 +35,9 @@ VECTORS = "golden.json"
 PRECISIONS = ("fp32", "int8")
 TOLERANCES = {"fp32": 1e-5, "int8": 0.02}
 NAME = "blotches"
+MAPS = FOLDER / "maps"
+MAP_VECTORS = "maps.json"
+_MAPPED = "plain.jpg"
 
 
 def write(folder: Path = FOLDER) -> None:
@@ -52,6 +57,42 @@ def write(folder: Path = FOLDER) -> None:
             shutil.copy(artifact.path, folder / f"{artifact.name}.tflite")
             shutil.copy(artifact.path.with_name("export.json"), folder / f"{artifact.name}.export.json")
         write_json(folder / VECTORS, _document(bundle.manifest, artifacts, folder))
+        write_maps(bundle, folder / MAPS.name)
+
+
+def write_maps(bundle: Bundle, folder: Path) -> None:
+    """Write the same network with its class activation map, and how a client draws one; the bundle's exports change."""
+    from exporters.matrix import export_matrix, with_maps
+    from exporters.registry import select
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    export_matrix(bundle, with_maps(select(["tflite"], ["fp32"])), jobs=1)
+    (artifact,) = choose_artifacts(bundle, ("fp32",))
+    shutil.copy(artifact.path, folder / f"{artifact.name}.tflite")
+    shutil.copy(artifact.path.with_name("export.json"), folder / f"{artifact.name}.export.json")
+    write_json(folder / MAP_VECTORS, map_vectors(bundle.manifest, artifact))
+
+
+def map_vectors(manifest: Manifest, artifact: PhoneArtifact) -> dict[str, Any]:
+    """Return the map of a photo, and what its drawing goes through: places, the smooth map, colours."""
+    data = (FOLDER / "photos" / _MAPPED).read_bytes()
+    with PhoneModel(manifest, artifact) as phone:
+        said = phone.predict(prepare(data, manifest.preprocessing), 0.0, maps=True)
+    assert said.activation_map is not None
+    grid = np.asarray(said.activation_map[said.label])
+    smooth = spread(grid, 8)
+    share = (smooth - grid.min()) / (grid.max() - grid.min())
+    return {
+        "notice": NOTICE,
+        "photo": _MAPPED,
+        "label": said.label,
+        "grids": said.activation_map,
+        "shift": SHIFT,
+        "places": {"side": 10, "cells": 4, "values": np.round(places(10, 4), 9).tolist()},
+        "spread": {"side": 8, "values": np.round(smooth, 6).tolist()},
+        "colours": colours(share).tolist(),
+    }
 
 
 def read(folder: Path = FOLDER) -> dict[str, Any]:
@@ -60,8 +101,14 @@ def read(folder: Path = FOLDER) -> dict[str, Any]:
     return document
 
 
-def assemble(path: Path, folder: Path = FOLDER) -> Bundle:
-    """Make a bundle of the folder's files, which a server can serve and a phone can run; no TensorFlow is needed."""
+def assemble(path: Path, folder: Path = FOLDER, *, maps: bool = False) -> Bundle:
+    """Make a bundle of the folder's files, which a server can serve and a phone can run; no TensorFlow is needed.
+
+    Args:
+        path: Where it is made.
+        folder: The files.
+        maps: Whether its only export is the fp32 one that gives class activation maps.
+    """
     path.mkdir(parents=True)
     (path / "model.keras").write_bytes(b"The network itself is not part of the vectors.")
     (path / "split.csv").write_text("photo_id,lesion_id,label,part\n")
@@ -69,8 +116,8 @@ def assemble(path: Path, folder: Path = FOLDER) -> Bundle:
     _write_golden_set(path, folder, said)
     write_manifest(path, manifest_of(path, NAME, 1))
     bundle = Bundle.open(path)
-    for precision in PRECISIONS:
-        _add_export(bundle, folder, precision)
+    for precision in PRECISIONS[:1] if maps else PRECISIONS:
+        _add_export(bundle, folder / MAPS.name if maps else folder, precision)
     return bundle
 
 
