@@ -180,6 +180,21 @@ class Compression(Contract):
     steps: tuple[StepRecord, ...]
 
 
+class CrossValidationSpec(Contract):
+    """How a bundle came of a cross-validation."""
+
+    kept: Annotated[Literal["median", "ensemble"], Field(description="one fold's model, or the average of all")]
+    folds: Annotated[int, Field(ge=2)]
+    plan_sha256: Annotated[Sha256, Field(description="of the table that says which fold tested each photo")]
+    members: Annotated[tuple[ModelRef, ...], Field(min_length=1, description="the folds' models that it holds")]
+    fold: Annotated[int | None, Field(description="whose model it is; absent for an ensemble")] = None
+    figures: Annotated[
+        Literal["own test part", "out of fold", "held out"],
+        Field(description="what the manifest's metrics are of; out of fold: of the members, not of their average"),
+    ]
+    words: str
+
+
 class Provenance(Contract):
     """Enough to make the bundle again."""
 
@@ -212,6 +227,9 @@ class Manifest(Contract):
     metrics: Metrics
     provenance: Provenance
     compression: Annotated[Compression | None, Field(description="absent where the model was trained, not made")] = None
+    cross_validation: Annotated[
+        CrossValidationSpec | None, Field(description="absent where the model is of no cross-validation")
+    ] = None
     files: tuple[FileEntry, ...]
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from cli.benchmark import benchmark
 from cli.build_engine import build_engine
 from cli.compare import compare
 from cli.compress import compress
+from cli.cross_validate import cross_validate
 from cli.data import data
 from cli.demo import demo
 from cli.doctor import doctor
@@ -22,6 +23,7 @@ from cli.export import export
 from cli.keys import app as keys
 from cli.models import app as models
 from cli.package import package
+from cli.reproduce import reproduce
 from cli.runs import runs
 from cli.sample_data import sample_data
 from cli.search import search
@@ -35,6 +37,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     sample_data,
     data,
     train,
+    cross_validate,
+    reproduce,
     runs,
     evaluate,
     compress,

@@ -74,6 +74,7 @@ def dry_run(request: Request, reporter: Reporter) -> DryRun:
         UsageError: An option is out of range or impossible on this machine.
         DataError: The photos, the task or the weights cannot be used.
     """
+    request.check_out()
     check_device(request.recipe)
     describe_weights(request.recipe.weights)
     split = read_photos(request, reporter)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bundle.hashing import sha256_bytes
 from training.augment import PUBLISHED, Augmentation, augment
 from training.cache import kept_folder
+from training.data.photos import Rows
 
 if TYPE_CHECKING:
     import keras
@@ -41,6 +42,11 @@ class Features:
 
     activations: NDArray[np.float16]
     pooled: NDArray[np.float32]
+
+    def rows(self, indices: NDArray[np.int64]) -> Features:
+        """Return the features of some of the photos, int64 [n]; activations are read as they are indexed."""
+        rows = Rows.opened(Path(str(cast("np.memmap[Any, Any]", self.activations).filename)), indices)
+        return Features(cast("NDArray[np.float16]", rows), self.pooled[indices])
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,24 @@ def fit(recipe: Recipe, parts: Parts, run: Run, reporter: Reporter) -> Trained:
     return Trained(network, history, describe_weights(recipe.weights), seconds)
 
 
+def prepare_features(recipe: Recipe, photos: Photos, cache: Path, reporter: Reporter) -> None:
+    """Decode photos, and compute the features of a frozen trunk, so that trainings that share the caches find both.
+
+    Args:
+        recipe: Of these trainings.
+        photos: The whole data set's.
+        cache: Where features are kept.
+        reporter: What a person sees.
+    """
+    len(photos.tensors)
+    if not recipe.head_epochs:
+        return
+    trunk = trunk_of(build_network(recipe, len(photos.split.dataset.task.spec.ids)))
+    features = FeatureCache(cache, trunk, recipe.seed)
+    for view in range(recipe.views):
+        _view(features, photos, view, reporter)
+
+
 def _all_layers(recipe: Recipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
     with trained_in_place_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision) as trained:
         return loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
@@ -83,8 +101,9 @@ def _frozen_phases(
 
 
 def _view(cache: FeatureCache, photos: Photos, view: int, reporter: Reporter) -> Features:
-    title = f"Features of {photos.part} photos, view {view}"
-    return cache.view(photos.source, view, lambda: reporter.progress(title))
+    title = f"Features of {'all' if photos.whole else photos.part} photos, view {view}"
+    features = cache.view(photos.source, view, lambda: reporter.progress(title))
+    return features.rows(photos.split.indices(photos.part)) if photos.whole else features
 
 
 def _targets(recipe: Recipe, parts: Parts) -> Targets:

@@ -31,6 +31,7 @@ class Photos:
         reporter: Where the progress is shown.
         cache: Where the whole data set is kept decoded, for every part and every training; None for this part's
             photos in memory.
+        whole: Whether features are computed of the whole data set, once for every split of it.
     """
 
     split: Split
@@ -39,18 +40,21 @@ class Photos:
     jobs: int | None
     reporter: Reporter
     cache: Path | None = None
+    whole: bool = False
 
     @cached_property
     def tensors(self) -> NDArray[np.uint8]:
         """The model's inputs, uint8 [N, S, S, 3]; with a cache, rows of it that are read as they are indexed."""
         if self.cache is not None:
-            bar = self.reporter.progress("Preparing photos")
-            records = self.split.dataset.records
-            path = cached_tensors(self.cache, records, self.preprocessing, jobs=self.jobs, bar=bar)
-            # Rows has of an array what those who train and predict use: length, shape, indexing, conversion.
-            return cast("NDArray[np.uint8]", Rows.opened(path, self.split.indices(self.part)))
+            return self._cached(self.cache, self.split.indices(self.part))
         with self.reporter.progress(f"Preparing {self.part} photos") as update:
             return load_tensors(self.records, self.preprocessing, jobs=self.jobs, progress=update)
+
+    def _cached(self, cache: Path, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        bar = self.reporter.progress("Preparing photos")
+        path = cached_tensors(cache, self.split.dataset.records, self.preprocessing, jobs=self.jobs, bar=bar)
+        # Rows has of an array what those who train and predict use: length, shape, indexing, conversion.
+        return cast("NDArray[np.uint8]", Rows.opened(path, indices))
 
     def some_tensors(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the model's inputs of a few photos, uint8 [n, S, S, 3], without decoding the others."""
@@ -75,14 +79,21 @@ class Photos:
 
     @property
     def source(self) -> PhotoSource:
-        """The photos, as the feature cache identifies them."""
+        """The photos, as the feature cache identifies them: this part's, or all of the data set."""
+        records = self.split.dataset.records if self.whole else self.records
         key = {
             "dataset": self.split.dataset.fingerprint,
-            "part": self.part,
-            "photos": sha256_json([[record.photo_id, record.sha256] for record in self.records]),
+            "part": "all" if self.whole else self.part,
+            "photos": sha256_json([[record.photo_id, record.sha256] for record in records]),
             "preprocessing": self.preprocessing.model_dump(),
         }
-        return PhotoSource(key, len(self.records), lambda: self.tensors)
+        return PhotoSource(key, len(records), self._all_tensors if self.whole else lambda: self.tensors)
+
+    def _all_tensors(self) -> NDArray[np.uint8]:
+        everything = np.arange(len(self.split.dataset.records))
+        if self.cache is not None:
+            return self._cached(self.cache, everything)
+        return load_tensors(self.split.dataset.records, self.preprocessing, jobs=self.jobs)
 
 
 @dataclass(frozen=True)

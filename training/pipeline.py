@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from bundle.errors import DataError
@@ -9,7 +11,7 @@ from bundle.hashing import sha256_json
 from bundle.manifest import Part
 from bundle.store import Bundle
 from training.assemble import assemble, describe
-from training.data.dataset import read_dataset
+from training.data.dataset import Dataset, read_dataset
 from training.data.sources import open_dataset
 from training.data.splits import Split, split_dataset
 from training.data.tasks import load_task
@@ -32,13 +34,28 @@ def train(request: Request, reporter: Reporter) -> Bundle:
             of range.
         DataError: The photos, the task or the weights cannot be used.
     """
+    request.check_out()
     check_device(request.recipe)
+    describe_weights(request.recipe.weights)
+    return train_split(request, read_photos(request, reporter), reporter)
+
+
+def train_split(request: Request, split: Split, reporter: Reporter, *, caches: Path | None = None) -> Bundle:
+    """Do as :func:`train` does, with photos that are read and parted already.
+
+    Args:
+        request: What is asked.
+        split: Its photos.
+        reporter: What a person sees.
+        caches: Where decoded photos and features of the whole data set are kept, for every split of it; None for
+            beside the bundle, and features of this split's parts alone.
+    """
+    request.check_out()
     weights = describe_weights(request.recipe.weights)
-    split = read_photos(request, reporter)
-    run = open_run(request.out, _asked(request, split, weights), request.command)
+    run = open_run(request.out, _asked(request, split, weights), request.command, caches)
     if run.resumed:
         reporter.say(f"Going on with the training in {run.folder}.")
-    parts = _parts(request, split, run, reporter)
+    parts = _parts(request, split, run, reporter, whole=caches is not None)
     trained = fit(request.recipe, parts, run, reporter)
     bundle = assemble(describe(request, trained), parts, trained.network, reporter)
     close_run(request.out)
@@ -50,6 +67,17 @@ def read_photos(request: Request, reporter: Reporter) -> Split:
 
     Raises:
         DataError: The data set cannot be read, or a class or a part has too few photos.
+    """
+    split = split_dataset(read_all(request, reporter), seed=request.recipe.seed)
+    check_parts(split)
+    return split
+
+
+def read_all(request: Request, reporter: Reporter) -> Dataset:
+    """Read the photos of a request.
+
+    Raises:
+        DataError: The data set cannot be read.
     """
     task = load_task(request.task)
     source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
@@ -63,13 +91,15 @@ def read_photos(request: Request, reporter: Reporter) -> Split:
             progress=update,
         )
     reporter.say(dataset.report.to_text())
-    split = split_dataset(dataset, seed=request.recipe.seed)
-    _check_parts(split)
-    return split
+    return dataset
 
 
-def _check_parts(split: Split) -> None:
-    """Refuse at once what would fail after an hour of training."""
+def check_parts(split: Split) -> None:
+    """Refuse at once what would fail after an hour of training.
+
+    Raises:
+        DataError: A class or a part has too few photos.
+    """
     spec, targets = split.dataset.task.spec, split.dataset.targets()
     counts = {part: np.bincount(targets[split.indices(part)], minlength=len(spec.ids)) for part in split.photos()}
     if absent := [label for label, count in zip(spec.ids, counts["train"], strict=True) if not count]:
@@ -86,9 +116,9 @@ def _check_parts(split: Split) -> None:
         )
 
 
-def _parts(request: Request, split: Split, run: Run, reporter: Reporter) -> Parts:
+def _parts(request: Request, split: Split, run: Run, reporter: Reporter, *, whole: bool) -> Parts:
     def photos(part: Part) -> Photos:
-        return Photos(split, part, request.recipe.preprocessing, request.jobs, reporter, run.photos)
+        return Photos(split, part, request.recipe.preprocessing, request.jobs, reporter, run.photos, whole)
 
     return Parts(photos("train"), photos("validation"), photos("test"))
 

@@ -40,5 +40,12 @@ class Request:
     def __post_init__(self) -> None:
         if not 0 < self.target_sensitivity <= 1:
             raise UsageError(f"--target-sensitivity {self.target_sensitivity:g} is not above 0 and at most 1.")
+
+    def check_out(self) -> None:
+        """Refuse to write over something, before anything is read.
+
+        Raises:
+            UsageError: The bundle's folder exists.
+        """
         if self.out.exists():
             raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")

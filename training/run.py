@@ -37,32 +37,38 @@ def run_folder(out: Path) -> Path:
     return out.parent / f".{out.name}.run"
 
 
-def open_run(out: Path, asked: dict[str, Any], command: str = "") -> Run:
+def cache_folders(folder: Path) -> tuple[Path, Path]:
+    """Return where below `folder` features and decoded photos are kept."""
+    return folder / _FEATURES, folder / _PHOTOS
+
+
+def open_run(out: Path, asked: dict[str, Any], command: str = "", caches: Path | None = None) -> Run:
     """Begin the training of `out`, or go on with one that was killed.
 
     Args:
         out: The bundle to be.
         asked: Everything that decides the result, as a JSON document.
         command: What a person typed; kept for who looks at the run.
+        caches: Where features and decoded photos are kept; None for beside the bundle.
 
     Raises:
         UsageError: An unfinished run there was asked for something else.
     """
-    folder = run_folder(out)
+    folder, (features, photos) = run_folder(out), cache_folders(caches or out.parent)
     question = folder / QUESTION
     if not question.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         if command:
             write_text(folder / COMMAND, command + "\n")
         write_json(question, asked)
-        return Run(folder, out.parent / _FEATURES, out.parent / _PHOTOS, resumed=False)
+        return Run(folder, features, photos, resumed=False)
     before = json.loads(question.read_text(encoding="utf-8"))
-    if differing := _differences(before, json.loads(json.dumps(asked))):
+    if differing := differences(before, json.loads(json.dumps(asked))):
         raise UsageError(
             f"{folder} holds an unfinished training with another {', '.join(differing)}.",
             remedy=f"Repeat its options to go on with it, or remove the folder to start again: rm -r {folder}",
         )
-    return Run(folder, out.parent / _FEATURES, out.parent / _PHOTOS, resumed=True)
+    return Run(folder, features, photos, resumed=True)
 
 
 def close_run(out: Path) -> None:
@@ -70,12 +76,13 @@ def close_run(out: Path) -> None:
     shutil.rmtree(run_folder(out), ignore_errors=True)
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return in what two JSON documents differ, each as ``name (old then, new now)``."""
     differing: list[str] = []
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
-            differing += _differences(old, new, f"{prefix}{name}.")
+            differing += differences(old, new, f"{prefix}{name}.")
         elif old != new:
             differing.append(f"{prefix}{name} ({old} then, {new} now)")
     return differing

@@ -38,48 +38,48 @@ class Rows:
     keeps them in its own cache as long as memory is plenty.
 
     Attributes:
-        array: uint8 [M, S, S, 3], of `mapping`.
+        array: [M, ...], of `mapping`; photos are uint8 [M, S, S, 3].
         mapping: The file.
         indices: Which of its rows these are, int64 [N].
     """
 
-    array: NDArray[np.uint8]
+    array: NDArray[Any]
     mapping: mmap.mmap
     indices: NDArray[np.int64]
 
     @classmethod
     def opened(cls, path: Path, indices: NDArray[np.int64]) -> Rows:
-        """Return rows of the .npy file at `path`, uint8 [M, S, S, 3]."""
+        """Return rows of the .npy file at `path`, [M, ...]."""
         stored = np.load(path, mmap_mode="r")
         with path.open("rb") as file:
             mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        array = np.frombuffer(mapping, np.uint8, count=stored.size, offset=stored.offset).reshape(stored.shape)
+        array = np.frombuffer(mapping, stored.dtype, count=stored.size, offset=stored.offset).reshape(stored.shape)
         return cls(array, mapping, indices)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, S, S, 3)."""
+        """(N, ...)."""
         return (len(self.indices), *self.array.shape[1:])
 
     @property
-    def dtype(self) -> np.dtype[np.uint8]:
-        """uint8."""
+    def dtype(self) -> np.dtype[Any]:
+        """The array's."""
         return self.array.dtype
 
     @property
     def ndim(self) -> int:
-        """4."""
+        """The array's; 4 for photos."""
         return self.array.ndim
 
     @property
     def nbytes(self) -> int:
         """Bytes of the rows, were they all read."""
-        return int(np.prod(self.shape))
+        return int(np.prod(self.shape)) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, which: Any) -> NDArray[np.uint8]:
+    def __getitem__(self, which: Any) -> NDArray[Any]:
         rows = np.array(self.array[self.indices[which]])
         if _GIVE_BACK is not None:
             self.mapping.madvise(_GIVE_BACK)

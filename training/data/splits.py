@@ -24,6 +24,7 @@ from training.data.rows import read_rows
 PARTS: tuple[Part, ...] = get_args(Part)
 DEFAULT_FRACTIONS: Mapping[Part, float] = {"train": 0.64, "validation": 0.16, "test": 0.20}
 _SYNONYMS: Mapping[str, Part] = {"val": "validation", "valid": "validation"}
+_SET_ASIDE = "set-aside"
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,13 @@ class Split:
 
     Attributes:
         dataset: What was split.
-        parts: The part of each record, in the order of ``dataset.records``.
+        parts: The part of each record, in the order of ``dataset.records``; None for what is set aside, which neither
+            trains nor validates nor tests (the held-out part of a cross-validation).
         seed: What the split was drawn with; None for a split that was read from a file.
     """
 
     dataset: Dataset
-    parts: tuple[Part, ...]
+    parts: tuple[Part | None, ...]
     seed: int | None
 
     def indices(self, part: Part) -> NDArray[np.int64]:
@@ -90,7 +92,8 @@ def write_split(split: Split, path: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("photo_id", "lesion_id", "label", "part"))
     for record, part in zip(split.dataset.records, split.parts, strict=True):
-        writer.writerow((record.photo_id, record.lesion_id, split.dataset.task.label_of(record.label), part))
+        label = split.dataset.task.label_of(record.label)
+        writer.writerow((record.photo_id, record.lesion_id, label, part or _SET_ASIDE))
     atomic.write_text(path, text.getvalue())
 
 
@@ -103,7 +106,7 @@ def read_split(path: Path, dataset: Dataset) -> Split:
         DataError: A part that is none of train, validation (val) and test; a photo in two parts or without one; or a
             lesion in two parts, which would leak the test photos into the training.
     """
-    named: dict[str, Part] = {}
+    named: dict[str, Part | None] = {}
     for row in read_rows(path, ("photo_id", "part")):
         part = _part(row["part"], path)
         if named.setdefault(row["photo_id"], part) != part:
@@ -147,7 +150,9 @@ def _deal(sizes: Mapping[str, int], fractions: Mapping[Part, float], seed: int) 
     return part_of
 
 
-def _part(name: str, path: Path) -> Part:
+def _part(name: str, path: Path) -> Part | None:
+    if name == _SET_ASIDE:
+        return None
     part = _SYNONYMS.get(name.lower(), name.lower())
     if part not in PARTS:
         raise DataError(f"{path}: {name!r} is no part.", remedy=f"Parts are {', '.join(PARTS)}.")
@@ -155,7 +160,7 @@ def _part(name: str, path: Path) -> Part:
 
 
 def _check_lesions(split: Split, path: Path) -> None:
-    part_of: dict[str, Part] = {}
+    part_of: dict[str, Part | None] = {}
     for record, part in zip(split.dataset.records, split.parts, strict=True):
         if part_of.setdefault(record.lesion_id, part) != part:
             raise DataError(

@@ -38,8 +38,8 @@ def _count(split: Split, part: Part) -> PartCount:
     )
 
 
-def _torn(names: Sequence[str], parts: Sequence[Part]) -> int:
-    seen: dict[str, set[Part]] = defaultdict(set)
+def _torn(names: Sequence[str], parts: Sequence[Part | None]) -> int:
+    seen: dict[str, set[Part | None]] = defaultdict(set)
     for name, part in zip(names, parts, strict=True):
         seen[name].add(part)
     return sum(len(found) > 1 for found in seen.values())

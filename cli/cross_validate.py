@@ -1,0 +1,134 @@
+"""``dermport cross-validate``: k folds, each a training of its own."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli.options import Json
+from cli.training_request import asks_training
+
+if TYPE_CHECKING:
+    from training.cross_validation.request import CrossValidation
+    from training.cross_validation.run import CrossValidated
+    from training.engines.engine import Engine
+    from training.request import Request
+
+_FOLDS = "Folds"
+_WHERE = "Where folds run"
+
+
+@asks_training
+def cross_validate(
+    request: Request,
+    folds: Annotated[int, typer.Option("--folds", help="How many, k.", rich_help_panel=_FOLDS)] = 5,
+    held_out: Annotated[
+        float,
+        typer.Option(
+            "--held-out",
+            help="Share of photos that no fold sees; the kept model is scored on them, once.",
+            rich_help_panel=_FOLDS,
+        ),
+    ] = 0.0,
+    validation: Annotated[
+        float,
+        typer.Option(
+            "--validation",
+            help="Share of a fold's training photos that chooses its epochs, temperature and threshold.",
+            rich_help_panel=_FOLDS,
+        ),
+    ] = 0.2,
+    keep: Annotated[
+        Literal["none", "median", "ensemble"],
+        typer.Option(
+            "--keep",
+            help="What becomes OUT/bundle: the median fold's model, one that averages all folds' probabilities, or "
+            "nothing.",
+            rich_help_panel=_FOLDS,
+        ),
+    ] = "none",
+    by: Annotated[
+        str,
+        typer.Option("--by", help="The figure whose median names the fold, e.g. accuracy.", rich_help_panel=_FOLDS),
+    ] = "macro_roc_auc",
+    parallel: Annotated[
+        int,
+        typer.Option(
+            "--parallel",
+            help="Folds at once. Default: 1 on this machine, on Ray as many as there is room for.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = 0,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", help="This machine's processes, or tasks of a Ray cluster.", rich_help_panel=_WHERE),
+    ] = "local",
+    ray_address: Annotated[
+        str,
+        typer.Option(
+            "--ray-address",
+            envvar="RAY_ADDRESS",
+            help="The cluster. Default: a Ray of this machine. --data and --out must be the same on every node.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Cross-validate: train k folds by group, keep out-of-fold predictions, report mean ± sd and pooled intervals.
+
+    Folds are trained in OUT/fold-1 ... and go on where they were when the same command is given again after a kill.
+    """
+    from cli import output
+    from training.cross_validation.request import CrossValidation
+
+    asked = CrossValidation(request, folds, held_out, validation, keep, by)
+    done = _run(asked, _engine(engine, parallel, ray_address))
+    _print(done)
+    if json:
+        output.emit_json(done.report.model_dump(mode="json", by_alias=True))
+
+
+def _engine(name: str, parallel: int, address: str) -> Engine:
+    from bundle.errors import UsageError
+    from training.engines.local import InTurn, Processes
+    from training.engines.ray_engine import OnRay
+
+    if parallel < 0:
+        raise UsageError(f"--parallel {parallel} cannot be meant.")
+    if name == "ray":
+        return OnRay(address, parallel)
+    return Processes(parallel) if parallel > 1 else InTurn()
+
+
+def _run(asked: CrossValidation, engine: Engine) -> CrossValidated:
+    """Train; where a person or the system stops it, say how to go on, and exit with 130 as shells do."""
+    from cli import output
+    from training.cross_validation.run import cross_validate as run
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(asked, output, engine)
+    except KeyboardInterrupt:
+        output.say(f"Stopped. What is done is kept in {asked.out}; go on with:\n  {asked.training.command}")
+        raise typer.Exit(130) from None
+
+
+def _print(done: CrossValidated) -> None:
+    from bundle.metrics import TITLES
+    from bundle.notice import NOTICE
+    from cli.output import console, new_table, say
+    from training.cross_validation.files import MARKDOWN, spread_in_words
+    from training.evaluation.report import in_words
+
+    report = done.report
+    table = new_table("figure", f"{len(report.folds)} folds, mean ± sd", "out of fold")
+    for key in ("accuracy", "balanced_accuracy", "macro_roc_auc", "decision_roc_auc", "decision_sensitivity", "ece"):
+        table.add_row(TITLES[key], spread_in_words(report.spread[key]), in_words(report.pooled.figures[key]))
+    console().print(table)
+    say(f"{report.pooled.photos:,} photos, each scored by the one model that had not seen it.")
+    say(f"[bold]{done.folder / MARKDOWN}[/bold] tells the rest.")
+    if done.kept:
+        say(f"Kept: [bold]{done.kept.path}[/bold].")
+    say(NOTICE)
