@@ -18,7 +18,8 @@ class OnRay:
     A node needs dermport with its ``train`` extra, of the same version.
 
     Attributes:
-        address: The cluster's, as ``ray.init`` takes it; empty for ``RAY_ADDRESS``, or a Ray of this machine alone.
+        address: The cluster's, as ``ray.init`` takes it; empty for ``RAY_ADDRESS``, or a Ray of this machine alone. A
+            Ray that this process is connected to already is used, and left connected.
         count: Tasks at once; 0 for as many as the cluster has room for.
     """
 
@@ -32,13 +33,16 @@ class OnRay:
             UnavailableError: Ray is not installed, there is no cluster at the address, or a task was lost.
         """
         ray = _ray()
-        _connect(ray, self.address)
+        ours = not ray.is_initialized()
+        if ours:
+            _connect(ray, self.address)
         try:
             yield from self._results(ray, worker, tasks)
         except ray.exceptions.RayError as error:
             raise _translated(ray, error) from error
         finally:
-            ray.shutdown()
+            if ours:
+                ray.shutdown()
 
     def _results(self, ray: Any, worker: Worker[Work, Result], tasks: Sequence[Task[Work]]) -> Iterator[Result]:
         gpus = 1 if ray.cluster_resources().get("GPU") else 0

@@ -1,0 +1,78 @@
+"""Tasks in this process, in processes and on Ray: the same results, errors in our own words, no process left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from bundle.errors import DataError, UnavailableError
+from tests.training.engines.work import doubled
+from training.engines.engine import Engine, Task
+from training.engines.local import InTurn, Processes
+from training.engines.ray_engine import OnRay
+
+ROOT = Path(__file__).parents[3]
+
+
+class Said:
+    """A reporter that keeps the lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        return nullcontext(lambda done, total: None)
+
+
+def tasks(*numbers: int) -> list[Task[int]]:
+    return [Task(f"number {number}", number) for number in numbers]
+
+
+def test_in_turn_runs_here_and_names_its_lines() -> None:
+    said = Said()
+    assert list(InTurn().run(doubled, tasks(1, 2), said)) == [(2, os.getpid()), (4, os.getpid())]
+    assert said.lines == ["number 1: doubling 1", "number 2: doubling 2"]
+
+
+@pytest.fixture(params=["processes", "ray"])
+def elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    if request.param == "processes":
+        yield Processes(2)
+        return
+    ray = pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    ray.init(num_cpus=2, include_dashboard=False, logging_level="error", log_to_driver=False)
+    yield OnRay(count=2)
+    ray.shutdown()
+
+
+def test_elsewhere_every_result_comes_and_an_error_is_ours(elsewhere: Engine) -> None:
+    found = dict(elsewhere.run(doubled, tasks(1, 2, 3), Said()))
+    assert set(found) == {2, 4, 6}
+    assert os.getpid() not in found.values()
+    with pytest.raises(DataError, match="13 cannot be doubled") as error:
+        list(elsewhere.run(doubled, tasks(1, 13), Said()))
+    assert error.value.remedy == "Take another."
+
+
+def test_a_process_that_dies_is_told() -> None:
+    with pytest.raises(UnavailableError, match="ended from outside"):
+        list(Processes(1).run(doubled, tasks(99), Said()))
+
+
+def test_processes_end_with_the_one_that_started_them() -> None:
+    command = [sys.executable, "-m", "tests.training.engines.work"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"running\n"
+        parent.kill()
+        assert parent.stdout.read() == b"", "the pipe ends when the last process that holds it does"

@@ -1,0 +1,33 @@
+"""Work for engines, in a module that another process can import."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from bundle.errors import DataError
+from training.engines.engine import Task
+from training.engines.local import Processes
+from training.phases.loop import Reporter
+
+
+def doubled(number: int, reporter: Reporter) -> tuple[int, int]:
+    """Return the number doubled, and the process that did it; 13 is refused, 99 is a crash."""
+    reporter.say(f"doubling {number}")
+    if number == 13:
+        raise DataError("13 cannot be doubled.", remedy="Take another.")
+    if number == 99:
+        os._exit(1)
+    return 2 * number, os.getpid()
+
+
+def told_and_blocked(folder: Path, reporter: Reporter) -> None:
+    """Say that it runs, and block for ever."""
+    sys.stdout.write("running\n")
+    sys.stdout.flush()
+    os.read(os.pipe()[0], 1)
+
+
+if __name__ == "__main__":
+    list(Processes(1).run(told_and_blocked, [Task("blocked", Path())], None))  # type: ignore[arg-type]
