@@ -69,6 +69,7 @@ function port() {
     ...['dermport-prep.js', 'dermport-decode.js'].map((name) => [`engine/${name}`, read(PORT, name)]),
     ['engine/policy.json', Buffer.from(`${JSON.stringify(policy, null, 1)}\n`)],
     ['engine/quality.json', read(ROOT, 'bundle/photo_quality.json')],
+    ['engine/activation_map.json', read(ROOT, 'bundle/activation_map.json')],
   ];
 }
 

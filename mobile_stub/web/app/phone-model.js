@@ -108,7 +108,7 @@ export class PhoneModel extends EventTarget {
 
   /**
    * @param {Uint8Array} tensor
-   * @returns {Promise<{probabilities: Object<string, number>, milliseconds: number, release: object, runtime: object}>}
+   * @returns {Promise<import('../engine/client.js').Prediction & {release: object, runtime: object}>}
    */
   predict(tensor) {
     return this.#alone(async () => {

@@ -2,6 +2,7 @@
 export class Records extends EventTarget {
   #shelf;
   #pictures = new Map();
+  #inputs = new Map();
 
   /** @param {import('./shelf.js').Shelf} shelf */
   constructor(shelf) {
@@ -38,9 +39,10 @@ export class Records extends EventTarget {
     this.#changed(id);
   }
 
-  /** Has `photo` shown with a record. @param {string} id @param {Blob} photo */
-  show(id, photo) {
+  /** Has `photo` shown with a record. @param {string} id @param {Blob} photo @param {Uint8Array} tensor made of it */
+  show(id, photo, tensor) {
     this.#pictures.set(id, URL.createObjectURL(photo));
+    this.#inputs.set(id, tensor);
   }
 
   /** @param {string} id @returns {string|undefined} an address for an <img> */
@@ -48,9 +50,15 @@ export class Records extends EventTarget {
     return this.#pictures.get(id);
   }
 
+  /** @param {string} id @returns {Uint8Array|undefined} the model's input */
+  input(id) {
+    return this.#inputs.get(id);
+  }
+
   #forget(id) {
     URL.revokeObjectURL(this.#pictures.get(id));
     this.#pictures.delete(id);
+    this.#inputs.delete(id);
   }
 
   #changed(id) {

@@ -42,7 +42,7 @@ export class Trials {
     const record = await this.#ask(draft);
     const files = await this.#files(draft);
     record.jetson = {state: files.length ? 'waiting' : 'off'};
-    this.#records.show(record.id, draft.photo);
+    this.#records.show(record.id, draft.photo, draft.prepared.tensor);
     await this.#records.put(record);
     if (files.length) await this.#queue.add({id: record.id, created: record.created, said: said(record), files});
     return record;
@@ -72,6 +72,7 @@ export class Trials {
         ...decide(manifest, answer.probabilities),
         rule: manifest.decision.name,
         probabilities: answer.probabilities,
+        map: answer.map,
         model: {
           name: manifest.name, version: manifest.version, sha256: manifest.sha256, artifactSha256: artifact.sha256,
           target: artifact.target, precision: artifact.precision,

@@ -68,6 +68,11 @@ export class Words {
     return new Intl.DateTimeFormat(this.#place, {dateStyle: 'medium', timeStyle: 'short'}).format(new Date(iso));
   }
 
+  /** @param {number} value @returns {string} "+1.2" */
+  signed(value) {
+    return this.#number(value, {signDisplay: 'always', minimumFractionDigits: 1, maximumFractionDigits: 1});
+  }
+
   #number(value, options) {
     return new Intl.NumberFormat(this.#place, options).format(value);
   }

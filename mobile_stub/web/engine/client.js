@@ -30,7 +30,10 @@ import {EngineError} from './errors.js';
  * @property {number} top1Agreement share of photos with the same most probable label
  * @property {string} policy class of bounds that judged, e.g. "fp32"
  * @property {number} milliseconds of all of it
- * @typedef {{probabilities: Object<string, number>, milliseconds: number}} Prediction probabilities by label id
+ * @typedef {object} Prediction
+ * @property {Object<string, number>} probabilities by label id
+ * @property {import('./activation-map.js').ActivationMap|null} map null where the model's file gives none
+ * @property {number} milliseconds
  */
 
 /** The engine, seen from the page: everything runs in a module worker, so that the page never freezes. */

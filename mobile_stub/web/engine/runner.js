@@ -117,9 +117,9 @@ class Model {
   }
 
   async predict(tensor) {
-    const {values, milliseconds} = await this.run(tensor);
+    const {values, map, milliseconds} = await this.run(tensor);
     const probabilities = Object.fromEntries(this.#labels.map((label, index) => [label, values[index]]));
-    return {probabilities, milliseconds};
+    return {probabilities, map: map ?? null, milliseconds};
   }
 
   async run(tensor) {
@@ -129,14 +129,21 @@ class Model {
     }
     const began = performance.now();
     const input = new Tensor(this.#input.dtype === 'uint8' ? tensor.slice() : Float32Array.from(tensor), shape);
-    const [output, ...maps] = await this.#compiled.run([input]);
-    const values = await output.data();
-    input.delete();
-    for (const tensorOut of [output, ...maps]) tensorOut.delete();
+    const outputs = await this.#compiled.run([input]);
+    const [values, cells] = await Promise.all(outputs.map((output) => output.data()));
+    const map = outputs[1] && this.#mapOf(cells, outputs[1].type.layout.dimensions);
+    for (const one of [input, ...outputs]) one.delete();
     const milliseconds = performance.now() - began;
-    if (values instanceof Float32Array) return {values, milliseconds};
+    if (values instanceof Float32Array) return {values, map, milliseconds};
     // TFLite fixes the scale of a quantised softmax: 1/256, zero point 0.
-    return {values: Float32Array.from(values, (code) => code / 256), milliseconds};
+    return {values: Float32Array.from(values, (code) => code / 256), map, milliseconds};
+  }
+
+  /** @returns {import('./activation-map.js').ActivationMap|undefined} none of codes, whose scale is not known here */
+  #mapOf(cells, [, rows, columns, count]) {
+    if (!(cells instanceof Float32Array)) return undefined;
+    const of = (index) => Array.from(cells).filter((_, at) => at % count === index);
+    return {shape: [rows, columns], values: Object.fromEntries(this.#labels.map((label, index) => [label, of(index)]))};
   }
 
   close() {

@@ -1,6 +1,7 @@
 import {fill, h, icon} from '../dom.js';
 import {bars} from './bars.js';
 import {details} from './details.js';
+import {map} from './map.js';
 import {side} from './side.js';
 import {verdict} from './verdict.js';
 import {why} from './why.js';
@@ -9,9 +10,10 @@ import {why} from './why.js';
 export function resultView(app, {signal, argument: id}) {
   const {words, records, jetson, queue} = app;
   const content = h('div', {class: 'result'});
+  const mapped = {on: true, label: null};
   const draw = async () => {
     const record = await records.get(id);
-    if (!signal.aborted) fill(content, record ? drawn(app, record) : h('p', {}, words.say('result.gone')));
+    if (!signal.aborted) fill(content, record ? drawn(app, record, mapped) : h('p', {}, words.say('result.gone')));
   };
   records.addEventListener('change', ({detail}) => detail.id === id && draw(), {signal});
   for (const source of [jetson, queue]) source.addEventListener('state', draw, {signal});
@@ -19,7 +21,7 @@ export function resultView(app, {signal, argument: id}) {
   return [h('h1', {tabindex: -1}, words.say('result.title')), content];
 }
 
-function drawn({words, records, jetson, trials}, record) {
+function drawn({words, records, jetson, trials}, record, mapped) {
   const {answer} = record.jetson;
   const picture = records.picture(record.id);
   const remove = async () => {
@@ -33,6 +35,7 @@ function drawn({words, records, jetson, trials}, record) {
     h('div', {class: 'pair'},
       side(words, 'phone', phoneSide(record)),
       side(words, 'jetson', answer ? jetsonSide(record) : null, pending(record, jetson.state))),
+    map(words, record, records.input(record.id), mapped),
     answer && why(words, answer, record.privacy),
     bars(words, record.labels, sidesOf(record)),
     details(words, record),
