@@ -1,26 +1,26 @@
 """When a model cannot tell: the one rule by which server, phones and evaluation withhold a decision.
 
-The reject option of Chow 1970, "On optimum recognition error and reject tradeoff" (doi:10.1109/TIT.1970.1054406), with
-the score of Hendrycks and Gimpel 2017, "A baseline for detecting misclassified and out-of-distribution examples"
-(https://arxiv.org/abs/1610.02136), behind a gate for inputs on which nothing can be seen. docs/cannot-tell.md says what
-other scores were measured, and why this one travels.
+A reject option (Chow 1970, doi:10.1109/TIT.1970.1054406) by the Mahalanobis distance, as Lee et al. 2018
+(https://arxiv.org/abs/1807.03888) take it of a network's features; here it is taken of the colours of the network's
+input, behind a gate for inputs on which nothing can be seen. docs/cannot-tell.md says what other scores were measured,
+and why this one travels.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict
 
-from bundle.manifest import Abstention
+from bundle.manifest import Abstention, InputReference
 from bundle.model import Contract
-from bundle.photo_quality import Bound, bounds
 
 OUT_OF_DISTRIBUTION = "out_of_distribution"
 QUALITY = "quality:"
 """Before the code of a bound of ``photo_quality.json``."""
+NEAR = 0.05
+"""A value this near to its bound, as a share of it, falls to either side by how a photo was decoded or resized."""
 
 _WORDS = {
     "too-dark": ("The photo is too dark.", "Take it again with more light."),
@@ -29,8 +29,8 @@ _WORDS = {
     "no-lesion": ("The photo shows little but even skin.", "Move closer, with the spot in the middle of the picture."),
 }
 _UNLIKE = (
-    "No label fits well: the photo may show something else than the lesions that the model knows.",
-    "Take another photo of the lesion; where the answer stays, the model is of no help with it.",
+    "The photo does not look like those that the model learnt from.",
+    "Photograph the lesion alone, by even white light; where the answer stays, the model is of no help with it.",
 )
 Values = Mapping[str, float | None]
 
@@ -46,40 +46,44 @@ class Reason(Contract):
     words: str
     remedy: str
 
+    @property
+    def near(self) -> bool:
+        """Whether the value lies within :data:`NEAR` of its bound."""
+        return abs(self.value - self.bound) <= NEAR * abs(self.bound)
 
-def answer_scores(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the score that is held against the threshold, float64 [N], of calibrated probabilities [N, C]."""
-    return np.asarray(probabilities.max(axis=1), dtype=np.float64)
 
-
-def quality_bounds(rule: Abstention) -> tuple[Bound, ...]:
-    """Return the rule's bounds of the input's values, in the order of ``photo_quality.json``."""
-    return tuple(
-        Bound(bound.code, bound.side, rule.quality[bound.code], bound.what)
-        for bound in bounds()
-        if bound.code in rule.quality
+def distance(reference: InputReference, values: Values) -> float | None:
+    """Return the Mahalanobis distance of an input's values from the reference; None where one cannot be said."""
+    said = [values.get(name) for name in reference.names]
+    away = [value - mean for value, mean in zip(said, reference.mean, strict=True) if value is not None]
+    if len(away) < len(said):
+        return None
+    square = sum(
+        one * weight * other
+        for one, row in zip(away, reference.precision, strict=True)
+        for weight, other in zip(row, away, strict=True)
     )
+    return math.sqrt(max(0.0, square))
 
 
-def reasons(rule: Abstention | None, probabilities: NDArray[np.floating], values: Values | None) -> tuple[Reason, ...]:
+def reasons(rule: Abstention | None, values: Values | None) -> tuple[Reason, ...]:
     """Return why one photo is not answered; nothing where it is.
 
     Args:
         rule: The bundle's; None answers every photo.
-        probabilities: Calibrated, float [C].
         values: Of the model's input (:func:`bundle.photo_quality.survey_input`); None where they are not known: then
-            the score alone is judged.
+            nothing is judged.
     """
-    return tuple(_reasons(rule, probabilities, values or {})) if rule else ()
+    return () if rule is None or values is None else tuple(_reasons(rule, values))
 
 
-def _reasons(rule: Abstention, probabilities: NDArray[np.floating], values: Values) -> Iterator[Reason]:
-    for bound in quality_bounds(rule):
+def _reasons(rule: Abstention, values: Values) -> Iterator[Reason]:
+    for bound in rule.quality:
         value = values.get(bound.code)
-        if value is not None and bound.exceeded(value):
-            words, remedy = _WORDS[bound.code]
+        if value is not None and (value < bound.threshold if bound.side == "below" else value > bound.threshold):
+            words, remedy = _WORDS.get(bound.code, _UNLIKE)
             yield Reason(code=QUALITY + bound.code, value=value, bound=bound.threshold, words=words, remedy=remedy)
-    score = float(answer_scores(probabilities[None])[0])
-    if score < rule.threshold:
+    away = distance(rule.reference, values)
+    if away is not None and away > rule.threshold:
         words, remedy = _UNLIKE
-        yield Reason(code=OUT_OF_DISTRIBUTION, value=score, bound=rule.threshold, words=words, remedy=remedy)
+        yield Reason(code=OUT_OF_DISTRIBUTION, value=away, bound=rule.threshold, words=words, remedy=remedy)

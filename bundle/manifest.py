@@ -86,22 +86,41 @@ class Decision(Contract):
     part: Part = "validation"
 
 
-class Abstention(Contract):
-    """When the model cannot tell and gives no decision: selective prediction (Chow 1970; Geifman and El-Yaniv 2017).
+class InputBound(Contract):
+    """A bound of one value of the model's input; beyond it nothing can be told."""
 
-    A photo is answered where every value of the model's input keeps to its bound of `quality`, and the score reaches
-    the threshold (:mod:`bundle.abstention`). Both depend on the input and the probabilities alone, so that every device
-    can apply them.
+    code: Annotated[str, Field(description="of the value, as in bundle/photo_quality.json")]
+    side: Annotated[Literal["below", "above"], Field(description="on which side of the threshold nothing can be told")]
+    threshold: float
+
+
+class InputReference(Contract):
+    """What the model's inputs look like: a Gaussian over some of their values (:mod:`bundle.photo_quality`)."""
+
+    names: Annotated[tuple[str, ...], Field(min_length=1, description="of the values, in order")]
+    mean: tuple[float, ...]
+    precision: Annotated[tuple[tuple[float, ...], ...], Field(description="the inverse of their covariance")]
+
+    @model_validator(mode="after")
+    def _fits(self) -> InputReference:
+        count = len(self.names)
+        if len(self.mean) != count or [len(row) for row in self.precision] != [count] * count:
+            raise ValueError(f"mean and precision are not of {count} values")
+        return self
+
+
+class Abstention(Contract):
+    """When the model cannot tell and gives no decision: the reject option, by what its input looks like.
+
+    A photo is answered where every value of the model's input keeps to its bound of `quality`, and the Mahalanobis
+    distance of its colours from those of known photos to the threshold (:mod:`bundle.abstention`). Both depend on the
+    input alone: where phone and server see the same input, they say the same, whatever form of the model they run.
     """
 
-    score: Annotated[
-        Literal["max-probability"], Field(description="max-probability: the highest of the calibrated probabilities")
-    ] = "max-probability"
-    threshold: Annotated[Fraction, Field(description="the least score that is answered")]
-    quality: Annotated[
-        dict[str, float],
-        Field(description="bounds of the input's values, by the codes and sides of bundle/photo_quality.json"),
-    ]
+    score: Literal["input-distance"] = "input-distance"
+    reference: InputReference
+    threshold: Annotated[float, Field(ge=0, description="the largest distance that is answered")]
+    quality: tuple[InputBound, ...]
     answer_rate: Annotated[Fraction, Field(description="the share of photos to be answered that was asked for")]
     part: Part = "validation"
     answered: Annotated[dict[Part, Share], Field(description="photos of each part that are answered, as measured")]

@@ -128,11 +128,18 @@ def survey(stored: Image.Image, tensor: NDArray[np.uint8], spec: Preprocessing, 
     )
 
 
+COLOURS = ("light", "red-green", "yellow-blue")
+INPUT_COLOURS = (*COLOURS, *(f"{name}-spread" for name in COLOURS))
+"""What :func:`survey_input` tells of the input's colours: means of 16 x 16 blocks, and how far they spread."""
+
+
 def survey_input(tensor: NDArray[np.uint8]) -> dict[str, float | None]:
     """Look at the model's input alone, uint8 [S, S, 3]: equal inputs have equal values, on whatever device they are.
 
     Returns the values that :func:`survey` holds against the bounds, read from every pixel of the input instead of the
-    stored photo, by the hint's code. How large the photo was cannot be seen: there is no "too-small".
+    stored photo, by the hint's code (how large the photo was cannot be seen: there is no "too-small"); and
+    :data:`INPUT_COLOURS`: of the means of 16 x 16 blocks of R, G and B, the mean of (R + G + B) / 3, R - G and
+    (R + G) / 2 - B, and log(1 + standard deviation) of each.
     """
     wide = tensor.astype(np.float64)
     grey = (wide[..., 0] * _LUMA[0] + wide[..., 1] * _LUMA[1] + wide[..., 2] * _LUMA[2]).astype(np.float32)
@@ -142,7 +149,17 @@ def survey_input(tensor: NDArray[np.uint8]) -> dict[str, float | None]:
         "too-bright": dark,
         "blurred": _left_after_blur(grey),
         "no-lesion": _range_of_blocks(tensor),
+        **_colours(tensor),
     }
+
+
+def _colours(tensor: NDArray[np.uint8]) -> dict[str, float | None]:
+    if len(tensor) < _BLOCKS:
+        return dict.fromkeys(INPUT_COLOURS)
+    red, green, blue = np.moveaxis(_block_means(tensor), 2, 0)
+    planes = ((red + green + blue) / 3, red - green, (red + green) / 2 - blue)
+    spreads = (math.log(1 + float(plane.std())) for plane in planes)
+    return dict(zip(INPUT_COLOURS, (*(float(plane.mean()) for plane in planes), *spreads), strict=True))
 
 
 @functools.cache
@@ -214,12 +231,15 @@ def _convolved(grid: Grey, axis: int) -> Grey:
 
 
 def _range_of_blocks(tensor: NDArray[np.uint8]) -> float | None:
-    size = len(tensor)
-    if size < _BLOCKS:
+    if len(tensor) < _BLOCKS:
         return None
-    starts = -(-np.arange(_BLOCKS) * size // _BLOCKS)
-    rows = np.add.reduceat(tensor, starts, axis=0, dtype=np.int64)
-    sums = np.add.reduceat(rows, starts, axis=1).sum(axis=2)
-    sides = np.diff(starts, append=size)
-    inside = (sums / (3 * np.outer(sides, sides)))[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    inside = _block_means(tensor).mean(axis=2)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     return float(inside.max() - inside.min())
+
+
+def _block_means(tensor: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the means of 16 x 16 blocks, float64 [16, 16, 3], of uint8 [S, S, 3]."""
+    starts = -(-np.arange(_BLOCKS) * len(tensor) // _BLOCKS)
+    rows = np.add.reduceat(tensor, starts, axis=0, dtype=np.int64)
+    sides = np.diff(starts, append=len(tensor))
+    return np.asarray(np.add.reduceat(rows, starts, axis=1) / np.outer(sides, sides)[..., None])

@@ -42,11 +42,11 @@ def answer(manifest: Manifest, probabilities: NDArray[np.floating], values: Valu
     Args:
         manifest: The bundle's.
         probabilities: In the order of its labels.
-        values: Of the model's input (:func:`bundle.photo_quality.survey_input`), where they are known.
+        values: Of the model's input (:func:`bundle.photo_quality.survey_input`); without them, every photo is answered.
     """
     task = manifest.task
     score = float(scores(probabilities[None], task.positive_indices)[0])
-    withheld = reasons(manifest.abstention, probabilities, values)
+    withheld = reasons(manifest.abstention, values)
     return Answer(
         label=task.ids[int(np.argmax(probabilities))],
         probabilities={label: float(p) for label, p in zip(task.ids, probabilities, strict=True)},

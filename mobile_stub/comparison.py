@@ -68,6 +68,8 @@ class Totals(Contract):
     decision_agreement: Share
     flips_to_positive: Annotated[int, Field(description="no on the phone, yes on the Jetson")]
     flips_to_negative: Annotated[int, Field(description="yes on the phone, no on the Jetson")]
+    withheld_on_phone: Annotated[int, Field(description="photos of which the phone cannot tell")] = 0
+    withheld_on_server: Annotated[int, Field(description="photos of which the Jetson cannot tell")] = 0
     change: Quantiles | None
     map_change: Annotated[Quantiles | None, Field(description="of the photos for which both gave maps")] = None
     causes: dict[str, int]

@@ -16,6 +16,7 @@ from bundle.errors import BundleError, UsageError
 from bundle.hashing import sha256_file
 from bundle.manifest import Manifest
 from bundle.parity import in_bundle_order
+from bundle.photo_quality import survey_input
 from bundle.prep import Prepared
 from bundle.probabilities import answer
 from bundle.store import Bundle, Export
@@ -162,14 +163,16 @@ class PhoneModel:
             start = time.perf_counter()
             answers, cells = self._run(prepared.tensor, maps)
             infer = 1000 * (time.perf_counter() - start)
-        said = answer(
-            self._manifest, in_bundle_order(answers, self._runtime.labels, self._manifest.task.ids)[0].clip(0, 1)
-        )
+        task = self._manifest.task
+        probabilities = in_bundle_order(answers, self._runtime.labels, task.ids)[0].clip(0, 1)
+        values = survey_input(prepared.tensor) if self._manifest.abstention else None
+        said = answer(self._manifest, probabilities, values)
         return Prediction(
             label=said.label,
             probabilities=said.probabilities,
             score=said.score,
             positive=said.positive,
+            cannot_tell=said.reasons,
             input_sha256=prepared.input_sha256,
             model_sha256=self.artifact.model_sha256,
             artifact_sha256=self.artifact.sha256,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bundle.abstention import Reason
 from bundle.errors import ServerError
 from bundle.model import Contract, Fraction, Sha256
 from bundle.wire import Grid, PredictionAnswer
@@ -19,7 +20,8 @@ class Prediction(Contract):
     label: str
     probabilities: dict[str, Fraction]
     score: float
-    positive: bool
+    positive: Annotated[bool | None, Field(description="null: that side cannot tell")]
+    cannot_tell: Annotated[tuple[Reason, ...], Field(description="why; empty where it can")] = ()
     input_sha256: Sha256
     model_sha256: Annotated[Sha256 | None, Field(description="null for a file of unknown origin")]
     artifact_sha256: Sha256
@@ -54,6 +56,7 @@ def from_answer(answer: PredictionAnswer | ServerSaid) -> Prediction:
         probabilities=answer.probabilities,
         score=answer.decision.score,
         positive=answer.decision.positive,
+        cannot_tell=answer.decision.reasons,
         input_sha256=answer.input_sha256,
         model_sha256=answer.model.sha256,
         artifact_sha256=answer.model.artifact_sha256,

@@ -229,6 +229,7 @@ def _said(side: Prediction, photo_sha256: str, phone: PhoneModel) -> ComparisonR
         target=TARGET,
         precision=phone.artifact.precision,
         runtime=side.runtime,
+        cannot_tell=side.positive is None,
         app_version=APP,
         asked=datetime.now(timezone.utc),
     )

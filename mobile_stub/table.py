@@ -60,7 +60,8 @@ def _photos(rows: Sequence[PhotoComparison]) -> Table:
 def _said(side: Prediction | Refusal) -> str:
     if isinstance(side, Refusal):
         return f"refused\n{side.code}"
-    return f"{side.label} {side.probability:.3f} {'yes' if side.positive else 'no'}"
+    decided = {True: "yes", False: "no", None: "cannot tell"}[side.positive]
+    return f"{side.label} {side.probability:.3f} {decided}"
 
 
 def _change(row: PhotoComparison) -> str:
@@ -79,6 +80,8 @@ def _lines(comparison: Comparison) -> list[str]:
         f"same label           {share_text(totals.label_agreement)}",
         f"same decision        {share_text(totals.decision_agreement)}; {_flips(totals)}",
     ]
+    if totals.withheld_on_phone or totals.withheld_on_server:
+        lines.append(f"cannot tell          {totals.withheld_on_phone} phone, {totals.withheld_on_server} Jetson")
     if totals.change:
         change = totals.change
         lines.append(

@@ -53,6 +53,9 @@ class ComparisonRequest(Message):
     target: Text | None = None
     precision: Text | None = None
     runtime: Text
+    cannot_tell: Annotated[
+        bool | None, Field(description="whether the phone withheld its decision by the bundle's rule; null: unsaid")
+    ] = None
     device: PhoneDevice | None = None
     app_version: Text
     taken: Annotated[Time | None, Field(description="when the photo was taken")] = None

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from bundle.export_record import Status
-from bundle.manifest import Decision, Preprocessing, TaskSpec
+from bundle.manifest import Abstention, Decision, Preprocessing, TaskSpec
 from bundle.model import Name, Sha256
 from bundle.notice import NOTICE
 from bundle.wire.base import Message
@@ -85,6 +85,9 @@ class ReleaseManifest(Message):
     task: TaskSpec
     preprocessing: Preprocessing
     decision: Decision
+    abstention: Annotated[
+        Abstention | None, Field(description="when the model cannot tell; null: it answers every photo")
+    ] = None
     artifacts: tuple[ReleaseArtifact, ...]
     files: tuple[ReleaseFile, ...]
     golden: GoldenVectors

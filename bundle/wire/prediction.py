@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bundle.abstention import Reason
 from bundle.model import Fraction, Sha256
 from bundle.notice import NOTICE
 from bundle.wire.activation_map import ActivationMap
@@ -14,12 +15,17 @@ from bundle.wire.problem import Problem
 
 
 class Verdict(Message):
-    """The bundle's decision rule, applied: positive if score >= threshold."""
+    """The bundle's decision rule, applied: positive if score >= threshold, unless the model cannot tell."""
 
     name: str
-    positive: bool
+    positive: Annotated[bool | None, Field(description="null: withheld, for the model cannot tell")]
     score: Annotated[float, Field(ge=0, description="summed probability of the positive labels")]
     threshold: Fraction
+    answer: Annotated[
+        Literal["decision", "cannot_tell"],
+        Field(description="cannot_tell: label and probabilities are for research alone, and decide nothing"),
+    ] = "decision"
+    reasons: Annotated[tuple[Reason, ...], Field(description="why the model cannot tell")] = ()
 
 
 class ServedModel(Message):

@@ -11,9 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
+from bundle.abstention import Values
 from bundle.errors import RequestError
 from bundle.hashing import sha256_bytes, sha256_json
 from bundle.manifest import Manifest
+from bundle.photo_quality import survey_input
 from bundle.policy import read_policy
 from bundle.prep import prepare, prepared
 from bundle.probabilities import answer
@@ -176,19 +178,23 @@ class Case:
     def phone_side(self) -> PhoneSide:
         """Return the phone's answer under the decision rule of its model, or of the live one where that is unknown."""
         manifest = self._manifest
-        said = answer(manifest, np.asarray([self.said.probabilities[label] for label in manifest.task.ids]))
-        decision = verdict_of(manifest, said.score, said.positive)
+        probabilities = np.asarray([self.said.probabilities[label] for label in manifest.task.ids])
+        withheld = bool(self.said.cannot_tell)
+        said = answer(manifest, probabilities, self._phone_values() if withheld else None)
+        decision = verdict_of(manifest, said)
+        if withheld:  # its word counts, also where its input is not known here
+            decision = decision.model_copy(update={"positive": None, "answer": "cannot_tell"})
         known = _served_model(self.known) if self.known else None
         return PhoneSide(label=said.label, decision=decision, known=known, said=self.said)
 
     def server_side(self) -> ServerSide:
         """Return the server's answer."""
         manifest, done, job = self.live.bundle.manifest, self.done, self._sent.job
-        said = answer(manifest, np.asarray(done.probabilities))
+        said = answer(manifest, np.asarray(done.probabilities), done.values)
         return ServerSide(
             label=said.label,
             probabilities=said.probabilities,
-            decision=verdict_of(manifest, said.score, said.positive),
+            decision=verdict_of(manifest, said),
             model=self.live.model,
             runtime=self.live.served_by,
             preprocessing=manifest.preprocessing.id,
@@ -198,6 +204,11 @@ class Case:
             ),
             milliseconds={stage: round(spent, 3) for stage, spent in done.milliseconds.items()},
         )
+
+    def _phone_values(self) -> Values | None:
+        """Return what the phone's input looks like, where it is known."""
+        tensor = self.inputs.phone_tensor
+        return survey_input(tensor()) if callable(tensor) else None
 
     def _phones_manifest(self) -> Manifest:
         """Return the manifest of the phone's model, or the live one's where that is not known."""

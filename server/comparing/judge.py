@@ -25,6 +25,7 @@ from server.comparing.file_faults import PhonesFile, unknown_file, version_fault
 from server.comparing.inquiry import Findings, inquire
 from server.comparing.likeness import Tensor, difference
 from server.comparing.runtime_faults import runtime_fault
+from server.comparing.withheld import withheld_words
 from server.serving.jobs import Done, Job
 
 _NO_PHOTO_HASH = "without photo_sha256, a photo changed on the way and one prepared otherwise look alike"
@@ -97,6 +98,7 @@ class _Bench:
         missing = (*(evidence.missing if evidence else ()), *self._unstated())
         cause = cause_of(self._change, steps, self._facts)
         tensor = self._found.tensor
+        withheld = withheld_words(self._phone.decision, self._server.decision)
         return Judgement(
             phone=self._phone,
             server=self._server,
@@ -106,7 +108,7 @@ class _Bench:
                 same_input=not self._inputs.differ,
                 change=self._change,
                 cause=cause,
-                words=words_of(cause, steps, found, faults, missing),
+                words=" ".join(filter(None, (withheld, words_of(cause, steps, found, faults, missing)))),
             ),
             steps=steps,
             experiments=evidence.experiments if evidence else (),

@@ -154,6 +154,7 @@ def _manifest(
         task=manifest.task,
         preprocessing=manifest.preprocessing,
         decision=manifest.decision,
+        abstention=manifest.abstention,
         artifacts=tuple(_artifact(export) for export in exports),
         files=files,
         golden=GoldenVectors(

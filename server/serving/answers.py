@@ -8,7 +8,7 @@ import numpy as np
 
 from bundle.manifest import Manifest
 from bundle.prep import DRAFT_ID
-from bundle.probabilities import answer
+from bundle.probabilities import Answer, answer
 from bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Verdict
 from server.serving.jobs import Done, Job
 from server.stages import StageClock
@@ -29,21 +29,28 @@ class Served:
     runtime: ServedRuntime
 
 
-def verdict_of(manifest: Manifest, score: float, positive: bool) -> Verdict:
-    """Return the bundle's decision rule, applied."""
+def verdict_of(manifest: Manifest, said: Answer) -> Verdict:
+    """Return the bundle's decision rule, applied; without a decision where the model cannot tell."""
     rule = manifest.decision
-    return Verdict(name=rule.name, positive=positive, score=score, threshold=rule.threshold)
+    return Verdict(
+        name=rule.name,
+        positive=said.positive,
+        score=said.score,
+        threshold=rule.threshold,
+        answer="cannot_tell" if said.reasons else "decision",
+        reasons=said.reasons,
+    )
 
 
 def prediction(served: Served, job: Job, done: Done, clock: StageClock, request_id: str) -> PredictionAnswer:
     """Return the answer to a photo; `clock` has marked "receive"."""
     manifest = served.manifest
-    said = answer(manifest, np.asarray(done.probabilities))
+    said = answer(manifest, np.asarray(done.probabilities), done.values)
     clock.add(done.milliseconds)
     return PredictionAnswer(
         label=said.label,
         probabilities=said.probabilities,
-        decision=verdict_of(manifest, said.score, said.positive),
+        decision=verdict_of(manifest, said),
         model=served.model,
         runtime=served.runtime,
         preprocessing=DRAFT_ID if job.decoding == "draft" else manifest.preprocessing.id,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bundle.golden import GoldenSet
 from bundle.manifest import Preprocessing
+from bundle.photo_quality import survey_input
 from runtimes.base import Runtime
 from server.config import ServingConfig
 from server.serving.backend import Load, is_large, pixels_of, prepare_job
@@ -44,12 +45,21 @@ class BatchedEngine:
         spec: The bundle's preprocessing.
         golden: The golden set, answered at once.
         serving: Batch, queue and times.
+        surveys: Whether the bundle's rule asks what inputs look like.
     """
 
     express = None  # one process: there is nobody to lend a connection to
 
-    def __init__(self, runtime: Runtime, spec: Preprocessing, golden: GoldenSet, serving: ServingConfig) -> None:
-        self._spec = spec
+    def __init__(
+        self,
+        runtime: Runtime,
+        spec: Preprocessing,
+        golden: GoldenSet,
+        serving: ServingConfig,
+        *,
+        surveys: bool = False,
+    ) -> None:
+        self._spec, self._surveys = spec, surveys
         with ExitStack() as stack:
             self._runtime = stack.enter_context(runtime)
             self.name, self.labels = self._runtime.name, self._runtime.labels
@@ -67,6 +77,7 @@ class BatchedEngine:
                 photo = prepare_job(job, self._spec)
         else:
             photo = prepare_job(job, self._spec)
+        values = survey_input(photo.tensor) if self._surveys else None
         ready = time.perf_counter()
         answered = self._batcher.submit(_Asked(photo.tensor, job.want != "answer")).result()
         cells = answered.result.cells if job.want != "answer" else None
@@ -84,6 +95,7 @@ class BatchedEngine:
             batch=answered.batch,
             cells=None if cells is None else cells.tolist(),
             pixels=pixels_of(photo.tensor, job.want),
+            values=values,
         )
 
     def load(self) -> Load:

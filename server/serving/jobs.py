@@ -43,6 +43,8 @@ class Done:
         milliseconds: By stage: "wait" for a slot, "prepare", "infer".
         batch: How many photos the runtime answered in the same run.
         cells: The class activation map, [h, w, C]; None where it was not asked for, or there is none.
+        values: What the prepared tensor looks like (:func:`bundle.photo_quality.survey_input`); None where the bundle
+            has no rule for it.
         pixels: The prepared tensor's uint8 bytes [S, S, 3] in base64; empty where no picture was asked for.
     """
 
@@ -55,3 +57,4 @@ class Done:
     batch: int = 1
     cells: Cells | None = None
     pixels: str = ""
+    values: Mapping[str, float | None] | None = None

@@ -129,7 +129,9 @@ def _open(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Expor
     else:
         export.checked()
         runtime = candidate.load(export, serving.threads)
-        backend = BatchedEngine(runtime, bundle.manifest.preprocessing, golden, serving)
+        manifest = bundle.manifest
+        surveys = manifest.abstention is not None
+        backend = BatchedEngine(runtime, manifest.preprocessing, golden, serving, surveys=surveys)
     if backend.labels != bundle.manifest.task.ids:
         backend.close()
         raise BundleError(

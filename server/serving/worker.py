@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from bundle.errors import DermportError, PhotoError
 from bundle.manifest import Manifest, Preprocessing
+from bundle.photo_quality import survey_input
 from bundle.prep import MAX_PIXELS
 from bundle.store import Bundle, Export
 from runtimes.base import Runtime
@@ -57,7 +58,7 @@ def main() -> None:
         _send(connection, {"name": runtime.name, "labels": runtime.labels, "golden": golden})
         gc.freeze()  # what was loaded stays: the collector need not look through it between two photos
         with runtime:
-            _serve(connection, front, _Answerer(runtime, bundle.manifest.preprocessing), bundle.manifest)
+            _serve(connection, front, _answerer(runtime, bundle.manifest), bundle.manifest)
 
 
 def _load(asked: dict[str, Any]) -> Runtime:
@@ -66,17 +67,23 @@ def _load(asked: dict[str, Any]) -> Runtime:
     return candidate_named(asked["runtime"]).load(export, 1)
 
 
+def _answerer(runtime: Runtime, manifest: Manifest) -> _Answerer:
+    return _Answerer(runtime, manifest.preprocessing, surveys=manifest.abstention is not None)
+
+
 class _Answerer:
     """Answers photos, from two threads: a large photo of the pipe is decoded while the lane goes on."""
 
-    def __init__(self, runtime: Runtime, spec: Preprocessing) -> None:
+    def __init__(self, runtime: Runtime, spec: Preprocessing, *, surveys: bool = False) -> None:
         self._runtime = runtime
         self._spec = spec
+        self._surveys = surveys
         self._running = threading.Lock()  # no runtime is said to be safe without
 
     def __call__(self, job: Job, most_pixels: int = MAX_PIXELS) -> Done:
         began = time.perf_counter()
         photo = prepare_job(job, self._spec, most_pixels)
+        values = survey_input(photo.tensor) if self._surveys else None
         ready = time.perf_counter()
         with self._running:
             probabilities, cells = _run_one(self._runtime, photo.tensor, job.want)
@@ -89,6 +96,7 @@ class _Answerer:
             milliseconds={"prepare": 1000 * (ready - began), "infer": 1000 * (time.perf_counter() - ready)},
             cells=cells,
             pixels=pixels_of(photo.tensor, job.want),
+            values=values,
         )
 
 

@@ -225,7 +225,8 @@ def no_such_comparison() -> RequestError:
 
 def _row(answer: ComparisonAnswer, fingerprint: str, key: str | None) -> ComparisonRow:
     verdict, phone, server = answer.verdict, answer.phone, answer.server
-    device = phone.said.device
+    device, sides = phone.said.device, (phone.decision.positive, server.decision.positive)
+    told = None not in sides  # where one cannot tell, nothing flips from yes to no
     return ComparisonRow(
         id=answer.id,
         created=answer.created,
@@ -235,8 +236,8 @@ def _row(answer: ComparisonAnswer, fingerprint: str, key: str | None) -> Compari
         change=verdict.change,
         same_label=verdict.same_label,
         same_decision=verdict.same_decision,
-        phone_positive=phone.decision.positive,
-        server_positive=server.decision.positive,
+        phone_positive=bool(told and phone.decision.positive),
+        server_positive=bool(told and server.decision.positive),
         label=server.label,
         artifact_sha256=phone.said.artifact_sha256,
         device=device.id if device else None,

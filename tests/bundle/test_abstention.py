@@ -5,71 +5,95 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.abstention import reasons
-from bundle.manifest import Abstention, Preprocessing
-from bundle.photo_quality import survey, survey_input
+from bundle.abstention import Values, distance, reasons
+from bundle.manifest import Abstention, InputBound, InputReference, Preprocessing
+from bundle.photo_quality import bounds, survey, survey_input
 from bundle.probabilities import answer
 from bundle.store import Bundle
 from tests.bundle.test_photo_quality import FAULTS, Scene
 
 RULE = Abstention(
-    threshold=0.5,
-    quality={"too-dark": 80, "too-bright": 210, "blurred": 0.5, "no-lesion": 40},
+    reference=InputReference(names=("light", "red-green"), mean=(120, 0), precision=((0.01, 0), (0, 0.01))),
+    threshold=10,
+    quality=tuple(
+        InputBound(code=bound.code, side=bound.side, threshold=bound.threshold)
+        for bound in bounds()
+        if bound.code != "too-small"
+    ),
     answer_rate=0.95,
     answered={},
 )
-SURE, UNSURE = np.array([0.9, 0.1], np.float32), np.array([0.4, 0.3, 0.3], np.float32)
+LIKE, UNLIKE = {"light": 120.0, "red-green": 50.0}, {"light": 120.0, "red-green": 101.0}
 
 
 def tensor_of(scene: Scene) -> np.ndarray:
     return np.asarray(scene.draw().resize((96, 96)))
 
 
-def codes(*asked: object) -> list[str]:
-    return [reason.code for reason in reasons(*asked)]  # type: ignore[arg-type]
+def codes(rule: Abstention | None, values: Values | None) -> list[str]:
+    return [reason.code for reason in reasons(rule, values)]
 
 
-def test_without_a_rule_everything_is_answered() -> None:
-    assert codes(None, UNSURE, {"blurred": 1.0}) == []
+def test_without_a_rule_or_an_input_everything_is_answered() -> None:
+    assert codes(None, UNLIKE) == codes(RULE, None) == codes(RULE, {}) == []
 
 
 @pytest.mark.parametrize("fault", ["too-dark", "too-bright", "blurred", "no-lesion"])
 def test_each_fault_of_the_input_is_named(fault: str) -> None:
-    values = survey_input(tensor_of(FAULTS[fault]))
-    assert f"quality:{fault}" in codes(RULE, SURE, values)
-    assert codes(RULE, SURE, survey_input(tensor_of(Scene()))) == []
+    assert f"quality:{fault}" in codes(RULE, survey_input(tensor_of(FAULTS[fault])))
+    assert codes(RULE, survey_input(tensor_of(Scene()))) == []
 
 
-def test_the_score_is_judged_where_nothing_is_known_of_the_input() -> None:
-    (reason,) = reasons(RULE, UNSURE, None)
-    assert (reason.code, reason.bound) == ("out_of_distribution", 0.5)
-    assert reason.value == pytest.approx(0.4)
+def test_what_looks_otherwise_is_out_of_distribution() -> None:
+    (reason,) = reasons(RULE, UNLIKE)
+    assert (reason.code, reason.bound) == ("out_of_distribution", 10)
+    assert reason.value == pytest.approx(10.1)
+    assert reason.near
     assert reason.words
     assert reason.remedy
+    assert codes(RULE, LIKE) == []
+    assert codes(RULE, {"light": 20.0, "red-green": 0.0}) == [], "the threshold itself is answered"
 
 
-def test_the_threshold_itself_is_answered() -> None:
-    assert codes(RULE, np.array([0.5, 0.5]), {}) == []
-    assert codes(RULE, np.array([np.nextafter(0.5, 0), 0.5 - 1e-3, 1e-3]), {}) == ["out_of_distribution"]
+def test_the_distance_is_mahalanobis() -> None:
+    random = np.random.default_rng(0)
+    root, away = random.normal(size=(3, 3)), random.normal(size=3)
+    precision = root @ root.T
+    names = ("a", "b", "c")
+    reference = InputReference(names=names, mean=(1, 2, 3), precision=tuple(map(tuple, precision.tolist())))
+    values = dict(zip(names, np.add(away, (1, 2, 3)).tolist(), strict=True))
+    assert distance(reference, values) == pytest.approx(np.sqrt(away @ precision @ away))
+    assert distance(reference, {"a": 1.0, "b": None, "c": 3.0}) is None
+    with pytest.raises(ValueError, match="not of 2 values"):
+        InputReference(names=("a", "b"), mean=(1, 2), precision=((1, 0),))
 
 
-def test_quality_comes_before_the_score_and_what_cannot_be_said_is_no_reason() -> None:
-    values = {"too-dark": 10.0, "blurred": None, "no-lesion": 1.0}
-    assert codes(RULE, UNSURE, values) == ["quality:too-dark", "quality:no-lesion", "out_of_distribution"]
+def test_quality_comes_before_the_distance_and_what_cannot_be_said_is_no_reason() -> None:
+    values = {"too-dark": 10.0, "blurred": None, "no-lesion": 1.0, **UNLIKE}
+    assert codes(RULE, values) == ["quality:too-dark", "quality:no-lesion", "out_of_distribution"]
 
 
 def test_a_withheld_decision_is_neither_yes_nor_no(shared_bundle: Bundle) -> None:
     manifest = shared_bundle.manifest.model_copy(update={"abstention": RULE})
-    said = answer(manifest, np.array([0.4, 0.3, 0.2, 0.1], np.float32))
+    positive = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
+    said = answer(manifest, positive, UNLIKE)
     assert said.positive is None
     assert [reason.code for reason in said.reasons] == ["out_of_distribution"]
-    assert answer(shared_bundle.manifest, np.array([0.4, 0.3, 0.2, 0.1], np.float32)).positive is True
-    assert answer(manifest, np.array([0.1, 0.1, 0.2, 0.6], np.float32)).positive is False
+    assert answer(manifest, positive, LIKE).positive is True
+    assert answer(shared_bundle.manifest, positive, UNLIKE).positive is True
 
 
 def test_the_input_is_surveyed_as_a_photo_of_its_own_size_is() -> None:
     scene = Scene(width=96, height=96)
     image = scene.draw()
-    known = survey(image, np.asarray(image), Preprocessing(size=96)).values
-    for code, value in survey_input(np.asarray(image)).items():
-        assert value == pytest.approx(known[code], rel=1e-5), code
+    known, seen = survey(image, np.asarray(image), Preprocessing(size=96)).values, survey_input(np.asarray(image))
+    for code in set(known) - {"too-small"}:
+        assert seen[code] == pytest.approx(known[code], rel=1e-5), code
+
+
+def test_colours_are_those_of_the_blocks() -> None:
+    tensor = np.zeros((32, 32, 3), np.uint8)
+    tensor[:, :16] = (200, 100, 30)
+    seen = survey_input(tensor)
+    assert [seen[name] for name in ("light", "red-green", "yellow-blue")] == [55, 50, 60]
+    assert seen["yellow-blue-spread"] == pytest.approx(np.log(61))

@@ -68,7 +68,7 @@ def test_the_rule_is_exact_at_the_threshold(shared_bundle: Bundle) -> None:
     for index, (bundle, probabilities) in enumerate(cases(shared_bundle)):
         said = answer(bundle.manifest, probabilities)
         assert said.positive == (index % 2 == 0)
-        verdict = verdict_of(bundle.manifest, said.score, said.positive)
+        verdict = verdict_of(bundle.manifest, said)
         assert (verdict.threshold, verdict.positive) == (bundle.manifest.decision.threshold, said.positive)
 
 

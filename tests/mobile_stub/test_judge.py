@@ -156,3 +156,16 @@ def test_no_predictions_have_no_quantiles() -> None:
     totals = total([judge("x.jpg", refused, refused)])
     assert totals.change is None
     assert (totals.label_agreement.low, totals.label_agreement.high) == (0.0, 1.0)
+
+
+def test_cannot_tell_is_an_answer_of_its_own() -> None:
+    withheld = _said(0.9, positive=None)
+    rows = [
+        judge(f"{index}.jpg", phone, server)
+        for index, (phone, server) in enumerate([(withheld, _said(0.9)), (_said(0.1), withheld), (withheld, withheld)])
+    ]
+    assert [row.same_decision for row in rows] == [False, False, True]
+    assert [row.disagrees for row in rows] == [True, True, False]
+    totals = total(rows)
+    assert (totals.flips_to_positive, totals.flips_to_negative) == (0, 0)
+    assert (totals.withheld_on_phone, totals.withheld_on_server) == (2, 2)

@@ -3,102 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.abstention import answer_scores, quality_bounds
+from bundle.abstention import distance, reasons
 from bundle.agreement import Share, share_of
 from bundle.errors import DataError, UsageError
-from bundle.manifest import Abstention, Part
-from bundle.photo_quality import bounds, survey_input
+from bundle.manifest import Abstention, InputBound, InputReference, Part
+from bundle.photo_quality import INPUT_COLOURS, Bound, bounds, survey_input
 
 _OF_QUALITY = 0.1
 """The share of what may be refused that each bound of quality may take: photos of a data set are taken to be good."""
+_LEAST_SPREAD = 1e-3  # of a value's variance: photos that are all alike leave a covariance without an inverse
+Surveyed = Sequence[Mapping[str, float | None]]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a model answered to some photos.
-
-    Attributes:
-        probabilities: Calibrated, float [N, C].
-        values: Of the model's inputs, float64 [N] by code; NaN where it cannot be said.
-    """
-
-    probabilities: NDArray[np.floating]
-    values: Mapping[str, NDArray[np.float64]]
+def survey_inputs(tensors: Sequence[NDArray[np.uint8]]) -> Surveyed:
+    """Return what a model's inputs, N times uint8 [S, S, 3], look like."""
+    return [survey_input(tensor) for tensor in tensors]
 
 
-def asked(probabilities: NDArray[np.floating], tensors: Sequence[NDArray[np.uint8]]) -> Asked:
-    """Return a model's answers float [N, C] with what its inputs, N times uint8 [S, S, 3], look like."""
-    surveyed = [survey_input(tensor) for tensor in tensors]
-    codes = surveyed[0] if surveyed else {}
-    return Asked(probabilities, {code: np.array([one[code] for one in surveyed], np.float64) for code in codes})
+def answered(rule: Abstention, photos: Surveyed) -> NDArray[np.bool_]:
+    """Return which photos the rule answers, bool [N]."""
+    return np.array([not reasons(rule, values) for values in photos], np.bool_)
 
 
-def answered(rule: Abstention, photos: Asked) -> NDArray[np.bool_]:
-    """Return which photos the rule answers, bool [N]: as :func:`bundle.abstention.reasons`, for many at once."""
-    good = answer_scores(photos.probabilities) >= rule.threshold
-    for bound in quality_bounds(rule):
-        values = photos.values[bound.code]
-        # A comparison with NaN is False: what cannot be said is no reason.
-        good &= ~(values < bound.threshold if bound.side == "below" else values > bound.threshold)
-    return np.asarray(good)
-
-
-def fit_abstention(validation: Asked, answer_rate: float) -> Abstention:
+def fit_abstention(validation: Surveyed, answer_rate: float) -> Abstention:
     """Return the rule that answers at least this share of the validation photos.
 
     Each bound of quality is that of ``photo_quality.json``, or a looser one where that would refuse more than a tenth
-    of what may be refused. The rest is left to the score, whose threshold lies half-way between two photos' scores, so
-    that a device's rounding refuses none of them.
+    of what may be refused. The rest is left to the distance, whose threshold lies half-way between two photos'.
 
     Args:
-        validation: The model's answers to the validation photos.
+        validation: What the validation photos look like.
         answer_rate: Above 0, at most 1.
 
     Raises:
-        DataError: There is no photo.
+        DataError: There are fewer than two photos, or they are too small to be looked at.
         UsageError: The rate is out of range.
     """
-    if not 0 < answer_rate <= 1:
-        raise UsageError(f"--answer-rate {answer_rate:g} is not above 0 and at most 1.")
-    photos = len(validation.probabilities)
-    if not photos:
-        raise DataError("No validation photo is there to calibrate on when the model cannot tell.")
+    check_answer_rate(answer_rate)
     spared = _OF_QUALITY * (1 - answer_rate)
-    quality = {code: _bound(code, values, spared) for code, values in validation.values.items()}
-    gate = Abstention(threshold=0.0, quality=quality, answer_rate=answer_rate, answered={})
-    threshold = _threshold(answer_scores(validation.probabilities), answered(gate, validation), answer_rate)
+    reference = _reference(validation)
+    gate = Abstention(
+        reference=reference,
+        threshold=float(np.finfo(np.float32).max),
+        quality=tuple(_loosened(bound, validation, spared) for bound in bounds() if bound.code in validation[0]),
+        answer_rate=answer_rate,
+        answered={},
+    )
+    away = np.array([distance(reference, values) for values in validation], np.float64)
+    threshold = _threshold(away, answered(gate, validation), answer_rate)
     return with_shares(gate.model_copy(update={"threshold": threshold}), {"validation": validation})
 
 
-def with_shares(rule: Abstention, parts: Mapping[Part, Asked]) -> Abstention:
+def check_answer_rate(answer_rate: float) -> None:
+    """Raise UsageError where the rate is out of range."""
+    if not 0 < answer_rate <= 1:
+        raise UsageError(f"--answer-rate {answer_rate:g} is not above 0 and at most 1.")
+
+
+def with_shares(rule: Abstention, parts: Mapping[Part, Surveyed]) -> Abstention:
     """Return the rule with the share of each part's photos that it answers."""
     shares: dict[Part, Share] = {
-        part: share_of(int(answered(rule, one).sum()), len(one.probabilities)) for part, one in parts.items()
+        part: share_of(int(answered(rule, photos).sum()), len(photos)) for part, photos in parts.items()
     }
     return rule.model_copy(update={"answered": {**rule.answered, **shares}})
 
 
-def _bound(code: str, values: NDArray[np.float64], spared: float) -> float:
+def _reference(photos: Surveyed) -> InputReference:
+    known = [[values[name] for name in INPUT_COLOURS] for values in photos]
+    rows = np.array([row for row in known if None not in row], np.float64)
+    if len(rows) < 2:
+        raise DataError(
+            f"{len(photos)} validation photos do not tell what the model's inputs look like.",
+            remedy="At least two are needed, of 16 x 16 pixels or more.",
+        )
+    covariance = np.cov(rows.T)
+    precision = np.linalg.inv(covariance + np.diag(_LEAST_SPREAD * (1 + np.diag(covariance))))
+    return InputReference(
+        names=INPUT_COLOURS,
+        mean=tuple(rows.mean(axis=0).tolist()),
+        precision=tuple(map(tuple, precision.tolist())),
+    )
+
+
+def _loosened(known: Bound, photos: Surveyed, spared: float) -> InputBound:
     """Return the bound of ``photo_quality.json``, or the one that refuses no more than `spared` of these photos."""
-    [known] = (bound for bound in bounds() if bound.code == code)
-    said = np.sort(values[~np.isnan(values)])
-    if not said.size:
-        return known.threshold
-    refused = int(spared * len(said) + 1e-9)
-    if known.side == "below":
-        return min(known.threshold, float(said[refused]))
-    return max(known.threshold, float(said[-1 - refused]))
+    said = sorted(value for values in photos if (value := values[known.code]) is not None)
+    threshold = known.threshold
+    if said:
+        refused = int(spared * len(said) + 1e-9)
+        below = known.side == "below"
+        threshold = min(threshold, said[refused]) if below else max(threshold, said[-1 - refused])
+    return InputBound(code=known.code, side=known.side, threshold=threshold)
 
 
-def _threshold(scores: NDArray[np.float64], good: NDArray[np.bool_], answer_rate: float) -> float:
-    """Return the highest threshold by which so many of all photos are answered; 0 where quality left too few."""
-    ordered = np.sort(scores[good])[::-1]
-    least = int(np.ceil(answer_rate * len(scores) - 1e-9))
+def _threshold(away: NDArray[np.float64], good: NDArray[np.bool_], answer_rate: float) -> float:
+    """Return the least threshold by which so many of all photos are answered; above all where quality left too few."""
+    ordered = np.sort(away[good])
+    least = int(np.ceil(answer_rate * len(away) - 1e-9))
     if least >= len(ordered):
-        return 0.0
+        return float(ordered[-1] * 1.01) if len(ordered) else 0.0
     return float((ordered[least - 1] + ordered[least]) / 2)

@@ -1,3 +1,4 @@
+import {reasonsNotToTell} from '../engine/abstention.js';
 import {decide} from '../engine/decision.js';
 import {APP_VERSION} from './phone-model.js';
 
@@ -57,6 +58,8 @@ export class Trials {
   async #ask({photo, prepared, milliseconds}) {
     const answer = await this.#model.predict(prepared.tensor);
     const {manifest, artifact} = answer.release;
+    const decided = decide(manifest, answer.probabilities);
+    const reasons = reasonsNotToTell(manifest.abstention, prepared.values);
     return {
       id: drawId(),
       created: new Date().toISOString(),
@@ -69,7 +72,9 @@ export class Trials {
         orientation: prepared.orientation, quality: prepared.quality.map(({code}) => code), exact: prepared.exact,
       },
       phone: {
-        ...decide(manifest, answer.probabilities),
+        ...decided,
+        positive: reasons.length ? null : decided.positive, // null: the model cannot tell
+        reasons,
         rule: manifest.decision.name,
         probabilities: answer.probabilities,
         map: answer.map,
@@ -113,6 +118,7 @@ function said({id, created, device, photo, phone, privacy}) {
     target: phone.model.target,
     precision: phone.model.precision,
     runtime: phone.runtime,
+    cannot_tell: phone.positive === null,
     device: {id: device},
     app_version: APP_VERSION,
     asked: created,

@@ -4,7 +4,7 @@ import {Decoders} from './decoders.js';
 import {EngineError} from './errors.js';
 import {PREPROCESSING} from './release.js';
 import {sha256Hex} from './sha256.js';
-import {Survey} from './quality.js';
+import {inputValues, Survey} from './quality.js';
 
 const BOUNDS = new URL('quality.json', import.meta.url);
 
@@ -40,7 +40,8 @@ export class PhotoRoom {
     const survey = new Survey(image, this.#bounds);
     const tensor = prepare({width, height, read: survey.reading(image.read)}, {size, crop, orientation});
     const inputSha256 = sha256Hex(tensor);
-    return {tensor, inputSha256, width, height, orientation, exact, kind, quality: survey.hints(tensor, size)};
+    const looks = {quality: survey.hints(tensor, size), values: inputValues(tensor, size)};
+    return {tensor, inputSha256, width, height, orientation, exact, kind, ...looks};
   }
 }
 

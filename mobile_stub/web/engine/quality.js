@@ -106,6 +106,48 @@ class Grid {
   }
 }
 
+/**
+ * What the model's input looks like: bundle/photo_quality.py's survey_input, value for value.
+ * @param {Uint8Array} tensor size * size * 3
+ * @param {number} size
+ * @returns {Object<string, number>} by name; NaN: cannot be said
+ */
+export function inputValues(tensor, size) {
+  const data = new Float32Array(size * size);
+  for (let pixel = 0; pixel < data.length; pixel++) {
+    const at = pixel * 3;
+    data[pixel] = tensor[at] * 0.299 + tensor[at + 1] * 0.587 + tensor[at + 2] * 0.114;
+  }
+  const sorted = data.slice().sort();
+  return {
+    'too-dark': sorted[Math.floor(0.95 * (sorted.length - 1))],
+    'too-bright': sorted[Math.floor(0.05 * (sorted.length - 1))],
+    blurred: leftAfterBlur({data, width: size, height: size}),
+    'no-lesion': rangeOfBlocks(tensor, size),
+    ...colours(tensor, size),
+  };
+}
+
+const PLANES = {
+  light: ([red, green, blue]) => (red + green + blue) / 3,
+  'red-green': ([red, green]) => red - green,
+  'yellow-blue': ([red, green, blue]) => (red + green) / 2 - blue,
+};
+
+function colours(tensor, size) {
+  const blocks = blockMeans(tensor, size);
+  const found = Object.entries(PLANES).map(([name, plane]) => [name, blocks.map(plane)]);
+  return Object.fromEntries(found.flatMap(([name, values]) => {
+    const mean = meanOf(values);
+    const spread = Math.sqrt(meanOf(values.map((value) => (value - mean) ** 2)));
+    return [[name, mean], [`${name}-spread`, Math.log(1 + spread)]];
+  }));
+}
+
+function meanOf(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 function leftAfterBlur(grey) {
   if (Math.min(grey.width, grey.height) < LEAST) return NaN;
   return (varianceOfLaplacian(blurred(grey)) + FLOOR) / (varianceOfLaplacian(grey) + FLOOR);
@@ -144,16 +186,21 @@ function convolved(data, lines, length, line, step) {
 }
 
 function rangeOfBlocks(tensor, size) {
-  const sums = new Float64Array(BLOCKS * BLOCKS);
+  const inside = (index) => index >= MARGIN && index < BLOCKS - MARGIN;
+  const means = blockMeans(tensor, size).map(meanOf)
+    .filter((_, block) => inside(block % BLOCKS) && inside(Math.floor(block / BLOCKS)));
+  return Math.max(...means) - Math.min(...means);
+}
+
+/** The means of 16 x 16 blocks, [red, green, blue] of each. */
+function blockMeans(tensor, size) {
+  const sums = Array.from({length: BLOCKS * BLOCKS}, () => [0, 0, 0]);
   const counts = new Uint32Array(BLOCKS * BLOCKS);
   for (let pixel = 0; pixel < size * size; pixel++) {
     const [x, y] = [pixel % size, Math.floor(pixel / size)];
     const block = Math.floor((y * BLOCKS) / size) * BLOCKS + Math.floor((x * BLOCKS) / size);
-    sums[block] += (tensor[pixel * 3] + tensor[pixel * 3 + 1] + tensor[pixel * 3 + 2]) / 3;
+    for (let channel = 0; channel < 3; channel++) sums[block][channel] += tensor[pixel * 3 + channel];
     counts[block]++;
   }
-  const inside = (index) => index >= MARGIN && index < BLOCKS - MARGIN;
-  const means = Array.from(sums, (sum, block) => sum / counts[block])
-    .filter((_, block) => inside(block % BLOCKS) && inside(Math.floor(block / BLOCKS)));
-  return Math.max(...means) - Math.min(...means);
+  return sums.map((sum, block) => sum.map((value) => value / counts[block]));
 }

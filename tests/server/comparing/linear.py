@@ -16,6 +16,7 @@ from PIL import Image
 
 from bundle.hashing import sha256_bytes
 from bundle.manifest import Preprocessing
+from bundle.photo_quality import survey_input
 from bundle.prep import prepare
 from bundle.store import Bundle, Export, write_manifest
 from bundle.wire import ComparisonRequest, ServedModel, ServedRuntime
@@ -91,7 +92,8 @@ class LinearLive:
         self.jobs.append(job)
         photo = prepare_job(job, self.bundle.manifest.preprocessing)
         row = tuple(self._runtime.predict(photo.tensor[None])[0].tolist())
-        return Done(row, photo.input_sha256, photo.width, photo.height, photo.orientation, {})
+        values = survey_input(photo.tensor) if self.bundle.manifest.abstention else None
+        return Done(row, photo.input_sha256, photo.width, photo.height, photo.orientation, {}, values=values)
 
 
 class LinearModels:

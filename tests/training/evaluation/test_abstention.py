@@ -5,20 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.abstention import reasons
 from bundle.errors import DataError, UsageError
-from training.evaluation.abstention import Asked, answered, asked, fit_abstention, with_shares
+from bundle.photo_quality import INPUT_COLOURS
+from training.evaluation.abstention import Surveyed, answered, fit_abstention, survey_inputs, with_shares
 
 
-def drawn(photos: int, seed: int = 0, dark: int = 0) -> Asked:
+def drawn(photos: int, seed: int = 0, dark: int = 0) -> Surveyed:
     random = np.random.default_rng(seed)
-    values = {
-        "too-dark": np.where(np.arange(photos) < dark, 20.0, 180.0),
-        "too-bright": random.uniform(20, 150, photos),
-        "blurred": np.where(random.random(photos) < 0.1, np.nan, random.uniform(0.1, 0.4, photos)),
-        "no-lesion": random.uniform(50, 150, photos),
-    }
-    return Asked(random.dirichlet(np.full(4, 0.4), photos).astype(np.float32), values)
+    return [
+        {
+            "too-dark": 20.0 if index < dark else 180.0,
+            "too-bright": random.uniform(20, 150),
+            "blurred": None if index % 10 == 9 else random.uniform(0.1, 0.4),
+            "no-lesion": random.uniform(50, 150),
+            **{name: random.normal(100, 10) for name in INPUT_COLOURS},
+        }
+        for index in range(photos)
+    ]
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.8, 0.95, 1.0])
@@ -29,21 +32,18 @@ def test_the_asked_share_of_the_photos_is_answered(rate: float) -> None:
     assert rule.answered["validation"].count == rate * 200
 
 
-def test_many_at_once_are_answered_as_one_by_one() -> None:
-    photos = drawn(60, dark=3)
-    rule = fit_abstention(photos, 0.7)
-    one_by_one = [
-        not reasons(rule, p, {code: None if np.isnan(v[at]) else float(v[at]) for code, v in photos.values.items()})
-        for at, p in enumerate(photos.probabilities)
-    ]
-    assert answered(rule, photos).tolist() == one_by_one
+def test_what_looks_otherwise_is_not_answered() -> None:
+    photos = drawn(200)
+    others = [{**values, "red-green": 0.0} for values in photos]
+    assert not answered(fit_abstention(photos, 0.95), others).any()
 
 
 def test_a_bound_that_good_photos_exceed_is_loosened() -> None:
     few, many = fit_abstention(drawn(200, dark=1), 0.95), fit_abstention(drawn(200, dark=40), 0.95)
-    assert few.quality["too-dark"] == 80, "one of 200 is what the gate may take"
-    assert many.quality["too-dark"] == 20
-    assert many.quality["blurred"] == 0.5, "nothing exceeds it"
+    first, then = ({bound.code: bound.threshold for bound in rule.quality} for rule in (few, many))
+    assert first["too-dark"] == 80, "one of 200 is what the gate may take"
+    assert then["too-dark"] == 20
+    assert then["blurred"] == 0.5, "nothing exceeds it"
     assert answered(many, drawn(200, dark=40)).sum() == 190
 
 
@@ -54,14 +54,13 @@ def test_the_share_of_other_parts_is_added() -> None:
     assert (both.answered["test"].of, both.threshold) == (50, rule.threshold)
 
 
-def test_inputs_are_surveyed() -> None:
-    flat = np.full((2, 32, 32, 3), 200, np.uint8)
-    photos = asked(np.array([[0.5, 0.5], [0.9, 0.1]]), flat)
-    assert photos.values["no-lesion"].tolist() == [0, 0]
+def test_photos_that_are_all_alike_still_give_a_rule() -> None:
+    flat = survey_inputs(np.full((3, 32, 32, 3), 200, np.uint8))
+    assert answered(fit_abstention(flat, 0.95), flat).all()
 
 
 def test_impossible_requests_are_refused() -> None:
     with pytest.raises(UsageError, match="answer-rate"):
         fit_abstention(drawn(10), 0)
-    with pytest.raises(DataError):
-        fit_abstention(asked(np.empty((0, 4)), []), 0.95)
+    with pytest.raises(DataError, match="At least two"):
+        fit_abstention(drawn(1), 0.95)

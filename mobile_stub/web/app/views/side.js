@@ -5,7 +5,7 @@ import {h, icon} from '../dom.js';
  * @param {import('../words.js').Words} words
  * @param {'phone'|'jetson'} who
  * @param {{label: {id: string, name: string}, probability: number, rule: string, score: number, threshold: number,
- *     positive: boolean}|null} said null: no answer yet
+ *     positive: boolean|null, reasons: {code: string, words?: string}[]}|null} said null: no answer yet
  * @param {HTMLElement|string} [otherwise] what stands there without an answer
  * @returns {HTMLElement}
  */
@@ -16,18 +16,32 @@ export function side(words, who, said, otherwise = '–') {
   return h('section', {class: `card side ${who}`}, title,
     h('p', {class: 'says'}, words.label(said.label)),
     h('p', {class: 'probability'}, words.percent(said.probability)),
-    h('p', {class: `decision ${said.positive ? 'positive' : 'negative'}`}, decision(words, said)),
+    h('p', {class: `decision ${look(said)}`}, decision(words, said)),
+    said.positive === null && reasons(words, said),
     meter(said),
     h('p', {class: 'score'}, words.say('decision.score', figures)));
 }
 
+/** Why the model cannot tell; a code that this app does not know is said in the server's words. */
+function reasons(words, {reasons: found = []}) {
+  return h('ul', {class: 'reasons'}, found.map(({code, words: english}) =>
+    h('li', {}, words.sayOr(`reason.${code}`) || words.sayOr(code.replace('quality:', 'hint.')) ||
+      h('span', {lang: 'en'}, english ?? code))));
+}
+
+function look({positive}) {
+  if (positive === null) return 'withheld';
+  return positive ? 'positive' : 'negative';
+}
+
 function decision(words, {rule, positive}) {
+  if (positive === null) return words.say('decision.cannot-tell');
   const answer = positive ? 'yes' : 'no';
   return words.sayOr(`decision.${rule}.${answer}`) || words.say(`decision.${answer}`, {rule});
 }
 
 function meter({score, threshold, positive}) {
-  const drawn = h('div', {class: `meter ${positive ? 'positive' : 'negative'}`, 'aria-hidden': 'true'},
+  const drawn = h('div', {class: `meter ${look({positive})}`, 'aria-hidden': 'true'},
     h('span', {class: 'filled'}), h('span', {class: 'tick'}));
   drawn.style.setProperty('--share', Math.min(score, 1));
   drawn.style.setProperty('--threshold', threshold);

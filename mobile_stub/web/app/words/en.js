@@ -87,6 +87,9 @@ export default {
   'decision.suspicious.no': 'Not suspicious',
   'decision.yes': '{rule}: yes',
   'decision.no': '{rule}: no',
+  'decision.cannot-tell': 'Cannot tell: no decision',
+  'reason.out_of_distribution':
+    'The photo does not look like those that the model learnt from. Photograph the lesion alone, by even white light.',
   'decision.score': 'Score {score}, threshold {threshold}',
   'verdict.agree': 'Phone and Jetson agree',
   'verdict.agree.largest': 'Largest difference of a probability: {change}.',

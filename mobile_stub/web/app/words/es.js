@@ -87,6 +87,9 @@ export default {
   'decision.suspicious.no': 'No sospechosa',
   'decision.yes': '{rule}: sí',
   'decision.no': '{rule}: no',
+  'decision.cannot-tell': 'No se puede decir: sin decisión',
+  'reason.out_of_distribution':
+    'La foto no se parece a las que el modelo aprendió. Fotografíe solo la lesión, con luz blanca y uniforme.',
   'decision.score': 'Puntuación {score}, umbral {threshold}',
   'verdict.agree': 'Teléfono y Jetson coinciden',
   'verdict.agree.largest': 'Mayor diferencia de una probabilidad: {change}.',

@@ -87,6 +87,9 @@ export default {
   'decision.suspicious.no': 'Non suspecte',
   'decision.yes': '{rule} : oui',
   'decision.no': '{rule} : non',
+  'decision.cannot-tell': 'Ne peut pas dire : aucune décision',
+  'reason.out_of_distribution':
+    'La photo ne ressemble pas à celles que le modèle a apprises. Photographiez la lésion seule, sous une lumière blanche.',
   'decision.score': 'Score {score}, seuil {threshold}',
   'verdict.agree': 'Téléphone et Jetson concordent',
   'verdict.agree.largest': 'Plus grand écart d’une probabilité : {change}.',
