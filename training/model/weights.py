@@ -68,16 +68,22 @@ def _from_file(path: Path, alpha: float, size: int) -> keras.Model:
     if not path.is_file():
         raise DataError(f"The weights file {path} does not exist.", remedy="--weights takes imagenet, none or a FILE.")
     model = keras.applications.MobileNetV2(input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None)
+    load_file(model, path, f"MobileNetV2 with alpha {alpha:g}", remedy="Name the --alpha that the file was made for.")
+    return model
+
+
+def load_file(trunk: keras.Model, path: Path, name: str, *, remedy: str) -> None:
+    """Give every layer of a trunk without its top the weights in a file.
+
+    Raises:
+        DataError: The file does not fit, or lacks a layer; the message calls the trunk by `name`.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Keras only warns of a layer that the file lacks, and leaves it random.
             warnings.filterwarnings("error", message=".*freshly-initialized.*")
-            model.load_weights(path)
+            trunk.load_weights(path)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = str(error).strip().splitlines()[0]
-        raise DataError(
-            f"{path} does not fit MobileNetV2 with alpha {alpha:g} and without its top: {reason}",
-            remedy="Name the --alpha that the file was made for.",
-        ) from error
-    return model
+        raise DataError(f"{path} does not fit {name} and without its top: {reason}", remedy=remedy) from error
