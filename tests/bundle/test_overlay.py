@@ -28,11 +28,11 @@ def test_the_photo_stays_beside_its_map() -> None:
 
 
 def test_cells_lie_where_mobilenet_sees() -> None:
-    """Seven pixels to the lower right of the middle of its 32: cell i's centre lies at 32 i + 22.5."""
+    """Nine pixels to the lower right of the middle of its 32: cell i's centre lies at 32 i + 24.5."""
     for cells in (2, 6, 7):
         place = places(32 * cells, cells)
         for cell in range(cells):
-            np.testing.assert_allclose(place[32 * cell + 22 : 32 * cell + 24].mean(), cell, atol=0.01)
+            np.testing.assert_allclose(place[32 * cell + 24 : 32 * cell + 26].mean(), cell, atol=0.01)
     grid = np.arange(6, dtype=np.float32).reshape(2, 3)
     drawn = spread(grid, 96)
     assert drawn.shape == (96, 96)

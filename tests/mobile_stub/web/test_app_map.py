@@ -11,7 +11,7 @@ import pytest
 
 from bundle.activation_map import DRAWING
 from tests.mobile_stub.integration.golden import FOLDER, MAP_VECTORS, MAPS, assemble
-from tests.mobile_stub.web.app_site import Phone, build, chromium, expect, served
+from tests.mobile_stub.web.app_site import WEB, Phone, build, chromium, expect, served
 
 pytestmark = pytest.mark.xdist_group("web-app")  # one browser at a time
 VECTORS = json.loads((MAPS / MAP_VECTORS).read_text())
@@ -71,6 +71,8 @@ def test_the_map_is_drawn_switched_off_and_chosen_by_keyboard(browser: Any, url:
         expect(phone.page.locator("#map-words")).to_contain_text("Melanocytic nevus")
         assert phone.page.evaluate(_PIXELS) != drawn
         assert phone.page.evaluate("document.documentElement.scrollWidth") <= 360
+        phone.page.evaluate((WEB / "node_modules" / "axe-core" / "axe.min.js").read_text())
+        assert phone.page.evaluate("axe.run({resultTypes: ['violations']}).then((found) => found.violations)") == []
 
 
 def test_a_model_without_maps_shows_none(browser: Any, tmp_path: Path) -> None:
