@@ -293,13 +293,18 @@ def _remark(tally: Tally, folder: Path | None) -> None:
 
 
 def _remark_on_maps(job: _Job, jetson: Jetson) -> None:
-    if not job.maps or any(one.totals.map_change for one in job.comparisons):
+    if not job.maps:
         return
-    why = jetson.no_maps or (
-        "The phone's artifact gives none (dermport export BUNDLE --maps), or an earlier run of this folder answered "
-        "all photos without them."
-    )
-    _warn(f"No maps could be compared: {why}")
+    for one in job.comparisons:
+        if one.totals.map_change is not None:
+            largest = f"{one.totals.map_change.max:.2g} in units of the logit"
+            say(f"Maps of {one.artifact.name if one.artifact else 'the phone'}: a cell differs by at most {largest}.")
+    if not any(one.totals.map_change for one in job.comparisons):
+        why = jetson.no_maps or (
+            "the phone's artifact gives none (dermport export BUNDLE --maps), or an earlier run of this folder had "
+            "asked for none."
+        )
+        _warn(f"No maps could be compared: {why}")
 
 
 def _warn(text: str) -> None:
