@@ -77,16 +77,16 @@ def _oversampling(protocol: Protocol, dataset: Dataset) -> Iterator[Remark]:
         return
     expected = expected_copies(_class_counts(dataset), protocol.split.train)
     text = (
-        "Classes were oversampled before the photos were parted: with these counts and parts, "
-        f"{100 * expected:.1f} % of the test entries are expected to have a copy of themselves in training."
+        "Where classes are oversampled before the photos are parted, with the counts of the photos at hand and these "
+        f"parts, {100 * expected:.1f} % of the test entries are expected to have a copy of themselves in training."
     )
     yield Remark(level="note", text=text)
     if published := next((one.value for one in protocol.published if one.figure == "accuracy"), None):
         rest = max(published - expected, 0) / (1 - expected)
         yield Remark(
             level="cannot be",
-            text=f"So the published accuracy of {published:g} cannot be that on unseen photos: a network that knows "
-            f"its training photos by heart reaches it with {100 * rest:.0f} % of the entries that have no copy.",
+            text=f"An accuracy of {published:g} measured so is none on unseen photos: a network that knows its "
+            f"training photos by heart reaches it if it is right on {100 * rest:.0f} % of those without a copy.",
         )
 
 

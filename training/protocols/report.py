@@ -28,6 +28,7 @@ SCHEMA: Literal["dermport-reproduction/1"] = "dermport-reproduction/1"
 JSON, MARKDOWN = "report.json", "report.md"
 _TEMPLATE = Path(__file__).with_name("report.md.in")
 _BYTES = 4  # of a float32
+_WORDS = {"True": "yes", "False": "no", "None": "its own"}
 
 
 class Photos(Contract):
@@ -131,6 +132,7 @@ def render(report: Report) -> str:
     environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["metric"] = metric_in_words
     environment.filters["gap"] = gap_in_words
+    environment.filters["words"] = _option
     environment.filters["cell"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
     published = {one.figure: one for one in report.protocol.published}
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
@@ -229,6 +231,15 @@ def gap_in_words(gap: Gap | None) -> str:
         return "–"
     ends = "" if gap.low is None else f" ({gap.low:+.3f} to {gap.high:+.3f})"
     return f"{gap.change:+.3f}{ends}"
+
+
+def _option(value: Any) -> str:
+    """Return an option of a protocol as people read it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_option(one)}" for name, one in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return _WORDS.get(str(value), str(value))
 
 
 def _write_predictions(path: Path, work: Workplace, trial: Trial) -> None:

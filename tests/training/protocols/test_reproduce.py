@@ -89,10 +89,10 @@ def test_the_page_says_what_a_reader_must_know(scope: Path) -> None:
     for words in (NOTICE, "0.98", "leak gap", "**Cannot be.**", "to have a copy of themselves in training", "Table 2"):
         assert words in text
     assert "None" not in text
-    tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert (
-        len({line.count("|") for line in tables if line.startswith("| Accuracy") or line.startswith("| figure")}) == 1
-    )
+    lines = text.splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith("| figure"))
+    assert lines[head + 1].startswith("|---")
+    assert len({line.count("|") for line in lines[head : head + 7]}) == 1
 
 
 def test_a_killed_run_goes_on_to_the_same_report(scope: Path, sample_folder: Path, tmp_path: Path) -> None:
