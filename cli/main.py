@@ -11,6 +11,7 @@ import typer
 from bundle.errors import DermportError
 from cli.benchmark import benchmark
 from cli.build_engine import build_engine
+from cli.calibrate_abstention import calibrate_abstention
 from cli.compare import compare
 from cli.compress import compress
 from cli.cross_validate import cross_validate
@@ -24,6 +25,7 @@ from cli.keys import app as keys
 from cli.models import app as models
 from cli.package import package
 from cli.reproduce import reproduce
+from cli.robustness import robustness
 from cli.runs import runs
 from cli.sample_data import sample_data
 from cli.search import search
@@ -41,6 +43,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reproduce,
     runs,
     evaluate,
+    robustness,
+    calibrate_abstention,
     compress,
     search,
     export,

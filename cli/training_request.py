@@ -102,6 +102,13 @@ def training_request(
     target_sensitivity: Annotated[
         float, typer.Option("--target-sensitivity", help="What the decision's threshold is chosen for.")
     ] = 0.9,
+    answer_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--answer-rate",
+            help="Share of the validation photos to answer; of others the model cannot tell. Default: answers all.",
+        ),
+    ] = None,
     fused_norm: Annotated[
         bool,
         typer.Option(
@@ -159,6 +166,7 @@ def training_request(
         lesion_pattern,
         jobs or None,
         shlex.join(["dermport", *sys.argv[1:]]),
+        answer_rate,
     )
 
 

@@ -173,6 +173,7 @@ def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome]) -> 
         seed=request.seed,
         preprocessing=preprocessing_of(recipe, before),
         target_sensitivity=before.decision.target_sensitivity,
+        answer_rate=before.abstention.answer_rate if before.abstention else None,
         alpha=(alphas or [before.model.alpha])[-1],
         weights=before.model.weights,
         history=_history(outcomes),

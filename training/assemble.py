@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bundle.atomic import atomic_directory
 from bundle.errors import BundleError
 from bundle.manifest import (
+    Abstention,
     Calibration,
     Compression,
     DatasetSpec,
@@ -26,6 +27,7 @@ from bundle.store import Bundle, file_entries, write_manifest
 from bundle.subgroups import grouped
 from training.curves import draw_curves, write_history
 from training.data.splits import write_split
+from training.evaluation.abstention import fit_abstention, survey_inputs, with_shares
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.evaluation import Evaluation, Scored, evaluate
 from training.evaluation.files import write_evaluation
@@ -67,6 +69,7 @@ class Description:
         words: What was done, for the model card's table.
         seconds: That it took.
         compression: How it was made from another bundle; None where it was trained.
+        answer_rate: The share of the validation photos that is answered; None answers every photo.
         lesion_pattern: How a file's name told its lesion, for a folder per class.
     """
 
@@ -83,6 +86,7 @@ class Description:
     words: dict[str, object]
     seconds: float
     compression: Compression | None = None
+    answer_rate: float | None = None
     lesion_pattern: str | None = None
 
 
@@ -112,6 +116,7 @@ def describe(request: Request, trained: Trained) -> Description:
         history=trained.history,
         words=training_in_words(request, trained),
         seconds=trained.seconds,
+        answer_rate=request.answer_rate,
         lesion_pattern=request.lesion_pattern,
     )
 
@@ -232,12 +237,21 @@ def _manifest(
         model=ModelSpec(alpha=description.alpha, parameters=parameters, weights=description.weights),
         calibration=Calibration(temperature=calibrated.temperature),
         decision=calibrated.decision,
+        abstention=_abstention(description.answer_rate, parts),
         dataset=_dataset(parts, description.lesion_pattern),
         metrics=evaluation.metrics("test"),
         provenance=provenance(description.command, description.seed, description.seconds),
         compression=description.compression,
         files=file_entries(folder),
     )
+
+
+def _abstention(answer_rate: float | None, parts: Parts) -> Abstention | None:
+    """Return when the model cannot tell, chosen on the validation photos; None where it is to answer everything."""
+    if answer_rate is None:
+        return None
+    validation, test = (survey_inputs(photos.tensors) for photos in (parts.validation, parts.test))
+    return with_shares(fit_abstention(validation, answer_rate), {"test": test})
 
 
 def _dataset(parts: Parts, lesion_pattern: str | None) -> DatasetSpec:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.errors import UsageError
+from training.evaluation.abstention import check_answer_rate
 from training.recipe import Recipe
 
 
@@ -24,6 +25,8 @@ class Request:
         lesion_pattern: How a file's name tells its lesion, for a folder per class.
         jobs: Threads that decode; None for one per processor.
         command: What a person typed, for the manifest.
+        answer_rate: The share of the validation photos that is answered; of the others the model cannot tell. None
+            answers every photo.
     """
 
     data: Path
@@ -36,10 +39,13 @@ class Request:
     lesion_pattern: str | None = None
     jobs: int | None = None
     command: str = ""
+    answer_rate: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.target_sensitivity <= 1:
             raise UsageError(f"--target-sensitivity {self.target_sensitivity:g} is not above 0 and at most 1.")
+        if self.answer_rate is not None:
+            check_answer_rate(self.answer_rate)
 
     def check_out(self) -> None:
         """Refuse to write over something, before anything is read.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ _LEAST_SPREAD = 1e-3  # of a value's variance: photos that are all alike leave a
 Surveyed = Sequence[Mapping[str, float | None]]
 
 
-def survey_inputs(tensors: Sequence[NDArray[np.uint8]]) -> Surveyed:
+def survey_inputs(tensors: Iterable[NDArray[np.uint8]]) -> Surveyed:
     """Return what a model's inputs, N times uint8 [S, S, 3], look like."""
     return [survey_input(tensor) for tensor in tensors]
 

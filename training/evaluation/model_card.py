@@ -8,6 +8,7 @@ from pathlib import Path
 from bundle.manifest import Manifest
 from bundle.metrics import CLASS_TITLES, TITLES
 from bundle.subgroups import KINDS
+from training.evaluation.abstention_card import with_section
 from training.evaluation.fairness import FIGURES
 from training.evaluation.report import EvaluationReport, in_words
 
@@ -34,7 +35,7 @@ def render_model_card(
     )
     environment.filters["words"] = in_words
     environment.filters["figure"] = lambda value: "undefined" if value is None else f"{value:.3f}"
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    card = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         manifest=manifest,
         report=report,
         training=training,
@@ -45,6 +46,7 @@ def render_model_card(
         group_figures=FIGURES,
         level=f"{100 * report.confidence:g} %",
     )
+    return with_section(card, manifest.abstention) if manifest.abstention else card
 
 
 def read_licence(data: Path) -> str:

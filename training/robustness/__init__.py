@@ -1,0 +1,1 @@
+"""How a model does on spoilt photos and on photos of something else, and whether it says that it cannot tell."""
