@@ -86,6 +86,7 @@ def _report(
         confidence=DEFAULT.confidence,
         rule=manifest.abstention,
         conditions=measured.conditions,
+        groups=measured.groups,
         others=measured.others,
         aurc=measured.aurc,
         coverage=measured.coverage,
@@ -109,6 +110,7 @@ def _photos(bundle: Bundle, records: tuple[Record, ...]) -> Photos:
         load_tensors(records, bundle.manifest.preprocessing),
         np.array([task.index_of(record.label) for record in records]),
         tuple(record.lesion_id for record in records),
+        tuple(record.metadata for record in records),
     )
 
 

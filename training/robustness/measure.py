@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,10 @@ from bundle.bootstrap import Bootstrap, intervals
 from bundle.manifest import Manifest, Metric
 from bundle.metrics import Predictions
 from bundle.probabilities import scores
+from bundle.subgroups import grouped
 from training.evaluation.abstention import Surveyed, answered, survey_inputs
 from training.robustness.corruptions import CORRUPTIONS, corrupted
-from training.robustness.report import COLUMNS, Condition, CoveragePoint, OtherPhotos
+from training.robustness.report import COLUMNS, Condition, CoveragePoint, GroupAnswered, OtherPhotos
 from training.robustness.risk import risk_coverage
 
 AS_THEY_ARE = "as they are"
@@ -27,18 +28,27 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Photos:
-    """Test photos: inputs uint8 [N, S, S, 3], label indices int64 [N], the lesions that they show [N]."""
+    """Test photos.
+
+    Attributes:
+        tensors: The model's inputs, uint8 [N, S, S, 3].
+        truth: Label indices, int64 [N].
+        lesions: That they show, [N].
+        metadata: The data set's columns of each, [N]; empty where there are none.
+    """
 
     tensors: NDArray[np.uint8]
     truth: NDArray[np.int64]
     lesions: Sequence[str]
+    metadata: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything measured: a condition each, groups of other photos, and risk by coverage with its area."""
+    """Everything measured: conditions, whose photos are answered, other photos, and risk by coverage with its area."""
 
     conditions: tuple[Condition, ...]
+    groups: tuple[GroupAnswered, ...]
     others: tuple[OtherPhotos, ...]
     coverage: tuple[CoveragePoint, ...]
     aurc: Metric
@@ -78,7 +88,17 @@ class Measurement:
             tick(done, total)
         wrong = probabilities.argmax(axis=1) != self._photos.truth
         curve, aurc = risk_coverage(probabilities.max(axis=1), wrong, self._photos.lesions, self._bootstrap)
-        return Measured(tuple(conditions), tuple(groups), _points(curve), aurc)
+        return Measured(tuple(conditions), tuple(self._groups(surveyed)), tuple(groups), _points(curve), aurc)
+
+    def _groups(self, surveyed: Surveyed) -> Iterator[GroupAnswered]:
+        if (rule := self._manifest.abstention) is None:
+            return
+        told = answered(rule, surveyed)
+        photos, ids = self._photos, self._manifest.task.ids
+        labels = [("label", label, photos.truth == index) for index, label in enumerate(ids)]
+        for kind, group, members in [*labels, *grouped(photos.metadata, photos.tensors)] if photos.metadata else labels:
+            share = share_of(int(told[members].sum()), int(members.sum()))
+            yield GroupAnswered(kind=kind, group=group, answered=share)
 
     def _asked(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.floating], Surveyed]:
         return self._predict(tensors), survey_inputs(tensors) if self._manifest.abstention else ()

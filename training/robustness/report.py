@@ -24,6 +24,14 @@ class Condition(Contract):
     accuracy_answered: Annotated[Metric | None, Field(description="accuracy of these; null: there are none")]
 
 
+class GroupAnswered(Contract):
+    """How many of a group's photos are answered, as they are: whom a rule leaves without an answer."""
+
+    kind: Annotated[str, Field(description="label, age, sex, site or skin tone (estimated)")]
+    group: str
+    answered: Share
+
+
 class OtherPhotos(Contract):
     """How many photos that show no lesion are told to be so."""
 
@@ -54,6 +62,7 @@ class RobustnessReport(Contract):
     confidence: Fraction
     rule: Annotated[Abstention | None, Field(description="when the model cannot tell; null: it answers every photo")]
     conditions: tuple[Condition, ...]
+    groups: tuple[GroupAnswered, ...] = ()
     others: tuple[OtherPhotos, ...]
     aurc: Annotated[Metric, Field(description="area under risk and coverage, by the highest probability")]
     coverage: tuple[CoveragePoint, ...]
@@ -65,7 +74,9 @@ COLUMNS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "ma
 
 def to_markdown(report: RobustnessReport) -> str:
     """Return the report as Markdown."""
-    return "\n".join([*_head(report), *_conditions(report), *_others(report), *_coverage(report)]) + "\n"
+    return (
+        "\n".join([*_head(report), *_conditions(report), *_groups(report), *_others(report), *_coverage(report)]) + "\n"
+    )
 
 
 def _head(report: RobustnessReport) -> list[str]:
@@ -99,6 +110,13 @@ def _conditions(report: RobustnessReport) -> list[str]:
         for one in report.conditions
     ]
     return ["## Spoilt photos", "", *_table(heads, rows), ""]
+
+
+def _groups(report: RobustnessReport) -> list[str]:
+    if not report.groups:
+        return []
+    rows = [[f"{one.kind}: {one.group}", share_text(one.answered)] for one in report.groups]
+    return ["## Whose photos are answered", "", *_table(["Group", "Answered, as they are"], rows), ""]
 
 
 def _others(report: RobustnessReport) -> list[str]:

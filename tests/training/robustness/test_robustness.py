@@ -30,7 +30,9 @@ QUICK = Bootstrap(resamples=20)
 @pytest.fixture(scope="module")
 def photos() -> Photos:
     drawn, truth = draw_set(6)
-    return Photos(tensors_of(drawn), truth, tuple(f"lesion-{index}" for index in range(len(truth))))
+    lesions = tuple(f"lesion-{index}" for index in range(len(truth)))
+    people = tuple({"sex": "female" if index % 2 else "male"} for index in range(len(truth)))
+    return Photos(tensors_of(drawn), truth, lesions, people)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +114,10 @@ def test_a_rule_refuses_what_looks_otherwise(bundle: Bundle, photos: Photos, tmp
     assert dark.answered.count == 0
     assert dark.accuracy_answered is None
     assert all(one.refused and one.refused.count >= 5 for one in found.others)
+    by_label = {one.group: one.answered for one in found.groups if one.kind == "label"}
+    assert sum(one.count for one in by_label.values()) == clean.answered.count
+    assert {one.of for one in by_label.values()} == {6}
+    assert {one.group for one in found.groups if one.kind == "sex"} == {"female", "male"}
     _check_files(_report(manifest, found, photos), tmp_path)
 
 
@@ -126,6 +132,7 @@ def _report(manifest: Manifest, found: Measured, photos: Photos) -> RobustnessRe
         confidence=0.95,
         rule=manifest.abstention,
         conditions=found.conditions,
+        groups=found.groups,
         others=found.others,
         aurc=found.aurc,
         coverage=found.coverage,
