@@ -48,6 +48,7 @@ def test_neither_side_decides_on_a_photo_in_which_nothing_can_be_seen(browser: A
             expect(card.locator(".decision")).to_have_text("Cannot tell: no decision")
             expect(card.locator(".reasons")).to_contain_text("The photo is dark.")
             expect(card.locator(".reasons")).to_contain_text("does not look like those")
+            expect(card.locator(".quiet")).to_contain_text("For research alone: Melanoma, ")
         phone.picture("cannot-tell")
         phone.page.evaluate((WEB / "node_modules" / "axe-core" / "axe.min.js").read_text())
         assert phone.page.evaluate("axe.run({resultTypes: ['violations']}).then((found) => found.violations)") == []

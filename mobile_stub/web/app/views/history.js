@@ -40,6 +40,10 @@ function drawn(app, all) {
   ];
 }
 
+function said(words, {label, positive}, name) {
+  return positive === null ? words.say('decision.cannot-tell') : name(label);
+}
+
 function item({words, records}, record) {
   const {answer, state} = record.jetson;
   const ended = answer ? outcome(answer.verdict) : state;
@@ -49,7 +53,7 @@ function item({words, records}, record) {
   return h('li', {}, h('a', {class: 'card record', href: `#result/${record.id}`},
     picture ? h('img', {class: 'thumbnail', src: picture, alt: ''}) : h('span', {class: 'thumbnail'}),
     h('span', {class: 'what'},
-      h('span', {class: 'strong'}, name(record.phone.label)),
+      h('span', {class: 'strong'}, said(words, record.phone, name)),
       other && h('span', {}, `${words.say('side.jetson')}: ${name(answer.server.label)}`),
       h('time', {class: 'quiet', datetime: record.created}, words.time(record.created))),
     h('span', {class: `tag ${LOOKS[ended]}`}, words.say(`history.${ended}`))));

@@ -88,6 +88,7 @@ export default {
   'decision.yes': '{rule}: yes',
   'decision.no': '{rule}: no',
   'decision.cannot-tell': 'Cannot tell: no decision',
+  'decision.for-research': 'For research alone: {label}, {probability}',
   'reason.out_of_distribution':
     'The photo does not look like those that the model learnt from. Photograph the lesion alone, by even white light.',
   'decision.score': 'Score {score}, threshold {threshold}',

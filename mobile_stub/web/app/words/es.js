@@ -88,6 +88,7 @@ export default {
   'decision.yes': '{rule}: sí',
   'decision.no': '{rule}: no',
   'decision.cannot-tell': 'No se puede decir: sin decisión',
+  'decision.for-research': 'Solo para investigación: {label}, {probability}',
   'reason.out_of_distribution':
     'La foto no se parece a las que el modelo aprendió. Fotografíe solo la lesión, con luz blanca y uniforme.',
   'decision.score': 'Puntuación {score}, umbral {threshold}',

@@ -88,6 +88,7 @@ export default {
   'decision.yes': '{rule} : oui',
   'decision.no': '{rule} : non',
   'decision.cannot-tell': 'Ne peut pas dire : aucune décision',
+  'decision.for-research': 'Pour la recherche seule : {label}, {probability}',
   'reason.out_of_distribution':
     'La photo ne ressemble pas à celles que le modèle a apprises. Photographiez la lésion seule, sous une lumière blanche.',
   'decision.score': 'Score {score}, seuil {threshold}',
