@@ -141,4 +141,7 @@ def _read(bundle: Bundle, data: Path, part: str) -> tuple[Dataset, tuple[Record,
             remedy="Score all of it: --part all.",
         )
     split = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset)
-    return dataset, split.records(cast("Part", part))
+    records = split.records(cast("Part", part))
+    if not records:
+        raise DataError(f"The split of {bundle.manifest.name} leaves no photo in its {part} part.")
+    return dataset, records

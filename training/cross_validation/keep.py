@@ -57,8 +57,19 @@ def keep(
         else:
             keep_ensemble(done, reporter)
     kept = Bundle.open(asked.bundle_folder)
+    _check_fold(kept, done, report)
     told = {"kept": kept.manifest.cross_validation, "held_out": _held_out(kept, done.folds, reporter)}
     return kept, report.model_copy(update=told)
+
+
+def _check_fold(kept: Bundle, done: Finished, report: CrossValidationReport) -> None:
+    """Refuse to pass another fold's model, kept by another figure, off as the one that is asked for."""
+    of, asked = kept.manifest.cross_validation, done.asked
+    if asked.keep == "median" and of is not None and of.fold != median_fold(report, asked.by):
+        raise UsageError(
+            f"{kept.path} is the model of fold {of.fold}, kept by another figure than {asked.by}.",
+            remedy="Remove or rename it to keep the other one.",
+        )
 
 
 def median_fold(report: CrossValidationReport, key: str) -> int:

@@ -120,7 +120,7 @@ def differing(entries: Sequence[RunEntry]) -> list[str]:
 
 
 def options_of(command: str) -> dict[str, str]:
-    """Return what a command asked, by option: those of ``dermport train`` with their defaults.
+    """Return what a command asked, by option: those that train with their defaults.
 
     A path is told by its last part; what cannot change a figure (``--out``, ``--jobs``) is left out.
     """
@@ -135,7 +135,7 @@ def options_of(command: str) -> dict[str, str]:
         elif not value:
             value = rest.pop(0) if rest and not rest[0].startswith("--") else "yes"
         given[name] = Path(value).name if "/" in value else value
-    defaults = recipe_options(vars(Recipe())) if what == "train" else {}
+    defaults = recipe_options(vars(Recipe())) if what in ("train", "cross-validate") else {}
     return {name: v for name, v in {"command": what, **defaults, **given}.items() if name not in _NO_OPTION}
 
 
