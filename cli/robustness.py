@@ -27,13 +27,7 @@ def robustness(
         list[int] | None, typer.Option("--severity", min=1, max=5, help="May be repeated. Default: 1, 3 and 5.")
     ] = None,
     other_photos: Annotated[
-        Path | None,
-        typer.Option(
-            "--other-photos",
-            exists=True,
-            file_okay=False,
-            help="Photos that show no lesion, beside drawn ones.",
-        ),
+        Path | None, typer.Option("--other-photos", help="Folder of photos that show no lesion, beside drawn ones.")
     ] = None,
     seed: Seed = 0,
     json: Json = False,

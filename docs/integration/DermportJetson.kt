@@ -28,7 +28,7 @@ data class ComparisonAnswer(
     val cause: String, // a String, not an enum: a newer server knows more causes
     val sameLabel: Boolean,
     val serverLabel: String,
-    val serverPositive: Boolean,
+    val serverPositive: Boolean?,
     val notice: String,
 )
 
@@ -151,7 +151,8 @@ class DermportJetson(private val server: String, private val key: String?, priva
             cause = verdict.getString("cause"),
             sameLabel = verdict.getBoolean("same_label"),
             serverLabel = its.getString("label"),
-            serverPositive = its.getJSONObject("decision").getBoolean("positive"),
+            // null where the model cannot tell: show that, and no decision
+            serverPositive = its.getJSONObject("decision").let { if (it.isNull("positive")) null else it.getBoolean("positive") },
             notice = document.getString("notice"),
         )
     }

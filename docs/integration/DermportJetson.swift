@@ -32,7 +32,8 @@ struct ComparisonAnswer: Decodable {
         let cause: String // a String, not an enum: a newer server knows more causes
         let words: String
     }
-    struct Decision: Decodable { let name: String; let positive: Bool; let score: Double; let threshold: Double }
+    /// `positive` is nil where the model cannot tell: show that, and no decision.
+    struct Decision: Decodable { let name: String; let positive: Bool?; let score: Double; let threshold: Double }
     struct Server: Decodable { let label: String; let probabilities: [String: Double]; let decision: Decision }
     let id: String
     let verdict: Verdict
