@@ -146,3 +146,13 @@ def test_many_devices_are_cut_to_the_largest(database: Database) -> None:
     devices = summarise(database, Filters()).devices
     assert len(devices) == GROUPS
     assert (devices[0].key, devices[0].comparisons) == (f"d{GROUPS + 4}", 2)
+
+
+def test_a_withheld_decision_disagrees_and_is_no_flip(database: Database) -> None:
+    plain = comparison(phone=0.9, server=0.9)
+    withheld = plain.server.decision.model_copy(update={"positive": None, "answer": "cannot_tell"})
+    server = plain.server.model_copy(update={"decision": withheld})
+    verdict = plain.verdict.model_copy(update={"same_decision": False})
+    ComparisonStore(database).add(plain.model_copy(update={"server": server, "verdict": verdict}), "f", None)
+    total = summarise(database, Filters()).total
+    assert (total.decision_agreement.count, total.flips_to_positive, total.flips_to_negative) == (0, 0, 0)
