@@ -27,8 +27,8 @@ def section(rule: Abstention) -> str:
 Instead of a decision the model says that it cannot tell where its input is too dark, too bright, blurred or shows
 nothing, and where the colours of the input lie further than {rule.threshold:.4g} (Mahalanobis distance) from those of
 the {rule.part} photos. At least {rule.answer_rate:.0%} of these were to be answered. This tells inputs of another kind
-from known ones; it does not tell right answers from wrong ones, and it does not know which skins, lamps or cameras the
-training photos lacked: people with darker skin than theirs may be refused more often.
+from known ones; it does not tell right answers from wrong ones. What was rare in training looks unlike it: rare
+classes, darker skin and other lamps may be refused more often. `dermport robustness` measures by label and skin tone.
 
 | Part | Answered |
 |---|--:|
