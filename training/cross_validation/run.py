@@ -80,7 +80,8 @@ def cross_validate(asked: CrossValidation, reporter: Reporter, engine: Engine | 
     done = Finished(asked, plan, folds, bundles, predictions)
     kept, report = keep(done, report_of(done), reporter)
     write_report(asked.out, predictions, report)
-    shutil.rmtree(asked.out / _CACHES, ignore_errors=True)
+    for left in (asked.out / _CACHES, *asked.out.glob(".*.part")):  # and what a killed run left half-written
+        shutil.rmtree(left, ignore_errors=True)
     return CrossValidated(asked.out, bundles, predictions, report, kept)
 
 
