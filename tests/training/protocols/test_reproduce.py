@@ -108,18 +108,20 @@ def test_a_killed_run_goes_on_to_the_same_report(scope: Path, sample_folder: Pat
 
 def test_the_engine_runs_on_slcds_layout_with_folds(tmp_path: Path, trunk_file: Path) -> None:
     for number, name in enumerate(CLASSES):
-        for photo in range(5):
+        for photo in range(4):
             save(tmp_path / "slcd" / "train" / name / f"ISIC_00{number:02d}{photo:03d}.jpg", drawn(10 * number + photo))
-    tiny = ("size=32", "training.alpha=0.35", "training.epochs=1", "training.last_four_epochs=1", "split.folds=2")
+    few = ("size=32", "training.alpha=0.35", "training.epochs=1", "training.last_four_epochs=1", "split.folds=2")
+    tiny = (*few, f"arm={json.dumps([{'name': 'honest', 'title': 'By lesion', 'split': 'by-lesion'}])}")
     changes = [word for one in tiny for word in ("--set", one)]
     out = tmp_path / "engine"
     where = ("--data", str(tmp_path / "slcd"), "--out", str(out), "--weights", str(trunk_file))
     _run("compression-engine", *changes, *where)
     report = _report(out)
     (network,) = report.networks
-    assert [one.trainings for one in network.arms] == [2, 2]
-    assert {"precision", "recall", "f1", "roc_auc", "accuracy"} <= set(network.arms[0].figures)
-    assert all(value is not None for value in (network.arms[0].spread["accuracy"], network.gaps["accuracy"].change))
+    (arm,) = network.arms
+    assert arm.trainings == 2
+    assert {"precision", "recall", "f1", "roc_auc", "accuracy"} <= set(arm.figures)
+    assert arm.spread["accuracy"] is not None
     assert [one for one in report.remarks if one.level == "cannot be" and "25,331" in one.text]
     assert network.start.startswith("mobilenet_v2_tiny.weights.h5 sha256:")
     assert not report.data.stand_in
