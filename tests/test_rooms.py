@@ -24,7 +24,7 @@ ALLOWED = {
 }
 HEAVY = {
     *("tensorflow", "keras", "torch", "coremltools", "tensorrt", "onnx", "onnxruntime", "ai_edge_litert", "tf2onnx"),
-    *("litert_quantizer", "polygraphy", "sklearn", "matplotlib", "optuna", "tflite_micro"),
+    *("litert_quantizer", "polygraphy", "sklearn", "matplotlib", "optuna", "tflite_micro", "ray"),
 }
 
 
