@@ -128,6 +128,14 @@ def training_request(
     xla: Annotated[
         bool, typer.Option("--xla", help="Compile the steps that train all layers (GPU).", rich_help_panel=_PHASES)
     ] = False,
+    distribute: Annotated[
+        Literal["none", "mirrored"],
+        typer.Option(
+            "--distribute",
+            help="mirrored: share each batch of training all layers among this machine's GPUs (tf.distribute).",
+            rich_help_panel=_PHASES,
+        ),
+    ] = "none",
     seed: Seed = 0,
     jobs: Jobs = 0,
 ) -> Request:
@@ -152,6 +160,7 @@ def training_request(
         patience=patience,
         seed=seed,
         fused_norm=fused_norm,
+        distribute=distribute,
         precision=precision,
         xla=xla,
     )

@@ -125,7 +125,7 @@ class _Trial:
             if recipe.fine_tune == "last4" and recipe.tuning_epochs:
                 found["last4"] = self._phase(last_four_phase(network, recipe, [features], features))
         if recipe.fine_tune == "all" and recipe.tuning_epochs:
-            with trained_in_place_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision) as trained:
+            with trained_in_place_of(network, **recipe.computed) as trained:
                 found["all"] = self._phase(all_phase(trained, recipe, self.tensors, self.tensors))
         return found
 

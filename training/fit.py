@@ -83,7 +83,7 @@ def prepare_features(recipe: Recipe, photos: Photos, cache: Path, reporter: Repo
 
 
 def _all_layers(recipe: Recipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
-    with trained_in_place_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision) as trained:
+    with trained_in_place_of(network, **recipe.computed) as trained:
         return loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
 
 

@@ -10,10 +10,11 @@ from bundle.manifest import Crop, Preprocessing
 
 FineTune = Literal["last4", "all", "none"]
 Balance = Literal["none", "sqrt", "full"]
+Distribute = Literal["none", "mirrored"]
 Precision = Literal["float32", "mixed_bfloat16"]
 
 # Left out of a recipe's JSON at their defaults: a run that was begun before they came can go on.
-_LATER = ("fused_norm", "precision", "xla")
+_LATER = ("fused_norm", "precision", "xla", "distribute")
 _EPOCHS = {"last4": 20, "all": 14, "none": 0}
 
 
@@ -41,6 +42,7 @@ class Recipe:
         fused_norm: Whether ``all`` is trained with fused batch normalisation (TensorFlow's): faster, rounded otherwise.
         precision: In which ``all`` is trained; weights, their averages and the saved model are float32.
         xla: Whether ``all`` is trained by compiled steps (on a GPU).
+        distribute: Whether ``all`` is trained on every device of this machine at once.
     """
 
     weights: str = "imagenet"
@@ -62,6 +64,7 @@ class Recipe:
     fused_norm: bool = False
     precision: Precision = "float32"
     xla: bool = False
+    distribute: Distribute = "none"
 
     def __post_init__(self) -> None:
         checks = {
@@ -111,6 +114,11 @@ class Recipe:
         """Learning rate of the fine-tuning phase."""
         own = {"last4": 1e-4, "all": 1.2e-2 if self.from_scratch else 5e-4, "none": 1.0}[self.fine_tune]
         return own if self.fine_tune_rate is None else self.fine_tune_rate
+
+    @property
+    def computed(self) -> dict[str, Any]:
+        """How ``all`` is computed, as :func:`training.phases.twin.trained_in_place_of` takes it."""
+        return {"fused_norm": self.fused_norm, "precision": self.precision, "distribute": self.distribute}
 
     @property
     def preprocessing(self) -> Preprocessing:

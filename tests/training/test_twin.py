@@ -33,7 +33,7 @@ def _network() -> Any:
 def _stepped(recipe: Recipe) -> tuple[float, list[np.ndarray], Any]:
     """Return the loss of a step from the same weights, the network's weights after it, and the twin."""
     network = _network()
-    with trained_in_place_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision) as trained:
+    with trained_in_place_of(network, **recipe.computed) as trained:
         phase = all_phase(trained, recipe, PHOTOS, PHOTOS)
         x, y = PHOTOS.astype(np.float32), np.eye(7, dtype=np.float32)[np.arange(16) % 7]
         loss = phase.model.train_on_batch(x, y, return_dict=True)["loss"]

@@ -97,6 +97,7 @@ def _question(asked: CrossValidation, dataset: Dataset) -> dict[str, Any]:
         "task": dataset.task.spec.name,
         "recipe": {**training.recipe.to_json(), "weights": describe_weights(training.recipe.weights)},
         "target_sensitivity": training.target_sensitivity,
+        "answer_rate": training.answer_rate,
         "require_metadata": training.require_metadata,
         "lesion_pattern": training.lesion_pattern,
     }

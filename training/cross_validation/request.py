@@ -26,7 +26,7 @@ class CrossValidation:
         by: The figure (key of :data:`bundle.metrics.TITLES`) whose median names the fold.
 
     Raises:
-        UsageError: A number is out of range, or the figure is unknown.
+        UsageError: A number is out of range, the figure is unknown, or an ensemble is to have an answer rate.
     """
 
     training: Request
@@ -47,6 +47,11 @@ class CrossValidation:
             raise UsageError(
                 f"{' and '.join(refused)} cannot be meant: out of range.",
                 remedy=f"2 folds or more; shares of at most 0.5; --by takes {', '.join(TITLES)}.",
+            )
+        if self.keep == "ensemble" and self.training.answer_rate is not None:
+            raise UsageError(
+                "An ensemble has no --answer-rate: no photos are left that none of its members was tuned on.",
+                remedy="Leave it out, or keep the median fold.",
             )
 
     @property

@@ -88,7 +88,9 @@ def snapshot(variables: Sequence[Any]) -> Arrays:
     """Return the variables' values as numpy arrays."""
     import keras
 
-    return tuple(np.array(keras.ops.convert_to_numpy(variable.value)) for variable in variables)
+    # As tensors first: a variable with a copy on each of several devices is no array.
+    tensors = (keras.ops.stop_gradient(variable.value) for variable in variables)
+    return tuple(np.array(keras.ops.convert_to_numpy(tensor)) for tensor in tensors)
 
 
 def restore(variables: Sequence[Any], values: Arrays) -> None:

@@ -6,13 +6,14 @@ What is saved, scored and exported stays the network: the twin's weights are cop
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bundle.errors import UsageError
 from training.model.network import CLASSIFIER
-from training.recipe import Precision, Recipe
+from training.phases.mirrored import check_devices, scope, sharded
+from training.recipe import Distribute, Precision, Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -22,25 +23,31 @@ _FLOAT32 = ("scale", CLASSIFIER)  # pixels have 8 bits, bfloat16 keeps 8; logits
 
 @contextmanager
 def trained_in_place_of(
-    network: keras.Model, *, fused_norm: bool = False, precision: Precision = "float32"
+    network: keras.Model,
+    *,
+    fused_norm: bool = False,
+    precision: Precision = "float32",
+    distribute: Distribute = "none",
 ) -> Iterator[keras.Model]:
     """Yield what is to be trained, the network itself or its twin; the network has its weights when the block is over.
 
     Raises:
         UsageError: Fused batch normalisation is asked for without TensorFlow.
     """
-    if not fused_norm and precision == "float32":
+    if not fused_norm and precision == "float32" and distribute == "none":
         yield network
         return
     if fused_norm:
         check_fused_norm()
-    twin = twin_of(network, fused_norm=fused_norm, precision=precision)
-    yield twin
-    network.set_weights(twin.get_weights())
+    mirrored = distribute == "mirrored"
+    with scope() if mirrored else nullcontext():
+        twin = twin_of(network, fused_norm=fused_norm, precision=precision, synchronized=mirrored)
+        yield sharded(twin) if mirrored else twin
+        network.set_weights(twin.get_weights())
 
 
-def twin_of(network: keras.Model, *, fused_norm: bool, precision: Precision) -> keras.Model:
-    """Return a copy of `network` with its weights, whose layers are fused or of lower precision.
+def twin_of(network: keras.Model, *, fused_norm: bool, precision: Precision, synchronized: bool = False) -> keras.Model:
+    """Return a copy of `network` with its weights, whose layers are fused, of lower precision, or synchronized.
 
     Its variables are float32, in the order of the network's, so that checkpoints and weights fit both.
     """
@@ -51,6 +58,8 @@ def twin_of(network: keras.Model, *, fused_norm: bool, precision: Precision) -> 
         if layer.name not in _FLOAT32:
             config["dtype"] = precision
         kind = type(layer)
+        if synchronized and kind is keras.layers.BatchNormalization:
+            config["synchronized"] = True  # over the devices: statistics of the whole batch
         if fused_norm and kind is keras.layers.BatchNormalization:
             kind = _fused_batch_normalization()
         return kind.from_config(config)
@@ -64,8 +73,13 @@ def check_device(recipe: Recipe) -> None:
     """Refuse what this machine or this backend cannot do, before anything is read.
 
     Raises:
-        UsageError: XLA is asked for without a GPU, or fused batch normalisation without TensorFlow.
+        UsageError: XLA is asked for without a GPU, fused batch normalisation without TensorFlow, or a training is to be
+            shared that cannot be.
     """
+    if recipe.distribute == "mirrored":
+        check_devices(recipe.batch)
+        if recipe.fused_norm:
+            raise UsageError("--fused-norm knows one device's statistics alone.", remedy="Leave out one of the two.")
     if recipe.fused_norm:
         check_fused_norm()
     if recipe.xla and not _has_gpu():

@@ -135,3 +135,13 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_numbers_out_of_range_are_refused(option: str, value: object, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} cannot be meant"):
         replace(asked(tmp_path), **{option: value})
+
+
+def test_an_answer_rate_is_part_of_the_plan_and_not_for_an_ensemble(tmp_path: Path) -> None:
+    plain = asked(tmp_path / "cv")
+    open_plan(plain, made())
+    answering = replace(plain, training=replace(plain.training, answer_rate=0.95))
+    with pytest.raises(UsageError, match="another answer_rate"):
+        open_plan(answering, made())
+    with pytest.raises(UsageError, match="no --answer-rate"):
+        replace(answering, keep="ensemble")
