@@ -91,6 +91,14 @@ def training_request(
         Literal["none", "sqrt", "full"],
         typer.Option("--balance", help="Class weights: equal, 1/sqrt(count), 1/count.", rich_help_panel=_PHASES),
     ] = "sqrt",
+    mixup: Annotated[
+        float | None,
+        typer.Option(
+            "--mixup",
+            help="While all layers are trained, blend photos in pairs by Beta(x, x); 0: never. Default: 0.2.",
+            rich_help_panel=_PHASES,
+        ),
+    ] = None,
     patience: Annotated[
         int,
         typer.Option(
@@ -159,6 +167,7 @@ def training_request(
         balance=balance,
         patience=patience,
         seed=seed,
+        mixup=mixup,
         fused_norm=fused_norm,
         distribute=distribute,
         precision=precision,

@@ -14,7 +14,7 @@ Distribute = Literal["none", "mirrored"]
 Precision = Literal["float32", "mixed_bfloat16"]
 
 # Left out of a recipe's JSON at their defaults: a run that was begun before they came can go on.
-_LATER = ("fused_norm", "precision", "xla", "distribute")
+_LATER = ("fused_norm", "precision", "xla", "distribute", "mixup")
 _EPOCHS = {"last4": 20, "all": 14, "none": 0}
 
 
@@ -37,6 +37,8 @@ class Recipe:
         batch: Photos a step.
         balance: Weights of the classes: equal, 1/sqrt(count) or 1/count.
         label_smoothing: Share of each target that is spread over all classes while ``all`` is trained.
+        mixup: While ``all`` is trained, photos are blended in pairs with shares drawn from Beta(mixup, mixup); 0 for
+            not at all, None for the choice's own.
         patience: Epochs without a better validation figure after which a phase stops; 0 for never.
         seed: Of everything random.
         fused_norm: Whether ``all`` is trained with fused batch normalisation (TensorFlow's): faster, rounded otherwise.
@@ -65,6 +67,7 @@ class Recipe:
     precision: Precision = "float32"
     xla: bool = False
     distribute: Distribute = "none"
+    mixup: float | None = None
 
     def __post_init__(self) -> None:
         checks = {
@@ -78,6 +81,7 @@ class Recipe:
             "--lr": self.learning_rate > 0,
             "--fine-tune-lr": self.tuning_rate > 0,
             "--dropout": 0 <= self.dropout < 1,
+            "--mixup": self.blending >= 0,
         }
         if refused := [option for option, allowed in checks.items() if not allowed]:
             raise UsageError(f"{' and '.join(refused)} cannot be meant: out of range.")
@@ -114,6 +118,12 @@ class Recipe:
         """Learning rate of the fine-tuning phase."""
         own = {"last4": 1e-4, "all": 1.2e-2 if self.from_scratch else 5e-4, "none": 1.0}[self.fine_tune]
         return own if self.fine_tune_rate is None else self.fine_tune_rate
+
+    @property
+    def blending(self) -> float:
+        """What mixup is drawn with, 0 for none: from scratch a trunk rather learns too little than photos by heart."""
+        own = 0.0 if self.from_scratch else 0.2
+        return own if self.mixup is None else self.mixup
 
     @property
     def computed(self) -> dict[str, Any]:

@@ -354,6 +354,15 @@ def test_schedule_and_moving_average_are_resumed_too(tmp_path: Path) -> None:
     assert not np.array_equal(load_state(tmp_path / "whole" / "all.npz").best[0], np.zeros_like(whole[0]))
 
 
+def test_mixup_is_the_recipes_or_that_of_its_start() -> None:
+    assert Recipe("x", fine_tune="all").blending == 0.2
+    assert Recipe("none", fine_tune="all").blending == 0
+    assert Recipe("none", fine_tune="all", mixup=0.5).blending == 0.5
+    assert "mixup" not in Recipe("x").to_json()
+    with pytest.raises(UsageError, match="--mixup"):
+        Recipe("x", mixup=-1)
+
+
 def test_mixup_blends_inputs_targets_and_weights_alike() -> None:
     truth = np.arange(32) % 7
     weights = np.arange(1, 8, dtype=np.float32)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # Of the steps of full fine-tuning: how many the learning rate rises before it falls along a cosine.
 _WARM_UP = 0.08
 _WEIGHT_DECAY = 0.05
-_MIXUP = 0.2
 # Epochs that the moving average of the weights looks back: over two of them it has fewer of the last photos by heart.
 _AVERAGED = 2
 
@@ -56,12 +55,12 @@ def all_phase(network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], va
             layer.momentum = memory
     optimizer = adamw_with_cosine(recipe.tuning_rate, recipe.tuning_epochs * steps, _memory(_AVERAGED * steps))
     compile_for(network, optimizer, recipe.label_smoothing, xla=recipe.xla)
-    augmentation, mixup = (GENTLE, 0.0) if recipe.from_scratch else (STRONG, _MIXUP)
+    augmentation = GENTLE if recipe.from_scratch else STRONG
 
     def inputs(indices: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float32]:
         return augment(train[indices], augmentation, random)
 
-    return Phase("all", "All layers", network, recipe.tuning_epochs, inputs, validation, mixup)
+    return Phase("all", "All layers", network, recipe.tuning_epochs, inputs, validation, recipe.blending)
 
 
 def random_views(views: Sequence[NDArray[np.floating]]) -> Inputs:
