@@ -58,5 +58,7 @@ def _set_trap(called: str, how: signal.Signals, stem: str) -> None:
 if __name__ == "__main__":
     _called, _how, _stem, *_arguments = sys.argv[1:]
     _set_trap(_called, signal.Signals[_how], _stem)
+    # A shell that starts the tests in the background leaves Ctrl-C ignored, and Python then does not listen for it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["dermport", *_arguments]
     main()

@@ -61,8 +61,8 @@ def test_graph_is_folded_to_what_a_device_computes(model: onnx.ModelProto) -> No
 
 
 def test_graph_declares_its_contract(model: onnx.ModelProto, source: Source) -> None:
-    (image,) = tensors(list(model.graph.input), "")
-    (probabilities,) = tensors(list(model.graph.output), "")
+    (image,) = tensors(list(model.graph.input), ("",))
+    (probabilities,) = tensors(list(model.graph.output), ("",))
     assert (image.name, image.shape, image.dtype) == ("image", (-1, SIZE, SIZE, 3), "float32")
     assert (probabilities.name, probabilities.shape) == ("probabilities", (-1, len(LABELS)))
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
@@ -88,7 +88,7 @@ def test_half_graph_is_typed_float16_inside(model: onnx.ModelProto, path: Path, 
     counts = {(row.type, row.precision): row.count for row in operators(half)}
     assert counts["Conv", "fp16"] == 52
     assert counts["Cast", "fp16"] == counts["Cast", "fp32"] == 1
-    assert [t.dtype for t in (*tensors(list(half.graph.input), ""), *tensors(list(half.graph.output), ""))] == [
+    assert [t.dtype for t in (*tensors(list(half.graph.input), ("",)), *tensors(list(half.graph.output), ("",)))] == [
         "float32",
         "float32",
     ]
