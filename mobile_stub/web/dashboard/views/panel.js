@@ -25,12 +25,12 @@ export class Panel {
   /** Show elements. @param {...(Node|string|null|Array)} nodes */
   show(...nodes) {
     const focused = this._controls().indexOf(document.activeElement);
-    const opened = new Set(this._details().filter(({open}) => open).map(titleOf));
+    const opened = new Set(this._details().filter(({open}) => open).map(nameOf));
     this.section.removeAttribute('aria-busy');
     this._body.replaceChildren(...nodes.flat().filter(Boolean));
     // new figures do not close what somebody is reading
     for (const details of this._details()) {
-      details.open ||= opened.has(titleOf(details));
+      details.open ||= opened.has(nameOf(details));
     }
     if (focused >= 0) {
       // whoever works by keyboard goes on from the same place
@@ -62,8 +62,9 @@ export class Panel {
   }
 }
 
-function titleOf(details) {
-  return details.querySelector('summary')?.textContent;
+/** Two comparisons of one minute can read alike: what has an id goes by it. */
+function nameOf(details) {
+  return details.dataset.id ?? details.querySelector('summary')?.textContent;
 }
 
 /**
