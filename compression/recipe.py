@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bundle.errors import UsageError
 from bundle.model import Contract, Name
-from bundle.toml import TOMLDecodeError, loads
+from bundle.named_documents import NamedDocuments, value_of
 from compression.steps import AnyStep
 
-SUFFIX = ".toml"
+_RECIPES = NamedDocuments("recipe", "compression", "recipes")
 
 
 class Recipe(Contract):
@@ -34,7 +31,7 @@ class Recipe(Contract):
 
 def built_in() -> tuple[str, ...]:
     """Return the names of the recipes that come with dermport, sorted."""
-    return tuple(sorted(path.name.removesuffix(SUFFIX) for path in _folder().iterdir() if path.name.endswith(SUFFIX)))
+    return _RECIPES.names()
 
 
 def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
@@ -48,31 +45,7 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     Raises:
         UsageError: There is no such recipe, it is not valid, or a change names nothing in it.
     """
-    document = _document(name)
-    for change in changes:
-        _change(document, change)
-    try:
-        return Recipe.model_validate_json(json.dumps(document))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise UsageError(f"The recipe {name} is not valid: {where}: {first['msg']}.") from error
-
-
-def _document(name: str) -> dict[str, Any]:
-    if name in built_in():
-        text = _folder().joinpath(name + SUFFIX).read_text(encoding="utf-8")
-    elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
-    else:
-        raise UsageError(
-            f"There is no recipe {name!r}.",
-            remedy=f"Recipes: {', '.join(built_in())}; or name a FILE{SUFFIX} of your own.",
-        )
-    try:
-        return loads(text)
-    except TOMLDecodeError as error:
-        raise UsageError(f"The recipe {name} is not TOML: {error}.") from error
+    return _RECIPES.load(name, Recipe, changes, change=_change)
 
 
 def _change(document: dict[str, Any], change: str) -> None:
@@ -86,15 +59,4 @@ def _change(document: dict[str, Any], change: str) -> None:
             remedy=f"It takes KIND.OPTION=VALUE; the recipe's steps are: {kinds}.",
         )
     for table in tables:
-        table[option] = _value(text)
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _folder() -> Any:
-    return resources.files("compression") / "recipes"
+        table[option] = value_of(text)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from bundle.errors import UsageError
 from bundle.manifest import Crop, Preprocessing
 from bundle.model import Contract, Fraction, Name
-from bundle.toml import TOMLDecodeError, loads
+from bundle.named_documents import NamedDocuments, value_of
 from training.augment import Augmentation
 
-SUFFIX = ".toml"
+_PRESETS = NamedDocuments("protocol", "training.protocols", "presets")
 SplitRule = Literal["by-photo", "by-lesion"]
 Oversampling = Literal["none", "training", "before-split"]
 Architecture = Literal["MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0", "SqueezeNet-like"]
@@ -199,7 +196,7 @@ class Protocol(Contract):
 
 def built_in() -> tuple[str, ...]:
     """Return the names of the protocols that come with dermport, sorted."""
-    return tuple(sorted(path.name.removesuffix(SUFFIX) for path in _folder().iterdir() if path.name.endswith(SUFFIX)))
+    return _PRESETS.names()
 
 
 def load_protocol(name: str, changes: Sequence[str] = ()) -> Protocol:
@@ -213,31 +210,7 @@ def load_protocol(name: str, changes: Sequence[str] = ()) -> Protocol:
     Raises:
         UsageError: There is no such protocol, it is not valid, or a change names nothing in it.
     """
-    document = _document(name)
-    for change in changes:
-        _change(document, change)
-    try:
-        return Protocol.model_validate_json(json.dumps(document))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise UsageError(f"The protocol {name} is not valid: {where}: {first['msg']}.") from error
-
-
-def _document(name: str) -> dict[str, Any]:
-    if name in built_in():
-        text = _folder().joinpath(name + SUFFIX).read_text(encoding="utf-8")
-    elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
-    else:
-        raise UsageError(
-            f"There is no protocol {name!r}.",
-            remedy=f"Protocols: {', '.join(built_in())}; or name a FILE{SUFFIX} of your own.",
-        )
-    try:
-        return loads(text)
-    except TOMLDecodeError as error:
-        raise UsageError(f"The protocol {name} is not TOML: {error}.") from error
+    return _PRESETS.load(name, Protocol, changes, change=_change)
 
 
 def _change(document: dict[str, Any], change: str) -> None:
@@ -251,15 +224,4 @@ def _change(document: dict[str, Any], change: str) -> None:
             f"--set {change} changes nothing in the protocol {document.get('name', '')}.",
             remedy="It takes OPTION=VALUE or TABLE.OPTION=VALUE, e.g. --set size=64 or --set training.epochs=2.",
         )
-    place[option] = _value(text)
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _folder() -> Any:
-    return resources.files("training.protocols") / "presets"
+    place[option] = value_of(text)
