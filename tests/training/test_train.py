@@ -19,33 +19,15 @@ from bundle.prep import prepare
 from bundle.store import Bundle, check_files
 from cli.main import build_app
 from tests.stopping import stop_after
+from tests.training.conftest import TRUNK_SIZE
 from training.phases.state import load_history, load_state
-from training.sample.sample_set import draw_sample_set
 
-SIZE = 64
 HEAD_EPOCHS, EPOCHS, TAIL_EPOCHS = 3, 3, 4
 SAVED = "training.phases.loop:save_state"
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn") / "photos"
-    draw_sample_set(folder, photos=84, seed=5, size=(96, 72))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trunk_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import keras
-
-    path = tmp_path_factory.mktemp("weights") / "trunk.weights.h5"
-    keras.utils.set_random_seed(0)
-    keras.applications.MobileNetV2((SIZE, SIZE, 3), alpha=0.35, include_top=False, weights=None).save_weights(path)
-    return path
-
-
 def _arguments(photos: Path, out: Path, *more: str) -> list[str]:
-    small = ("--alpha", "0.35", "--input-size", str(SIZE), "--batch", "16")
+    small = ("--alpha", "0.35", "--input-size", str(TRUNK_SIZE), "--batch", "16")
     return ["train", "--data", str(photos), "--out", str(out), *small, *more]
 
 
@@ -89,7 +71,7 @@ def test_the_manifest_says_what_was_done(trained: Bundle, trunk_file: Path) -> N
     manifest = trained.manifest
     assert manifest.name == "whole-run"
     assert manifest.task.ids == ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
-    assert (manifest.preprocessing.size, manifest.model.alpha) == (SIZE, 0.35)
+    assert (manifest.preprocessing.size, manifest.model.alpha) == (TRUNK_SIZE, 0.35)
     assert manifest.model.weights.startswith(f"{trunk_file.name} sha256:")
     assert manifest.dataset.photos == sum(manifest.dataset.split.photos.values()) == 84
     assert manifest.metrics.photos == manifest.dataset.split.photos["test"]
@@ -112,7 +94,7 @@ def test_the_saved_model_gives_the_golden_probabilities(trained: Bundle) -> None
 
     golden = trained.golden()
     model = keras.saving.load_model(trained.file("model.keras"), compile=False)
-    assert model.input_shape == (None, SIZE, SIZE, 3)
+    assert model.input_shape == (None, TRUNK_SIZE, TRUNK_SIZE, 3)
     answers = model.predict_on_batch(golden.tensors.astype(np.float32))
     np.testing.assert_allclose(answers, golden.probabilities, atol=1e-6)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
@@ -257,7 +239,7 @@ def test_a_dry_run_measures_and_writes_nothing(photos: Path, trunk_file: Path, t
     assert sum(document["photos"].values()) == 84
     assert set(document["seconds"]) == {"preparing photos", "features", "head", "scoring"}
     assert 1e8 < document["memory"] < document["memory_available"]
-    assert 84 * SIZE**2 * 3 < document["disk"] < 1e8
+    assert 84 * TRUNK_SIZE**2 * 3 < document["disk"] < 1e8
     assert not list(tmp_path.iterdir())
 
 

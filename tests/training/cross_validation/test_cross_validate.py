@@ -16,37 +16,18 @@ from bundle.notice import NOTICE
 from bundle.store import Bundle, check_files
 from cli.main import build_app
 from tests.stopping import stop_after
+from tests.training.conftest import TRUNK_SIZE
 from training.cross_validation.folds import read_folds
 from training.cross_validation.plan import read_plan
 from training.engines.engine import Lines
 from training.pipeline import read_all, train_split
 from training.recipe import Recipe
 from training.request import Request
-from training.sample.sample_set import draw_sample_set
-
-SIZE = 64
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn") / "photos"
-    draw_sample_set(folder, photos=84, seed=5, size=(96, 72))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trunk_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import keras
-
-    path = tmp_path_factory.mktemp("weights") / "trunk.weights.h5"
-    keras.utils.set_random_seed(0)
-    keras.applications.MobileNetV2((SIZE, SIZE, 3), alpha=0.35, include_top=False, weights=None).save_weights(path)
-    return path
 
 
 @pytest.fixture(scope="module")
 def arguments(photos: Path, trunk_file: Path) -> list[str]:
-    small = ("--alpha", "0.35", "--input-size", str(SIZE), "--batch", "8", "--views", "1", "--lr", "0.01")
+    small = ("--alpha", "0.35", "--input-size", str(TRUNK_SIZE), "--batch", "8", "--views", "1", "--lr", "0.01")
     head = ("--weights", str(trunk_file), "--fine-tune", "none", "--epochs", "2")
     folds = ("--folds", "2", "--held-out", "0.15", "--task", "cancer")
     return ["cross-validate", "--data", str(photos), *small, *head, *folds]
