@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bundle.store import Bundle
+from mobile_stub.model_folder import ModelFolder
 from tests.mobile_stub.desk import Desk
+from tests.mobile_stub.handset import Handset, Road
 from tests.mobile_stub.integration.golden import assemble
+from tests.server.handout.made import Site, make_release
 
 
 @pytest.fixture
@@ -21,3 +25,15 @@ def golden_bundle(tmp_path: Path) -> Bundle:
 def desk(golden_bundle: Bundle) -> Desk:
     """A server's double; it agrees with whatever the phone says."""
     return Desk(golden_bundle)
+
+
+@pytest.fixture
+def handset(tmp_path: Path) -> Iterator[Handset]:
+    """A phone that trusts a server with two versions of one model; 1.0.0 is live."""
+    for version in ("1.0.0", "1.1.0"):
+        make_release(tmp_path / "models" / version, version=version)
+    site = Site(tmp_path)
+    handset = Handset(site, ModelFolder(tmp_path / "phone"), Road(site))
+    handset.folder.pin(site.signer.public.pem)
+    yield handset
+    site.database.close()

@@ -3,119 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from bundle.atomic import write_text
-from bundle.errors import DataError, DermportError, ExportError, IntegrityError, RequestError, ServerError, UsageError
+from bundle.errors import DataError, ExportError, IntegrityError, UsageError
 from bundle.hashing import sha256_bytes
 from bundle.signature import sign
 from bundle.store import Bundle
 from bundle.wire import RELEASE_TYPE
-from mobile_stub import download as downloads
 from mobile_stub.handout import HandoutClient
 from mobile_stub.model_folder import KEY, STATE, ModelFolder
-from mobile_stub.update import Phone, Update, Updater
+from mobile_stub.update import Phone, Updater
 from server.handout.signer import Signer
-from server.storage.rollouts import Rollout
 from tests.factories import LABELS
+from tests.mobile_stub.handset import URL, Handset, Recall, Road
 from tests.server.handout.made import WEIGHTS, Site, add_artifact, make_release
 
-URL = "http://jetson.test"
 TENSORS = "golden/tensors.npy"
-
-
-@dataclass
-class Recall:
-    """Answers what the original answers to every golden photo, or something else."""
-
-    change: float = 0.0
-    labels: tuple[str, ...] = LABELS
-    name: str = "Recall 1.0"
-
-    def __enter__(self) -> Recall:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
-        answer = [0.1 + self.change, 0.2, 0.3, 0.4 - self.change]
-        return np.asarray([answer[: len(self.labels)]] * len(tensors), np.float32)
-
-
-@dataclass
-class Road(httpx.BaseTransport):
-    """The way to the server, where `meddle` may change an answer; it keeps what was asked."""
-
-    site: Site
-    meddle: Callable[[httpx.Request, httpx.Response], httpx.Response] = lambda _, response: response
-    asked: list[httpx.Request] = field(default_factory=list)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        response = httpx.WSGITransport(self.site.app).handle_request(request)  # type: ignore[arg-type]
-        return self.meddle(request, response)
-
-    def paths(self) -> list[str]:
-        return [request.url.path for request in self.asked]
-
-
-@dataclass
-class Handset:
-    """A phone of the test, its folder and its way to the server."""
-
-    site: Site
-    folder: ModelFolder
-    road: Road
-    runtime: Recall = field(default_factory=Recall)
-
-    def updater(self, **wishes: Any) -> Updater:
-        client = HandoutClient(URL, self.road)
-        return Updater(
-            client, self.folder, Phone(**wishes), open_runtime=lambda _path: self.runtime, sleep=lambda _: None
-        )
-
-    def update(self, **wishes: Any) -> Update:
-        return self.updater(**wishes).update()
-
-    def version(self) -> str | None:
-        current = self.folder.current()
-        return current.manifest.version if current else None
-
-    def fails(self, kind: type[DermportError], message: str) -> None:
-        """An update fails, and the model in use is what it was."""
-        before = self.folder.current()
-        with pytest.raises(kind, match=message):
-            self.update()
-        assert self.folder.current() == before
-        if before:
-            before.checked()
-
-    def roll_out(self, version: str = "1.1.0") -> None:
-        self.site.rollouts.set(Rollout("ham7", "android", version, 100))
-
-
-@pytest.fixture
-def handset(tmp_path: Path) -> Iterator[Handset]:
-    """A phone that trusts a server with two versions of one model; 1.0.0 is live."""
-    for version in ("1.0.0", "1.1.0"):
-        make_release(tmp_path / "models" / version, version=version)
-    site = Site(tmp_path)
-    handset = Handset(site, ModelFolder(tmp_path / "phone"), Road(site))
-    handset.folder.pin(site.signer.public.pem)
-    yield handset
-    site.database.close()
 
 
 def test_first_model(handset: Handset) -> None:
@@ -257,104 +166,6 @@ def test_signed_manifest_cannot_write_outside_its_folder(handset: Handset, path:
     handset.road.meddle = _tampered(lambda d: d.update(signed.model_dump(mode="json", by_alias=True)))
     handset.fails(IntegrityError, "form that this version does not know")
     assert not list(handset.site.folder.rglob("*evil*"))
-
-
-# Files
-
-
-def _only(path: str, answer: Callable[[httpx.Request, httpx.Response], httpx.Response]) -> Any:
-    return lambda request, response: answer(request, response) if request.url.path.endswith(path) else response
-
-
-def _with_body(response: httpx.Response, body: bytes) -> httpx.Response:
-    headers = {name: value for name, value in response.headers.items() if name == "content-range"}
-    return httpx.Response(response.status_code, content=body, headers=headers)
-
-
-def _file(response: httpx.Response) -> bytes:
-    return b"".join(response.iter_bytes())
-
-
-def test_download_goes_on_where_it_broke(handset: Handset) -> None:
-    handset.road.meddle = _only("model.tflite", lambda _, response: _with_body(response, _file(response)[:40_000]))
-    assert handset.update().model.checked().read_bytes() == WEIGHTS
-    asked = [request.headers.get("Range") for request in handset.road.asked if request.url.path.endswith("tflite")]
-    assert asked == [None, "bytes=40000-", "bytes=80000-"]
-
-
-def test_download_goes_on_after_the_phone_was_off(handset: Handset) -> None:
-    def break_off(_: httpx.Request, response: httpx.Response) -> httpx.Response:
-        class Broken(httpx.SyncByteStream):
-            def __iter__(self) -> Iterator[bytes]:
-                yield _file(response)[:1000] if len(broken) < 1 else b""
-                broken.append(1)
-                raise httpx.ReadError("connection reset")
-
-        return httpx.Response(response.status_code, stream=Broken(), headers=_with_body(response, b"").headers)
-
-    broken: list[int] = []
-    handset.road.meddle = _only("model.tflite", break_off)
-    handset.fails(ServerError, "connection reset")
-    assert len(broken) == 1 + downloads.TRIES
-    handset.road.meddle = lambda _, response: response
-    handset.road.asked.clear()
-    assert handset.update().changed
-    [again] = [request for request in handset.road.asked if request.url.path.endswith("tflite")]
-    assert again.headers["Range"].startswith("bytes=")
-
-
-def test_server_that_knows_no_ranges(handset: Handset) -> None:
-    def whole(request: httpx.Request, response: httpx.Response) -> httpx.Response:
-        return httpx.Response(200, content=WEIGHTS[:50_000] if "Range" not in request.headers else WEIGHTS)
-
-    handset.road.meddle = _only("model.tflite", whole)
-    assert handset.update().model.checked().read_bytes() == WEIGHTS
-
-
-def test_gzip_is_asked_for_first(handset: Handset) -> None:
-    handset.update()
-    [asked] = [request for request in handset.road.asked if request.url.path.endswith("tflite")]
-    assert asked.headers["Accept-Encoding"] == "gzip"
-    assert list((handset.site.folder / "state" / "compressed").glob("*.gz"))
-
-
-@pytest.mark.parametrize("content", [WEIGHTS[:-1] + b"!", b"x" * len(WEIGHTS), WEIGHTS + b"!", WEIGHTS * 3])
-def test_file_that_was_changed_on_the_way(handset: Handset, content: bytes) -> None:
-    handset.update()
-    handset.roll_out()
-    handset.road.meddle = _only(
-        "1.1.0/files/exports/tflite-fp16/model.tflite", lambda *_: httpx.Response(200, content=content)
-    )
-    if content[: len(WEIGHTS)] != WEIGHTS:
-        handset.fails(IntegrityError, "model.tflite is not the file that the signed manifest lists")
-    handset.road.meddle = lambda _, response: response
-    assert handset.update().model.key == "ham7/1.1.0"
-
-
-def test_server_that_sends_nothing(handset: Handset) -> None:
-    handset.road.meddle = _only("model.tflite", lambda *_: httpx.Response(200, content=b""))
-    handset.fails(ServerError, "sends less of exports/tflite-fp16/model.tflite than it promised")
-
-
-def test_file_that_changed_on_the_server(handset: Handset) -> None:
-    handset.update()
-    handset.roll_out()
-    bundle = handset.site.models.bundle("ham7", "1.1.0")
-    (bundle.export_folder("tflite", "fp16") / "model.tflite").write_bytes(b"another")
-    handset.fails(RequestError, "not the one that the manifest lists")
-
-
-@pytest.mark.parametrize("status", [301, 304, 502])
-def test_something_else_answers(handset: Handset, status: int) -> None:
-    handset.road.meddle = lambda *_: httpx.Response(status, text="<html>", headers={"Location": "http://evil.test/"})
-    handset.fails(ServerError, f"HTTP {status} without saying why")
-    assert {request.url.host for request in handset.road.asked} == {"jetson.test"}
-
-
-def test_api_key_is_sent(handset: Handset) -> None:
-    with HandoutClient(URL, handset.road, api_key="dp_1") as client:
-        client.signing_key()
-    assert handset.road.asked[-1].headers["X-Api-Key"] == "dp_1"
 
 
 # The proof on the phone
