@@ -77,13 +77,21 @@ def reasons(rule: Abstention | None, values: Values | None) -> tuple[Reason, ...
     return () if rule is None or values is None else tuple(_reasons(rule, values))
 
 
+def words_of(code: str) -> tuple[str, str]:
+    """Return what a person is told of a reason's code, and what they can do."""
+    return _WORDS.get(code.removeprefix(QUALITY), _UNLIKE)
+
+
 def _reasons(rule: Abstention, values: Values) -> Iterator[Reason]:
     for bound in rule.quality:
         value = values.get(bound.code)
         if value is not None and (value < bound.threshold if bound.side == "below" else value > bound.threshold):
-            words, remedy = _WORDS.get(bound.code, _UNLIKE)
-            yield Reason(code=QUALITY + bound.code, value=value, bound=bound.threshold, words=words, remedy=remedy)
+            yield _reason(QUALITY + bound.code, value, bound.threshold)
     away = distance(rule.reference, values)
     if away is not None and away > rule.threshold:
-        words, remedy = _UNLIKE
-        yield Reason(code=OUT_OF_DISTRIBUTION, value=away, bound=rule.threshold, words=words, remedy=remedy)
+        yield _reason(OUT_OF_DISTRIBUTION, away, rule.threshold)
+
+
+def _reason(code: str, value: float, bound: float) -> Reason:
+    words, remedy = words_of(code)
+    return Reason(code=code, value=value, bound=bound, words=words, remedy=remedy)

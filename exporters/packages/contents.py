@@ -6,11 +6,13 @@ The unzipped folder is itself a bundle: ``Bundle.open``, ``dermport serve`` and 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from bundle import prep, vectors
 from bundle.manifest import Manifest
 from bundle.notice import NOTICE
 from bundle.store import MANIFEST, RECORD, Bundle, Export
+from exporters.packages import cannot_tell
 from exporters.packages.guide import TEMPLATES, fill, guide_values
 from exporters.packages.platforms import Platform
 from exporters.packages.wheel import build_wheel
@@ -44,6 +46,7 @@ def _texts(bundle: Bundle, platform: Platform, exports: tuple[Export, ...]) -> d
         "PREPROCESSING.txt": prep.TEXT.encode(),
         "labels.txt": "".join(f"{label}\n" for label in bundle.manifest.task.ids).encode(),
         "labels.json": _labels_json(bundle.manifest),
+        cannot_tell.FILE: _json(cannot_tell.findings(bundle).model_dump(mode="json", by_alias=True)),
         **{name: fill(own / name, values) for name in platform.sources},
     }
 
@@ -58,6 +61,10 @@ def _labels_json(manifest: Manifest) -> bytes:
         "decision": {"name": decision.name, "threshold": decision.threshold},
         "notice": NOTICE,
     }
+    return _json(document)
+
+
+def _json(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 

@@ -10,6 +10,7 @@ from bundle.export_record import EVIDENCE_MEANING, Evidence, Parity
 from bundle.manifest import Manifest
 from bundle.notice import NOTICE
 from bundle.store import Bundle, Export
+from exporters.packages.cannot_tell import section
 from exporters.packages.platforms import Platform
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,6 +60,7 @@ def _manifest_values(manifest: Manifest) -> dict[str, str]:
         "positive_literals": ", ".join(f'"{label}"' for label in task.positive),
         "decision": manifest.decision.name,
         "threshold": repr(manifest.decision.threshold),
+        "cannot_tell": section(manifest.abstention),
     }
 
 

@@ -42,8 +42,8 @@ _HALF = "half the size of float32, and the precision that agrees best with the o
 PLATFORMS = {
     platform.name: platform
     for platform in (
-        Platform("ios", "iPhone and iPad", "coreml", "fp16", _HALF, ("DermportPrep.swift",)),
-        Platform("android", "Android", "tflite", "fp16", _HALF, ("DermportPrep.kt",)),
+        Platform("ios", "iPhone and iPad", "coreml", "fp16", _HALF, ("DermportPrep.swift", "DermportAbstention.swift")),
+        Platform("android", "Android", "tflite", "fp16", _HALF, ("DermportPrep.kt", "DermportAbstention.kt")),
         Platform("web", "the browser", "tflite", "fp16", _HALF, ("dermport-prep.js", "dermport-decode.js")),
         Platform(
             "jetson",

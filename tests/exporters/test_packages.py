@@ -17,15 +17,20 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from bundle.abstention import reasons
 from bundle.errors import BundleError, ExportError, IntegrityError, UsageError
 from bundle.export_record import ExportRecord, OperatorCount, Parity, SourceRef, TensorSpec
 from bundle.notice import NOTICE
+from bundle.photo_quality import survey_input
 from bundle.prep import prepare
 from bundle.store import Bundle, file_entries, write_record
 from bundle.vectors import read_vectors
 from cli.package import package as package_command
+from exporters.packages.guide import TEMPLATES
 from exporters.packages.package import Package, build_package
 from exporters.packages.platforms import PLATFORMS, get_platform
+from training.abstained import write_abstaining
+from training.evaluation.abstention import fit_abstention, survey_inputs
 
 ARTIFACTS = {
     "coreml": ("model.mlpackage/Manifest.json", "model.mlpackage/Data/weights/weight.bin"),
@@ -167,7 +172,7 @@ def test_guide_names_notice_proof_threshold_and_real_files(exported: Bundle, tmp
     assert "{{" not in guide
     in_table = re.findall(r"^\| (.+?) \|", guide.split("## What was proved")[0], re.MULTILINE)
     named = [path for cell in in_table for path in re.findall(r"`([^`]+)`", cell)]
-    assert len(named) >= 9
+    assert len(named) >= 10
     assert [path for path in named if not (top / path).exists()] == []
 
 
@@ -178,6 +183,59 @@ def test_guides_code_carries_the_bundles_own_numbers(exported: Bundle, tmp_path:
     assert '"akiec", "bcc", "mel"' in code
     assert re.search(rf"(?i)size = {exported.manifest.preprocessing.size}\b", code)
     assert re.search(r"(?i)threshold = 0\.5\b", code)
+
+
+@pytest.fixture
+def abstaining(exported: Bundle, tmp_path: Path) -> Bundle:
+    """The same, with a rule that half of its golden photos break."""
+    rule = fit_abstention(survey_inputs(list(exported.golden().tensors)), 0.5)
+    return write_abstaining(exported, rule, tmp_path / "abstaining")
+
+
+def test_package_says_what_its_rule_finds_in_its_photos(abstaining: Bundle, tmp_path: Path) -> None:
+    top = unzip(build_package(abstaining, get_platform("ios")), tmp_path / "u")
+    document = json.loads((top / "cannot-tell.json").read_text())
+    rule, spec = abstaining.manifest.abstention, abstaining.manifest.preprocessing
+    for said in document["photos"]:
+        prepared = prepare((top / said["photo"]).read_bytes(), spec)
+        assert said["input_sha256"] == prepared.input_sha256
+        assert said["values"] == survey_input(prepared.tensor)
+        found = reasons(rule, said["values"])
+        assert said["reasons"] == [reason.model_dump() for reason in found]
+        assert said["answer"] == ("cannot_tell" if found else "decision")
+    assert {said["answer"] for said in document["photos"]} == {"cannot_tell", "decision"}
+    assert {said["photo"].split("/")[0] for said in document["photos"]} == {"golden", "vectors"}
+
+
+def test_guide_says_what_to_do_where_the_model_cannot_tell(
+    exported: Bundle, abstaining: Bundle, tmp_path: Path
+) -> None:
+    ruled = unzip(build_package(abstaining, get_platform("android")), tmp_path / "ruled")
+    guide = (ruled / "GUIDE.md").read_text()
+    for code in ("quality:blurred", "out_of_distribution"):
+        assert f"| `{code}` |" in guide
+    free = unzip(build_package(exported, get_platform("android")), tmp_path / "free")
+    assert "every photo is answered" in (free / "GUIDE.md").read_text()
+    assert "every photo is answered" not in guide
+    answers = {said["answer"] for said in json.loads((free / "cannot-tell.json").read_text())["photos"]}
+    assert answers == {"decision"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "source", "withheld"),
+    [
+        ("ios", "DermportAbstention.swift", "cannotTell.isEmpty ? score >= Self.threshold : nil"),
+        ("android", "DermportAbstention.kt", "if (cannotTell.isEmpty()) score >= THRESHOLD else null"),
+    ],
+)
+def test_native_packages_bring_the_rule_and_use_it(
+    exported: Bundle, tmp_path: Path, platform: str, source: str, withheld: str
+) -> None:
+    top = unzip(build_package(exported, get_platform(platform)), tmp_path / "u")
+    guide = (top / "GUIDE.md").read_text()
+    assert (top / source).read_bytes() == (TEMPLATES / platform / source).read_bytes()
+    assert f"`{source}`" in guide.split("2. ")[0]
+    assert withheld in guide
 
 
 @pytest.mark.usefixtures("no_wheel")
