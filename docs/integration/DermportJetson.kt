@@ -1,7 +1,8 @@
 // A sketch of the phone's side on Android: answer with LiteRT, queue, post, show both.
-// Not compiled here: the project has no Android SDK. It follows docs/integration/README.md; hold your build against golden/.
+// Not compiled here for Android, which the project has no SDK of: only by kotlinc 2.4.20, against stand-ins for Android's classes.
+// It follows docs/integration/README.md; hold your build against golden/.
 //
-// `DermportPrep` and `DermportClassifier` come with `dermport package --for android`.
+// `DermportPrep`, `DermportAbstention` and `DermportClassifier` come with `dermport package --for android`.
 
 import android.content.Context
 import java.io.ByteArrayOutputStream
@@ -16,6 +17,7 @@ import java.util.UUID
 import kotlin.math.min
 import kotlin.math.pow
 import kotlin.random.Random
+import org.json.JSONArray
 import org.json.JSONObject
 
 /** What of the release's signed manifest goes into each request. */
@@ -28,7 +30,8 @@ data class ComparisonAnswer(
     val cause: String, // a String, not an enum: a newer server knows more causes
     val sameLabel: Boolean,
     val serverLabel: String,
-    val serverPositive: Boolean?,
+    val serverPositive: Boolean?, // null: the server cannot tell; show that with its reasons, and no decision
+    val serverReasons: List<String>, // in words
     val notice: String,
 )
 
@@ -145,14 +148,16 @@ class DermportJetson(private val server: String, private val key: String?, priva
     private fun answer(document: JSONObject): ComparisonAnswer {
         val verdict = document.getJSONObject("verdict")
         val its = document.getJSONObject("server")
+        val decision = its.getJSONObject("decision")
+        val reasons = decision.optJSONArray("reasons") ?: JSONArray() // none: an older server, which answers every photo
         return ComparisonAnswer(
             id = document.getString("id"),
             words = verdict.getString("words"),
             cause = verdict.getString("cause"),
             sameLabel = verdict.getBoolean("same_label"),
             serverLabel = its.getString("label"),
-            // null where the model cannot tell: show that, and no decision
-            serverPositive = its.getJSONObject("decision").let { if (it.isNull("positive")) null else it.getBoolean("positive") },
+            serverPositive = if (decision.isNull("positive")) null else decision.getBoolean("positive"),
+            serverReasons = List(reasons.length()) { reasons.getJSONObject(it).getString("words") },
             notice = document.getString("notice"),
         )
     }
@@ -183,6 +188,7 @@ fun answer(
         .put("target", "tflite")
         .put("precision", release.precision)
         .put("runtime", "LiteRT, Android ${android.os.Build.VERSION.RELEASE}")
+        .put("cannot_tell", said.positive == null)
         .put("device", JSONObject().put("id", device.toString()))
         .put("app_version", appVersion)
         .put("asked", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString())

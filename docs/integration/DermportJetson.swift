@@ -1,7 +1,7 @@
 // A sketch of the phone's side on iOS: answer with Core ML, queue, post, show both. For iOS 16 and later.
 // Not compiled here: the project has no Mac. It follows docs/integration/README.md; hold your build against golden/.
 //
-// `DermportPrep` and `DermportClassifier` come with `dermport package --for ios`.
+// `DermportPrep`, `DermportAbstention` and `DermportClassifier` come with `dermport package --for ios`.
 
 import CryptoKit
 import Foundation
@@ -17,6 +17,7 @@ struct ComparisonRequest: Codable {
     let target: String
     let precision: String
     let runtime: String
+    let cannot_tell: Bool
     let device: Device?
     let app_version: String
     let asked: Date
@@ -32,8 +33,15 @@ struct ComparisonAnswer: Decodable {
         let cause: String // a String, not an enum: a newer server knows more causes
         let words: String
     }
-    /// `positive` is nil where the model cannot tell: show that, and no decision.
-    struct Decision: Decodable { let name: String; let positive: Bool?; let score: Double; let threshold: Double }
+    struct Reason: Decodable { let code: String; let words: String; let remedy: String }
+    /// `positive` is nil where the model cannot tell (`answer` is "cannot_tell"): show that with its reasons, and no decision.
+    struct Decision: Decodable {
+        let name: String
+        let positive: Bool?
+        let score: Double
+        let threshold: Double
+        let reasons: [Reason]? // nil: an older server, which answers every photo
+    }
     struct Server: Decodable { let label: String; let probabilities: [String: Double]; let decision: Decision }
     let id: String
     let verdict: Verdict
@@ -183,6 +191,7 @@ func answer(_ photo: Data, with model: DermportClassifier, release: (artifact: S
         target: "coreml",
         precision: release.precision,
         runtime: "Core ML, \(ProcessInfo.processInfo.operatingSystemVersionString)",
+        cannot_tell: said.positive == nil,
         device: .init(id: device.uuidString, model: nil),
         app_version: Bundle.main.infoDictionary?["CFBundleShortVersionString"] as? String ?? "0",
         asked: Date())

@@ -18,7 +18,7 @@ class DermportAbstention(manifest: JSONObject) {
     /** Why the model cannot tell: `value` of the input lies beyond `bound`. */
     data class Reason(val code: String, val value: Double, val bound: Double)
 
-    private val rule = manifest.optJSONObject("abstention")?.let { Rule(it) }
+    private val rule = if (manifest.isNull("abstention")) null else Rule(manifest.getJSONObject("abstention"))
 
     /** Of the prepared photo, size * size * 3 bytes as DermportPrep.prepare gives them; none: the model can tell. */
     fun reasons(tensor: ByteArray, size: Int): List<Reason> {
