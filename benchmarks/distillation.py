@@ -1,4 +1,4 @@
-"""Is the student with a teacher better than the one without? A paired test of two bundles on the same test photos.
+"""Is the student with a teacher better than the one without? A paired test of bundles on the same test photos.
 
     dermport compress artifacts/ham7 --recipe student-050 --data ham10000 --out artifacts/taught
     dermport compress artifacts/ham7 --recipe student-050-alone --data ham10000 --out artifacts/alone
@@ -7,8 +7,14 @@
 Any two children of one parent may be named. Their answers are those of their evaluations (evaluation/predictions.csv,
 sha256 checked): the same photos of the test part. Accuracy is compared by McNemar's exact test; balanced accuracy,
 macro ROC AUC and the others by a paired bootstrap that draws lesions. "Better" is said where the 95 % interval of the
-change lies above 0 and, for accuracy, p < 0.05 as well. Exit 1 where the first is better in none of accuracy, balanced
-accuracy and macro ROC AUC, or worse in one.
+change lies above 0 and, for accuracy, p < 0.05 as well.
+
+One training of each is a sample of one. Several pairs (TAUGHT ALONE TAUGHT ALONE …: other seeds, other parents) are
+judged together: the figures are means over the pairs, on the photos that all of them were tested on, and each drawn
+lesion counts in every pair. The interval holds what other test photos would change, not what other trainings would.
+Name every pair that was trained.
+
+Exit 1 where the first is better in none of accuracy, balanced accuracy and macro ROC AUC, or worse in one.
 """
 
 from __future__ import annotations
@@ -17,19 +23,20 @@ import argparse
 import csv
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.bootstrap import Bootstrap, paired_intervals
+from bundle.bootstrap import Bootstrap, averaged, changes, resampled
 from bundle.errors import DataError, DermportError, UsageError
 from bundle.export_record import Delta
 from bundle.manifest import ModelRef
 from bundle.mcnemar import mcnemar_exact
-from bundle.metrics import TITLES
+from bundle.metrics import TITLES, Predictions
 from bundle.notice import NOTICE
 from bundle.store import Bundle
 
@@ -56,6 +63,13 @@ class Answered:
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float64]
 
+    def only(self, photos: set[str]) -> Answered:
+        """Return the answers to these photos alone."""
+        rows = np.array([photo in photos for photo in self.photos])
+        kept = [(photo, lesion) for photo, lesion in zip(self.photos, self.lesions, strict=True) if photo in photos]
+        names, lesions = zip(*kept, strict=True)
+        return Answered(names, lesions, self.truth[rows], self.probabilities[rows])
+
     @classmethod
     def of(cls, bundle: Bundle) -> Answered:
         ids = bundle.manifest.task.ids
@@ -69,47 +83,96 @@ class Answered:
         )
 
 
-def compare(first: Bundle, second: Bundle, resamples: int = 10_000) -> dict[str, Any]:
-    """Return the JSON document that says how far `first` is from `second`.
+@dataclass(frozen=True)
+class Pair:
+    """Two bundles that differ in one thing, and what each answered to the same photos."""
+
+    first: Bundle
+    second: Bundle
+    ours: Answered
+    theirs: Answered
+
+    @classmethod
+    def of(cls, first: Bundle, second: Bundle) -> Pair:
+        """Return two children of one parent.
+
+        Raises:
+            UsageError: They have different parents or labels.
+            DataError: They were tested on different photos.
+        """
+        _require_siblings(first, second)
+        ours, theirs = Answered.of(first), Answered.of(second)
+        if ours.photos != theirs.photos or (ours.truth != theirs.truth).any():
+            raise DataError(f"{first.path} and {second.path} were tested on different photos.")
+        return cls(first, second, ours, theirs)
+
+    def only(self, photos: set[str]) -> Pair:
+        """Return the pair with these of its photos alone."""
+        return replace(self, ours=self.ours.only(photos), theirs=self.theirs.only(photos))
+
+    def mcnemar(self) -> dict[str, Any]:
+        """Return on how many photos one of the two alone is right, and McNemar's exact p."""
+        right, others = (one.probabilities.argmax(axis=1) == one.truth for one in (self.ours, self.theirs))
+        only, others_only = int((right & ~others).sum()), int((others & ~right).sum())
+        return {"only_first_right": only, "only_second_right": others_only, "p": mcnemar_exact(only, others_only)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return who they are and McNemar's test of the two."""
+        return {"first": _said(self.first), "second": _said(self.second), "mcnemar": self.mcnemar()}
+
+
+def compare(pairs: Sequence[Pair], resamples: int = 10_000) -> dict[str, Any]:
+    """Return the JSON document that says how far the first bundles are from the second ones.
 
     Raises:
-        UsageError: They have different parents or labels.
-        DataError: They were tested on different photos.
+        UsageError: Pairs tell different labels apart.
+        DataError: No photo was in the test part of all pairs, or one has different labels in them.
     """
-    _require_siblings(first, second)
-    ours, theirs = Answered.of(first), Answered.of(second)
-    if ours.photos != theirs.photos or (ours.truth != theirs.truth).any():
-        raise DataError(f"{first.path} and {second.path} were tested on different photos.")
-    decision = first.manifest.decision
-    deltas = paired_intervals(
-        theirs.probabilities,
-        ours.probabilities,
-        ours.truth,
-        ours.lesions,
-        positive=first.manifest.task.positive_indices,
-        threshold=decision.threshold,
-        bootstrap=Bootstrap(resamples=resamples),
-    )
-    right, others_right = (one.probabilities.argmax(axis=1) == one.truth for one in (ours, theirs))
-    only, others_only = int((right & ~others_right).sum()), int((others_right & ~right).sum())
-    p = mcnemar_exact(only, others_only)
+    pairs = _on_common_photos(pairs)
+    manifest, answers = pairs[0].first.manifest, pairs[0].ours
+    models = [
+        Predictions(one.probabilities, one.truth, manifest.task.positive_indices, manifest.decision.threshold)
+        for pair in pairs
+        for one in (pair.theirs, pair.ours)
+    ]
+    bootstrap = Bootstrap(resamples=resamples)
+    of_models = resampled(models, answers.lesions, bootstrap)
+    deltas = changes(averaged(of_models[0::2]), averaged(of_models[1::2]), bootstrap)
     # Each bundle decides by its own threshold: figures of the decision at the first one's would favour it.
     shown = {name: delta for name, delta in deltas.items() if name not in _BY_THRESHOLD}
+    p = pairs[0].mcnemar()["p"] if len(pairs) == 1 else None
     return {
         "notice": NOTICE,
-        "first": _said(first),
-        "second": _said(second),
-        "photos": len(ours.photos),
-        "lesions": len(set(ours.lesions)),
+        "pairs": [pair.to_json() for pair in pairs],
+        "photos": len(answers.photos),
+        "lesions": len(set(answers.lesions)),
         "resamples": resamples,
-        "mcnemar": {"only_first_right": only, "only_second_right": others_only, "p": p},
         "changes": {name: delta.model_dump() | {"verdict": verdict(name, delta, p)} for name, delta in shown.items()},
     }
 
 
-def verdict(name: str, delta: Delta, p: float) -> str:
-    """Return ``better``, ``worse`` or ``no difference shown`` of a change from the second bundle to the first."""
-    if delta.low is None or delta.high is None or (name == "accuracy" and p >= LEVEL):
+def _on_common_photos(pairs: Sequence[Pair]) -> list[Pair]:
+    if any(pair.first.manifest.task.ids != pairs[0].first.manifest.task.ids for pair in pairs):
+        raise UsageError("The pairs tell different labels apart.", remedy="Name pairs of one task.")
+    common = set.intersection(*(set(pair.ours.photos) for pair in pairs))
+    if not common:
+        raise DataError("No photo is in the test part of every pair.", remedy="Name pairs of one split.")
+    kept = [pair.only(common) for pair in pairs]
+    if any((pair.ours.truth != kept[0].ours.truth).any() for pair in kept):
+        raise DataError("The pairs' test photos have different labels.")
+    return kept
+
+
+def verdict(name: str, delta: Delta, p: float | None) -> str:
+    """Return ``better``, ``worse`` or ``no difference shown`` of a change from the second bundle to the first.
+
+    Args:
+        name: Of the figure.
+        delta: The change.
+        p: McNemar's, which accuracy has to pass as well; None for several pairs.
+    """
+    refuted = name == "accuracy" and p is not None and p >= LEVEL
+    if delta.low is None or delta.high is None or refuted:
         return "no difference shown"
     low, high = (-delta.high, -delta.low) if name in LOWER_IS_BETTER else (delta.low, delta.high)
     return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
@@ -142,34 +205,43 @@ def _said(bundle: Bundle) -> dict[str, Any]:
 
 def text_of(document: dict[str, Any]) -> str:
     """Return the document for people."""
-    first, second, test = document["first"], document["second"], document["mcnemar"]
-    lines = [
-        f"{first['name']} ({first['recipe']}) against {second['name']} ({second['recipe']}): "
-        f"{document['photos']:,} test photos of {document['lesions']:,} lesions",
-        f"{'':<28}{second['name'][:12]:>14}{first['name'][:12]:>14}{'change':>10}   95 % interval",
-    ]
+    pairs = document["pairs"]
+    lines = [_line(pair) for pair in pairs]
+    means = f", means over {len(pairs)} pairs" if len(pairs) > 1 else ""
+    lines.append(f"{document['photos']:,} test photos of {document['lesions']:,} lesions{means}")
+    lines.append(f"{'':<28}{'second':>14}{'first':>14}{'change':>10}   95 % interval")
     for name, change in document["changes"].items():
         if change["change"] is not None:
             ends = f"{change['low']:+.4f} to {change['high']:+.4f}"
             before, after = change["original"], change["artifact"]
             figures = f"{before:>14.4f}{after:>14.4f}{change['change']:>+10.4f}   {ends}"
             lines.append(f"{TITLES[name]:<28}{figures}   {change['verdict']}")
-    lines.append(
-        f"Right alone: {test['only_first_right']} and {test['only_second_right']} photos; "
-        f"McNemar's exact p {test['p']:.3g}"
-    )
     return "\n".join([*lines, document["notice"]])
+
+
+def _line(pair: dict[str, Any]) -> str:
+    first, second, test = pair["first"], pair["second"], pair["mcnemar"]
+    return (
+        f"{first['name']} ({first['recipe']}) against {second['name']} ({second['recipe']}): right alone "
+        f"{test['only_first_right']} and {test['only_second_right']} photos, McNemar's exact p {test['p']:.3g}"
+    )
+
+
+def _pairs(paths: Sequence[Path]) -> list[Pair]:
+    if len(paths) % 2:
+        raise UsageError(f"{len(paths)} bundles are no pairs.", remedy="Name them as TAUGHT ALONE TAUGHT ALONE …")
+    bundles = [Bundle.open(path) for path in paths]
+    return [Pair.of(first, second) for first, second in zip(bundles[0::2], bundles[1::2], strict=True)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("first", type=Path, help="the bundle that is to be better")
-    parser.add_argument("second", type=Path, help="the bundle that it is held against")
+    parser.add_argument("bundles", type=Path, nargs="+", help="the one to be better, the other; then further pairs")
     parser.add_argument("--resamples", type=int, default=10_000)
     parser.add_argument("--out", type=Path, help="a JSON file to write the figures to")
     arguments = parser.parse_args()
     try:
-        document = compare(Bundle.open(arguments.first), Bundle.open(arguments.second), arguments.resamples)
+        document = compare(_pairs(arguments.bundles), arguments.resamples)
     except DermportError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

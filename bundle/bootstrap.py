@@ -165,6 +165,16 @@ def changes(first: Resampled, second: Resampled, bootstrap: Bootstrap = DEFAULT)
     }
 
 
+def averaged(models: Sequence[Resampled]) -> Resampled:
+    """Return the mean of the overall statistics of models that share their photos and resamples; no class's."""
+    return Resampled(*(_mean([getattr(model, what) for model in models]) for what in ("point", "drawn")))
+
+
+def _mean(all_statistics: Sequence[Statistics]) -> Statistics:
+    names = all_statistics[0].overall
+    return Statistics({name: np.mean([one.overall[name] for one in all_statistics], axis=0) for name in names}, {})
+
+
 def class_changes(first: Resampled, second: Resampled, bootstrap: Bootstrap = DEFAULT) -> dict[str, tuple[Delta, ...]]:
     """Return the same for each class, C of them, by the keys of :data:`bundle.metrics.CLASS_TITLES`."""
     return {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.distillation import PREDICTIONS, compare, main, text_of, verdict
+from benchmarks.distillation import PREDICTIONS, Pair, compare, main, text_of, verdict
 from bundle.errors import DataError, UsageError
 from bundle.export_record import Delta
 from bundle.manifest import Compression, ModelRef
@@ -39,14 +39,18 @@ def _child(bundle: Bundle, path: Path, wrong: int, parent: str = "0", photos: in
 
 def test_fewer_errors_are_better_by_paired_test(shared_bundle: Bundle, tmp_path: Path) -> None:
     taught, alone = _child(shared_bundle, tmp_path / "taught", 10), _child(shared_bundle, tmp_path / "alone", 40)
-    document = compare(taught, alone, resamples=300)
-    assert document["mcnemar"] == {"only_first_right": 30, "only_second_right": 0, "p": mcnemar_exact(30, 0)}
+    document = compare([Pair.of(taught, alone)], resamples=300)
+    assert document["pairs"][0]["mcnemar"] == {
+        "only_first_right": 30,
+        "only_second_right": 0,
+        "p": mcnemar_exact(30, 0),
+    }
     accuracy = document["changes"]["accuracy"]
     assert (accuracy["original"], accuracy["artifact"], accuracy["verdict"]) == (0.8, 0.95, "better")
     assert document["changes"]["nll"]["verdict"] == "better"
     assert "Balanced accuracy" in text_of(document)
     assert document["lesions"] == 100
-    assert compare(alone, taught, resamples=300)["changes"]["accuracy"]["verdict"] == "worse"
+    assert compare([Pair.of(alone, taught)], resamples=300)["changes"]["accuracy"]["verdict"] == "worse"
 
 
 def test_a_few_photos_show_no_difference(
@@ -66,15 +70,43 @@ def test_a_few_photos_show_no_difference(
 
 def test_accuracy_needs_both_tests() -> None:
     delta = Delta(original=0.8, artifact=0.9, change=0.1, low=0.01, high=0.2)
-    assert [verdict("accuracy", delta, p) for p in (0.04, 0.06)] == ["better", "no difference shown"]
+    assert [verdict("accuracy", delta, p) for p in (0.04, 0.06, None)] == ["better", "no difference shown", "better"]
     assert verdict("ece", delta, 1.0) == "worse"
 
 
 def test_strangers_are_refused(shared_bundle: Bundle, tmp_path: Path) -> None:
     first = _child(shared_bundle, tmp_path / "first", 10)
     with pytest.raises(UsageError, match="two children of one parent"):
-        compare(first, _child(shared_bundle, tmp_path / "other", 10, parent="1"))
+        Pair.of(first, _child(shared_bundle, tmp_path / "other", 10, parent="1"))
     with pytest.raises(UsageError, match="has no parent"):
-        compare(first, shared_bundle)
+        Pair.of(first, shared_bundle)
     with pytest.raises(DataError, match="different photos"):
-        compare(first, _child(shared_bundle, tmp_path / "fewer", 10, photos=100))
+        Pair.of(first, _child(shared_bundle, tmp_path / "fewer", 10, photos=100))
+
+
+def test_several_pairs_are_judged_by_their_means(shared_bundle: Bundle, tmp_path: Path) -> None:
+    """What one pair cannot show, two can; photos that only one pair was tested on count in neither."""
+
+    def pair(name: str, wrong: tuple[int, int], photos: int = 200) -> Pair:
+        made = (_child(shared_bundle, tmp_path / f"{name}-{n}", n, photos=photos, parent=name) for n in wrong)
+        return Pair.of(*made)
+
+    ours = pair("1", (12, 16)), pair("2", (20, 26), photos=240)
+    document = compare(ours, resamples=300)
+    accuracy = document["changes"]["accuracy"]
+    assert (document["photos"], document["lesions"]) == (200, 100)
+    assert (accuracy["original"], accuracy["artifact"]) == (pytest.approx(1 - 21 / 200), pytest.approx(1 - 16 / 200))
+    common = set(ours[0].ours.photos)
+    singly = [compare([one.only(common)], resamples=300)["changes"]["accuracy"]["change"] for one in ours]
+    assert accuracy["change"] == pytest.approx(np.mean(singly))
+    assert [one["mcnemar"]["only_first_right"] for one in document["pairs"]] == [4, 6]
+    assert "means over 2 pairs" in text_of(document)
+
+
+def test_what_is_no_pair_is_refused(
+    shared_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _child(shared_bundle, tmp_path / "one", 10)
+    monkeypatch.setattr(sys, "argv", ["distillation", str(tmp_path / "one")])
+    assert main() == 2
+    assert "1 bundles are no pairs" in capsys.readouterr().err
