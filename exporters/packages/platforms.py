@@ -44,7 +44,14 @@ PLATFORMS = {
     for platform in (
         Platform("ios", "iPhone and iPad", "coreml", "fp16", _HALF, ("DermportPrep.swift", "DermportAbstention.swift")),
         Platform("android", "Android", "tflite", "fp16", _HALF, ("DermportPrep.kt", "DermportAbstention.kt")),
-        Platform("web", "the browser", "tflite", "fp16", _HALF, ("dermport-prep.js", "dermport-decode.js")),
+        Platform(
+            "web",
+            "the browser",
+            "tflite",
+            "fp16",
+            _HALF,
+            ("dermport-prep.js", "dermport-decode.js", "dermport-abstention.js"),
+        ),
         Platform(
             "jetson",
             "Jetson",

@@ -66,7 +66,7 @@ function ours() {
 function port() {
   const policy = parse(read(ROOT, 'bundle/policy.toml').toString());
   return [
-    ...['dermport-prep.js', 'dermport-decode.js'].map((name) => [`engine/${name}`, read(PORT, name)]),
+    ...['dermport-prep.js', 'dermport-decode.js', 'dermport-abstention.js'].map((name) => [`engine/${name}`, read(PORT, name)]),
     ['engine/policy.json', Buffer.from(`${JSON.stringify(policy, null, 1)}\n`)],
     ['engine/quality.json', read(ROOT, 'bundle/photo_quality.json')],
     ['engine/activation_map.json', read(ROOT, 'bundle/activation_map.json')],

@@ -132,6 +132,8 @@ def _cases() -> list[tuple[Image.Image, int, Preprocessing]]:
 def _in_node(folder: Path, cases: list[dict[str, Any]]) -> list[Any]:
     shutil.copyfile(ROOT / "mobile_stub/web/engine/quality.js", folder / "quality.mjs")
     shutil.copyfile(ROOT / "exporters/packages/templates/web/dermport-prep.js", folder / "dermport-prep.mjs")
+    shutil.copyfile(ROOT / "exporters/packages/templates/web/dermport-abstention.js", folder / "dermport-abstention.js")
+    (folder / "package.json").write_text('{"type": "module"}')
     shutil.copyfile(ROOT / "bundle/photo_quality.json", folder / "photo_quality.json")
     (folder / "cases.json").write_text(json.dumps(cases))
     command = [str(NODE), str(Path(__file__).with_name("photo_quality.mjs")), str(folder)]

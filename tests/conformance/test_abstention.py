@@ -17,13 +17,14 @@ from PIL import Image
 from bundle.abstention import reasons
 from bundle.manifest import Abstention
 from bundle.photo_quality import survey_input
+from exporters.packages.guide import TEMPLATES
 from tests.bundle.test_photo_quality import FAULTS, Scene
 from training.evaluation.abstention import fit_abstention, survey_inputs
 
 NODE = shutil.which("node")
-ENGINE = Path(__file__).parents[2] / "mobile_stub" / "web" / "engine"
+PORT = TEMPLATES / "web" / "dermport-abstention.js"
 SCRIPT = """
-import {inputValues} from './quality.mjs'; import {reasonsNotToTell} from './abstention.mjs';
+import {inputValues, reasonsNotToTell} from './port.mjs';
 import {readFileSync} from 'node:fs';
 const said = JSON.parse(readFileSync('cases.json')).map(({rule, size, file}) => {
   const values = inputValues(new Uint8Array(readFileSync(file)), size);
@@ -72,8 +73,7 @@ def _known(value: float | None) -> float | None:
 
 
 def _in_node(folder: Path, cases: list[tuple[Abstention | None, NDArray[np.uint8]]]) -> list[Any]:
-    for name in ("quality", "abstention"):
-        shutil.copyfile(ENGINE / f"{name}.js", folder / f"{name}.mjs")
+    shutil.copyfile(PORT, folder / "port.mjs")  # .mjs, since no package.json says that .js are modules
     asked = []
     for index, (rule, tensor) in enumerate(cases):
         (folder / f"{index}.bin").write_bytes(tensor.tobytes())

@@ -225,10 +225,11 @@ def test_guide_says_what_to_do_where_the_model_cannot_tell(
     ("platform", "source", "withheld"),
     [
         ("ios", "DermportAbstention.swift", "cannotTell.isEmpty ? score >= Self.threshold : nil"),
+        ("web", "dermport-abstention.js", "cannotTell.length ? null : score >= THRESHOLD"),
         ("android", "DermportAbstention.kt", "if (cannotTell.isEmpty()) score >= THRESHOLD else null"),
     ],
 )
-def test_native_packages_bring_the_rule_and_use_it(
+def test_phones_packages_bring_the_rule_and_use_it(
     exported: Bundle, tmp_path: Path, platform: str, source: str, withheld: str
 ) -> None:
     top = unzip(build_package(exported, get_platform(platform)), tmp_path / "u")

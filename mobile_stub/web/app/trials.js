@@ -1,4 +1,4 @@
-import {reasonsNotToTell} from '../engine/abstention.js';
+import {reasonsNotToTell} from '../engine/dermport-abstention.js';
 import {decide} from '../engine/decision.js';
 import {APP_VERSION} from './phone-model.js';
 

@@ -14,7 +14,7 @@ import {EngineError} from './errors.js';
  *     the tensor may differ from the server's by rounding of the decoder, and the page must say so
  * @property {string} kind the kind of file that `exact` is about, e.g. "jpeg-420-progressive", "png"
  * @property {Hint[]} quality what is wrong with the photo, worst first; empty: nothing was found
- * @property {Object<string, number>} values what the tensor looks like, for abstention.js
+ * @property {Object<string, number>} values what the tensor looks like, for dermport-abstention.js
  *
  * @typedef {object} Runtime
  * @property {string} name "LiteRT.js"

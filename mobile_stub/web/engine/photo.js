@@ -1,10 +1,11 @@
+import {inputValues} from './dermport-abstention.js';
 import {decode, PhotoError} from './dermport-decode.js';
 import {prepare} from './dermport-prep.js';
 import {Decoders} from './decoders.js';
 import {EngineError} from './errors.js';
 import {PREPROCESSING} from './release.js';
 import {sha256Hex} from './sha256.js';
-import {inputValues, Survey} from './quality.js';
+import {Survey} from './quality.js';
 
 const BOUNDS = new URL('quality.json', import.meta.url);
 
