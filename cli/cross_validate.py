@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cli.engines import EngineName, Parallel, RayAddress, engine_of
 from cli.options import Json
 from cli.training_request import asks_training
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from training.request import Request
 
 _FOLDS = "Folds"
-_WHERE = "Where folds run"
 
 
 @asks_training
@@ -53,27 +53,9 @@ def cross_validate(
         str,
         typer.Option("--by", help="The figure whose median names the fold, e.g. accuracy.", rich_help_panel=_FOLDS),
     ] = "macro_roc_auc",
-    parallel: Annotated[
-        int,
-        typer.Option(
-            "--parallel",
-            help="Folds at once. Default: 1 on this machine, on Ray as many as there is room for.",
-            rich_help_panel=_WHERE,
-        ),
-    ] = 0,
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", help="This machine's processes, or tasks of a Ray cluster.", rich_help_panel=_WHERE),
-    ] = "local",
-    ray_address: Annotated[
-        str,
-        typer.Option(
-            "--ray-address",
-            envvar="RAY_ADDRESS",
-            help="The cluster. Default: a Ray of this machine. --data and --out must be the same on every node.",
-            rich_help_panel=_WHERE,
-        ),
-    ] = "",
+    parallel: Parallel = 0,
+    engine: EngineName = "processes",
+    ray_address: RayAddress = "",
     json: Json = False,
 ) -> None:
     """Cross-validate: train k folds by group, keep out-of-fold predictions, report mean ± sd and pooled intervals.
@@ -84,22 +66,10 @@ def cross_validate(
     from training.cross_validation.request import CrossValidation
 
     asked = CrossValidation(request, folds, held_out, validation, keep, by)
-    done = _run(asked, _engine(engine, parallel, ray_address))
+    done = _run(asked, engine_of(engine, parallel, ray_address))
     _print(done)
     if json:
         output.emit_json(done.report.model_dump(mode="json", by_alias=True))
-
-
-def _engine(name: str, parallel: int, address: str) -> Engine:
-    from bundle.errors import UsageError
-    from training.engines.local import InTurn, Processes
-    from training.engines.ray_engine import OnRay
-
-    if parallel < 0:
-        raise UsageError(f"--parallel {parallel} cannot be meant.")
-    if name == "ray":
-        return OnRay(address, parallel)
-    return Processes(parallel) if parallel > 1 else InTurn()
 
 
 def _run(asked: CrossValidation, engine: Engine) -> CrossValidated:

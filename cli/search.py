@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.engines import EngineName, Parallel, RayAddress, engine_of
 from cli.options import BundleArgument, Data, Jobs, Json, Seed
 
 if TYPE_CHECKING:
     from compression.search.finish import Finalist
     from compression.search.search import Request, Search
     from compression.search.verdict import Result
+    from training.engines.engine import Engine
 
 _SPACE = "What is searched"
 _MEASURE = "How candidates are measured"
 _PICK = "What is picked"
+_EACH = 8  # candidates of a worker process: what TensorFlow keeps of each one (200 MB) goes when it is replaced
 
 
 def search(
@@ -88,14 +91,19 @@ def search(
     finish: Annotated[
         int, typer.Option("--finish", min=1, help="Epochs that finalists are trained for.", rich_help_panel=_PICK)
     ] = 4,
+    parallel: Parallel = 0,
+    engine: EngineName = "processes",
+    ray_address: RayAddress = "",
     seed: Seed = 0,
     jobs: Jobs = 0,
     json: Json = False,
 ) -> None:
     """Search combinations of width, resolution, pruning and precision for the best of quality, latency and size.
 
-    Candidates are judged by validation photos and timed on this machine; the test part is left alone until
-    --finalists. A search that was killed goes on when the same command is given again. Exit 1: nothing fits the budget.
+    Candidates are judged by validation photos and timed on the machine that made them, in turns with the parent; the
+    test part is left alone until --finalists. With --parallel, those of one machine wait for each other to be timed,
+    nothing else of the search at work there; with --device FILE nobody has to wait. A search that was killed goes on
+    when the same command is given again. Exit 1: nothing fits the budget.
     """
     from compression.search.budget import Budget, parse_budget
     from compression.search.search import Request
@@ -119,7 +127,7 @@ def search(
         seed=seed,
         jobs=jobs or None,
     )
-    found, result = _search(request, limits)
+    found, result = _search(request, limits, engine_of(engine, parallel, ray_address, tasks_each=_EACH))
     if write_profile is not None:
         _write_profile(write_profile, result)
     finished = _finish(found, result, finalists, finish)
@@ -129,7 +137,7 @@ def search(
         raise typer.Exit(1)
 
 
-def _search(request: Request, limits: Any) -> tuple[Search, Result]:
+def _search(request: Request, limits: Any, engine: Engine) -> tuple[Search, Result]:
     """Run the search; what was measured is reported even where a person interrupts it."""
     from bundle.errors import UsageError
     from cli import output
@@ -139,7 +147,7 @@ def _search(request: Request, limits: Any) -> tuple[Search, Result]:
 
     opened = open_search(request, output)
     try:
-        opened.run(output)
+        opened.run(output, engine)
     finally:
         if measured := opened.study.measured:
             result = judge(measured, limits)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bundle.atomic import atomic_directory, write_json
 from bundle.hashing import sha256_json
+from training.locks import held
 
 KEY = "key.json"
 _DAY = 86_400.0
@@ -25,11 +26,11 @@ def kept_folder(cache: Path, key: dict[str, Any], make: Callable[[Path], None], 
         keep: How many folders of the cache are kept, this one among them.
     """
     path = cache / sha256_json(key)[:32]
-    if not path.is_dir():
-        # Another process may have computed the same meanwhile; either copy will do.
-        with atomic_directory(path, replace=True) as part:
-            make(part)
-            write_json(part / KEY, key)
+    with held(cache / f".{path.name}.lock"):  # another process that wants the same waits for it, and finds it
+        if not path.is_dir():
+            with atomic_directory(path, replace=True) as part:
+                make(part)
+                write_json(part / KEY, key)
     path.touch()
     prune(cache, keep)
     return path

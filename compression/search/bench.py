@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.hashing import sha256_bytes
 from bundle.manifest import Manifest
 from bundle.metrics import Predictions, figures
 from bundle.parity import in_bundle_order
@@ -23,6 +28,7 @@ from compression.search.starts import PARENT, Start
 from compression.search.workshop import Made, Workshop
 from exporters.registry import get_target
 from exporters.verify import run
+from training.locks import shared
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Bench:
         clock: Tells latencies.
         base_export: ``<target>-<precision>`` of the base.
         threads: CPU threads of each runtime.
+        id: Tells it from those of other searches, also once it was copied to another process.
     """
 
     workshop: Workshop
@@ -59,20 +66,25 @@ class Bench:
     clock: Clock
     base_export: str
     threads: int
+    id: str = field(default_factory=lambda: uuid4().hex)
     _base: Base | None = field(default=None, init=False)
 
     def measure(self, candidate: Candidate, number: int) -> Measured:
         """Return what a candidate costs and how good it is; its structure is made first where it is new.
 
+        Calls are timed while no other process of this search works on the machine: they wait for each other.
+
         Raises:
             DermportError: It cannot be made, exported or run here.
         """
         started = time.perf_counter()
-        made = self.workshop.make(candidate.structure)
-        base = self.base
-        with self._open(made, candidate.export) as loaded, self._open(self._parent, base.export) as its:
-            latency = self.clock.latency(loaded, its)
-            found, predicted = self._judged(loaded)
+        with shared(self.machine) as place:
+            made = self.workshop.make(candidate.structure)
+            base = self.base
+            with self._open(made, candidate.export) as loaded, self._open(self._parent, base.export) as its:
+                with place.alone() if self.clock.listens else nullcontext():
+                    latency = self.clock.latency(loaded, its)
+                found, predicted = self._judged(loaded)
         record = loaded.export.record
         return Measured(
             number=number,
@@ -96,6 +108,13 @@ class Bench:
             runtime=loaded.runtime.name,
             seconds=round(time.perf_counter() - started, 2),
         )
+
+    @property
+    def machine(self) -> Path:
+        """The file that stands for this machine among the processes of the search; they share it while they work."""
+        user = os.getuid() if hasattr(os, "getuid") else 0
+        name = sha256_bytes(f"{self.workshop.folder}:{user}".encode())[:16]
+        return Path(tempfile.gettempdir()) / f"dermport-search-{name}.lock"
 
     @property
     def base(self) -> Base:

@@ -13,6 +13,7 @@ from bundle.errors import UsageError
 from bundle.export_record import Evidence
 from bundle.store import Export
 from compression.search.record import LatencyRecord
+from exporters.benchmark.machine import this_machine
 from runtimes.base import Runtime
 
 _WARM_UP = 3
@@ -55,6 +56,11 @@ class Clock(Protocol):
         """What the latencies are of."""
         ...
 
+    @property
+    def listens(self) -> bool:
+        """Whether it times calls, which other work on the machine disturbs."""
+        ...
+
     def latency(self, loaded: Loaded, base: Loaded) -> LatencyRecord:
         """Return the latency for one photo.
 
@@ -72,12 +78,20 @@ class Stopwatch:
     cores to most calls. Where the ratio's interval is wide, more rounds are taken.
 
     Attributes:
-        device: This machine's processor.
         rounds: Timed calls of each; several times as many on a machine that is not quiet.
     """
 
-    device: str
     rounds: int
+
+    @property
+    def device(self) -> str:
+        """The processor of the machine that this is asked on."""
+        return this_machine().processor
+
+    @property
+    def listens(self) -> bool:
+        """It does."""
+        return True
 
     def latency(self, loaded: Loaded, base: Loaded) -> LatencyRecord:
         """Return the fast decile over the rounds; see :class:`Clock`."""

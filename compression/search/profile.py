@@ -96,6 +96,11 @@ class ByProfile:
         """The profile's device."""
         return self.profile.device
 
+    @property
+    def listens(self) -> bool:
+        """It does not: nothing is timed."""
+        return False
+
     @cached_property
     def lines(self) -> dict[str, Line]:
         """The line of each ``<target>-<precision>`` in the profile."""
@@ -165,14 +170,19 @@ def _rows(one: ExportResult, result: BenchmarkResult) -> Iterable[Row]:
 
 
 def from_search(measured: Sequence[Measured]) -> DeviceProfile:
-    """Return the profile of this machine, from the candidates that a search timed on it.
+    """Return the profile of the machine that timed the candidates of a search.
 
     Raises:
-        UsageError: None was timed.
+        UsageError: None was timed, or several machines timed them.
     """
     timed = [one for one in measured if one.latency.source == "measured"]
     if not timed:
         raise UsageError("This search timed nothing: its latencies are by profile.")
+    if len(machines := dict.fromkeys(one.latency.device for one in timed)) > 1:
+        raise UsageError(
+            f"Several machines timed this search: {', '.join(machines)}.",
+            remedy="Profile one of them: search on it alone, or `dermport benchmark` the structures there.",
+        )
     rows = tuple(
         Row(
             export=one.export,

@@ -15,12 +15,12 @@ Positive = Annotated[float, Field(gt=0)]
 class LatencyRecord(Contract):
     """Time for one photo.
 
-    `source` is "measured" where calls were timed on this machine, in rounds that the base took part in; "by profile"
+    `source` is "measured" where calls were timed, in rounds that the base took part in on that machine; "by profile"
     where a line through another device's measurements gave it, which is no measurement of this candidate.
     """
 
     source: Literal["measured", "by profile"]
-    device: Annotated[str, Field(description="this machine's processor, or the profile's device")]
+    device: Annotated[str, Field(description="the processor of the machine that timed it, or the profile's device")]
     ms: Annotated[Positive, Field(description="the fast decile of the calls, milliseconds")]
     ratio: Annotated[Positive, Field(description="to the base: the parent's float32 export, timed in turns")]
     low: Annotated[float | None, Field(description="end of the ratio's 95 % bootstrap interval")] = None
@@ -31,7 +31,7 @@ class LatencyRecord(Contract):
 class Measured(Contract):
     """One candidate: what it is, what it costs, and how good it is on the validation photos."""
 
-    number: Annotated[int, Field(ge=1, description="in the order of the search")]
+    number: Annotated[int, Field(ge=1, description="in the order in which candidates were done")]
     start: str
     size: Annotated[int, Field(description="side of the input, pixels")]
     keep: Annotated[float, Field(description="share of the start's multiply-accumulates left by channel pruning")]
@@ -50,7 +50,9 @@ class Measured(Contract):
     agreement: Annotated[Fraction, Field(description="share of photos with the base's most probable label")]
     points_lost: Annotated[float, Field(description="balanced accuracy of the base less its own, in points")]
     runtime: str
-    seconds: Annotated[float, Field(description="that it took, its structure included where that was new")]
+    seconds: Annotated[
+        float, Field(description="that it took, its structure included where that was new, and waiting for others")
+    ]
 
     @property
     def candidate(self) -> Candidate:

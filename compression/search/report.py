@@ -67,7 +67,8 @@ def basis(measured: Sequence[Measured]) -> str:
     """Return in words what the figures rest on."""
     first = measured[0]
     if first.latency.source == "measured":
-        how = f"timed on this machine ({first.latency.device}) in turns with the parent in float32"
+        machines = " or ".join(dict.fromkeys(one.latency.device for one in measured))
+        how = f"timed on {machines} in turns with the parent in float32 there"
     else:
         how = f"by the profile of {first.latency.device}, not measured"
     return (

@@ -1,16 +1,17 @@
-"""The whole of a search: candidates one after the other, each measured, until there are enough."""
+"""The whole of a search: candidates are asked for and measured, here or elsewhere, until there are enough."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bundle.errors import ExportError, UsageError
+from bundle.errors import UsageError
 from bundle.store import Bundle
 from compression.pipeline import split_of
+from compression.search.attempt import Attempt, Refused, attempt
 from compression.search.bench import Bench
 from compression.search.candidate import Candidate
 from compression.search.latency import Clock, Stopwatch
@@ -21,13 +22,11 @@ from compression.search.space import Space, as_it_is, candidates
 from compression.search.starts import Start, open_starts
 from compression.search.study import FILE, Study
 from compression.search.workshop import Silent, Workshop
-from exporters.benchmark.machine import this_machine
 from exporters.registry import select
+from training.engines.engine import Engine, Task
+from training.engines.local import InTurn
 from training.phases.loop import Reporter
 from training.run import open_run
-
-if TYPE_CHECKING:
-    import optuna
 
 THIS_MACHINE = "this"
 
@@ -89,36 +88,54 @@ class Search:
     study: Study
     exports: tuple[str, ...]
 
-    def run(self, reporter: Reporter) -> tuple[Measured, ...]:
-        """Measure candidates until there are enough, or time is over; return all, those of earlier runs with them."""
-        started, request = time.monotonic(), self.request
-        first = [candidate for candidate in self.singles() if candidate.export in self.exports]
+    def run(self, reporter: Reporter, engine: Engine | None = None) -> tuple[Measured, ...]:
+        """Measure candidates until there are enough, or time is over; return all, those of earlier runs with them.
+
+        Args:
+            reporter: What a person sees.
+            engine: Where candidates are made and measured; None for one after the other in this process.
+
+        Raises:
+            DermportError: The parent itself cannot be measured, or the engine is not there or lost a candidate.
+        """
+        late = _alarm(self.request.minutes)
         with reporter.progress("Searching") as update:
-            while (done := len(self.study.measured)) < request.trials:
-                update(done, request.trials)
-                if request.minutes is not None and time.monotonic() - started >= 60 * request.minutes:
-                    reporter.say(f"{request.minutes:g} minutes are over: {done} of {request.trials} candidates.")
-                    break
-                asked = self.study.ask(first)
-                if asked is None:
-                    reporter.say(f"All {done} candidates of the space are measured.")
-                    break
-                self._try(*asked, reporter)
-            update(len(self.study.measured), request.trials)
+            update(len(self.study.measured), self.request.trials)
+            while self._wanted and not late():  # again where one was refused when no other was to be begun
+                for outcome in (engine or InTurn()).run(attempt, self._attempts(late), reporter):
+                    self._note(outcome, reporter)
+                    update(len(self.study.measured), self.request.trials)
+        self._say_why(reporter)
         return self.study.measured
 
-    def _try(self, trial: optuna.Trial, candidate: Candidate, reporter: Reporter) -> None:
-        """Measure a candidate; a network that cannot be changed so is no reason to end the search."""
-        try:
-            measured = self.bench.measure(candidate, len(self.study.measured) + 1)
-        except (UsageError, ExportError) as error:
-            if candidate.structure == as_it_is(self.starts[0]):
-                raise
-            self.study.refuse(trial, candidate, error.message)
-            reporter.say(f"{candidate.name} cannot be made: {error.message}")
+    @property
+    def _wanted(self) -> bool:
+        """Whether another candidate is to be begun."""
+        study = self.study
+        return len(study.measured) + study.under_way < self.request.trials and bool(study.left)
+
+    def _attempts(self, late: Callable[[], bool]) -> Iterator[Task[Attempt]]:
+        """Yield the next candidate, as often as it is drawn; what is told meanwhile decides which one that is."""
+        first = [candidate for candidate in self.singles() if candidate.export in self.exports]
+        while self._wanted and not late() and (candidate := self.study.ask(first)):
+            number = len(self.study.measured) + self.study.under_way
+            yield Task(candidate.name, Attempt(self.bench, candidate, number))
+
+    def _note(self, outcome: Measured | Refused, reporter: Reporter) -> None:
+        if isinstance(outcome, Refused):
+            self.study.refuse(outcome.candidate, outcome.why)
+            reporter.say(f"{outcome.candidate.name} cannot be made: {outcome.why}")
+        else:
+            reporter.say(_line(self.study.tell(outcome)))
+
+    def _say_why(self, reporter: Reporter) -> None:
+        done, request = len(self.study.measured), self.request
+        if done >= request.trials:
             return
-        self.study.tell(trial, measured)
-        reporter.say(_line(measured))
+        if not self.study.left:
+            reporter.say(f"All {done} candidates of the space are measured.")
+        else:
+            reporter.say(f"{request.minutes:g} minutes are over: {done} of {request.trials} candidates.")
 
     def singles(self) -> list[Candidate]:
         """Return the candidates that come first: single recipes, which the combinations are held against.
@@ -173,14 +190,20 @@ def open_search(request: Request, reporter: Reporter) -> Search:
     run = open_run(request.out / "study", _asked(request, starts, exports, clock))
     if run.resumed:
         reporter.say(f"Going on with the search in {request.out}.")
-    split = split_of(parent, request.data, jobs=request.jobs, reporter=reporter)
+    split = split_of(parent, request.data.absolute(), jobs=request.jobs, reporter=reporter)
     drawn = request.steps * request.space.tune.batch
     photos = SearchPhotos(split, parent.manifest.preprocessing, drawn, request.seed, request.jobs, Silent())
-    by_name = {start.name: start for start in starts}
-    workshop = Workshop(by_name, request.space, request.steps, photos, run.folder / "structures", request.seed)
+    folder = run.folder.absolute() / "structures"
+    workshop = Workshop(_anywhere(starts), request.space, request.steps, photos, folder, request.seed)
     bench = Bench(workshop, photos, clock, base, request.threads)
     study = Study(request.out / FILE, candidates(request.space, starts, exports), request.seed)
     return Search(request, starts, bench, study, exports)
+
+
+def _anywhere(starts: Sequence[Start]) -> dict[str, Start]:
+    """Return the starts by name, with paths that mean the same in a process that runs in another folder."""
+    bundles = {start.name: replace(start.bundle, path=start.bundle.path.absolute()) for start in starts}
+    return {start.name: replace(start, bundle=bundles[start.name]) for start in starts}
 
 
 def searched(request: Request) -> tuple[tuple[str, ...], str]:
@@ -208,7 +231,7 @@ def searched(request: Request) -> tuple[tuple[str, ...], str]:
 def clock_of(request: Request) -> Clock:
     """Return what tells latencies: this machine's watch, or a device's profile."""
     if request.device == THIS_MACHINE:
-        return Stopwatch(this_machine().processor, request.rounds)
+        return Stopwatch(request.rounds)
     return ByProfile(load_profile(Path(request.device)))
 
 
@@ -224,6 +247,12 @@ def _asked(request: Request, starts: Sequence[Start], exports: Sequence[str], cl
         "threads": request.threads,
         "seed": request.seed,
     }
+
+
+def _alarm(minutes: float | None) -> Callable[[], bool]:
+    """Return what tells whether so many minutes are over, from now on."""
+    started = time.monotonic()
+    return lambda: minutes is not None and time.monotonic() - started >= 60 * minutes
 
 
 def _line(one: Measured) -> str:

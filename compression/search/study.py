@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ class Study:
 
     The sampler is Optuna's tree-structured Parzen estimator for several objectives (Ozaki et al. 2022, "Multiobjective
     tree-structured Parzen estimator", JAIR 73): balanced accuracy is to be large, latency and bytes are to be small.
-    It is seeded anew for each candidate, so that a search that was killed goes on as it would have.
+    It is seeded anew for each candidate, so that a search that was killed goes on as it would have. Of candidates that
+    are under way it thinks badly until they are measured, so that it looks elsewhere (the "constant liar": Ginsbourger
+    et al. 2010, "Kriging is well-suited to parallelize optimization"). One process alone asks and tells.
 
     Args:
         path: The database.
@@ -38,51 +40,79 @@ class Study:
         UnavailableError: Optuna is not installed.
     """
 
+    _under_way: dict[Candidate, optuna.Trial]
+
     def __init__(self, path: Path, space: Sequence[Candidate], seed: int) -> None:
         optuna = _optuna()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._space, self._seed = space, seed
+        self._under_way = {}
         self._study = optuna.create_study(
             storage=f"sqlite:///{path.resolve()}",
             study_name=_NAME,
             directions=("maximize", "minimize", "minimize"),
             load_if_exists=True,
         )
-        self._close_dead()
+        self._interrupted = self._close_dead()
 
     @property
     def measured(self) -> tuple[Measured, ...]:
-        """What was measured so far, in order."""
+        """What was measured so far, in the order in which it was told."""
         import optuna
 
         trials = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-        return tuple(Measured.model_validate_json(trial.user_attrs[_RECORD]) for trial in trials)
+        told = (Measured.model_validate_json(trial.user_attrs[_RECORD]) for trial in trials)
+        return tuple(sorted(told, key=lambda one: one.number))
 
-    def ask(self, first: Sequence[Candidate]) -> tuple[optuna.Trial, Candidate] | None:
-        """Return the next candidate, with the trial to be told about it; None when the whole space is measured.
+    @property
+    def under_way(self) -> int:
+        """How many candidates were asked and not told yet."""
+        return len(self._under_way)
+
+    @property
+    def left(self) -> tuple[Candidate, ...]:
+        """What is neither measured nor refused nor under way, in the space's order."""
+        known = self._known()
+        return tuple(candidate for candidate in self._space if candidate not in known)
+
+    def _known(self) -> set[Candidate]:
+        return {one.candidate for one in self.measured} | set(self.refused) | set(self._under_way)
+
+    def ask(self, first: Sequence[Candidate]) -> Candidate | None:
+        """Return the next candidate, which is then under way; None when there is none but those.
+
+        What a killed run was at comes before everything else.
 
         Args:
             first: Candidates that come before the sampler's own.
         """
-        known = {one.candidate for one in self.measured} | set(self.refused)
-        left = [candidate for candidate in self._space if candidate not in known]
+        left = self.left
         if not left:
             return None
-        if wanted := next((candidate for candidate in first if candidate not in known), None):
+        trial, candidate = self._next(left, first)
+        self._under_way[candidate] = trial
+        return candidate
+
+    def _next(self, left: Sequence[Candidate], first: Sequence[Candidate]) -> tuple[optuna.Trial, Candidate]:
+        if wanted := next((candidate for candidate in (*self._interrupted, *first) if candidate in left), None):
             return self._enqueued(wanted)
+        known = len(self._known())
         for attempt in range(_ATTEMPTS):
-            trial, candidate = self._sampled(len(known), attempt)
+            trial, candidate = self._sampled(known, attempt)
             if candidate in left:
                 return trial, candidate
             self._repeated(trial, candidate)
-        return self._enqueued(left[_draw(f"{self._seed}:{len(known)}:left") % len(left)])
+        return self._enqueued(left[_draw(f"{self._seed}:{known}:left") % len(left)])
 
-    def tell(self, trial: optuna.Trial, measured: Measured) -> None:
-        """Store what was measured of a candidate."""
-        trial.set_user_attr(_RECORD, measured.model_dump_json())
+    def tell(self, measured: Measured) -> Measured:
+        """Store what was measured of a candidate that is under way, and return it with its number."""
+        numbered = measured.model_copy(update={"number": len(self.measured) + 1})
+        trial = self._under_way.pop(measured.candidate)
+        trial.set_user_attr(_RECORD, numbered.model_dump_json())
         values = (measured.balanced_accuracy, measured.latency.ratio, float(measured.artifact_bytes))
         self._study.tell(trial, values)
+        return numbered
 
     @property
     def refused(self) -> dict[Candidate, str]:
@@ -92,8 +122,9 @@ class Study:
         names = {candidate.name: candidate for candidate in self._space}
         return {names[one["name"]]: one["why"] for one in said}
 
-    def refuse(self, trial: optuna.Trial, candidate: Candidate, why: str) -> None:
-        """Store that a candidate cannot be made; it is not asked for again."""
+    def refuse(self, candidate: Candidate, why: str) -> None:
+        """Store that a candidate that is under way cannot be made; it is not asked for again."""
+        trial = self._under_way.pop(candidate)
         trial.set_user_attr(_REFUSED, {"name": candidate.name, "why": why})
         self._failed(trial)
 
@@ -107,15 +138,21 @@ class Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that options of the sampler are experimental
             self._study.sampler = optuna.samplers.TPESampler(
-                n_startup_trials=_STARTUP, multivariate=True, seed=_draw(f"{self._seed}:{known}:{attempt}")
+                n_startup_trials=_STARTUP,
+                multivariate=True,
+                constant_liar=True,
+                seed=_draw(f"{self._seed}:{known}:{attempt}"),
             )
         return self._asked()
 
     def _asked(self) -> tuple[optuna.Trial, Candidate]:
         trial = self._study.ask()
         values: dict[str, Any] = {name: trial.suggest_categorical(name, choices) for name, choices in self._choices()}
+        return trial, self._candidate(values)
+
+    def _candidate(self, values: Mapping[str, Any]) -> Candidate:
         structure = Structure(values["start"], values["size"], values["keep"])
-        return trial, self._possible(Candidate(structure, values["export"]))
+        return self._possible(Candidate(structure, values["export"]))
 
     def _choices(self) -> list[tuple[str, list[Any]]]:
         rows = [_parameters(candidate) for candidate in self._space]
@@ -137,13 +174,16 @@ class Study:
 
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
-    def _close_dead(self) -> None:
-        """End the trials that a killed run left open, so that their candidates are asked for again."""
+    def _close_dead(self) -> tuple[Candidate, ...]:
+        """End the trials that a killed run left open; return their candidates, as far as they were chosen."""
         import optuna
 
-        for state in (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING):
-            for trial in self._study.get_trials(deepcopy=False, states=(state,)):
-                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        state = optuna.trial.TrialState
+        dead = self._study.get_trials(deepcopy=False, states=(state.RUNNING, state.WAITING))
+        for trial in dead:
+            self._study.tell(trial.number, state=state.FAIL)
+        names = [name for name, _ in self._choices()]
+        return tuple(self._candidate(trial.params) for trial in dead if all(name in trial.params for name in names))
 
 
 def _optuna() -> Any:

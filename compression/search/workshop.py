@@ -27,6 +27,7 @@ from exporters.benchmark.macs import count_macs
 from exporters.matrix import export_matrix
 from exporters.registry import select
 from exporters.source import CALIBRATION_FILE
+from training.locks import held
 from training.model.calibrated import calibrated_model
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class Made:
 
     def export(self, name: str) -> Export:
         """Return the artifact ``<target>-<precision>``, made now unless it is there."""
-        return exported(self.bundle, name)
+        folder = self.bundle.path
+        with held(folder.parent / f".{folder.name}-{name}.lock"):
+            return exported(self.bundle, name)
 
 
 def exported(bundle: Bundle, name: str) -> Export:
@@ -75,7 +78,7 @@ def exported(bundle: Bundle, name: str) -> Export:
 
 @dataclass
 class Workshop:
-    """Makes structures, each once.
+    """Makes structures, each once: what one process makes, others that share the folder wait for, and take.
 
     Attributes:
         starts: By name.
@@ -107,10 +110,11 @@ class Workshop:
     def _make(self, structure: Structure) -> Made:
         start, folder = self.starts[structure.start], self.folder / structure.name
         unchanged = structure == as_it_is(start)
-        if unchanged and not folder.exists():
-            _copy(start.bundle, folder)
-        elif not folder.exists():
-            self._build(structure, start, folder)
+        with held(self.folder / f".{structure.name}.lock"):
+            if unchanged and not folder.exists():
+                _copy(start.bundle, folder)
+            elif not folder.exists():
+                self._build(structure, start, folder)
         return Made(Bundle.open(folder), 0 if unchanged else self.steps)
 
     def recipe(self, structure: Structure) -> Recipe:

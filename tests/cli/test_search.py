@@ -72,6 +72,7 @@ def test_what_was_timed_here_is_a_profile_for_elsewhere(asked: tuple[object, ...
         (("--precision", "int7"), "int7"),
         (("--device", "no.json"), r"no\.json"),
         (("--space", "no.toml"), r"no\.toml"),
+        (("--parallel", "-1"), "--parallel -1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_read(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from bundle.errors import DermportError, UnavailableError
-from training.engines.engine import Lines, Named, Result, Task, Work, Worker
+from training.engines.engine import Result, Task, Work, Worker, do_elsewhere, in_crew
 from training.phases.loop import Reporter
 
 
@@ -21,12 +21,14 @@ class OnRay:
         address: The cluster's, as ``ray.init`` takes it; empty for ``RAY_ADDRESS``, or a Ray of this machine alone. A
             Ray that this process is connected to already is used, and left connected.
         count: Tasks at once; 0 for as many as the cluster has room for.
+        tasks_each: After how many tasks a worker process is replaced, and its memory given back; 0: never.
     """
 
     address: str = ""
     count: int = 0
+    tasks_each: int = 0
 
-    def run(self, worker: Worker[Work, Result], tasks: Sequence[Task[Work]], reporter: Reporter) -> Iterator[Result]:
+    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], reporter: Reporter) -> Iterator[Result]:
         """Yield the results as they come (see :meth:`training.engines.engine.Engine.run`).
 
         Raises:
@@ -36,32 +38,52 @@ class OnRay:
         ours = not ray.is_initialized()
         if ours:
             _connect(ray, self.address)
+        cluster = _Cluster[Work, Result](ray, worker, self.tasks_each, self.count or _listed(tasks))
         try:
-            yield from self._results(ray, worker, tasks)
+            yield from in_crew(cluster, tasks)
         except ray.exceptions.RayError as error:
             raise _translated(ray, error) from error
         finally:
+            cluster.stop()
             if ours:
                 ray.shutdown()
 
-    def _results(self, ray: Any, worker: Worker[Work, Result], tasks: Sequence[Task[Work]]) -> Iterator[Result]:
-        gpus = 1 if ray.cluster_resources().get("GPU") else 0
+
+class _Cluster(Generic[Work, Result]):
+    """A cluster's nodes as a crew (see :class:`training.engines.engine.Crew`)."""
+
+    def __init__(self, ray: Any, worker: Worker[Work, Result], tasks_each: int, count: int) -> None:
+        self._ray, self._worker, self._count = ray, worker, count
+        self._running: list[Any] = []
+        self._of = "GPU" if ray.cluster_resources().get("GPU") else "CPU"
         # A task that is lost with its node begins again from its checkpoints, on another one.
-        remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=3, scheduling_strategy="SPREAD")(_do)
-        left, running = list(tasks), list[Any]()
-        try:
-            while left or running:
-                while left and (not self.count or len(running) < self.count):
-                    running.append(remote.remote(worker, left.pop(0)))
-                [done], running = ray.wait(running)
-                yield ray.get(done)
-        finally:
-            for one in running:
-                ray.cancel(one, force=True)
+        asked = {"num_cpus": 1, "num_gpus": int(self._of == "GPU"), "max_retries": 3, "scheduling_strategy": "SPREAD"}
+        self._remote = ray.remote(max_calls=tasks_each, **asked)(do_elsewhere)
+
+    @property
+    def room(self) -> bool:
+        # Nodes come and go: how many there is room for is asked each time.
+        return len(self._running) < (self._count or max(1, int(self._ray.cluster_resources().get(self._of, 1))))
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running)
+
+    def begin(self, task: Task[Work]) -> None:
+        self._running.append(self._remote.remote(self._worker, task))
+
+    def finished(self) -> Iterator[Result]:
+        [done], self._running = self._ray.wait(self._running)
+        yield self._ray.get(done)
+
+    def stop(self) -> None:
+        for one in self._running:
+            self._ray.cancel(one, force=True)
 
 
-def _do(worker: Worker[Work, Result], task: Task[Work]) -> Result:
-    return worker(task.work, Named(task.name, Lines()))
+def _listed(tasks: Iterable[Any]) -> int:
+    """Return how many tasks there are, which Ray may queue by itself; 0 where that shows only as they are drawn."""
+    return len(tasks) if isinstance(tasks, Sized) else 0
 
 
 def _connect(ray: Any, address: str) -> None:

@@ -62,6 +62,9 @@ def test_a_search_is_the_profile_of_its_machine() -> None:
     by_profile = LatencyRecord(source="by profile", device="a phone", ms=1, ratio=1)
     with pytest.raises(UsageError, match="timed nothing"):
         from_search([measured(1, latency=by_profile)])
+    elsewhere = LatencyRecord(source="measured", device="another", ms=1, ratio=1)
+    with pytest.raises(UsageError, match="a processor, another"):
+        from_search([measured(1), measured(2, latency=elsewhere)])
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "dermport-device-profile/1", "device": "x"}'])

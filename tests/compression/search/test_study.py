@@ -47,9 +47,8 @@ def outcome(candidate: Candidate, number: int) -> Measured:
 
 
 def go_on(study: Study, until: int, first: Sequence[Candidate] = ()) -> list[Candidate]:
-    while len(study.measured) < until and (asked := study.ask(first)):
-        trial, candidate = asked
-        study.tell(trial, outcome(candidate, len(study.measured) + 1))
+    while len(study.measured) < until and (candidate := study.ask(first)):
+        study.tell(outcome(candidate, len(study.measured) + 1))
     return [one.candidate for one in study.measured]
 
 
@@ -76,6 +75,28 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     resumed = Study(tmp_path / "killed.db", SPACE, 7)
     assert len(resumed.measured) == 3
     assert go_on(resumed, 6) == go_on(Study(tmp_path / "whole.db", SPACE, 7), 6)
+
+
+def test_candidates_under_way_are_never_asked_again_and_are_numbered_as_they_are_told(tmp_path: Path) -> None:
+    study = Study(tmp_path / "study.db", SPACE, 0)
+    asked = [candidate for _ in range(12) if (candidate := study.ask((SPACE[3],)))]
+    assert asked[0] == SPACE[3]
+    assert len(asked) == len(SPACE) == len(set(asked))
+    assert (study.under_way, study.left, study.ask(())) == (len(SPACE), (), None)
+    late, soon, *_ = asked
+    assert [study.tell(outcome(one, 9)).number for one in (soon, late)] == [1, 2]
+    assert [one.candidate for one in study.measured] == [soon, late]
+    assert study.under_way == len(SPACE) - 2
+
+
+def test_what_was_under_way_when_a_search_was_killed_is_asked_first(tmp_path: Path) -> None:
+    killed = Study(tmp_path / "study.db", SPACE, 3)
+    done, *under_way = (killed.ask(()) for _ in range(4))
+    assert done
+    killed.tell(outcome(done, 1))
+    resumed = Study(tmp_path / "study.db", SPACE, 3)
+    assert [resumed.ask(()) for _ in range(3)] == under_way
+    assert resumed.ask(()) not in (done, *under_way, None)
 
 
 def test_a_start_that_cannot_be_changed_is_asked_for_as_it_is(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""Files held in turns: who is kept out, who is let in, and that nobody waits for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from pathlib import Path
+
+from training.locks import held, shared
+
+
+def lets_in(path: Path, how: int) -> bool:
+    """Return whether somebody else could hold the file so, now."""
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def test_one_holds_a_file_and_lets_go_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / ".lock"
+    with held(path):
+        assert not lets_in(path, fcntl.LOCK_SH)
+    assert lets_in(path, fcntl.LOCK_EX)
+
+
+def test_several_share_a_place_and_one_is_alone_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "place"
+    with shared(path) as place:
+        assert lets_in(path, fcntl.LOCK_SH)
+        assert not lets_in(path, fcntl.LOCK_EX)
+        with place.alone():
+            assert not lets_in(path, fcntl.LOCK_SH)
+        assert lets_in(path, fcntl.LOCK_SH)
+    assert lets_in(path, fcntl.LOCK_EX)
+
+
+def test_two_who_want_to_be_alone_are_so_one_after_the_other(tmp_path: Path) -> None:
+    both_inside, alone = threading.Barrier(2), list[bool]()
+
+    def work() -> None:
+        with shared(tmp_path / "place") as place:
+            both_inside.wait()
+            with place.alone():
+                alone.append(lets_in(tmp_path / "place", fcntl.LOCK_SH))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert alone == [False, False]
