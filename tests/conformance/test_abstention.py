@@ -68,6 +68,16 @@ def test_the_browser_cannot_tell_where_python_cannot(tmp_path: Path) -> None:
     assert 10 < withheld < len(cases) - len(tensors), "both answers occur"
 
 
+@pytest.mark.skipif(NODE is None, reason="Node is not on this machine: nothing runs the browser's rule")
+def test_the_browser_decides_nothing_by_a_rule_that_it_does_not_know(tmp_path: Path) -> None:
+    shutil.copyfile(PORT, tmp_path / "port.mjs")
+    script = "import {reasonsNotToTell} from './port.mjs'; reasonsNotToTell({score: 'energy', quality: []}, {});"
+    command = [str(NODE), "--input-type=module", "-e", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "score energy: decide nothing" in done.stderr
+
+
 def _known(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
 

@@ -13,6 +13,7 @@ const FLOOR = 4; // levels²: the variance that noise and rounding leave in an e
  */
 export function reasonsNotToTell(rule, values) {
   if (!rule) return [];
+  if (rule.score !== 'input-distance') throw new Error(`The bundle's rule is of score ${rule.score}: decide nothing.`);
   const found = rule.quality
     .filter(({code, side, threshold}) => (side === 'below' ? values[code] < threshold : values[code] > threshold))
     .map(({code, threshold}) => ({code: `quality:${code}`, value: values[code], bound: threshold}));
