@@ -56,12 +56,33 @@ def elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_elsewhere_every_result_comes_and_an_error_is_ours(elsewhere: Engine) -> None:
-    found = dict(elsewhere.run(doubled, tasks(1, 2, 3), Said()))
-    assert set(found) == {2, 4, 6}
+    found: dict[int, int] = {}
+
+    def drawn() -> Iterator[Task[int]]:
+        for number in (1, 2, 3, 4):
+            assert number - len(found) <= 2, "drawn before there was somebody to do it"
+            yield Task(f"number {number}", number)
+
+    for double, process in elsewhere.run(doubled, drawn(), Said()):
+        found.update({double: process})
+    assert set(found) == {2, 4, 6, 8}
     assert os.getpid() not in found.values()
     with pytest.raises(DataError, match="13 cannot be doubled") as error:
         list(elsewhere.run(doubled, tasks(1, 13), Said()))
     assert error.value.remedy == "Take another."
+
+
+def test_in_turn_a_task_is_drawn_when_the_result_before_it_was_seen() -> None:
+    seen: list[int] = []
+    drawn = (Task("sum", 1 + sum(seen)) for _ in range(3))
+    for double, _ in InTurn().run(doubled, drawn, Said()):
+        seen.append(double)
+    assert seen == [2, 6, 18]
+
+
+def test_a_process_is_replaced_after_so_many_tasks() -> None:
+    first, second, third = (process for _, process in Processes(1, tasks_each=2).run(doubled, tasks(1, 2, 3), Said()))
+    assert first == second != third
 
 
 def test_a_process_that_dies_is_told() -> None:
