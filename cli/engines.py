@@ -54,9 +54,7 @@ def engine_of(name: str, parallel: int, address: str, *, tasks_each: int = 0) ->
 
     if parallel < 0:
         raise UsageError(f"--parallel {parallel} cannot be meant.")
-    if name == "ray":
-        return OnRay(address, parallel, tasks_each)
-    if parallel <= 1 and not tasks_each:
+    if name != "ray" and parallel <= 1 and not tasks_each:
         return InTurn()
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # or this process takes all memory of a GPU first
-    return Processes(max(1, parallel), tasks_each)
+    return OnRay(address, parallel, tasks_each) if name == "ray" else Processes(max(1, parallel), tasks_each)

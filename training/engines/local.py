@@ -49,8 +49,7 @@ class Processes:
             UnavailableError: A process ended without a word.
         """
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-        unwanted = context.Event()
-        hands = [_Hand(context, unwanted, self.tasks_each) for _ in range(self.count)]
+        hands = [_Hand(context, self.tasks_each) for _ in range(self.count)]
         try:
             yield from in_crew(_Hands(worker, hands), tasks)
         except BrokenProcessPool as error:
@@ -59,7 +58,6 @@ class Processes:
                 remedy="Give the same command again: it goes on where it was. A smaller --parallel needs less.",
             ) from error
         finally:
-            unwanted.set()
             for hand in hands:
                 hand.close()
 
@@ -72,21 +70,23 @@ class _Hand:
     """
 
     context: SpawnContext
-    unwanted: Event
     tasks_each: int
     _pool: ProcessPoolExecutor | None = field(default=None, init=False)
+    _unwanted: Event = field(init=False)
     _given: int = field(default=0, init=False)
 
     def do(self, worker: Worker[Work, Result], task: Task[Work]) -> Future[Result]:
         if self.tasks_each and self._given >= self.tasks_each:
             self.close()
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, self.context, initializer=_begin, initargs=(self.unwanted,))
+            self._unwanted = self.context.Event()
+            self._pool = ProcessPoolExecutor(1, self.context, initializer=_begin, initargs=(self._unwanted,))
         self._given += 1
         return self._pool.submit(do_elsewhere, worker, task)
 
     def close(self) -> None:
         if self._pool is not None:
+            self._unwanted.set()  # what it is at is given up, and no library keeps it from ending
             self._pool.shutdown(cancel_futures=True)
         self._pool, self._given = None, 0
 
