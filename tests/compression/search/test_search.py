@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import pickle
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Generic
 
 import numpy as np
 import pytest
@@ -24,14 +28,21 @@ from compression.search.bench import Bench
 from compression.search.budget import Budget, parse_budget
 from compression.search.candidate import Candidate, Structure
 from compression.search.finish import finish
+from compression.search.latency import Loaded
 from compression.search.photos import SearchPhotos
-from compression.search.record import Measured
+from compression.search.record import LatencyRecord, Measured
 from compression.search.report import document, write_report
 from compression.search.search import Request, open_search
 from compression.search.space import Space
 from compression.search.verdict import judge
 from tests.compression.conftest import Said
+from tests.compression.search.factories import measured
+from tests.training.test_locks import lets_in
 from training.data.records import Record
+from training.engines.engine import Engine, Result, Task, Work, Worker, in_crew
+from training.engines.local import InTurn
+from training.phases.loop import Reporter
+from training.run import run_folder
 
 SPACE = Space(
     sizes=(32, 64),
@@ -133,6 +144,81 @@ def test_the_same_request_goes_on_and_measures_nothing_twice(done: Done, monkeyp
     assert measured[:3] == done.measured
     assert len({one.candidate for one in measured}) == 4
     assert asked[0] == asked[1] == measured[3].candidate
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An engine that has two candidates under way, packed as for another process, and does the later one first."""
+
+    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], reporter: Reporter) -> Iterator[Result]:
+        yield from in_crew(Packer[Work, Result](worker), tasks)
+
+
+@dataclass
+class Packer(Generic[Work, Result]):
+    worker: Worker[Work, Result]
+    packed: list[bytes] = field(default_factory=list)
+
+    @property
+    def room(self) -> bool:
+        return len(self.packed) < 2
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.packed)
+
+    def begin(self, task: Task[Work]) -> None:
+        self.packed.append(pickle.dumps((self.worker, task)))
+
+    def finished(self) -> Iterator[Result]:
+        worker, task = pickle.loads(self.packed.pop())
+        yield worker(task.work, Said())
+
+
+def test_elsewhere_and_two_at_once_the_same_is_measured_of_what_others_made(done: Done, tmp_path: Path) -> None:
+    request = replace(done.request, out=tmp_path / "out")
+    made = (run_folder(out / "study") / "structures" for out in (done.request.out, request.out))
+    shutil.copytree(*made)
+    found = open_search(request, Said()).run(Said(), Packed())
+    assert [one.number for one in found] == [1, 2, 3]
+    assert [one.candidate for one in found] != [one.candidate for one in done.measured]  # the later one came first
+    told = [{(one.candidate, one.artifact_sha256, one.agreement) for one in every} for every in (found, done.measured)]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("engine", [InTurn(), Packed()])
+def test_one_that_is_refused_last_is_made_up_for(
+    engine: Engine, done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = done.measured[2].candidate
+
+    def picky(self: Bench, candidate: Candidate, number: int) -> Measured:
+        if candidate == refused:
+            raise UsageError("too narrow")
+        structure = candidate.structure
+        return measured(number, size=1, start=structure.start, keep=structure.keep, export=candidate.export).model_copy(
+            update={"size": structure.size}
+        )
+
+    monkeypatch.setattr(Bench, "measure", picky)
+    search = open_search(replace(done.request, out=tmp_path / "out"), Said())
+    assert len(search.run(Said(), engine)) == done.request.trials
+    assert list(search.study.refused) == [refused]
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_nobody_else_works_on_the_machine_while_calls_are_timed(listens: bool, done: Done) -> None:
+    bench = open_search(done.request, Said()).bench
+    latency, let_in = done.measured[0].latency, list[bool]()
+
+    def watched(*_: Loaded) -> LatencyRecord:
+        let_in.append(lets_in(bench.machine, fcntl.LOCK_SH))
+        return latency
+
+    clock: Any = SimpleNamespace(listens=listens, latency=watched)
+    bench.clock = clock
+    assert bench.measure(done.measured[0].candidate, 1).latency == latency
+    assert let_in == [not listens]
 
 
 def test_another_question_in_the_same_folder_is_refused(done: Done) -> None:
