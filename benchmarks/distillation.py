@@ -36,14 +36,13 @@ from bundle.errors import DataError, DermportError, UsageError
 from bundle.export_record import Delta
 from bundle.manifest import ModelRef
 from bundle.mcnemar import mcnemar_exact
-from bundle.metrics import TITLES, Predictions
+from bundle.metrics import LOWER_IS_BETTER, TITLES, Predictions
 from bundle.notice import NOTICE
 from bundle.store import Bundle
 
 PREDICTIONS = "evaluation/predictions.csv"
 HEAD = ("accuracy", "balanced_accuracy", "macro_roc_auc")
 _BY_THRESHOLD = ("decision_sensitivity", "decision_specificity")
-LOWER_IS_BETTER = ("ece", "nll")
 LEVEL = 0.05
 
 

@@ -44,6 +44,7 @@ TITLES = {
     "adaptive_ece": "Adaptive ECE",
     "nll": "Negative log-likelihood",
 }
+LOWER_IS_BETTER = frozenset({"decision_ece", "decision_adaptive_ece", "decision_brier", "ece", "adaptive_ece", "nll"})
 CLASS_TITLES = {
     "precision": "Precision",
     "recall": "Recall",

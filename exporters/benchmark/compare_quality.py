@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bundle.benchmark_record import Accuracy, ExportResult, Figure, Session
-from bundle.metrics import TITLES
+from bundle.metrics import LOWER_IS_BETTER, TITLES
 from exporters.benchmark.comparison import Verdict, verdict_on
 from exporters.benchmark.differences import Flags, flags, paired_change
 
 _ALPHA = 0.01
 _UNPAIRED = ("balanced_accuracy", "macro_roc_auc", "decision_roc_auc", "ece")
-_LOWER_IS_BETTER = frozenset({"ece"})
 
 
 @dataclass(frozen=True)
@@ -145,5 +144,5 @@ def _unpaired(name: str, this: Figure, other: Figure) -> QualityLine:
     verdict: Verdict = "no difference shown"
     if None not in ends:
         low, high, other_low, other_high = (end or 0.0 for end in ends)
-        verdict = verdict_on(low - other_high, high - other_low, lower_is_better=name in _LOWER_IS_BETTER)
+        verdict = verdict_on(low - other_high, high - other_low, lower_is_better=name in LOWER_IS_BETTER)
     return QualityLine(TITLES[name], this.value, other.value, verdict, change=change)

@@ -71,7 +71,7 @@ def test_a_few_photos_show_no_difference(
 def test_accuracy_needs_both_tests() -> None:
     delta = Delta(original=0.8, artifact=0.9, change=0.1, low=0.01, high=0.2)
     assert [verdict("accuracy", delta, p) for p in (0.04, 0.06, None)] == ["better", "no difference shown", "better"]
-    assert verdict("ece", delta, 1.0) == "worse"
+    assert [verdict(name, delta, 1.0) for name in ("ece", "decision_brier", "macro_f1")] == ["worse", "worse", "better"]
 
 
 def test_strangers_are_refused(shared_bundle: Bundle, tmp_path: Path) -> None:
