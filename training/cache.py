@@ -26,11 +26,12 @@ def kept_folder(cache: Path, key: dict[str, Any], make: Callable[[Path], None], 
         keep: How many folders of the cache are kept, this one among them.
     """
     path = cache / sha256_json(key)[:32]
-    with held(cache / f".{path.name}.lock"):  # another process that wants the same waits for it, and finds it
-        if not path.is_dir():
-            with atomic_directory(path, replace=True) as part:
-                make(part)
-                write_json(part / KEY, key)
+    if not path.is_dir():
+        with held(cache / f".{path.name}.lock"):
+            if not path.is_dir():  # else another process, which wanted the same, has made it meanwhile
+                with atomic_directory(path, replace=True) as part:
+                    make(part)
+                    write_json(part / KEY, key)
     path.touch()
     prune(cache, keep)
     return path

@@ -7,6 +7,7 @@ no such locks (Windows, some network file systems), nobody waits.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,18 @@ else:
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a file alone; it is made where it is not there, and left."""
-    with _opened(path) as file:
-        _wait_for(file, _ALONE)
-        yield
+    """Hold a file alone; it is made where it is not there, and removed by whoever held it."""
+    while True:
+        with _opened(path) as file:
+            _wait_for(file, _ALONE)
+            if not _is_at(path, file):  # who held it before has removed it: another one may be there by now
+                continue
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):  # Windows removes no open file
+                    path.unlink()
+            return
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,13 @@ def _opened(path: Path) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         yield file.fileno()
+
+
+def _is_at(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def _wait_for(file: int, how: int) -> None:

@@ -23,7 +23,27 @@ def test_one_holds_a_file_and_lets_go_of_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / ".lock"
     with held(path):
         assert not lets_in(path, fcntl.LOCK_SH)
+    assert not path.exists()
     assert lets_in(path, fcntl.LOCK_EX)
+
+
+def test_many_hold_a_file_one_after_the_other_though_each_removes_it(tmp_path: Path) -> None:
+    path, inside, most = tmp_path / ".lock", list[int](), list[int]()
+
+    def work() -> None:
+        for _ in range(50):
+            with held(path):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (max(most), len(most)) == (1, 200)
+    assert not path.exists()
 
 
 def test_several_share_a_place_and_one_is_alone_in_it(tmp_path: Path) -> None:
