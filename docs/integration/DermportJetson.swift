@@ -1,5 +1,7 @@
 // A sketch of the phone's side on iOS: answer with Core ML, queue, post, show both. For iOS 16 and later.
-// Not compiled here: the project has no Mac. It follows docs/integration/README.md; hold your build against golden/.
+// Not compiled here for iOS, which takes a Mac: only by Swift 6.0.3 on Linux, with stand-ins for Apple's frameworks. There
+// the queue and its requests ran against a real server.
+// It follows docs/integration/README.md; hold your build against golden/.
 //
 // `DermportPrep`, `DermportAbstention` and `DermportClassifier` come with `dermport package --for ios`.
 

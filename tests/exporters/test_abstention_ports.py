@@ -7,10 +7,7 @@ answer.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +20,12 @@ from bundle.manifest import Abstention
 from bundle.photo_quality import COLOURS, survey_input
 from exporters.packages.guide import TEMPLATES
 from tests.conformance.test_abstention import inputs, rules
+from tests.exporters.compiled_ports import ORG_JSON, done, kotlin_program, needs_kotlin, needs_swift, swift_program
 
 SWIFT = TEMPLATES / "ios" / "DermportAbstention.swift"
 KOTLIN = TEMPLATES / "android" / "DermportAbstention.kt"
 PORTS = pytest.mark.parametrize("port", [SWIFT, KOTLIN], ids=lambda port: str(port.suffix[1:]))
 DRIVERS = Path(__file__).parent / "abstention_port"
-ORG_JSON = Path(os.environ.get("ORG_JSON", "/usr/share/java/json-android.jar"))
 NAMES = set(survey_input(np.zeros((16, 16, 3), np.uint8)))
 
 
@@ -62,24 +59,15 @@ def test_ports_compute_with_the_same_numbers(port: Path) -> None:
     assert f"sum / {sum(ours._BINOMIAL)}" in code
 
 
-@pytest.mark.skipif(
-    not (shutil.which("kotlinc") and shutil.which("java") and ORG_JSON.exists()),
-    reason="No Kotlin compiler, or no org.json, is on this machine: nothing runs the Kotlin port",
-)
+@needs_kotlin
+@pytest.mark.skipif(not ORG_JSON.exists(), reason="org.json is not on this machine: nothing runs the Kotlin port")
 def test_kotlin_cannot_tell_where_python_cannot(tmp_path: Path) -> None:
-    jar = tmp_path / "port.jar"
-    sources = [str(KOTLIN), str(DRIVERS / "Main.kt")]
-    _done(["kotlinc", "-cp", str(ORG_JSON), "-include-runtime", "-d", str(jar), *sources])
-    _check(["java", "-cp", f"{jar}{os.pathsep}{ORG_JSON}", "MainKt"], tmp_path)
+    _check(kotlin_program(KOTLIN.stem, DRIVERS, tmp_path, [ORG_JSON]), tmp_path)
 
 
-@pytest.mark.skipif(
-    shutil.which("swiftc") is None, reason="No Swift compiler is on this machine: nothing runs the Swift port"
-)
+@needs_swift
 def test_swift_cannot_tell_where_python_cannot(tmp_path: Path) -> None:
-    program = tmp_path / "port"
-    _done(["swiftc", "-O", str(SWIFT), str(DRIVERS / "main.swift"), "-o", str(program)])
-    _check([str(program)], tmp_path)
+    _check(swift_program(SWIFT.stem, DRIVERS, tmp_path), tmp_path)
 
 
 def _check(program: list[str], folder: Path) -> None:
@@ -87,7 +75,7 @@ def _check(program: list[str], folder: Path) -> None:
     cases = [(rule, tensor) for rule in rules(tensors) for tensor in tensors]
     lines = [_written(folder, index, *case) for index, case in enumerate(cases)]
     (folder / "cases.txt").write_text("\n".join(lines))
-    said = _done([*program, str(folder / "cases.txt")]).split("end\n")
+    said = done([*program, str(folder / "cases.txt")]).split("end\n")
     for (rule, tensor), one in zip(cases, said[:-1], strict=True):
         told = [line.split("\t") for line in one.splitlines()]
         values = {name: value for name, value in survey_input(tensor).items() if value is not None}
@@ -105,9 +93,3 @@ def _written(folder: Path, index: int, rule: Abstention | None, tensor: NDArray[
     manifest.write_text(json.dumps(document))
     bytes_of.write_bytes(tensor.tobytes())
     return f"{manifest}\t{len(tensor)}\t{bytes_of}"
-
-
-def _done(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout

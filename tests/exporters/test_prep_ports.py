@@ -1,14 +1,19 @@
-"""The JavaScript port of dermport-prep/1 that packages carry, run in Node against the Python definition."""
+"""The ports of dermport-prep/1 that packages carry, run against the Python definition.
+
+JavaScript in Node; Swift and Kotlin where a compiler is at hand (``swiftc``; ``kotlinc`` and ``java``).
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -18,18 +23,20 @@ from bundle.manifest import Preprocessing
 from bundle.prep import exif_orientation, prepare
 from bundle.vectors import FOLDER, read_vectors
 from exporters.packages.guide import TEMPLATES
+from tests.exporters.compiled_ports import done, kotlin_program, needs_kotlin, needs_swift, swift_program
 
 NODE = shutil.which("node")
-DRIVER = Path(__file__).parent / "prep_port.mjs"
+DRIVERS = Path(__file__).parent / "prep_port"
 needs_node = pytest.mark.skipif(NODE is None, reason="Node is not on this machine: nothing runs the JavaScript port")
 CROPS = ("full-frame", "centre-square")
+Runner: TypeAlias = Callable[[Path, list[dict[str, Any]]], list[str]]
 
 
 def run_node(tmp_path: Path, cases: list[dict[str, Any]]) -> list[Any]:
     for name in ("dermport-prep", "dermport-decode"):  # .mjs, since no package.json says that .js are modules
         shutil.copyfile(TEMPLATES / "web" / f"{name}.js", tmp_path / f"{name}.mjs")
     (tmp_path / "cases.json").write_text(json.dumps(cases))
-    command = [str(NODE), str(DRIVER), str(tmp_path), str(tmp_path / "cases.json")]
+    command = [str(NODE), str(DRIVERS / "main.mjs"), str(tmp_path), str(tmp_path / "cases.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout))
@@ -61,8 +68,40 @@ def random_photo(random: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
-@needs_node
-def test_random_pixels_become_the_same_bytes(tmp_path: Path) -> None:
+def run_javascript(tmp_path: Path, cases: list[dict[str, Any]]) -> list[str]:
+    return run_node(tmp_path, cases)
+
+
+def run_swift(tmp_path: Path, cases: list[dict[str, Any]]) -> list[str]:
+    return _run_compiled(swift_program("DermportPrep", DRIVERS, tmp_path), tmp_path, cases)
+
+
+def run_kotlin(tmp_path: Path, cases: list[dict[str, Any]]) -> list[str]:
+    return _run_compiled(kotlin_program("DermportPrep", DRIVERS, tmp_path), tmp_path, cases)
+
+
+def _run_compiled(program: list[str], tmp_path: Path, cases: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for case in cases:
+        channels = Path(case["pixels"]).stat().st_size // (case["width"] * case["height"])
+        lines.append([case["pixels"], case["width"], case["height"], channels, *case["spec"].values()])
+    (tmp_path / "cases.txt").write_text("\n".join("\t".join(map(str, line)) for line in lines))
+    done([*program, str(tmp_path / "cases.txt")])
+    return [hashlib.sha256(Path(case["pixels"] + ".input").read_bytes()).hexdigest() for case in cases]
+
+
+RUNNERS = pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(run_javascript, marks=needs_node),
+        pytest.param(run_swift, marks=needs_swift),
+        pytest.param(run_kotlin, marks=needs_kotlin),
+    ],
+)
+
+
+@RUNNERS
+def test_random_pixels_become_the_same_bytes(run: Runner, tmp_path: Path) -> None:
     random = np.random.default_rng(20)
     photos = [random_photo(random) for _ in range(80)]
     specs = [
@@ -73,17 +112,17 @@ def test_random_pixels_become_the_same_bytes(tmp_path: Path) -> None:
         for i, (photo, spec) in enumerate(zip(photos, specs, strict=True))
     ]
     expected = [prepare(photo, spec).input_sha256 for photo, spec in zip(photos, specs, strict=True)]
-    assert run_node(tmp_path, cases) == expected
+    assert run(tmp_path, cases) == expected
 
 
-@needs_node
-def test_the_published_vectors_become_their_hashes(tmp_path: Path) -> None:
+@RUNNERS
+def test_the_published_vectors_become_their_hashes(run: Runner, tmp_path: Path) -> None:
     listed = read_vectors()
     cases = [
         pixel_case(tmp_path / f"{i}.raw", (FOLDER / vector.photo).read_bytes(), vector.preprocessing)
         for i, vector in enumerate(listed)
     ]
-    assert run_node(tmp_path, cases) == [vector.input_sha256 for vector in listed]
+    assert run(tmp_path, cases) == [vector.input_sha256 for vector in listed]
 
 
 @needs_node

@@ -1,5 +1,5 @@
 // When the model cannot tell: bundle/abstention.py's rule on the model's input, the arithmetic of the server in Double.
-// The project was built without a Mac: this file has not been compiled by it. Hold its results against cannot-tell.json.
+// Compiled and run on Linux, not on a phone: hold its results against cannot-tell.json.
 
 import Foundation
 

@@ -1,5 +1,5 @@
 // dermport-prep/1, steps 2 to 6: a photo in, the model's input out, the arithmetic of bundle/prep.py.
-// The project was built without a Mac: this file has not been run by it. Hold its results against vectors/ and golden/.
+// `prepare` was run on Linux, `decode` never (the project has no Mac): hold their results against vectors/ and golden/.
 
 import Foundation
 
