@@ -11,56 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli.demo_record import BUNDLE, Demo, Step
 from cli.output import say
 
 DRAWN_PHOTOS = 700
 PHONE_PHOTOS = 40
 _SERVER_SECONDS = 120
-_BUNDLE = "bundle"
 _PLATFORMS = ("ios", "android", "web", "jetson")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command that was run: what for, its words, its seconds and its JSON document."""
-
-    title: str
-    command: tuple[str, ...]
-    seconds: float
-    document: dict[str, Any] = field(repr=False)
-
-    @property
-    def line(self) -> str:
-        """The command as a person would type it."""
-        return "dermport " + shlex.join(self.command)
-
-
-@dataclass(frozen=True)
-class Demo:
-    """Everything that the report shows.
-
-    Attributes:
-        folder: Where all of it is.
-        steps: The commands, in order.
-        answer: The server's answer to one photo.
-        comparisons: Phone precision to the comparison's document.
-    """
-
-    folder: Path
-    steps: tuple[Step, ...]
-    answer: dict[str, Any]
-    comparisons: dict[str, dict[str, Any]]
-
-    @property
-    def bundle(self) -> Path:
-        """The bundle that the demo trained."""
-        return self.folder / _BUNDLE
 
 
 def demo(
@@ -98,7 +60,7 @@ def _make_room(out: Path) -> None:
 
 
 def _run(out: Path, data: Path | None, weights: Path | None, seed: int) -> Demo:
-    bundle = out / _BUNDLE
+    bundle = out / BUNDLE
     photos = data or out / "photos"
     steps = []
     if data is None:

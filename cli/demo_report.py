@@ -13,7 +13,7 @@ from cli.output import console, new_table
 
 if TYPE_CHECKING:
     from bundle.store import Export
-    from cli.demo import Demo
+    from cli.demo_record import Demo
 
 TEMPLATE = "demo_report.html"
 # Plots of the evaluation, in the order of the page.

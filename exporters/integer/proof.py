@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,9 @@ from numpy.typing import NDArray
 
 from bundle.errors import ExportError
 from bundle.hashing import sha256_json
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One convolution, dense layer or residual sum of a file.
-
-    Attributes:
-        name: What it is and which one, e.g. ``"layer 3"`` or ``"sum 1"``.
-        inputs: The scale of each activation that it reads; None of one in float.
-        output: The scale of what it gives, past its relu; None in float.
-        codes: Weights in Keras' layout, int8, or float32 where it stays in float; of a sum, none.
-        scale: What a step of the codes is worth, float32 [channels]; none in float.
-        bias: int32 [channels], or float32 in float; zeros where a file leaves them out.
-    """
-
-    name: str
-    inputs: tuple[float | None, ...]
-    output: float | None
-    codes: NDArray[Any]
-    scale: NDArray[np.float32]
-    bias: NDArray[Any]
-
-    @classmethod
-    def total(cls, number: int, inputs: Iterable[float | None], output: float | None) -> Stored:
-        """Return a residual sum; converters order its inputs as they like."""
-        nothing = np.zeros(0, np.float32)
-        return cls(f"sum {number}", tuple(sorted(inputs, key=str)), output, nothing, nothing, nothing)
+from exporters.integer.read_onnx import stored_in_onnx
+from exporters.integer.read_tflite import stored_in_tflite
+from exporters.integer.stored import Stored
 
 
 def stored_in(path: Path) -> tuple[Stored, ...]:
@@ -48,13 +23,9 @@ def stored_in(path: Path) -> tuple[Stored, ...]:
         ExportError: The file is neither.
     """
     if path.suffix == ".tflite":
-        from exporters.integer.read_tflite import stored_in_tflite
-
         return tuple(stored_in_tflite(path.read_bytes()))
     if path.suffix == ".onnx":
         import onnx
-
-        from exporters.integer.read_onnx import stored_in_onnx
 
         return tuple(stored_in_onnx(onnx.load(path)))
     raise ExportError(f"{path} is no .tflite or .onnx file.", remedy="Name an artifact of tflite, onnx or tensorrt.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from exporters.integer.grid import bias_step
 from exporters.integer.onnx import keras_layout
-from exporters.integer.proof import Stored
+from exporters.integer.stored import Stored
 from exporters.onnx.graph import Graph
 
 if TYPE_CHECKING:

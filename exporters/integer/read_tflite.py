@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from exporters.integer.proof import Stored
+from exporters.integer.stored import Stored
 from exporters.tflite.graph import Graph
 
 _INT8 = 9  # TensorType of TFLite's schema

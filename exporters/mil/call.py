@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bundle.errors import ExportError
+from exporters.mil.graph import Graph
 from exporters.mil.program import Operation
 from exporters.mil.values import Array
-
-if TYPE_CHECKING:
-    from exporters.mil.graph import Graph
 
 
 class Call:

@@ -1,34 +1,17 @@
-"""A MIL program as an ONNX graph: the same operations, one after the other, with float16 emulated."""
+"""The ONNX graph that a MIL program becomes, node by node, with float16 emulated."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bundle.errors import ExportError, UnknownOperatorError
-from exporters.mil.call import Call
-from exporters.mil.operators import OPERATORS, Operator
-from exporters.mil.program import Operation, Program
+from exporters.mil.program import Program
 from exporters.mil.values import Array
 
 _OPSET = 17
 _IR_VERSION = 9
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A program in ONNX.
-
-    Attributes:
-        model: The serialised ONNX model.
-        by_row: Whether it takes any number of photos at once; else exactly one.
-    """
-
-    model: bytes
-    by_row: bool
 
 
 class Graph:
@@ -71,17 +54,9 @@ class Graph:
             return self.constant(self.program.constants[name], name)
         return self._names[name]
 
-    def translate(self, operation: Operation) -> None:
-        """Append the nodes of one MIL operation, and round what it calls float16 to float16."""
-        operator, call = _operator(self.program, operation), Call(operation, self)
-        if call.varies():
-            self.varying.update(operation.outputs)
-            self.by_row = self.by_row and call.keeps_first_axis() and operator.by_row(call)
-        result = operator.translate(call)
-        names = [result] if isinstance(result, str) else list(result)
-        for output, name in zip(operation.outputs, names, strict=True):
-            half = self.program.types[output].dtype == "fp16"
-            self._names[output] = self._rounded(name) if half and operator.rounds else name
+    def define(self, variable: str, name: str, *, rounded: bool) -> None:
+        """Let an ONNX tensor stand for a MIL variable, rounded to float16 first where that is asked."""
+        self._names[variable] = self._rounded(name) if rounded else name
 
     def model(self, outputs: Sequence[str]) -> bytes:
         """Return the serialised ONNX model that computes the named MIL variables."""
@@ -106,32 +81,3 @@ class Graph:
 
         half = self.add("Cast", [name], {"to": TensorProto.FLOAT16})
         return self.add("Cast", [half], {"to": TensorProto.FLOAT})
-
-
-def _operator(program: Program, operation: Operation) -> Operator:
-    if operation.type not in OPERATORS:
-        raise UnknownOperatorError(
-            f"{program.path} uses the operator {operation.type!r} ({operation.name}), which the reference executor "
-            "does not know.",
-            remedy="Add it to exporters/mil/operators.py, or verify on a Mac, where Core ML itself runs the file.",
-        )
-    return OPERATORS[operation.type]
-
-
-def onnx_from_program(program: Program, outputs: Sequence[str]) -> Translation:
-    """Translate every operation of a program.
-
-    Args:
-        program: The saved program.
-        outputs: The MIL variables that the ONNX model is to return.
-
-    Raises:
-        UnknownOperatorError: The program has an operator without a translation.
-        ExportError: There is no such variable, or an operator is used in a way that has no translation.
-    """
-    graph = Graph(program)
-    for operation in program.operations:
-        graph.translate(operation)
-    if unknown := [name for name in outputs if name not in program.types]:
-        raise ExportError(f"{program.path} has no variables {unknown}.")
-    return Translation(graph.model(outputs), graph.by_row)

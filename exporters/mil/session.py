@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters.mil.graph import onnx_from_program
 from exporters.mil.program import ImageInput, Program
+from exporters.mil.translation import onnx_from_program
 from exporters.mil.values import Array
 from runtimes.onnxruntime import open_session
 

@@ -19,7 +19,8 @@ from bundle.policy import read_policy
 from bundle.store import Bundle
 from exporters.contract import Source
 from exporters.integer.pattern import Quantisation, split
-from exporters.integer.proof import Stored, differences, fingerprint, stored_in
+from exporters.integer.proof import differences, fingerprint, stored_in
+from exporters.integer.stored import Stored
 from exporters.integer.tflite import integer_form
 from exporters.maps import keras_maps, with_map
 from exporters.matrix import export_matrix

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from exporters.coreml.quiet import import_coremltools, quiet
-from exporters.mil.graph import onnx_from_program
 from exporters.mil.operators import OPERATORS as TRANSLATED
 from exporters.mil.package import open_package
 from exporters.mil.program import Program, program_from_spec
+from exporters.mil.translation import onnx_from_program
 
 Array = NDArray[Any]
 
