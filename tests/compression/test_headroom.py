@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.headroom import main, probabilities, ways
+from bundle.manifest import Preprocessing
+from bundle.metrics import Predictions, figures
+from bundle.store import Bundle
+from cli.photos import read_part
+from exporters.benchmark.sample import Sample
+from exporters.source import load_model
+from training.model.network import predict
+
+
+@pytest.fixture
+def sample() -> Sample:
+    def tensors(spec: Preprocessing) -> NDArray[np.uint8]:
+        return np.random.default_rng(5).integers(0, 256, (6, spec.size, spec.size, 3), np.uint8)
+
+    return Sample("drawn", "validation", tuple("abcdef"), tensors, None)
+
+
+def test_each_way_answers_as_the_bundle_would(shared_parent: Bundle, sample: Sample) -> None:
+    model, own = load_model(shared_parent), shared_parent.manifest.preprocessing
+    photos = sample.tensors(own)
+    expected = predict(model, photos)
+    copies = [photos, photos[:, ::-1], photos[:, :, ::-1], photos[:, ::-1, ::-1]]
+    plain = probabilities(shared_parent, sample, own.size)
+    np.testing.assert_allclose(plain, expected, atol=1e-6)
+    mirrored = probabilities(shared_parent, sample, own.size, mirrored=True)
+    np.testing.assert_allclose(mirrored, np.mean([predict(model, copy) for copy in copies], axis=0), atol=1e-6)
+    assert not np.array_equal(mirrored, plain)
+    assert not np.array_equal(probabilities(shared_parent, sample, own.size + 32), plain)
+
+
+def test_several_bundles_are_averaged_way_by_way(shared_parent: Bundle, sample: Sample) -> None:
+    found = dict(ways([shared_parent, shared_parent], sample, [96]))
+    name = shared_parent.path.name
+    assert list(found) == [f"{one}, {way}" for one in (name, "mean of 2") for way in _ways()]
+    for way in _ways():
+        np.testing.assert_allclose(found[f"mean of 2, {way}"], found[f"{name}, {way}"])
+
+
+def test_main_scores_the_validation_part(
+    shared_parent: Bundle, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "headroom.json"
+    arguments = ["headroom", str(shared_parent.path), "--data", str(drawn), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", arguments)
+    main()
+    document = json.loads(out.read_text())
+    photos = read_part(shared_parent, drawn, "validation")
+    assert document["photos"] == len(photos.truth)
+    manifest = shared_parent.manifest
+    answers = predict(load_model(shared_parent), photos.tensors)
+    own = figures(Predictions(answers, photos.truth, manifest.task.positive_indices, manifest.decision.threshold))
+    said = document["figures"][f"{shared_parent.path.name}, as it is"]
+    for name in ("nll", "decision_brier"):  # ranks would turn over where answers are nearly equal
+        assert said[name] == pytest.approx(own[name], abs=1e-6)
+
+
+def _ways() -> tuple[str, ...]:
+    return "as it is", "four mirrored copies", "96 pixels"
