@@ -29,8 +29,9 @@ from bundle.store import Bundle, Export
 from bundle.wilson import wilson_interval
 from cli.photos import read_part
 from exporters.registry import get_target
-from exporters.source import keras_probabilities, load_model
+from exporters.source import load_model
 from exporters.verify import Reference, verify
+from training.model.network import predict
 
 PAGE = Path(__file__).parents[1] / "docs" / "low-bit.md"
 _PART = re.compile(r"(<!-- measured: low-bit -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -168,7 +169,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     bundle = Bundle.open(arguments.bundle)
     photos = read_part(bundle, arguments.data, "test")
-    original = keras_probabilities(load_model(bundle), photos.tensors)
+    original = predict(load_model(bundle), photos.tensors)
     reference = Reference(photos.name, photos.tensors, original, photos.truth, photos.lesions)
     rows = measure(bundle, reference)
     text = f"{photos.name}: {len(photos.tensors):,} photos; {bundle.manifest.name}.\n\n{table(rows)}"

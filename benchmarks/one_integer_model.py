@@ -87,10 +87,11 @@ class Pair:
 def answers_of(bundle: Bundle, tensors: NDArray[np.uint8], *, without_xnnpack: bool) -> Answers:
     """Return the probabilities float32 [N, C] of photos by each way of running the bundle's model."""
     from exporters.registry import get_target
-    from exporters.source import keras_probabilities, load_model
+    from exporters.source import load_model
     from exporters.verify import run
+    from training.model.network import predict
 
-    found = {KERAS: keras_probabilities(load_model(bundle), tensors, _counter(KERAS))}
+    found = {KERAS: predict(load_model(bundle), tensors, progress=_counter(KERAS))}
     for name, (target, precision) in FILES.items():
         export = bundle.export(target, precision)
         export.checked()

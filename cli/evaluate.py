@@ -124,10 +124,11 @@ def _evaluation(bundle: Bundle, data: Path, part: str, other: Bundle | None) -> 
 
 
 def _answers(bundle: Bundle, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    from exporters.source import keras_probabilities, load_model
+    from exporters.source import load_model
+    from training.model.network import predict
 
     with progress(f"asking {bundle.manifest.name}") as update:
-        return keras_probabilities(load_model(bundle), tensors, update)
+        return predict(load_model(bundle), tensors, progress=update)
 
 
 def _tuning(bundle: Bundle, data: Path, scored: Photos) -> Tuning | None:

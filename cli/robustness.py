@@ -56,7 +56,8 @@ def _report(
     from bundle.bootstrap import DEFAULT
     from bundle.manifest import ModelRef
     from cli.photos import part_records
-    from exporters.source import keras_probabilities, load_model
+    from exporters.source import load_model
+    from training.model.network import predict
     from training.robustness.measure import Measurement
     from training.robustness.others import drawn_photos, other_photos
     from training.robustness.report import RobustnessReport
@@ -67,7 +68,7 @@ def _report(
     if others is not None:
         groups = {**other_photos(others, manifest.preprocessing), **groups}
     model = load_model(bundle)
-    measurement = Measurement(manifest, lambda tensors: keras_probabilities(model, tensors), photos, seed=seed)
+    measurement = Measurement(manifest, lambda tensors: predict(model, tensors), photos, seed=seed)
     with progress(f"asking {manifest.name}") as tick:
         measured = measurement.over(severities, groups, tick)
     return RobustnessReport(

@@ -69,12 +69,13 @@ def selected(bundle: Bundle, to: list[str] | None, precision: list[str] | None) 
 def _data_reference(bundle: Bundle, data: Path, part: str) -> Reference:
     """Prepare a data set's photos and ask the original about them."""
     from cli.photos import read_part
-    from exporters.source import keras_probabilities, load_model
+    from exporters.source import load_model
     from exporters.verify import Reference, maps_of
+    from training.model.network import predict
 
     photos = read_part(bundle, data, part)
     with progress("asking the original") as update:
-        probabilities = keras_probabilities(load_model(bundle), photos.tensors, update)
+        probabilities = predict(load_model(bundle), photos.tensors, progress=update)
     maps = maps_of(bundle, photos.tensors)
     return Reference(photos.name, photos.tensors, probabilities, photos.truth, photos.lesions, maps)
 

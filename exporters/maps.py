@@ -74,9 +74,8 @@ def keras_maps(model: keras.Model, tensors: NDArray[np.uint8]) -> NDArray[np.flo
         BundleError: The model does not end in pooling and one dense layer.
     """
     mapped = model if has_map(model) else with_map(model)
-    starts = range(0, len(tensors), _BATCH)
-    answers = (mapped(tensors[start : start + _BATCH].astype(np.float32), training=False) for start in starts)
-    return np.concatenate([np.asarray(grid) for _, grid in answers])
+    batches = (tensors[start : start + _BATCH].astype(np.float32) for start in range(0, len(tensors), _BATCH))
+    return np.concatenate([mapped.predict_on_batch(batch)[1] for batch in batches])
 
 
 def _before_pooling(tensor: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     import keras
 
 CALIBRATION_FILE = "calibration/tensors.npy"
-_BATCH = 64
 
 
 def load_source(bundle: Bundle) -> Source:
@@ -45,16 +43,3 @@ def read_calibration(bundle: Bundle) -> NDArray[np.uint8]:
     """Return the bundle's calibration photos: training photos, prepared, uint8 [N, S, S, 3]."""
     tensors: NDArray[np.uint8] = np.load(bundle.file(CALIBRATION_FILE), allow_pickle=False)
     return tensors
-
-
-def keras_probabilities(
-    model: keras.Model, tensors: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None
-) -> NDArray[np.float32]:
-    """Return the original's probabilities, float32 [N, C], of prepared photos; `progress` is told (done, total)."""
-    parts = []
-    for start in range(0, len(tensors), _BATCH):
-        photos = tensors[start : start + _BATCH]
-        parts.append(np.asarray(model(photos.astype(np.float32), training=False)))
-        if progress is not None:
-            progress(start + len(photos), len(tensors))
-    return np.concatenate(parts)

@@ -15,9 +15,10 @@ from exporters.onnx.convert import float_model, save
 from exporters.onnx.half import half_model
 from exporters.onnx.metadata import labels
 from exporters.onnx.operators import operators, tensors
-from exporters.source import keras_probabilities, load_source
+from exporters.source import load_source
 from runtimes.onnxruntime import OnnxRuntime
 from tests.factories import LABELS, SIZE
+from training.model.network import predict
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_float_graph_equals_keras(path: Path, source: Source, shared_bundle: Bun
         answers = runtime.predict(photos)
         assert runtime.labels == LABELS
     assert answers.dtype == np.float32
-    np.testing.assert_allclose(answers, keras_probabilities(source.model, photos), atol=1e-5)
+    np.testing.assert_allclose(answers, predict(source.model, photos), atol=1e-5)
 
 
 def test_graph_is_folded_to_what_a_device_computes(model: onnx.ModelProto) -> None:

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from bundle.errors import ExportError
 from bundle.store import Bundle
 from exporters.contract import Source
-from exporters.source import keras_probabilities, load_source
+from exporters.source import load_source
 from exporters.targets.tflite import TFLite
 from exporters.tflite.bias import make_room_for_biases
 from exporters.tflite.calibrate import Probe, ranges
@@ -22,6 +22,7 @@ from exporters.tflite.quantize import Forms, float16_weights
 from runtimes.litert import LiteRT
 from runtimes.tflite_metadata import read_labels, read_metadata
 from tests.factories import LABELS, SIZE, draw_set, tensors_of
+from training.model.network import predict
 
 TARGET = TFLite()
 PRECISIONS = [recipe.precision for recipe in TARGET.capabilities.recipes if not recipe.optional]
@@ -67,7 +68,7 @@ def test_agrees_with_keras(
     folders: dict[str, Path], source: Source, photos: np.ndarray, precision: str, bounds: tuple[float, float]
 ) -> None:
     mean_change, agreement = bounds
-    original = keras_probabilities(source.model, photos)
+    original = predict(source.model, photos)
     found = _predictions(folders[precision], photos)
     assert np.abs(found - original).mean() <= mean_change
     assert (found.argmax(axis=1) == original.argmax(axis=1)).mean() >= agreement
@@ -239,7 +240,7 @@ def test_shared_and_absent_biases() -> None:
     photos = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
     forms = Forms(float_model(model), lambda: photos)
     found = _run(forms.get(TARGET.capabilities.recipe("int8")), photos)
-    assert np.abs(found - keras_probabilities(model, photos)).mean() < 0.02
+    assert np.abs(found - predict(model, photos)).mean() < 0.02
 
 
 def _run(model: bytes, photos: np.ndarray) -> np.ndarray:

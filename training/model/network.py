@@ -81,7 +81,11 @@ def predict(
     batch: int = 64,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the model's outputs, float32 [N, ...], in inference mode; `progress` is called with (photos, in all)."""
+    """Return the model's outputs, float32 [N, ...], in inference mode; `progress` is called with (photos, in all).
+
+    The batch runs as a graph, which frees each layer's result once it is read: called eagerly, MobileNetV2 keeps all
+    of them, 6 GB for 64 photos of 224 pixels.
+    """
     parts = []
     for start in range(0, len(inputs), batch):
         parts.append(model.predict_on_batch(np.asarray(inputs[start : start + batch], dtype=np.float32)))
