@@ -33,6 +33,7 @@ _BINOMIAL = (1, 4, 6, 4, 1)
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 Grey = NDArray[np.float32]
+Blocks = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def survey(stored: Image.Image, tensor: NDArray[np.uint8], spec: Preprocessing, 
         "too-dark": bright,
         "too-bright": dark,
         "blurred": _left_after_blur(grid),
-        "no-lesion": _range_of_blocks(tensor),
+        "no-lesion": _range_of_blocks(_block_means(tensor)),
     }
     return PhotoQuality(
         width=stored.width,
@@ -141,22 +142,23 @@ def survey_input(tensor: NDArray[np.uint8]) -> dict[str, float | None]:
     :data:`INPUT_COLOURS`: of the means of 16 x 16 blocks of R, G and B, the mean of (R + G + B) / 3, R - G and
     (R + G) / 2 - B, and log(1 + standard deviation) of each.
     """
-    wide = tensor.astype(np.float64)
-    grey = (wide[..., 0] * _LUMA[0] + wide[..., 1] * _LUMA[1] + wide[..., 2] * _LUMA[2]).astype(np.float32)
+    red, green, blue = (tensor[..., channel] * weight for channel, weight in enumerate(_LUMA))
+    grey = (red + green + blue).astype(np.float32)
     dark, bright = _ranks(grey)
+    blocks = _block_means(tensor)
     return {
         "too-dark": bright,
         "too-bright": dark,
         "blurred": _left_after_blur(grey),
-        "no-lesion": _range_of_blocks(tensor),
-        **_colours(tensor),
+        "no-lesion": _range_of_blocks(blocks),
+        **_colours(blocks),
     }
 
 
-def _colours(tensor: NDArray[np.uint8]) -> dict[str, float | None]:
-    if len(tensor) < _BLOCKS:
+def _colours(blocks: Blocks | None) -> dict[str, float | None]:
+    if blocks is None:
         return dict.fromkeys(INPUT_COLOURS)
-    red, green, blue = np.moveaxis(_block_means(tensor), 2, 0)
+    red, green, blue = np.moveaxis(blocks, 2, 0)
     planes = ((red + green + blue) / 3, red - green, (red + green) / 2 - blue)
     spreads = (math.log(1 + float(plane.std())) for plane in planes)
     return dict(zip(INPUT_COLOURS, (*(float(plane.mean()) for plane in planes), *spreads), strict=True))
@@ -224,21 +226,26 @@ def _variance_of_laplacian(grid: Grey) -> float:
 
 def _convolved(grid: Grey, axis: int) -> Grey:
     """Return the picture, each line along `axis` with the binomial weights; edges are repeated."""
-    padded = np.pad(grid.astype(np.float64), [(2, 2) if one == axis else (0, 0) for one in (0, 1)], mode="edge")
     length = grid.shape[axis]
-    taps = (weight * padded.take(range(at, at + length), axis) for at, weight in enumerate(_BINOMIAL))
-    return (sum(taps, start=np.zeros(grid.shape)) / sum(_BINOMIAL)).astype(np.float32)
+    padded = np.pad(grid.astype(np.float64), [(2, 2) if one == axis else (0, 0) for one in (0, 1)], mode="edge")
+    total = np.zeros(grid.shape)
+    for at, weight in enumerate(_BINOMIAL):
+        taken = slice(at, at + length)
+        total += weight * (padded[taken] if axis == 0 else padded[:, taken])
+    return (total / sum(_BINOMIAL)).astype(np.float32)
 
 
-def _range_of_blocks(tensor: NDArray[np.uint8]) -> float | None:
-    if len(tensor) < _BLOCKS:
+def _range_of_blocks(blocks: Blocks | None) -> float | None:
+    if blocks is None:
         return None
-    inside = _block_means(tensor).mean(axis=2)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    inside = blocks.mean(axis=2)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     return float(inside.max() - inside.min())
 
 
-def _block_means(tensor: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the means of 16 x 16 blocks, float64 [16, 16, 3], of uint8 [S, S, 3]."""
+def _block_means(tensor: NDArray[np.uint8]) -> Blocks | None:
+    """Return the means of 16 x 16 blocks, float64 [16, 16, 3], of uint8 [S, S, 3]; None where S is less than 16."""
+    if len(tensor) < _BLOCKS:
+        return None
     starts = -(-np.arange(_BLOCKS) * len(tensor) // _BLOCKS)
     rows = np.add.reduceat(tensor, starts, axis=0, dtype=np.int64)
     sides = np.diff(starts, append=len(tensor))
