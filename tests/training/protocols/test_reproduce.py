@@ -144,6 +144,17 @@ def test_the_survey_counts_costs_and_says_what_was_not_measured_and_on_what(
     assert "A stand-in" in text
 
 
+def test_a_page_without_published_figures_has_no_column_for_them(sample_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "survey"
+    tiny = ("training.epochs=1", "size=32", 'training.architectures=["SqueezeNet-like"]')
+    _run("survey", *(word for one in tiny for word in ("--set", one)), "--data", str(sample_folder), "--out", str(out))
+    lines = (out / "report.md").read_text(encoding="utf-8").splitlines()
+    head = lines.index("| figure | Parted by lesion |")
+    assert lines[head - 2] == "## SqueezeNet-like"
+    assert len({line.count("|") for line in lines[head : head + 6]}) == 1
+    assert lines[head + 2].startswith("| Accuracy | 0.")
+
+
 def test_costs_are_those_that_the_papers_of_the_backbones_give() -> None:
     for name, parameters, macs in (("MobileNetV3Small", 0.94e6, 55e6), ("SqueezeNet-like", 0.73e6, 287e6)):
         network = backbone(name, 224, 7, None, 0)  # type: ignore[arg-type]
