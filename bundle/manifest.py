@@ -135,10 +135,10 @@ class Calibration(Contract):
 
 
 class SplitSpec(Contract):
-    """How the photos were parted: by lesion, stratified by label."""
+    """How the photos were parted: no lesion is in two parts."""
 
     file: RelativePath
-    seed: int
+    seed: Annotated[int | None, Field(description="of the draw by lesion, stratified by label; null: read from a file")]
     photos: dict[Part, int]
     lesions: dict[Part, int]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
 @asks_training
 def train(
     request: Request,
+    split: Annotated[
+        Path | None,
+        typer.Option(
+            "--split",
+            help="A CSV with photo_id and part (train, validation, test), such as another bundle's split.csv. "
+            "Default: 64/16/20 by lesion.",
+            rich_help_panel="Photos",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check photos, weights, memory and disk, time a few steps, and write nothing."),
@@ -32,6 +43,7 @@ def train(
     """
     from cli import output
 
+    request = replace(request, split=split)
     if dry_run:
         check(request, json)
         return

@@ -265,7 +265,7 @@ def _dataset(parts: Parts, lesion_pattern: str | None) -> DatasetSpec:
         lesions=lesions,
         dropped=dict(dataset.report.dropped),
         lesion_pattern=lesion_pattern,
-        split=SplitSpec(file=SPLIT, seed=split.seed or 0, photos=split.photos(), lesions=split.lesions()),
+        split=SplitSpec(file=SPLIT, seed=split.seed, photos=split.photos(), lesions=split.lesions()),
     )
 
 

@@ -13,7 +13,7 @@ from bundle.store import Bundle
 from training.assemble import assemble, describe
 from training.data.dataset import Dataset, read_dataset
 from training.data.sources import open_dataset
-from training.data.splits import Split, split_dataset
+from training.data.splits import Split, read_split, split_dataset, torn
 from training.data.tasks import load_task
 from training.fit import fit
 from training.model.weights import describe_weights
@@ -66,9 +66,18 @@ def read_photos(request: Request, reporter: Reporter) -> Split:
     """Read and part the photos of a request, and check that each part can do its work.
 
     Raises:
-        DataError: The data set cannot be read, or a class or a part has too few photos.
+        DataError: The data set or the file of parts cannot be read, or a class or a part has too few photos.
     """
-    split = split_dataset(read_all(request, reporter), seed=request.recipe.seed)
+    dataset = read_all(request, reporter)
+    if request.split is None:
+        split = split_dataset(dataset, seed=request.recipe.seed)
+    else:
+        split = read_split(request.split, dataset)
+        if apart := torn(dataset.groups(), split.parts):
+            reporter.say(
+                f"Warning: {request.split} has {apart} groups in two parts (a patient's photos, or near-duplicates): "
+                "figures of the test part may be too good."
+            )
     check_parts(split)
     return split
 

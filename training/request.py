@@ -27,6 +27,7 @@ class Request:
         command: What a person typed, for the manifest.
         answer_rate: The share of the validation photos that is answered; of the others the model cannot tell. None
             answers every photo.
+        split: A CSV of photo_id and part that parts the photos; None parts them by lesion, 64/16/20.
     """
 
     data: Path
@@ -40,6 +41,7 @@ class Request:
     jobs: int | None = None
     command: str = ""
     answer_rate: float | None = None
+    split: Path | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.target_sensitivity <= 1:

@@ -21,6 +21,7 @@ from cli.main import build_app
 from tests.stopping import stop_after
 from tests.training.conftest import TRUNK_SIZE
 from training.phases.state import load_history, load_state
+from training.runs.registry import open_entry
 
 HEAD_EPOCHS, EPOCHS, TAIL_EPOCHS = 3, 3, 4
 SAVED = "training.phases.loop:save_state"
@@ -243,7 +244,42 @@ def test_a_dry_run_measures_and_writes_nothing(photos: Path, trunk_file: Path, t
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_parts_the_photos(trained: Bundle, photos: Path, trunk_file: Path, tmp_path: Path) -> None:
+    rows = (trained.path / "split.csv").read_text().splitlines()
+    moved = {line.split(",")[1] for line in rows if line.endswith(",validation")}
+    moved = set(sorted(moved)[: len(moved) // 3])
+    mine = [line.replace(",validation", ",train") if line.split(",")[1] in moved else line for line in rows]
+    (tmp_path / "mine.csv").write_text("\n".join(mine) + "\n")
+    asked = (
+        "--weights",
+        str(trunk_file),
+        "--epochs",
+        "1",
+        "--fine-tune",
+        "none",
+        "--split",
+        str(tmp_path / "mine.csv"),
+    )
+    document = _run(_arguments(photos, tmp_path / "out", *asked))
+    split = document["dataset"]["split"]
+    assert split["seed"] is None
+    assert split["photos"]["train"] > trained.manifest.dataset.split.photos["train"]
+    assert sorted((tmp_path / "out" / "split.csv").read_text().splitlines()) == sorted(mine)
+    assert "Parted as a file said; no lesion" in (tmp_path / "out" / "evaluation" / "model_card.md").read_text()
+    ours, theirs = open_entry(trained.path), open_entry(tmp_path / "out")
+    assert ours.tested_on == theirs.tested_on  # the same test part, whatever the others are
+
+
 # What is refused, at once and without a trace
+
+
+def test_a_file_of_parts_that_cannot_be_used_is_refused(photos: Path, trunk_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("photo_id,part\nISIC_0,train\n")
+    asked = ("--weights", str(trunk_file), "--split", str(tmp_path / "mine.csv"))
+    assert "names no part for 84 of 84 photos" in str(_refused(_arguments(photos, tmp_path / "out", *asked)))
+    absent = ("--weights", str(trunk_file), "--split", str(tmp_path / "no.csv"))
+    assert "no.csv" in str(_refused(_arguments(photos, tmp_path / "out", *absent)))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
 
 
 def _refused(arguments: list[str]) -> DermportError:

@@ -86,6 +86,14 @@ def split_dataset(dataset: Dataset, fractions: Mapping[Part, float] = DEFAULT_FR
     return Split(dataset, tuple(part_of[group] for group in dataset.groups()), seed)
 
 
+def torn(names: Sequence[str], parts: Sequence[Part | None]) -> int:
+    """Return how many names (of lesions, or of groups), one for each photo, are in more than one part."""
+    seen: dict[str, set[Part | None]] = defaultdict(set)
+    for name, part in zip(names, parts, strict=True):
+        seen[name].add(part)
+    return sum(len(found) > 1 for found in seen.values())
+
+
 def write_split(split: Split, path: Path) -> None:
     """Write the split as CSV with the columns photo_id, lesion_id, label (the task's) and part, atomically."""
     text = io.StringIO()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from bundle.manifest import Part
 from training.data.dataset import Dataset
-from training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, split_dataset
+from training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, split_dataset, torn
 from training.data_card.card import PartCount, SplitCheck
 
 
@@ -20,8 +20,8 @@ def check_split(dataset: Dataset, seed: int) -> SplitCheck:
     return SplitCheck(
         seed=seed,
         parts=tuple(_count(split, part) for part in PARTS),
-        lesions_in_two_parts=_torn([record.lesion_id for record in dataset.records], split.parts),
-        groups_in_two_parts=_torn(dataset.groups(), split.parts),
+        lesions_in_two_parts=torn([record.lesion_id for record in dataset.records], split.parts),
+        groups_in_two_parts=torn(dataset.groups(), split.parts),
         near_duplicates_apart=sum(split.parts[link.first] != split.parts[link.second] for link in dataset.links),
         leak_by_photo=_leak_by_photo(dataset.groups(), seed),
     )
@@ -36,13 +36,6 @@ def _count(split: Split, part: Part) -> PartCount:
         lesions=len({record.lesion_id for record in records}),
         labels={label: labels[label] for label in task.spec.ids},
     )
-
-
-def _torn(names: Sequence[str], parts: Sequence[Part | None]) -> int:
-    seen: dict[str, set[Part | None]] = defaultdict(set)
-    for name, part in zip(names, parts, strict=True):
-        seen[name].add(part)
-    return sum(len(found) > 1 for found in seen.values())
 
 
 def _leak_by_photo(groups: Sequence[str], seed: int) -> float:

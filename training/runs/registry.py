@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from bundle.errors import BundleError, DataError, UsageError
 from bundle.hashing import sha256_json
-from bundle.manifest import Manifest, Metric
+from bundle.manifest import Metric
 from bundle.store import Bundle
+from training.data.rows import read_rows
 from training.phases.state import load_history
 from training.recipe import Recipe
 from training.run import COMMAND, QUESTION, run_folder
@@ -155,13 +156,14 @@ def _finished(name: str, bundle: Bundle) -> RunEntry:
         options=options_of(manifest.provenance.command),
         figures=manifest.metrics.figures,
         seconds=manifest.provenance.seconds,
-        tested_on=_tested_on(manifest),
+        tested_on=_tested_on(bundle),
     )
 
 
-def _tested_on(manifest: Manifest) -> str:
-    split = manifest.dataset.split
-    return sha256_json([manifest.dataset.fingerprint, split.seed, split.photos, manifest.metrics.part])[:12]
+def _tested_on(bundle: Bundle) -> str:
+    dataset, part = bundle.manifest.dataset, bundle.manifest.metrics.part
+    rows = read_rows(bundle.path / dataset.split.file, ("photo_id", "part"))
+    return sha256_json([dataset.fingerprint, sorted(row["photo_id"] for row in rows if row["part"] == part)])[:12]
 
 
 def _unfinished(name: str, path: Path) -> RunEntry:
