@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,11 @@ def test_bundles_and_unfinished_trainings_are_found(shared_bundle: Bundle, tmp_p
     assert run_folder(out) == run.folder
     with pytest.raises(UsageError, match="neither a bundle nor"):
         open_entry(tmp_path / "nothing")
+
+
+def test_a_bundle_without_its_split_is_damaged_and_the_others_are_listed(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    shutil.copytree(tiny_bundle.path, tmp_path / "torn")
+    (tmp_path / "torn" / "split.csv").unlink()
+    found = {entry.name: entry for entry in find_runs(tmp_path)}
+    assert (found["tiny"].state, found["torn"].state) == ("finished", "damaged")
+    assert "split.csv" in found["torn"].note

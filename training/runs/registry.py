@@ -107,7 +107,7 @@ def open_entry(path: Path, folder: Path | None = None) -> RunEntry:
     if (path / _MANIFEST).is_file():
         try:
             return _finished(name, Bundle.open(path))
-        except BundleError as error:
+        except (BundleError, DataError) as error:
             return RunEntry(name, path, "damaged", note=error.message)
     if (run_folder(path) / QUESTION).is_file():
         return _unfinished(name, path)
