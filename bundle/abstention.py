@@ -26,6 +26,11 @@ _WORDS = {
     "too-dark": ("The photo is too dark.", "Take it again with more light."),
     "too-bright": ("The photo is over-exposed.", "Take it again with less light, or without the flash."),
     "blurred": ("The photo is blurred.", "Hold still, let the camera focus, and take it again."),
+    "noisy": ("The photo is noisy, or full of hairs.", "Take it again with more light, and the hair put aside."),
+    "over-compressed": (
+        "The photo has lost its fine detail to compression.",
+        "Give the photo as the camera stored it, not a small copy of it.",
+    ),
     "no-lesion": ("The photo shows little but even skin.", "Move closer, with the spot in the middle of the picture."),
 }
 _UNLIKE = (

@@ -86,10 +86,16 @@ class Decision(Contract):
     part: Part = "validation"
 
 
+InputFault = Literal["too-dark", "too-bright", "blurred", "noisy", "over-compressed", "no-lesion"]
+"""What of a photo's faults (``photo_quality.json``) the model's input alone shows."""
+InputColour = Literal["light", "red-green", "yellow-blue", "light-spread", "red-green-spread", "yellow-blue-spread"]
+"""See :func:`bundle.photo_quality.survey_input`."""
+
+
 class InputBound(Contract):
     """A bound of one value of the model's input; beyond it nothing can be told."""
 
-    code: Annotated[str, Field(description="of the value, as in bundle/photo_quality.json")]
+    code: Annotated[InputFault, Field(description="of the value, as in bundle/photo_quality.json")]
     side: Annotated[Literal["below", "above"], Field(description="on which side of the threshold nothing can be told")]
     threshold: float
 
@@ -97,7 +103,7 @@ class InputBound(Contract):
 class InputReference(Contract):
     """What the model's inputs look like: a Gaussian over some of their values (:mod:`bundle.photo_quality`)."""
 
-    names: Annotated[tuple[str, ...], Field(min_length=1, description="of the values, in order")]
+    names: Annotated[tuple[InputColour, ...], Field(min_length=1, description="of the values, in order")]
     mean: tuple[float, ...]
     precision: Annotated[tuple[tuple[float, ...], ...], Field(description="the inverse of their covariance")]
 

@@ -1,4 +1,4 @@
-"""Whether a photo is worth predicting: its size, light and sharpness, and whether it shows anything at all.
+"""Whether a photo is worth predicting: its size, light, sharpness and grain, and whether it shows anything at all.
 
 The same survey as the web app's (``mobile_stub/web/engine/quality.js``), value for value, against the same bounds:
 ``photo_quality.json``, which also says how each was found. It advises; whoever asks decides what follows. It is no
@@ -14,20 +14,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bundle.manifest import Crop, Preprocessing
+from bundle.manifest import Crop, InputColour, Preprocessing
 from bundle.prep import prepare
 
 _BLOCKS = 16
 _MARGIN = 2  # blocks at each edge that are left out: dermatoscopes darken the corners
-_LEAST = 8  # cells a side, below which nothing is said of sharpness
+_LEAST = 8  # cells a side, below which nothing is said of sharpness and grain
 _SAMPLES = 12  # pixels a side that are read of a cell, where there are as many: they average the camera's noise
 _FLOOR = 4.0  # levels²: the variance that noise and rounding leave in an even picture
+_NORMAL = 0.6745  # the median of |x|, x of the standard normal distribution
 _BLACK, _WHITE = 4.0, 251.0  # grey levels beyond which a sensor, or a JPEG, no longer tells shades apart
 _BINOMIAL = (1, 4, 6, 4, 1)
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -111,11 +112,14 @@ def survey(stored: Image.Image, tensor: NDArray[np.uint8], spec: Preprocessing, 
     """
     samples, grid = _sampled(stored, _seen(stored.size, orientation, spec.crop))
     dark, bright = _ranks(grid)
+    grain = _grain(_grey(tensor))
     values = {
         "too-small": min(stored.size) / spec.size,
         "too-dark": bright,
         "too-bright": dark,
         "blurred": _left_after_blur(grid),
+        "noisy": grain,
+        "over-compressed": grain,
         "no-lesion": _range_of_blocks(_block_means(tensor)),
     }
     return PhotoQuality(
@@ -129,8 +133,7 @@ def survey(stored: Image.Image, tensor: NDArray[np.uint8], spec: Preprocessing, 
     )
 
 
-COLOURS = ("light", "red-green", "yellow-blue")
-INPUT_COLOURS = (*COLOURS, *(f"{name}-spread" for name in COLOURS))
+INPUT_COLOURS: tuple[InputColour, ...] = get_args(InputColour)
 """What :func:`survey_input` tells of the input's colours: means of 16 x 16 blocks, and how far they spread."""
 
 
@@ -142,14 +145,16 @@ def survey_input(tensor: NDArray[np.uint8]) -> dict[str, float | None]:
     :data:`INPUT_COLOURS`: of the means of 16 x 16 blocks of R, G and B, the mean of (R + G + B) / 3, R - G and
     (R + G) / 2 - B, and log(1 + standard deviation) of each.
     """
-    red, green, blue = (tensor[..., channel] * weight for channel, weight in enumerate(_LUMA))
-    grey = (red + green + blue).astype(np.float32)
+    grey = _grey(tensor)
     dark, bright = _ranks(grey)
+    grain = _grain(grey)
     blocks = _block_means(tensor)
     return {
         "too-dark": bright,
         "too-bright": dark,
         "blurred": _left_after_blur(grey),
+        "noisy": grain,
+        "over-compressed": grain,
         "no-lesion": _range_of_blocks(blocks),
         **_colours(blocks),
     }
@@ -204,6 +209,11 @@ def _sampled(stored: Image.Image, box: tuple[int, int, int, int]) -> tuple[NDArr
     return grey, means.reshape(-1, cell_columns[-1] - cell_columns[0] + 1)
 
 
+def _grey(tensor: NDArray[np.uint8]) -> Grey:
+    red, green, blue = (tensor[..., channel] * weight for channel, weight in enumerate(_LUMA))
+    return np.asarray(red + green + blue, np.float32)
+
+
 def _ranks(grid: Grey) -> tuple[float, float]:
     """Return the 5th and 95th percentile, as members of the picture."""
     ordered = np.sort(grid, axis=None)
@@ -216,6 +226,20 @@ def _left_after_blur(grid: Grey) -> float | None:
         return None
     blurred = _convolved(_convolved(grid, 1), 0)
     return (_variance_of_laplacian(blurred) + _FLOOR) / (_variance_of_laplacian(grid) + _FLOOR)
+
+
+def _grain(grey: Grey) -> float | None:
+    """Return the standard deviation of what differs from pixel to pixel, grey levels.
+
+    The mask of Immerkær 1996 (doi:10.1006/cviu.1996.0060), which planes and straight edges leave at nought, and the
+    median of its sizes, as Donoho and Johnstone 1994 take it of a wavelet's, so that hairs hardly count.
+    """
+    if min(grey.shape) < _LEAST:
+        return None
+    across = np.diff(grey.astype(np.float64), 2, axis=1)
+    sizes = np.abs(np.diff(across, 2, axis=0)).ravel()
+    middle = (len(sizes) - 1) // 2
+    return float(np.partition(sizes, middle)[middle]) / (6 * _NORMAL)  # 6: the root of the mask's squares
 
 
 def _variance_of_laplacian(grid: Grey) -> float:

@@ -3,14 +3,15 @@
     node mobile_stub/web/build.mjs
     python -m benchmarks.web.quality ham10000/ photos/ --json quality.json
 
-The photos are taken to be good: a hint is a false alarm. Then some are spoilt, blurred, darkened, brightened, or cut
-down to a corner (which mostly shows skin alone, and sometimes part of the lesion), and the hint that should come is
-counted.
+The photos are taken to be good: a hint is a false alarm. Then some are spoilt, blurred, darkened, brightened, made
+noisy (each cell of the survey's grid on its own), compressed (as a copy of the grid's size), or cut down to a corner
+(which mostly shows skin alone, and sometimes part of the lesion), and the hint that should come is counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import struct
 import subprocess
@@ -85,6 +86,26 @@ def _lit(image: Image.Image, light: float) -> Image.Image:
     return image.point(lambda level: min(255, level * light))
 
 
+def _noisy(image: Image.Image, deviation: float) -> Image.Image:
+    cells = _cells(image)
+    noise = np.random.default_rng(0).normal(0, deviation, (*cells[::-1], 3))
+    spread = [
+        np.asarray(Image.fromarray(one.astype(np.float32)).resize(image.size, 0)) for one in np.moveaxis(noise, 2, 0)
+    ]
+    return Image.fromarray((np.asarray(image) + np.stack(spread, axis=2)).round().clip(0, 255).astype(np.uint8))
+
+
+def _copied(image: Image.Image, quality: int) -> Image.Image:
+    file = io.BytesIO()
+    image.resize(_cells(image), Image.Resampling.BOX).save(file, "JPEG", quality=quality)
+    return Image.open(file).convert("RGB")
+
+
+def _cells(image: Image.Image) -> tuple[int, int]:
+    cell = max(1, min(image.size) / GRID)
+    return round(image.width / cell), round(image.height / cell)
+
+
 def _corner(image: Image.Image) -> Image.Image:
     return image.crop((0, 0, image.width * 3 // 10, image.height * 3 // 10)).resize(image.size)
 
@@ -97,6 +118,14 @@ SPOILT: dict[str, tuple[str, Callable[[Image.Image], Image.Image]]] = {
     "a quarter of the light": ("too-dark", partial(_lit, light=0.25)),
     "a third of the light": ("too-dark", partial(_lit, light=0.33)),
     "three times the light": ("too-bright", partial(_lit, light=3)),
+    "noise of 5 levels": ("noisy", partial(_noisy, deviation=5)),
+    "noise of 10 levels": ("noisy", partial(_noisy, deviation=10)),
+    "noise of 15 levels": ("noisy", partial(_noisy, deviation=15)),
+    "noise of 20 levels": ("noisy", partial(_noisy, deviation=20)),
+    "JPEG of quality 50": ("over-compressed", partial(_copied, quality=50)),
+    "JPEG of quality 25": ("over-compressed", partial(_copied, quality=25)),
+    "JPEG of quality 15": ("over-compressed", partial(_copied, quality=15)),
+    "JPEG of quality 7": ("over-compressed", partial(_copied, quality=7)),
     "a corner": ("no-lesion", _corner),
 }
 """What is done to a good photo, and the hint that should come then."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from bundle.abstention import Values, distance, reasons
-from bundle.manifest import Abstention, InputBound, InputReference, Preprocessing
+from bundle.manifest import Abstention, InputBound, InputColour, InputFault, InputReference, Preprocessing
 from bundle.photo_quality import bounds, survey, survey_input
 from bundle.probabilities import answer
 from bundle.store import Bundle
@@ -16,9 +19,10 @@ RULE = Abstention(
     reference=InputReference(names=("light", "red-green"), mean=(120, 0), precision=((0.01, 0), (0, 0.01))),
     threshold=10,
     quality=tuple(
-        InputBound(code=bound.code, side=bound.side, threshold=bound.threshold)
+        InputBound(code=code, side=bound.side, threshold=bound.threshold)
+        for code in get_args(InputFault)
         for bound in bounds()
-        if bound.code != "too-small"
+        if bound.code == code
     ),
     answer_rate=0.95,
     answered={},
@@ -38,7 +42,7 @@ def test_without_a_rule_or_an_input_everything_is_answered() -> None:
     assert codes(None, UNLIKE) == codes(RULE, None) == codes(RULE, {}) == []
 
 
-@pytest.mark.parametrize("fault", ["too-dark", "too-bright", "blurred", "no-lesion"])
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"too-small"}))
 def test_each_fault_of_the_input_is_named(fault: str) -> None:
     assert f"quality:{fault}" in codes(RULE, survey_input(tensor_of(FAULTS[fault])))
     assert codes(RULE, survey_input(tensor_of(Scene()))) == []
@@ -59,13 +63,22 @@ def test_the_distance_is_mahalanobis() -> None:
     random = np.random.default_rng(0)
     root, away = random.normal(size=(3, 3)), random.normal(size=3)
     precision = root @ root.T
-    names = ("a", "b", "c")
+    names: tuple[InputColour, ...] = ("light", "red-green", "yellow-blue")
     reference = InputReference(names=names, mean=(1, 2, 3), precision=tuple(map(tuple, precision.tolist())))
     values = dict(zip(names, np.add(away, (1, 2, 3)).tolist(), strict=True))
     assert distance(reference, values) == pytest.approx(np.sqrt(away @ precision @ away))
-    assert distance(reference, {"a": 1.0, "b": None, "c": 3.0}) is None
+    assert distance(reference, {"light": 1.0, "red-green": None, "yellow-blue": 3.0}) is None
     with pytest.raises(ValueError, match="not of 2 values"):
-        InputReference(names=("a", "b"), mean=(1, 2), precision=((1, 0),))
+        InputReference(names=names[:2], mean=(1, 2), precision=((1, 0),))
+
+
+def test_a_rule_of_values_that_are_not_known_is_refused() -> None:
+    assert {"too-small", *get_args(InputFault)} == {bound.code for bound in bounds()}
+    assert {*get_args(InputFault), *get_args(InputColour)} == set(survey_input(tensor_of(Scene())))
+    with pytest.raises(ValidationError, match="code"):
+        InputBound.model_validate({"code": "moiré", "side": "above", "threshold": 1})
+    with pytest.raises(ValidationError, match="names"):
+        InputReference.model_validate({"names": ["sharpness"], "mean": [1], "precision": [[1]]})
 
 
 def test_quality_comes_before_the_distance_and_what_cannot_be_said_is_no_reason() -> None:

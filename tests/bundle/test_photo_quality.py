@@ -48,6 +48,8 @@ FAULTS = {
     "too-dark": Scene(skin=60, spot=10, grain=4),
     "too-bright": Scene(skin=250, spot=225, grain=2),
     "blurred": Scene(edge=120, grain=0),
+    "noisy": Scene(grain=60),
+    "over-compressed": Scene(grain=0),
     "no-lesion": Scene(spot=170),
 }
 

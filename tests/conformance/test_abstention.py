@@ -69,13 +69,26 @@ def test_the_browser_cannot_tell_where_python_cannot(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(NODE is None, reason="Node is not on this machine: nothing runs the browser's rule")
-def test_the_browser_decides_nothing_by_a_rule_that_it_does_not_know(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rule", "unknown"),
+    [
+        ({"score": "energy"}, "score energy"),
+        ({"quality": [{"code": "moiré", "side": "above", "threshold": 1}]}, "of moiré"),
+        ({"reference": {"names": ["sharpness"], "mean": [1], "precision": [[1]]}}, "of sharpness"),
+    ],
+)
+def test_the_browser_decides_nothing_by_a_rule_that_it_does_not_know(
+    rule: dict[str, Any], unknown: str, tmp_path: Path
+) -> None:
     shutil.copyfile(PORT, tmp_path / "port.mjs")
-    script = "import {reasonsNotToTell} from './port.mjs'; reasonsNotToTell({score: 'energy', quality: []}, {});"
+    known = {"score": "input-distance", "quality": [], "reference": {"names": [], "mean": [], "precision": []}}
+    script = f"""import {{inputValues, reasonsNotToTell}} from './port.mjs';
+        reasonsNotToTell({json.dumps({**known, **rule})}, inputValues(new Uint8Array(768), 16));"""
     command = [str(NODE), "--input-type=module", "-e", script]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "score energy: decide nothing" in done.stderr
+    assert unknown in done.stderr
+    assert "decide nothing" in done.stderr
 
 
 def _known(value: float | None) -> float | None:

@@ -12,7 +12,7 @@ import pytest
 
 from exporters.packages.guide import TEMPLATES
 
-ORG_JSON = Path(os.environ.get("ORG_JSON", "/usr/share/java/json-android.jar"))
+ORG_JSON = Path(os.environ.get("ORG_JSON", "/usr/share/java/com.android.json.jar"))
 
 needs_swift = pytest.mark.skipif(
     shutil.which("swiftc") is None, reason="No Swift compiler is on this machine: nothing runs the Swift port"

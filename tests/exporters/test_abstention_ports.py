@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bundle.abstention import OUT_OF_DISTRIBUTION, QUALITY, reasons
 from bundle.manifest import Abstention
-from bundle.photo_quality import COLOURS, survey_input
+from bundle.photo_quality import survey_input
 from exporters.packages.guide import TEMPLATES
 from tests.conformance.test_abstention import inputs, rules
 from tests.exporters.compiled_ports import ORG_JSON, done, kotlin_program, needs_kotlin, needs_swift, swift_program
@@ -37,7 +37,7 @@ def code_of(port: Path) -> str:
 @PORTS
 def test_ports_say_the_same_names_and_codes(port: Path) -> None:
     words = set(re.findall(r'"([^"]+)"', code_of(port)))
-    assert {word for word in words if word in NAMES} == NAMES - {f"{name}-spread" for name in COLOURS}
+    assert {word for word in words if word in NAMES} == {name for name in NAMES if not name.endswith("-spread")}
     assert OUT_OF_DISTRIBUTION in words
     assert Abstention.model_fields["score"].default in words
     assert [word for word in words if word.startswith(QUALITY)] != []
@@ -52,7 +52,7 @@ def test_ports_compute_with_the_same_numbers(port: Path) -> None:
     named = {name.upper(): int(value) for name, value in re.findall(r"\b(\w+) = (\d+)\b(?!\.)", code)}
     assert (named["BLOCKS"], named["MARGIN"], named["LEAST"]) == (ours._BLOCKS, ours._MARGIN, ours._LEAST)
     fractions = [float(number) for number in re.findall(r"\b\d+\.\d+\b", code)]
-    assert [number for number in fractions if number not in {0.0, 4.0}] == [*ours._LUMA, 0.95, 0.05]
+    assert [number for number in fractions if number not in {0.0, 4.0}] == [ours._NORMAL, *ours._LUMA, 0.95, 0.05]
     assert re.search(rf"(?i)floor\w* = {ours._FLOOR}", code)
     weights = [int(weight or 1) for weight in re.findall(r"(?:(\d) \* )?value\(at(?: [-+] \d)?\)", code)]
     assert tuple(weights) == ours._BINOMIAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from bundle.abstention import distance, reasons
 from bundle.agreement import Share, share_of
 from bundle.errors import DataError, UsageError
-from bundle.manifest import Abstention, InputBound, InputReference, Part
+from bundle.manifest import Abstention, InputBound, InputFault, InputReference, Part
 from bundle.photo_quality import INPUT_COLOURS, Bound, bounds, survey_input
 
 _OF_QUALITY = 0.1
@@ -33,7 +34,7 @@ def fit_abstention(validation: Surveyed, answer_rate: float) -> Abstention:
     """Return the rule that answers at least this share of the validation photos.
 
     Each bound of quality is that of ``photo_quality.json``, or a looser one where that would refuse more than a tenth
-    of what may be refused. The rest is left to the distance, whose threshold lies half-way between two photos'.
+    of what may be refused. The rest is left to the distance. Thresholds lie half-way between two photos'.
 
     Args:
         validation: What the validation photos look like.
@@ -49,7 +50,7 @@ def fit_abstention(validation: Surveyed, answer_rate: float) -> Abstention:
     gate = Abstention(
         reference=reference,
         threshold=float(np.finfo(np.float32).max),
-        quality=tuple(_loosened(bound, validation, spared) for bound in bounds() if bound.code in validation[0]),
+        quality=tuple(_loosened(bound, validation, spared) for bound in bounds() if bound.code in get_args(InputFault)),
         answer_rate=answer_rate,
         answered={},
     )
@@ -91,13 +92,20 @@ def _reference(photos: Surveyed) -> InputReference:
 
 def _loosened(known: Bound, photos: Surveyed, spared: float) -> InputBound:
     """Return the bound of ``photo_quality.json``, or the one that refuses no more than `spared` of these photos."""
-    said = sorted(value for values in photos if (value := values[known.code]) is not None)
+    sign = 1 if known.side == "above" else -1
+    said = sorted(sign * value for values in photos if (value := values[known.code]) is not None)
     threshold = known.threshold
     if said:
-        refused = int(spared * len(said) + 1e-9)
-        below = known.side == "below"
-        threshold = min(threshold, said[refused]) if below else max(threshold, said[-1 - refused])
-    return InputBound(code=known.code, side=known.side, threshold=threshold)
+        answered = said[-1 - int(spared * len(said) + 1e-9)]
+        if answered > sign * threshold:
+            threshold = sign * _beyond(answered, said)
+    return InputBound(code=cast("InputFault", known.code), side=known.side, threshold=threshold)
+
+
+def _beyond(value: float, ordered: Sequence[float]) -> float:
+    """Return what lies half-way from a value to the next larger one: on a bound itself, rounding would decide."""
+    larger = next((one for one in ordered if one > value), value + 0.02 * abs(value))
+    return (value + larger) / 2
 
 
 def _threshold(away: NDArray[np.float64], good: NDArray[np.bool_], answer_rate: float) -> float:

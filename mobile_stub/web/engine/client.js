@@ -2,7 +2,7 @@ import {EngineError} from './errors.js';
 
 /**
  * @typedef {{id: string, size: number, crop: 'full-frame'|'centre-square'}} Preprocessing as the manifest has it
- * @typedef {{code: 'too-small'|'too-dark'|'too-bright'|'blurred'|'no-lesion', value: number, threshold: number}} Hint
+ * @typedef {{code: 'too-small'|'too-dark'|'too-bright'|'blurred'|'noisy'|'over-compressed'|'no-lesion', value: number, threshold: number}} Hint
  * @typedef {object} Prepared
  * @property {Uint8Array} tensor size * size * 3 values, rows first, RGB
  * @property {string} inputSha256 of the tensor's bytes

@@ -1,4 +1,4 @@
-import {leftAfterBlur, rangeOfBlocks} from './dermport-abstention.js';
+import {grainOf, greyOf, leftAfterBlur, rangeOfBlocks} from './dermport-abstention.js';
 
 const SAMPLES = 12; // pixels a side that are read of a cell, where there are as many: they average the camera's noise
 
@@ -51,11 +51,14 @@ export class Survey {
   values(tensor, size) {
     const grey = this.#grid.grey();
     const sorted = Float32Array.from(grey.data).sort();
+    const grain = grainOf(greyOf(tensor, size));
     return {
       'too-small': Math.min(this.#photo.width, this.#photo.height) / size,
       'too-dark': sorted[Math.floor(0.95 * (sorted.length - 1))],
       'too-bright': sorted[Math.floor(0.05 * (sorted.length - 1))],
       blurred: leftAfterBlur(grey),
+      noisy: grain,
+      'over-compressed': grain,
       'no-lesion': rangeOfBlocks(tensor, size),
     };
   }

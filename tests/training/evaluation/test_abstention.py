@@ -17,6 +17,8 @@ def drawn(photos: int, seed: int = 0, dark: int = 0) -> Surveyed:
             "too-dark": 20.0 if index < dark else 180.0,
             "too-bright": random.uniform(20, 150),
             "blurred": None if index % 10 == 9 else random.uniform(0.1, 0.4),
+            "noisy": random.uniform(0.3, 1),
+            "over-compressed": random.uniform(0.3, 1),
             "no-lesion": random.uniform(50, 150),
             **{name: random.normal(100, 10) for name in INPUT_COLOURS},
         }
@@ -42,7 +44,7 @@ def test_a_bound_that_good_photos_exceed_is_loosened() -> None:
     few, many = fit_abstention(drawn(200, dark=1), 0.95), fit_abstention(drawn(200, dark=40), 0.95)
     first, then = ({bound.code: bound.threshold for bound in rule.quality} for rule in (few, many))
     assert first["too-dark"] == 80, "one of 200 is what the gate may take"
-    assert then["too-dark"] == 20
+    assert then["too-dark"] == pytest.approx(19.8), "not on the photos' own value, where rounding would decide"
     assert then["blurred"] == 0.5, "nothing exceeds it"
     assert answered(many, drawn(200, dark=40)).sum() == 190
 

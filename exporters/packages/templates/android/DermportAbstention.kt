@@ -3,6 +3,7 @@
  * Plain Kotlin and org.json, which is part of Android.
  */
 
+import kotlin.math.abs
 import kotlin.math.ln
 import kotlin.math.max
 import kotlin.math.min
@@ -53,6 +54,7 @@ class DermportAbstention(manifest: JSONObject) {
 
         init {
             require(document.getString("score") == "input-distance") { "score ${document.getString("score")}" }
+            for (name in names + quality.map { it.code }) require(name in FAULTS || name in COLOURS) { "value $name" }
         }
 
         /** The Mahalanobis distance of the values from the reference; null where one of them cannot be said. */
@@ -67,10 +69,13 @@ class DermportAbstention(manifest: JSONObject) {
     }
 
     companion object {
+        private val FAULTS = setOf("too-dark", "too-bright", "blurred", "noisy", "over-compressed", "no-lesion")
+        private val COLOURS = setOf("light", "red-green", "yellow-blue").flatMap { listOf(it, "$it-spread") }
         private const val BLOCKS = 16
         private const val MARGIN = 2 // blocks at each edge that are left out: dermatoscopes darken the corners
-        private const val LEAST = 8 // pixels a side, below which nothing is said of sharpness
+        private const val LEAST = 8 // pixels a side, below which nothing is said of sharpness and grain
         private const val FLOOR = 4.0 // levels²: the variance that noise and rounding leave in an even picture
+        private const val NORMAL = 0.6745 // the median of |x|, x of the standard normal distribution
 
         /** What the rule holds against its bounds, by name; what cannot be said of so small an input is missing. */
         fun values(tensor: ByteArray, size: Int): Map<String, Double> {
@@ -87,6 +92,8 @@ class DermportAbstention(manifest: JSONObject) {
             if (size >= LEAST) {
                 val left = varianceOfLaplacian(convolved(convolved(grey, size, size, 1), size, 1, size), size)
                 found["blurred"] = (left + FLOOR) / (varianceOfLaplacian(grey, size) + FLOOR)
+                found["noisy"] = grain(grey, size)
+                found["over-compressed"] = found.getValue("noisy")
             }
             if (size >= BLOCKS) found += ofBlocks(blockMeans(tensor, size))
             return found
@@ -105,6 +112,17 @@ class DermportAbstention(manifest: JSONObject) {
                 }
             }
             return result
+        }
+
+        /** The standard deviation of what differs from pixel to pixel: the median size of Immerkær's mask. */
+        private fun grain(grey: FloatArray, size: Int): Double {
+            val side = size - 2
+            fun across(at: Int): Double = grey[at - 1].toDouble() - 2 * grey[at].toDouble() + grey[at + 1]
+            val sizes = DoubleArray(side * side) { inside ->
+                val at = (inside / side + 1) * size + inside % side + 1
+                abs(across(at - size) - 2 * across(at) + across(at + size))
+            }
+            return sizes.sortedArray()[(sizes.size - 1) / 2] / (6 * NORMAL)
         }
 
         private fun varianceOfLaplacian(data: FloatArray, size: Int): Double {

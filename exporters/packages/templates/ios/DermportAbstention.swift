@@ -11,6 +11,9 @@ struct DermportAbstention {
         let bound: Double
     }
 
+    /// The rule holds a value against a bound that this file does not know.
+    struct UnknownValue: Error { let name: String }
+
     private struct Manifest: Decodable { let abstention: Rule? }
     private struct Rule: Decodable {
         let score: Score
@@ -29,6 +32,10 @@ struct DermportAbstention {
     /// does not know the rule: then nothing may be decided.
     init(manifest: Data) throws {
         rule = try JSONDecoder().decode(Manifest.self, from: manifest).abstention
+        let known = Self.faults + Self.colours.flatMap { [$0, "\($0)-spread"] }
+        for name in (rule?.quality.map(\.code) ?? []) + (rule?.reference.names ?? []) where !known.contains(name) {
+            throw UnknownValue(name: name)
+        }
     }
 
     /// Of the prepared photo, size * size * 3 bytes as DermportPrep.prepare gives them; none: the model can tell.
@@ -47,10 +54,13 @@ struct DermportAbstention {
         return found
     }
 
+    private static let faults = ["too-dark", "too-bright", "blurred", "noisy", "over-compressed", "no-lesion"]
+    private static let colours = ["light", "red-green", "yellow-blue"]
     private static let blocks = 16
     private static let margin = 2 // blocks at each edge that are left out: dermatoscopes darken the corners
-    private static let least = 8 // pixels a side, below which nothing is said of sharpness
+    private static let least = 8 // pixels a side, below which nothing is said of sharpness and grain
     private static let floorOfNoise = 4.0 // levels²: the variance that noise and rounding leave in an even picture
+    private static let normal = 0.6745 // the median of |x|, x of the standard normal distribution
 
     /// What the rule holds against its bounds, by name; what cannot be said of so small an input is missing.
     static func values(_ tensor: [UInt8], size: Int) -> [String: Double] {
@@ -71,6 +81,9 @@ struct DermportAbstention {
             let across = convolved(grey, size: size, line: size, step: 1)
             let left = varianceOfLaplacian(convolved(across, size: size, line: 1, step: size), size: size)
             found["blurred"] = (left + floorOfNoise) / (varianceOfLaplacian(grey, size: size) + floorOfNoise)
+            let grain = grainOf(grey, size: size)
+            found["noisy"] = grain
+            found["over-compressed"] = grain
         }
         if size >= blocks { addBlocks(blockMeans(tensor, size: size), to: &found) }
         return found
@@ -90,6 +103,20 @@ struct DermportAbstention {
             }
         }
         return result
+    }
+
+    /// The standard deviation of what differs from pixel to pixel: the median size of Immerkær's mask.
+    private static func grainOf(_ grey: [Float], size: Int) -> Double {
+        func across(_ at: Int) -> Double { Double(grey[at - 1]) - 2 * Double(grey[at]) + Double(grey[at + 1]) }
+        var sizes: [Double] = []
+        for y in 1..<(size - 1) {
+            for x in 1..<(size - 1) {
+                let at = y * size + x
+                let around: Double = across(at - size) + across(at + size)
+                sizes.append(abs(around - 2 * across(at)))
+            }
+        }
+        return sizes.sorted()[(sizes.count - 1) / 2] / (6 * normal)
     }
 
     private static func varianceOfLaplacian(_ data: [Float], size: Int) -> Double {

@@ -2,8 +2,9 @@
 
 const BLOCKS = 16;
 const MARGIN = 2; // blocks at each edge that are left out: dermatoscopes darken the corners
-const LEAST = 8; // cells a side, below which nothing is said of sharpness
+const LEAST = 8; // cells a side, below which nothing is said of sharpness and grain
 const FLOOR = 4; // levels²: the variance that noise and rounding leave in an even picture
+const NORMAL = 0.6745; // the median of |x|, x of the standard normal distribution
 
 /**
  * Why the model cannot tell.
@@ -14,6 +15,8 @@ const FLOOR = 4; // levels²: the variance that noise and rounding leave in an e
 export function reasonsNotToTell(rule, values) {
   if (!rule) return [];
   if (rule.score !== 'input-distance') throw new Error(`The bundle's rule is of score ${rule.score}: decide nothing.`);
+  const unknown = [...rule.quality.map(({code}) => code), ...rule.reference.names].find((name) => !(name in values));
+  if (unknown) throw new Error(`The bundle's rule is of ${unknown}, which is not known here: decide nothing.`);
   const found = rule.quality
     .filter(({code, side, threshold}) => (side === 'below' ? values[code] < threshold : values[code] > threshold))
     .map(({code, threshold}) => ({code: `quality:${code}`, value: values[code], bound: threshold}));
@@ -36,16 +39,15 @@ function distance({names, mean, precision}, values) {
  * @returns {Object<string, number>} by name; NaN: cannot be said
  */
 export function inputValues(tensor, size) {
-  const data = new Float32Array(size * size);
-  for (let pixel = 0; pixel < data.length; pixel++) {
-    const at = pixel * 3;
-    data[pixel] = tensor[at] * 0.299 + tensor[at + 1] * 0.587 + tensor[at + 2] * 0.114;
-  }
-  const sorted = data.slice().sort();
+  const grey = greyOf(tensor, size);
+  const sorted = grey.data.slice().sort();
+  const grain = grainOf(grey);
   return {
     'too-dark': sorted[Math.floor(0.95 * (sorted.length - 1))],
     'too-bright': sorted[Math.floor(0.05 * (sorted.length - 1))],
-    blurred: leftAfterBlur({data, width: size, height: size}),
+    blurred: leftAfterBlur(grey),
+    noisy: grain,
+    'over-compressed': grain,
     'no-lesion': rangeOfBlocks(tensor, size),
     ...colours(tensor, size),
   };
@@ -69,6 +71,32 @@ function colours(tensor, size) {
 
 function meanOf(values) {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The grey levels of an input. */
+export function greyOf(tensor, size) {
+  const data = new Float32Array(size * size);
+  for (let pixel = 0; pixel < data.length; pixel++) {
+    const at = pixel * 3;
+    data[pixel] = tensor[at] * 0.299 + tensor[at + 1] * 0.587 + tensor[at + 2] * 0.114;
+  }
+  return {data, width: size, height: size};
+}
+
+/**
+ * The standard deviation of what differs from pixel to pixel: the median size of Immerkær's mask.
+ * @param {{data: Float32Array, width: number, height: number}} grey
+ * @returns {number} grey levels; NaN: cannot be said
+ */
+export function grainOf({data, width, height}) {
+  if (Math.min(width, height) < LEAST) return NaN;
+  const sizes = new Float64Array((width - 2) * (height - 2));
+  const across = (at) => data[at - 1] - 2 * data[at] + data[at + 1];
+  for (let at = 0; at < sizes.length; at++) {
+    const middle = (Math.floor(at / (width - 2)) + 1) * width + (at % (width - 2)) + 1;
+    sizes[at] = Math.abs(across(middle - width) - 2 * across(middle) + across(middle + width));
+  }
+  return sizes.sort()[Math.floor((sizes.length - 1) / 2)] / (6 * NORMAL);
 }
 
 /**

@@ -39,6 +39,8 @@ export default {
   'hint.too-dark': 'The photo is dark. Use more light.',
   'hint.too-bright': 'The photo is too bright. Avoid flash and reflections.',
   'hint.blurred': 'The photo is blurred. Hold still, and let the camera focus.',
+  'hint.noisy': 'The photo is noisy, or full of hairs. Use more light, and put the hair aside.',
+  'hint.over-compressed': 'The photo lost its fine detail to compression. Use the file that the camera stored.',
   'hint.no-lesion': 'Nothing in the photo looks like a lesion. Bring it into the middle.',
   'hint.inexact': 'This browser decodes such photos a little differently from the Jetson: the inputs may differ.',
 

@@ -39,6 +39,8 @@ export default {
   'hint.too-dark': 'La foto está oscura. Use más luz.',
   'hint.too-bright': 'La foto tiene demasiada luz. Evite el flash y los reflejos.',
   'hint.blurred': 'La foto está borrosa. No se mueva y deje que la cámara enfoque.',
+  'hint.noisy': 'La foto tiene mucho ruido, o muchos pelos. Use más luz y aparte el pelo.',
+  'hint.over-compressed': 'La compresión borró los detalles finos de la foto. Use el archivo que guardó la cámara.',
   'hint.no-lesion': 'Nada en la foto parece una lesión. Colóquela en el centro.',
   'hint.inexact': 'Este navegador decodifica estas fotos de forma algo distinta al Jetson: las entradas pueden diferir.',
 

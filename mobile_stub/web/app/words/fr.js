@@ -39,6 +39,8 @@ export default {
   'hint.too-dark': 'La photo est sombre. Éclairez davantage.',
   'hint.too-bright': 'La photo est trop claire. Évitez le flash et les reflets.',
   'hint.blurred': 'La photo est floue. Ne bougez pas, et laissez l’appareil faire la mise au point.',
+  'hint.noisy': 'La photo est bruitée, ou pleine de poils. Éclairez davantage, et écartez les poils.',
+  'hint.over-compressed': 'La compression a effacé les détails fins de la photo. Prenez le fichier enregistré par l’appareil.',
   'hint.no-lesion': 'Rien sur la photo ne ressemble à une lésion. Placez-la au centre.',
   'hint.inexact': 'Ce navigateur décode ces photos un peu autrement que le Jetson : les entrées peuvent différer.',
 

@@ -39,10 +39,12 @@ test('a sharp, well lit lesion is nothing to complain of', () => {
 });
 
 test('each fault is named', () => {
-  assert.deepEqual(look(drawn({width: 90, height: 80})).codes, ['too-small']);
+  assert.deepEqual(look(drawn({width: 90, height: 80, grain: 4})).codes, ['too-small']);
   assert.deepEqual(look(drawn({skin: 60, spot: 10, grain: 4})).codes, ['too-dark']);
   assert.ok(look(drawn({skin: 250, spot: 225, grain: 2})).codes.includes('too-bright'));
-  assert.deepEqual(look(drawn({edge: 120, grain: 0})).codes, ['blurred']);
+  assert.deepEqual(look(drawn({edge: 120, grain: 0})).codes, ['blurred', 'over-compressed']);
+  assert.deepEqual(look(drawn({grain: 60})).codes, ['noisy']);
+  assert.deepEqual(look(drawn({edge: 1, grain: 0})).codes, ['over-compressed']);
   assert.deepEqual(look(drawn({spot: 170})).codes, ['no-lesion']);
 });
 
