@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from bundle.errors import ExportError
+from bundle.policy import read_policy
 from bundle.store import Bundle
 from exporters.contract import Source
 from exporters.onnx.codes import Codes, pair_sums
@@ -84,7 +85,10 @@ def test_operators_are_told_as_integers(whole: onnx.ModelProto) -> None:
 def test_it_stays_near_float(original: onnx.ModelProto, whole: onnx.ModelProto, shared_bundle: Bundle) -> None:
     photos = shared_bundle.golden().tensors
     before, after = _answers(original, photos), _answers(whole, photos)
-    assert (before.argmax(1) == after.argmax(1)).mean() >= 0.9
+    fails = (
+        read_policy().rules["int8"].fail
+    )  # what the tiny model learns, and so its near ties, depends on the processor
+    assert (before.argmax(1) == after.argmax(1)).mean() >= (fails.top1_agreement or 1)
     assert np.abs(before - after).mean() < 0.05
     assert whole.ByteSize() < 0.45 * original.ByteSize()
 

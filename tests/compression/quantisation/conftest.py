@@ -40,7 +40,7 @@ def network(drawn_parts: Any) -> Any:
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
     network.compile(keras.optimizers.Adam(2e-3), loss)
     photos, truth = drawn_parts.train.tensors.astype(np.float32), np.eye(len(LABELS))[drawn_parts.train.targets]
-    network.fit(photos, truth, epochs=12, batch_size=24, verbose=0)
+    network.fit(photos, truth, epochs=24, batch_size=24, verbose=0)
     return network
 
 
