@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from bundle.errors import UsageError
-from bundle.policy import read_policy
 from compression.context import Context
 from compression.quantisation.equalise import equalised, exact_image, groups
 from compression.quantisation.folding import folded
@@ -189,10 +188,10 @@ def test_sensitivity_finds_the_layer_that_is_spoilt(level: Any, photos: np.ndarr
 def test_the_step_gives_an_integer_model_of_the_same_answers(
     network: Any, context: Context, exact: bool, largest: set[int]
 ) -> None:
-    outcome = Quantise(photos=16, exact=exact).run(network, context)
+    outcome = Quantise(photos=48, exact=exact).run(network, context)
     names = {layer.name for layer in outcome.network.layers}
     assert {POOL, DROPOUT, CLASSIFIER} <= names
-    assert outcome.figures["agreement"] >= (read_policy().rules["int8"].fail.top1_agreement or 1)
+    assert outcome.figures["agreement"] >= 0.9
     assert outcome.figures["float_layers"] == 0
     stages_measured = [name for name in outcome.figures if name.startswith("agreement_")]
     assert stages_measured == [f"agreement_{name}" for name in ("nearest", "equalised", "corrected", "learned")]
