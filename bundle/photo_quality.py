@@ -232,7 +232,8 @@ def _grain(grey: Grey) -> float | None:
     """Return the standard deviation of what differs from pixel to pixel, grey levels.
 
     The mask of Immerkær 1996 (doi:10.1006/cviu.1996.0060), which planes and straight edges leave at nought, and the
-    median of its sizes, as Donoho and Johnstone 1994 take it of a wavelet's, so that a few hairs hardly count (hair all over does).
+    median of its sizes, as Donoho and Johnstone 1994 take it of a wavelet's, so that a few hairs hardly count (hair all
+    over does).
     """
     if min(grey.shape) < _LEAST:
         return None
