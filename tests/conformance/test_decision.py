@@ -45,8 +45,7 @@ def test_every_form_has_the_bundles_temperature_and_decides_alike(
     before, after = scores(golden.probabilities, positive), scores(answers, positive)
     sure = np.abs(before - threshold) > SURE
     assert sure.sum() >= len(before) // 2
-    alike = ((before >= threshold) == (after >= threshold))[sure].mean()
-    assert alike >= (0.9 if recipe.policy == "int8" else 1)  # what the tiny model learns depends on the processor
+    assert ((before >= threshold) == (after >= threshold))[sure].all()
 
 
 def cases(bundle: Bundle) -> list[tuple[Bundle, np.ndarray]]:

@@ -11,7 +11,7 @@ import pytest
 
 from compression.context import Context
 from tests.compression.conftest import Said
-from tests.factories import LABELS, SIZE, draw_set, tensors_of
+from tests.factories import LABELS, SIZE, draw_set, learn, tensors_of
 from training.model.network import build_network
 from training.recipe import Recipe
 
@@ -33,14 +33,12 @@ def network(drawn_parts: Any) -> Any:
     """MobileNetV2 (alpha 0.35, 64 pixels) with the layers' names of `dermport train`; do not change it."""
     import keras
 
+    keras.utils.set_random_seed(0)
     network = build_network(Recipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all"), len(LABELS))
     for layer in network.layers:
         if hasattr(layer, "momentum"):
-            layer.momentum = 0.7  # the default forgets too slowly for forty steps
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
-    network.compile(keras.optimizers.Adam(2e-3), loss)
-    photos, truth = drawn_parts.train.tensors.astype(np.float32), np.eye(len(LABELS))[drawn_parts.train.targets]
-    network.fit(photos, truth, epochs=24, batch_size=24, verbose=0)
+            layer.momentum = 0.7  # the default forgets too slowly for two hundred steps
+    learn(network, drawn_parts.train.tensors, drawn_parts.train.targets, from_logits=True)
     return network
 
 

@@ -188,7 +188,7 @@ def test_sensitivity_finds_the_layer_that_is_spoilt(level: Any, photos: np.ndarr
 def test_the_step_gives_an_integer_model_of_the_same_answers(
     network: Any, context: Context, exact: bool, largest: set[int]
 ) -> None:
-    outcome = Quantise(photos=48, exact=exact).run(network, context)
+    outcome = Quantise(photos=16, exact=exact).run(network, context)
     names = {layer.name for layer in outcome.network.layers}
     assert {POOL, DROPOUT, CLASSIFIER} <= names
     assert outcome.figures["agreement"] >= 0.9
