@@ -14,6 +14,9 @@ import pytest
 from bundle.store import Bundle
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The suite runs in as many processes as there are cores, and threads of several would only wait for each other.
+for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 @pytest.hookimpl(tryfirst=True)
