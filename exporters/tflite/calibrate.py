@@ -63,7 +63,7 @@ def ranges(model: bytes, photos: NDArray[np.uint8]) -> dict[str, Range]:
     for _ in probe.run(photos):
         for name in names:
             value = probe.value(name)
-            low[name], high[name] = min(low[name], value.min()), max(high[name], value.max())
+            low[name], high[name] = min(low[name], float(value.min())), max(high[name], float(value.max()))
     image = graph.tensor(graph.model.subgraphs[0].inputs[0]).name.decode()
     found = {image: _range(0, 255)} | {name: _range(low[name], high[name]) for name in names}
     if graph.map_index is not None:  # the softmax stays in float, but a uint8 output's step is TFLite's own: 1 / 256
