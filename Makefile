@@ -31,12 +31,12 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m cli.docs --check
+	$(BIN)/python -m dermport.cli.docs --check
 
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/python -m cli.docs
+	$(BIN)/python -m dermport.cli.docs
 
 lock:
 	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv
@@ -44,10 +44,10 @@ lock:
 		--no-header --no-annotate --upgrade --output-file constraints.txt pyproject.toml
 	build/uv/bin/uv pip compile --quiet --universal --python-version 3.10 --extra jetson --constraint constraints.txt \
 		--no-emit-index-url --no-header --no-annotate \
-		--output-file exporters/packages/templates/jetson/requirements.txt pyproject.toml
+		--output-file dermport/exporters/packages/templates/jetson/requirements.txt pyproject.toml
 
 web:
-	cd mobile_stub/web && npm ci --no-audit --no-fund && node build.mjs
+	cd dermport/mobile_stub/web && npm ci --no-audit --no-fund && node build.mjs
 
 clean:
-	rm -rf $(VENV) build dist mobile_stub/web/dist mobile_stub/web/node_modules *.egg-info artifacts/demo
+	rm -rf $(VENV) build dist dermport/mobile_stub/web/dist dermport/mobile_stub/web/node_modules *.egg-info artifacts/demo

@@ -31,14 +31,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.bootstrap import Bootstrap, averaged, changes, resampled
-from bundle.errors import DataError, DermportError, UsageError
-from bundle.export_record import Delta
-from bundle.manifest import ModelRef
-from bundle.mcnemar import mcnemar_exact
-from bundle.metrics import LOWER_IS_BETTER, TITLES, Predictions
-from bundle.notice import NOTICE
-from bundle.store import Bundle
+from dermport.bundle.bootstrap import Bootstrap, averaged, changes, resampled
+from dermport.bundle.errors import DataError, DermportError, UsageError
+from dermport.bundle.export_record import Delta
+from dermport.bundle.manifest import ModelRef
+from dermport.bundle.mcnemar import mcnemar_exact
+from dermport.bundle.metrics import LOWER_IS_BETTER, TITLES, Predictions
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.store import Bundle
 
 PREDICTIONS = "evaluation/predictions.csv"
 HEAD = ("accuracy", "balanced_accuracy", "macro_roc_auc")

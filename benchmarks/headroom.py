@@ -19,14 +19,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.atomic import write_json
-from bundle.metrics import TITLES, Predictions, figures
-from bundle.store import Bundle
-from cli.photos import read_sample
-from compression.network import network_of
-from exporters.benchmark.sample import Sample, Truth
-from training.evaluation.calibration import at_temperature
-from training.model.network import class_logits, predict
+from dermport.bundle.atomic import write_json
+from dermport.bundle.metrics import TITLES, Predictions, figures
+from dermport.bundle.store import Bundle
+from dermport.cli.photos import read_sample
+from dermport.compression.network import network_of
+from dermport.exporters.benchmark.sample import Sample, Truth
+from dermport.training.evaluation.calibration import at_temperature
+from dermport.training.model.network import class_logits, predict
 
 SHOWN = ("accuracy", "balanced_accuracy", "macro_roc_auc", "decision_roc_auc", "nll")
 MIRRORED = ((1, 1), (1, -1), (-1, 1), (-1, -1))

@@ -22,16 +22,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.atomic import write_text
-from bundle.export_record import Delta, Parity
-from bundle.policy import read_policy
-from bundle.store import Bundle, Export
-from bundle.wilson import wilson_interval
-from cli.photos import read_part
-from exporters.registry import get_target
-from exporters.source import load_model
-from exporters.verify import Reference, verify
-from training.model.network import predict
+from dermport.bundle.atomic import write_text
+from dermport.bundle.export_record import Delta, Parity
+from dermport.bundle.policy import read_policy
+from dermport.bundle.store import Bundle, Export
+from dermport.bundle.wilson import wilson_interval
+from dermport.cli.photos import read_part
+from dermport.exporters.registry import get_target
+from dermport.exporters.source import load_model
+from dermport.exporters.verify import Reference, verify
+from dermport.training.model.network import predict
 
 PAGE = Path(__file__).parents[1] / "docs" / "low-bit.md"
 _PART = re.compile(r"(<!-- measured: low-bit -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -75,7 +75,7 @@ def _stored_coreml(export: Export) -> Counter[str]:
 
 
 def _stored_tflite(export: Export) -> Counter[str]:
-    from exporters.tflite.graph import Graph
+    from dermport.exporters.tflite.graph import Graph
 
     names = {0: "float32", 1: "float16", 9: "int8", 17: "int4"}
     graph = Graph(export.artifact.read_bytes())
@@ -86,7 +86,7 @@ def _stored_tflite(export: Export) -> Counter[str]:
 def _stored_onnx(export: Export) -> Counter[str]:
     import onnx
 
-    from exporters.onnx.graph import Graph
+    from dermport.exporters.onnx.graph import Graph
 
     graph = Graph.of(onnx.load(export.artifact))
     read = (node.input[1] for node in graph.weighted())

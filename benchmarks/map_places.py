@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.atomic import write_json
-from bundle.store import Bundle
-from cli.photos import part_records
-from runtimes.base import Runtime
-from training.data.photos import load_tensors
+from dermport.bundle.atomic import write_json
+from dermport.bundle.store import Bundle
+from dermport.cli.photos import part_records
+from dermport.runtimes.base import Runtime
+from dermport.training.data.photos import load_tensors
 
 _REACH = 1.5  # cells to each side of the centre that count; what lies beyond is the photo's, not the cell's
 _RESAMPLES = 2000
@@ -148,7 +148,7 @@ def _maps(runtime: Runtime, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.floa
 
 def main() -> None:
     """Measure, print and write."""
-    from runtimes.onnxruntime import OnnxRuntime
+    from dermport.runtimes.onnxruntime import OnnxRuntime
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("bundle", type=Path)

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from bundle.atomic import write_json
-from bundle.manifest import Preprocessing
-from bundle.prep import tensor_of
-from training.data.dataset import Dataset, read_dataset
-from training.data.near_duplicates import DISTANCE, SIDE, find_links, joined_groups, perceptual_hash
-from training.data.tasks import load_task
+from dermport.bundle.atomic import write_json
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import tensor_of
+from dermport.training.data.dataset import Dataset, read_dataset
+from dermport.training.data.near_duplicates import DISTANCE, SIDE, find_links, joined_groups, perceptual_hash
+from dermport.training.data.tasks import load_task
 
 BOUNDS = range(0, 61, 4)
 CHANGED = 300

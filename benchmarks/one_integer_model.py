@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.agreement import Quantiles, Share, share_of
-from bundle.manifest import Manifest
-from bundle.notice import NOTICE
-from bundle.probabilities import scores
-from bundle.store import Bundle
-from cli.photos import read_part
+from dermport.bundle.agreement import Quantiles, Share, share_of
+from dermport.bundle.manifest import Manifest
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.probabilities import scores
+from dermport.bundle.store import Bundle
+from dermport.cli.photos import read_part
 
 Answers = dict[str, NDArray[np.float32]]
 KERAS, PHONE, PLAIN_PHONE, JETSON = "model.keras", "LiteRT", "LiteRT without XNNPACK", "ONNX Runtime"
@@ -86,10 +86,10 @@ class Pair:
 
 def answers_of(bundle: Bundle, tensors: NDArray[np.uint8], *, without_xnnpack: bool) -> Answers:
     """Return the probabilities float32 [N, C] of photos by each way of running the bundle's model."""
-    from exporters.registry import get_target
-    from exporters.source import load_model
-    from exporters.verify import run
-    from training.model.network import predict
+    from dermport.exporters.registry import get_target
+    from dermport.exporters.source import load_model
+    from dermport.exporters.verify import run
+    from dermport.training.model.network import predict
 
     found = {KERAS: predict(load_model(bundle), tensors, progress=_counter(KERAS))}
     for name, (target, precision) in FILES.items():
@@ -132,7 +132,7 @@ def accuracies(answers: Answers, truth: NDArray[np.int64]) -> dict[str, float]:
 
 def measure(bundle: Bundle, tensors: NDArray[np.uint8], truth: NDArray[np.int64], *, plain: bool) -> dict[str, Any]:
     """Measure one bundle, print its table and return its figures."""
-    from exporters.integer.proof import differences, stored_in
+    from dermport.exporters.integer.proof import differences, stored_in
 
     print(f"{bundle.manifest.name}:")
     files = [stored_in(bundle.export(*FILES[name]).checked()) for name in (PHONE, JETSON)]

@@ -27,17 +27,17 @@ import numpy as np
 
 from benchmarks.plants import PLANTS, Phone, Plant, Scene, Values
 from benchmarks.serving.tables import say, show
-from bundle.hashing import sha256_bytes
-from bundle.store import RECORD, Bundle, Export, file_entries, write_manifest, write_record
-from runtimes.litert import LiteRT
-from runtimes.onnxruntime import open_session
-from server.comparing.artifacts import ArtifactRunner
-from server.comparing.case import Case, Sent
-from server.comparing.judge import Judgement, judge
-from server.comparing.runtime_faults import LOOK
-from server.config import ServingConfig
-from server.serving.live import Live
-from server.serving.models import Models
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.store import RECORD, Bundle, Export, file_entries, write_manifest, write_record
+from dermport.runtimes.litert import LiteRT
+from dermport.runtimes.onnxruntime import open_session
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.comparing.case import Case, Sent
+from dermport.server.comparing.judge import Judgement, judge
+from dermport.server.comparing.runtime_faults import LOOK
+from dermport.server.config import ServingConfig
+from dermport.server.serving.live import Live
+from dermport.server.serving.models import Models
 
 OLD_VERSION = "0.0.1"
 _SCALED = 65_536  # weights

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from bundle.causes import Cause, FaultCode
-from bundle.hashing import sha256_bytes
-from bundle.manifest import Preprocessing
-from bundle.prep import prepare, tensor_of
-from bundle.store import Export
-from bundle.wire import ComparisonRequest
-from runtimes.base import Runtime
-from server.comparing.case import Sent
+from dermport.bundle.causes import Cause, FaultCode
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare, tensor_of
+from dermport.bundle.store import Export
+from dermport.bundle.wire import ComparisonRequest
+from dermport.runtimes.base import Runtime
+from dermport.server.comparing.case import Sent
 
 Values = NDArray[Any]
 _P3 = {

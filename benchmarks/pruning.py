@@ -26,15 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.benchmark_record import Ratio
-from bundle.notice import NOTICE
-from bundle.store import Bundle
-from exporters.benchmark.macs import count_macs
-from exporters.benchmark.sizes import compressed_bytes, stored_bytes
-from exporters.benchmark.timings import ratio
-from exporters.registry import get_target
-from runtimes.base import Runtime
-from runtimes.litert import LiteRT
+from dermport.bundle.benchmark_record import Ratio
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.store import Bundle
+from dermport.exporters.benchmark.macs import count_macs
+from dermport.exporters.benchmark.sizes import compressed_bytes, stored_bytes
+from dermport.exporters.benchmark.timings import ratio
+from dermport.exporters.registry import get_target
+from dermport.runtimes.base import Runtime
+from dermport.runtimes.litert import LiteRT
 
 TARGETS = {"LiteRT": "tflite", "ONNX Runtime": "onnx"}
 SPARSE = "LiteRT, sparse encoding"
@@ -95,7 +95,7 @@ def compare(bundles: Sequence[Bundle], rounds: int, threads: int) -> tuple[Measu
 
 def sparsity(model: Path) -> float:
     """Return the share of zeros among the weights of a float32 TFLite file, biases aside."""
-    from exporters.tflite.graph import Graph
+    from dermport.exporters.tflite.graph import Graph
 
     weights = [layer.weights for layer in Graph(model.read_bytes()).layers()]
     return 1 - sum(map(np.count_nonzero, weights)) / sum(one.size for one in weights)
@@ -131,9 +131,9 @@ def _files(bundle: Bundle, folder: Path) -> dict[Key, Path]:
 
 def _sparsely_encoded(bundle: Bundle) -> bytes:
     """Return the bundle's float32 TFLite model with its weights in TFLite's sparse encoding, where many are zero."""
-    from exporters.source import load_source
-    from exporters.tflite.convert import float_model
-    from exporters.tflite.metadata import stamped
+    from dermport.exporters.source import load_source
+    from dermport.exporters.tflite.convert import float_model
+    from dermport.exporters.tflite.metadata import stamped
 
     source = load_source(bundle)
     return stamped(float_model(source.model, sparse=True), source, "fp32")

@@ -26,18 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.serving.tables import say, show
-from bundle.bootstrap import paired_intervals
-from bundle.notice import NOTICE
-from bundle.parity import compare
-from bundle.store import Bundle
-from compression.context import Context
-from compression.network import network_of
-from compression.pipeline import split_of
-from compression.quantisation.quantise import Quantise
-from compression.quantisation.stages import Methods, Stage, stages
-from training.evaluation.calibration import at_temperature
-from training.model.network import class_logits, predict
-from training.parts import Parts, Photos
+from dermport.bundle.bootstrap import paired_intervals
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.parity import compare
+from dermport.bundle.store import Bundle
+from dermport.compression.context import Context
+from dermport.compression.network import network_of
+from dermport.compression.pipeline import split_of
+from dermport.compression.quantisation.quantise import Quantise
+from dermport.compression.quantisation.stages import Methods, Stage, stages
+from dermport.training.evaluation.calibration import at_temperature
+from dermport.training.model.network import class_logits, predict
+from dermport.training.parts import Parts, Photos
 
 if TYPE_CHECKING:
     import keras

@@ -39,19 +39,19 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augment import PUBLISHED, STRONG
-from training.data.dataset import read_dataset
-from training.data.photos import Rows, cached_tensors, load_tensors
-from training.data.records import Record
-from training.data.tasks import Task, load_task
-from training.features import FeatureCache, Features, PhotoSource
-from training.model.network import POOL, build_network, trunk_of
-from training.phases.feed import Waiting, made_ahead
-from training.phases.loop import Loop, Targets, steps_per_epoch
-from training.phases.recipes import adamw_with_cosine, all_phase, compile_for, head_phase
-from training.phases.twin import twin_of
-from training.recipe import Recipe
-from training.sample.sample_set import draw_sample_set
+from dermport.training.augment import PUBLISHED, STRONG
+from dermport.training.data.dataset import read_dataset
+from dermport.training.data.photos import Rows, cached_tensors, load_tensors
+from dermport.training.data.records import Record
+from dermport.training.data.tasks import Task, load_task
+from dermport.training.features import FeatureCache, Features, PhotoSource
+from dermport.training.model.network import POOL, build_network, trunk_of
+from dermport.training.phases.feed import Waiting, made_ahead
+from dermport.training.phases.loop import Loop, Targets, steps_per_epoch
+from dermport.training.phases.recipes import adamw_with_cosine, all_phase, compile_for, head_phase
+from dermport.training.phases.twin import twin_of
+from dermport.training.recipe import Recipe
+from dermport.training.sample.sample_set import draw_sample_set
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import Bundle
+from dermport.bundle.store import Bundle
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The suite runs in as many processes as there are cores, and threads of several would only wait for each other.
@@ -60,8 +60,8 @@ def shared_exports(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFacto
     """The tiny bundle with every target and precision exported; do not change it (see `exported_bundle`)."""
 
     def make(path: Path) -> None:
-        from exporters.matrix import export_matrix
-        from exporters.registry import select
+        from dermport.exporters.matrix import export_matrix
+        from dermport.exporters.registry import select
 
         shutil.copytree(shared_bundle.path, path)
         export_matrix(Bundle.open(path), select(None, None), jobs=1)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bundle.atomic import atomic_directory
-from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
-from bundle.hashing import sha256_bytes
-from bundle.manifest import (
+from dermport.bundle.atomic import atomic_directory
+from dermport.bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import (
     Calibration,
     DatasetSpec,
     Decision,
@@ -29,8 +29,8 @@ from bundle.manifest import (
     SplitSpec,
     TaskSpec,
 )
-from bundle.prep import prepare
-from bundle.store import Bundle, file_entries, write_manifest
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle, file_entries, write_manifest
 
 SIZE = 64
 LABELS = ("akiec", "bcc", "mel", "nv")

@@ -18,7 +18,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from cli.main import main
+from dermport.cli.main import main
 
 
 def stop_after(called: str, arguments: Sequence[str], *, stem: str = "", how: signal.Signals = signal.SIGKILL) -> str:

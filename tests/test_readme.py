@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from cli.docs import README, in_step
-from cli.main import build_app
+from dermport.cli.docs import README, in_step
+from dermport.cli.main import build_app
 
 ROOT = README.parent
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -60,7 +60,7 @@ def test_tour_of_the_readme(tmp_path: Path) -> None:
     tour = list(_commands(README.read_text(encoding="utf-8"), "sh"))
     assert {words[0] for words in tour} >= {"sample-data", "train", "evaluate", "export", "verify", "package"}
     for words in tour:
-        argv = [sys.executable, "-c", "from cli.main import main; main()", *words]
+        argv = [sys.executable, "-m", "dermport", *words]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stderr}"

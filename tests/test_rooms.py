@@ -28,8 +28,15 @@ HEAVY = {
 }
 
 
+DOORS = ("exporters", "training", "server", "mobile_stub")
+
+
 def _files(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py"))
+    return sorted((ROOT / "dermport" / room).rglob("*.py"))
+
+
+def _modules(room: str) -> list[str]:
+    return [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in _files(room)]
 
 
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -44,11 +51,26 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("room", ALLOWED)
 def test_room_imports_only_what_it_may(room: str) -> None:
     assert _files(room)
-    ours = set(ALLOWED) | {"tests"}
     for path in _files(room):
         for line, name in _imports(path):
-            top = name.split(".")[0]
-            assert top not in ours or top in ALLOWED[room], f"{path.relative_to(ROOT)}:{line} imports {name}"
+            top, _, rest = name.partition(".")
+            allowed = rest.split(".")[0] in ALLOWED[room] if top == "dermport" else top not in {"tests", "benchmarks"}
+            assert allowed, f"{path.relative_to(ROOT)}:{line} imports {name}"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_door_at_the_top_leads_to_its_room(door: str) -> None:
+    assert (ROOT / door).readlink() == Path("dermport", door)
+    assert (ROOT / door).resolve() == ROOT / "dermport" / door
+
+
+def test_nothing_is_imported_through_a_door() -> None:
+    rooms = {path.name for path in (ROOT / "dermport").iterdir() if path.is_dir()} - sys.stdlib_module_names
+    for folder in ("dermport", "tests", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if "node_modules" not in path.parts:
+                found = [(line, name) for line, name in _imports(path) if name.split(".")[0] in rooms]
+                assert not found, f"{path}: {found}"
 
 
 def _loaded_after(code: str) -> set[str]:
@@ -59,18 +81,18 @@ def _loaded_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize("room", ALLOWED)
 def test_importing_a_whole_room_loads_nothing_heavy(room: str) -> None:
-    modules = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in _files(room)]
-    loaded = _loaded_after("\n".join(f"import {name}" for name in modules))
+    loaded = _loaded_after("\n".join(f"import {name}" for name in _modules(room)))
     assert not loaded & HEAVY
 
 
 def test_help_loads_next_to_nothing() -> None:
-    loaded = _loaded_after("from cli.main import build_app\nimport typer.main\ntyper.main.get_command(build_app())")
+    loaded = _loaded_after(
+        "from dermport.cli.main import build_app\nimport typer.main\ntyper.main.get_command(build_app())"
+    )
     assert not loaded & {*HEAVY, "numpy", "PIL", "pydantic", "flask"}
 
 
 @pytest.mark.parametrize("room", ["server", "mobile_stub"])
 def test_jetson_and_phone_need_no_training_or_export_room(room: str) -> None:
-    modules = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in _files(room)]
-    loaded = _loaded_after("\n".join(f"import {name}" for name in modules))
-    assert not {name.split(".")[0] for name in loaded} & {"training", "exporters", "cli"}
+    loaded = _loaded_after("\n".join(f"import {name}" for name in _modules(room)))
+    assert not {name for name in loaded if name.startswith(("dermport.training", "dermport.exporters", "dermport.cli"))}

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from bundle.manifest import Preprocessing
-from bundle.prep import Prepared, prepare, prepared
-from bundle.store import Bundle
-from runtimes.base import Runtime
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import Prepared, prepare, prepared
+from dermport.bundle.store import Bundle
+from dermport.runtimes.base import Runtime
 
 Form = Literal["photo", "draft", "prepared"]
 """A photo to decode exactly; one to decode at a fraction of its size; a PNG of exactly the model's input."""
@@ -77,13 +77,13 @@ def _names() -> tuple[str, ...]:
 
 
 def _onnxruntime(bundle: Bundle, precision: str) -> Runtime:
-    from runtimes.onnxruntime import OnnxRuntime
+    from dermport.runtimes.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(bundle.export("onnx", precision).checked(), threads=1)
 
 
 def _litert(bundle: Bundle, precision: str) -> Runtime:
-    from runtimes.litert import LiteRT
+    from dermport.runtimes.litert import LiteRT
 
     return LiteRT(bundle.export("tflite", precision).checked(), threads=1)
 

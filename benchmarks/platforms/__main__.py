@@ -24,9 +24,9 @@ from benchmarks.platforms.emulated import emulated_python
 from benchmarks.platforms.environments import Environment, Wheel, committed_wheel, install, native_python
 from benchmarks.platforms.trial import Seen, Setting, try_server
 from benchmarks.serving.tables import say, show, show_failures
-from bundle.atomic import write_json
-from bundle.errors import DermportError, UnavailableError
-from bundle.store import Bundle
+from dermport.bundle.atomic import write_json
+from dermport.bundle.errors import DermportError, UnavailableError
+from dermport.bundle.store import Bundle
 
 SETTINGS = [
     Setting("onnxruntime", "fp32"),

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.platforms.environments import Environment
-from bundle.errors import UnavailableError
-from bundle.store import Bundle
+from dermport.bundle.errors import UnavailableError
+from dermport.bundle.store import Bundle
 
 # Emulated, a photo takes seconds, and the proof at the start 24 times as long: more than a worker is given elsewhere.
 _SECONDS = 600.0
 _PATIENTLY = f"""
-import server.serving.process
-server.serving.process.START_SECONDS = {_SECONDS}
-from cli.main import main
+from dermport.server.serving import process
+process.START_SECONDS = {_SECONDS}
+from dermport.cli.main import main
 main()
 """
 _LENT = re.compile(r"^dermport_connections_lent (\S+)", re.MULTILINE)

@@ -32,10 +32,10 @@ from benchmarks.serving import correctness, footprint, forms, large, precisions,
 from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.peers import peers
 from benchmarks.serving.photos import stored_photos
-from bundle.atomic import write_json
-from bundle.errors import DermportError, UsageError
-from bundle.store import Bundle
-from exporters.benchmark.machine import this_machine
+from dermport.bundle.atomic import write_json
+from dermport.bundle.errors import DermportError, UsageError
+from dermport.bundle.store import Bundle
+from dermport.exporters.benchmark.machine import this_machine
 
 ITEMS: dict[str, Callable[[Conditions], dict[str, Any]]] = {
     "correctness": correctness.run,

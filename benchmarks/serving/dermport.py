@@ -11,7 +11,7 @@ from typing import cast
 from benchmarks.serving.http import request_bytes
 from benchmarks.serving.photos import Photo
 from benchmarks.serving.servers import Launch
-from bundle.wire import PREP_HEADER
+from dermport.bundle.wire import PREP_HEADER
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from benchmarks.serving.photos import drafted, enlarged, prepared_by_client
 from benchmarks.serving.rounds import Case, Entry, in_turns
 from benchmarks.serving.tables import show, show_failures
 from benchmarks.serving.throughput import COLUMNS, cells
-from bundle.store import Bundle
+from dermport.bundle.store import Bundle
 
 _CLIENTS = 8
 _CAMERAS = ((4000, 3000), (6000, 4000))

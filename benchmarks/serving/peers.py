@@ -15,7 +15,7 @@ from benchmarks.serving.environments import interpreter
 from benchmarks.serving.http import request_bytes
 from benchmarks.serving.photos import Photo
 from benchmarks.serving.servers import Launch
-from bundle.prep import MAX_BYTES
+from dermport.bundle.prep import MAX_BYTES
 
 
 @dataclass(frozen=True)

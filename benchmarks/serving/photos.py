@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.peers.model import Form
-from bundle.errors import UsageError
-from bundle.manifest import Preprocessing
-from bundle.prep import prepare
-from training.sample.sample_set import draw_sample_set
+from dermport.bundle.errors import UsageError
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare
+from dermport.training.sample.sample_set import draw_sample_set
 
 COUNT = 64
 NOISE = 12  # levels: a photo of 12 MP then has about 3 MB, as a telephone's has

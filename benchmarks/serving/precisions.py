@@ -12,7 +12,7 @@ from benchmarks.serving.limit import InProcessLimit
 from benchmarks.serving.rounds import Case, Entry, in_turns
 from benchmarks.serving.tables import show, show_failures
 from benchmarks.serving.throughput import COLUMNS, cells
-from bundle.store import Bundle
+from dermport.bundle.store import Bundle
 
 _TARGETS = {"onnxruntime": "onnx", "litert": "tflite"}
 _PRECISIONS = ("fp32", "int8-cpu", "int8")

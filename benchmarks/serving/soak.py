@@ -20,7 +20,7 @@ from benchmarks.serving.photos import enlarged, prepared_by_client
 from benchmarks.serving.rounds import Case, stream
 from benchmarks.serving.servers import Running, running
 from benchmarks.serving.tables import say, show
-from bundle.store import Bundle, write_manifest
+from dermport.bundle.store import Bundle, write_manifest
 
 SWAPS = 3
 _SAMPLES = 240

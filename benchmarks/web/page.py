@@ -1,6 +1,6 @@
 """How long a phone's user waits: from opening the page to the phone's answer and to the verdict, and what travels.
 
-    npm --prefix mobile_stub/web ci && node mobile_stub/web/build.mjs
+    npm --prefix dermport/mobile_stub/web ci && node dermport/mobile_stub/web/build.mjs
     python -m benchmarks.web.page artifacts/ham7 photo.jpg --rounds 3
 
 Each round is a new, empty profile of headless Chromium on loopback (cold), then another photo in the open page (warm),

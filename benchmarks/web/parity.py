@@ -1,6 +1,6 @@
 """The same photos in the browser and on the server: are the model's inputs equal, and the answers of the same file?
 
-    npm --prefix mobile_stub/web ci && node mobile_stub/web/build.mjs
+    npm --prefix dermport/mobile_stub/web ci && node dermport/mobile_stub/web/build.mjs
     python -m benchmarks.web.parity --bundle artifacts/ham7 --photos photos/ --ham ham10000 --json parity.json
 
 Real photos come from the folders that are named; from three of them every kind of file is made (EXIF orientations, P3,
@@ -29,14 +29,14 @@ from PIL import Image
 
 from benchmarks.web.browser import Phone, chromium
 from benchmarks.web.kinds import Kind, jpeg, kinds, png
-from bundle.atomic import write_json
-from bundle.errors import DermportError, PhotoError
-from bundle.prep import prepare
-from bundle.store import Bundle
-from bundle.vectors.draw import picture
-from runtimes.litert import LiteRT
+from dermport.bundle.atomic import write_json
+from dermport.bundle.errors import DermportError, PhotoError
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle
+from dermport.bundle.vectors.draw import picture
+from dermport.runtimes.litert import LiteRT
 
-WEB = Path("mobile_stub/web/dist")
+WEB = Path("dermport/mobile_stub/web/dist")
 BASES = 3
 LARGE = {"12 megapixels": (4000, 3000), "12 megapixels, portrait": (3000, 4000), "48 megapixels": (8000, 6000)}
 EXACT = {"fp32": 1e-5}
@@ -185,7 +185,7 @@ def _is_photo(path: Path) -> bool:
 @contextmanager
 def serving(bundle: Path, web: Path) -> Iterator[str]:
     """Serve a bundle with the web app on a free port; yield the address."""
-    start = (sys.executable, "-c", "from cli.main import main; main()", "serve", str(bundle), "--port", "0", "--json")
+    start = (sys.executable, "-m", "dermport", "serve", str(bundle), "--port", "0", "--json")
     with tempfile.TemporaryDirectory() as state:
         command = (*start, "--state", state, "--web", str(web), "--workers", "1")
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:

@@ -1,6 +1,6 @@
 """How often the web app's hints about a photo's quality are wrong, and how often they are missed.
 
-    node mobile_stub/web/build.mjs
+    node dermport/mobile_stub/web/build.mjs
     python -m benchmarks.web.quality ham10000/ photos/ --json quality.json
 
 The photos are taken to be good: a hint is a false alarm. Then some are spoilt, blurred, darkened, brightened, made
@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from benchmarks.web.parity import WEB
-from bundle.atomic import write_json
+from dermport.bundle.atomic import write_json
 
 GRID = 150
 """Cells of the survey's grid: the unit of the blurs here, so that they are alike on photos of any size."""

@@ -13,11 +13,11 @@ from benchmarks.serving.load import Counts, Outcome
 from benchmarks.serving.photos import Photo, PhotoSet, enlarged, prepared_by_client, stored_photos
 from benchmarks.serving.rounds import Figures, Results
 from benchmarks.serving.soak import Trend
-from bundle.errors import UnavailableError, UsageError
-from bundle.manifest import Preprocessing
-from bundle.prep import prepare, prepared
+from dermport.bundle.errors import UnavailableError, UsageError
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare, prepared
 
-VECTORS = Path(__file__).parents[2] / "bundle" / "vectors"
+VECTORS = Path(__file__).parents[2] / "dermport" / "bundle" / "vectors"
 
 
 def figures(rate: float, errors: dict[str, int] | None = None) -> Figures:

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.other_photos import CROPS, SHRUNK, crops, write
-from bundle.errors import UsageError
-from bundle.manifest import Preprocessing
-from training.robustness.others import other_photos
+from dermport.bundle.errors import UsageError
+from dermport.bundle.manifest import Preprocessing
+from dermport.training.robustness.others import other_photos
 
 
 def drawn(width: int, height: int) -> Image.Image:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import planted_faults
 from benchmarks.plants import PLANTS
-from bundle.store import Bundle
+from dermport.bundle.store import Bundle
 from tests.factories import draw_photo
 
 

@@ -14,9 +14,9 @@ from benchmarks.platforms.__main__ import _change
 from benchmarks.platforms.emulated import _environment
 from benchmarks.platforms.environments import Environment, run
 from benchmarks.platforms.trial import Seen, Setting, try_server
-from bundle.errors import UnavailableError
-from bundle.store import Bundle
-from server.serving import process
+from dermport.bundle.errors import UnavailableError
+from dermport.bundle.store import Bundle
+from dermport.server.serving import process
 
 FP32 = Setting("onnxruntime", "fp32")
 SEEN = Seen("here", FP32, "ONNX Runtime", 1.0, 0.0, inputs=2, lent=1, answers=((0.25, 0.75), (0.5, 0.5)), status=0)

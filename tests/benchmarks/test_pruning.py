@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks.pruning import Measured, sparsity, verdicts
-from bundle.benchmark_record import Ratio
-from exporters.tflite.calibrate import Probe
-from exporters.tflite.convert import float_model
+from dermport.bundle.benchmark_record import Ratio
+from dermport.exporters.tflite.calibrate import Probe
+from dermport.exporters.tflite.convert import float_model
 
 
 def measured(to_parent: Ratio | None, zeros: float = 0.0) -> Measured:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bundle.abstention import Values, distance, reasons
-from bundle.manifest import Abstention, InputBound, InputColour, InputFault, InputReference, Preprocessing
-from bundle.photo_quality import bounds, survey, survey_input
-from bundle.probabilities import answer
-from bundle.store import Bundle
+from dermport.bundle.abstention import Values, distance, reasons
+from dermport.bundle.manifest import Abstention, InputBound, InputColour, InputFault, InputReference, Preprocessing
+from dermport.bundle.photo_quality import bounds, survey, survey_input
+from dermport.bundle.probabilities import answer
+from dermport.bundle.store import Bundle
 from tests.bundle.test_photo_quality import FAULTS, Scene
 
 RULE = Abstention(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle import atomic
-from bundle.errors import UsageError
+from dermport.bundle import atomic
+from dermport.bundle.errors import UsageError
 
 
 def test_directory_appears_whole(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_killed_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
-from bundle import atomic
+from dermport.bundle import atomic
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 atomic.write_text(Path({str(path)!r}), "new" * 100_000)
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.calibration import BINS, calibration_error, equal_mass_bins, equal_width_bins
-from bundle.metrics import Predictions, figures
+from dermport.bundle.calibration import BINS, calibration_error, equal_mass_bins, equal_width_bins
+from dermport.bundle.metrics import Predictions, figures
 
 
 def test_bins_of_equal_width_are_closed_above() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.bootstrap import Bootstrap
-from bundle.delong import delong
-from bundle.metrics import roc_auc
+from dermport.bundle.bootstrap import Bootstrap
+from dermport.bundle.delong import delong
+from dermport.bundle.metrics import roc_auc
 
 
 def drawn(photos: int = 600, decimals: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bundle.mcnemar import mcnemar_exact
+from dermport.bundle.mcnemar import mcnemar_exact
 
 
 @pytest.mark.parametrize(

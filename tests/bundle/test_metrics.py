@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.bootstrap import Bootstrap, intervals, paired_intervals
-from bundle.errors import DataError
-from bundle.metrics import (
+from dermport.bundle.bootstrap import Bootstrap, intervals, paired_intervals
+from dermport.bundle.errors import DataError
+from dermport.bundle.metrics import (
     CLASS_TITLES,
     TITLES,
     Predictions,
@@ -201,7 +201,7 @@ def test_intervals_are_seeded_and_chunks_are_all_used(monkeypatch: pytest.Monkey
     first = intervals(case, lesions)
     assert intervals(case, lesions) == first
     assert intervals(case, lesions, Bootstrap(seed=1)) != first
-    monkeypatch.setattr("bundle.bootstrap._CHUNK", 120 * 300)  # three chunks of 300 and one of 100
+    monkeypatch.setattr("dermport.bundle.bootstrap._CHUNK", 120 * 300)  # three chunks of 300 and one of 100
     assert sum(chunk.shape[1] for chunk in Bootstrap().weights(lesions)) == 1000
     assert intervals(case, lesions) == first
 

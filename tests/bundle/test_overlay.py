@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bundle.activation_map import nearest_cells, places, spread
-from bundle.overlay import colours, draw_overlay
+from dermport.bundle.activation_map import nearest_cells, places, spread
+from dermport.bundle.overlay import colours, draw_overlay
 
 
 def test_colours_rise_evenly_in_lightness() -> None:

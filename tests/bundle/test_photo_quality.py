@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.errors import PhotoError
-from bundle.manifest import Preprocessing
-from bundle.photo_quality import PhotoQuality, bounds, survey_photo
+from dermport.bundle.errors import PhotoError
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.photo_quality import PhotoQuality, bounds, survey_photo
 
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")
@@ -132,11 +132,13 @@ def _cases() -> list[tuple[Image.Image, int, Preprocessing]]:
 
 
 def _in_node(folder: Path, cases: list[dict[str, Any]]) -> list[Any]:
-    shutil.copyfile(ROOT / "mobile_stub/web/engine/quality.js", folder / "quality.mjs")
-    shutil.copyfile(ROOT / "exporters/packages/templates/web/dermport-prep.js", folder / "dermport-prep.mjs")
-    shutil.copyfile(ROOT / "exporters/packages/templates/web/dermport-abstention.js", folder / "dermport-abstention.js")
+    shutil.copyfile(ROOT / "dermport/mobile_stub/web/engine/quality.js", folder / "quality.mjs")
+    shutil.copyfile(ROOT / "dermport/exporters/packages/templates/web/dermport-prep.js", folder / "dermport-prep.mjs")
+    shutil.copyfile(
+        ROOT / "dermport/exporters/packages/templates/web/dermport-abstention.js", folder / "dermport-abstention.js"
+    )
     (folder / "package.json").write_text('{"type": "module"}')
-    shutil.copyfile(ROOT / "bundle/photo_quality.json", folder / "photo_quality.json")
+    shutil.copyfile(ROOT / "dermport/bundle/photo_quality.json", folder / "photo_quality.json")
     (folder / "cases.json").write_text(json.dumps(cases))
     command = [str(NODE), str(Path(__file__).with_name("photo_quality.mjs")), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle import prep
-from bundle.errors import PhotoError
-from bundle.hashing import sha256_bytes
-from bundle.manifest import Preprocessing
-from bundle.vectors import FOLDER, Vector, read_vectors
-from bundle.vectors.draw import picture
+from dermport.bundle import prep
+from dermport.bundle.errors import PhotoError
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.vectors import FOLDER, Vector, read_vectors
+from dermport.bundle.vectors.draw import picture
 
 SPEC = Preprocessing(size=224)
 

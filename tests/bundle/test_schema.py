@@ -7,14 +7,14 @@ import json
 import jsonschema
 import pytest
 
-from bundle.schema.publish import FOLDER, PUBLISHED, schema
-from bundle.vectors import FOLDER as VECTORS
+from dermport.bundle.schema.publish import FOLDER, PUBLISHED, schema
+from dermport.bundle.vectors import FOLDER as VECTORS
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_schema_is_in_step(name: str) -> None:
     published = json.loads((FOLDER / f"{name}.schema.json").read_text())
-    assert published == schema(PUBLISHED[name]), "run: python -m bundle.schema.publish"
+    assert published == schema(PUBLISHED[name]), "run: python -m dermport.bundle.schema.publish"
     jsonschema.Draft202012Validator.check_schema(published)
 
 

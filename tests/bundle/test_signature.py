@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bundle.errors import DataError, IntegrityError
-from bundle.hashing import sha256_bytes
-from bundle.signature import (
+from dermport.bundle.errors import DataError, IntegrityError
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.signature import (
     Envelope,
     key_id,
     pre_authentication_encoding,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.skin_tone import BANDS, border_angle, lightness_and_yellowness, tone_group, tone_groups
+from dermport.bundle.skin_tone import BANDS, border_angle, lightness_and_yellowness, tone_group, tone_groups
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.subgroups import age_band, grouped
+from dermport.bundle.subgroups import age_band, grouped
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bundle.svg import HATCHES, SHAPES, Axis, Chart, hatch_definitions, linear_axis, log_axis, swatch
+from dermport.bundle.svg import HATCHES, SHAPES, Axis, Chart, hatch_definitions, linear_axis, log_axis, swatch
 
 
 def _chart(title: str = "") -> Chart:

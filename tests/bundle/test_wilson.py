@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bundle.wilson import wilson_interval
+from dermport.bundle.wilson import wilson_interval
 
 
 @pytest.mark.parametrize(

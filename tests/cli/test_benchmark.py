@@ -9,10 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from bundle.benchmark_record import BenchmarkResult
-from bundle.errors import DataError, UsageError
-from bundle.store import Bundle
-from cli.benchmark import benchmark
+from dermport.bundle.benchmark_record import BenchmarkResult
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.store import Bundle
+from dermport.cli.benchmark import benchmark
 from tests.cli.test_evaluate import made_with
 from tests.factories import LABELS, draw_set
 

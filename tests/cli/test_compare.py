@@ -14,10 +14,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from bundle.errors import DermportError, ServerError, UsageError
-from bundle.store import Bundle
-from cli.compare import compare
-from mobile_stub.comparison import Comparison, Comparisons
+from dermport.bundle.errors import DermportError, ServerError, UsageError
+from dermport.bundle.store import Bundle
+from dermport.cli.compare import compare
+from dermport.mobile_stub.comparison import Comparison, Comparisons
 from tests.mobile_stub.desk import Desk
 from tests.mobile_stub.integration.golden import FOLDER
 

@@ -9,9 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from bundle.errors import DataError, UsageError
-from bundle.notice import NOTICE
-from cli.data import data
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.notice import NOTICE
+from dermport.cli.data import data
 from tests.training.data.photos import drawn, save
 
 

@@ -10,9 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from bundle.errors import DataError, IntegrityError, UsageError
-from bundle.store import Bundle, file_entries, write_manifest
-from cli.evaluate import evaluate
+from dermport.bundle.errors import DataError, IntegrityError, UsageError
+from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.cli.evaluate import evaluate
 from tests.factories import LABELS, draw_set
 
 
@@ -38,8 +38,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def made_with(bundle: Bundle, photos: Path) -> Bundle:
     """Make `photos` the data set of the bundle: of each class three trained, one validated and two tested."""
-    from training.data.dataset import read_dataset
-    from training.data.tasks import task_from_spec
+    from dermport.training.data.dataset import read_dataset
+    from dermport.training.data.tasks import task_from_spec
 
     manifest = bundle.manifest
     found = read_dataset(photos, task_from_spec(manifest.task))

@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 from typer.testing import CliRunner
 
-from bundle.notice import NOTICE
-from bundle.store import Bundle
-from cli.main import build_app
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.store import Bundle
+from dermport.cli.main import build_app
 
 
 def test_explain_draws_and_tests_named_photos(shared_bundle: Bundle, tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bundle.errors import UsageError
-from cli.main import build_app
-from server.config import StorageConfig
-from server.security.tokens import parse_token
-from server.storage.api_keys import ApiKey, ApiKeys
-from server.storage.database import open_database
+from dermport.bundle.errors import UsageError
+from dermport.cli.main import build_app
+from dermport.server.config import StorageConfig
+from dermport.server.security.tokens import parse_token
+from dermport.server.storage.api_keys import ApiKey, ApiKeys
+from dermport.server.storage.database import open_database
 
 
 @pytest.fixture

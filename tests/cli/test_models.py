@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from bundle.errors import DermportError, RequestError, ServerError, UsageError
-from bundle.wire import ModelsAnswer
-from cli.models import app
-from server.api import models as listing
+from dermport.bundle.errors import DermportError, RequestError, ServerError, UsageError
+from dermport.bundle.wire import ModelsAnswer
+from dermport.cli.models import app
+from dermport.server.api import models as listing
 from tests.server.handout.made import Site, make_release
 
 

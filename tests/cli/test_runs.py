@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bundle.errors import UsageError
-from bundle.store import Bundle
-from cli.main import build_app
-from training.curves import write_history
-from training.phases.state import EpochFigures
+from dermport.bundle.errors import UsageError
+from dermport.bundle.store import Bundle
+from dermport.cli.main import build_app
+from dermport.training.curves import write_history
+from dermport.training.phases.state import EpochFigures
 
 
 def _run(*words: object) -> Any:

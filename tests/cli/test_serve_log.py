@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import Bundle
+from dermport.bundle.store import Bundle
 from tests.server.live import serving
 
 pytestmark = pytest.mark.xdist_group("exports")

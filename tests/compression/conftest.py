@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import Bundle
-from compression.context import Context
-from compression.pipeline import split_of
+from dermport.bundle.store import Bundle
+from dermport.compression.context import Context
+from dermport.compression.pipeline import split_of
+from dermport.training.parts import Parts, Photos
+from dermport.training.sample.sample_set import draw_sample_set
 from tests.conftest import made_once
-from training.parts import Parts, Photos
-from training.sample.sample_set import draw_sample_set
 
 SIZE = 64
 
@@ -44,9 +44,9 @@ def shared_parent(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle of MobileNetV2 (alpha 0.35, 64 pixels) trained on 84 drawn photos; do not change it."""
 
     def make(path: Path) -> None:
-        from training.pipeline import train
-        from training.recipe import Recipe
-        from training.request import Request
+        from dermport.training.pipeline import train
+        from dermport.training.recipe import Recipe
+        from dermport.training.request import Request
 
         draw_sample_set(path.parent / "photos", photos=84, seed=5, size=(96, 72))
         recipe = Recipe(

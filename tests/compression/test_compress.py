@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bundle.errors import DataError, UsageError
-from bundle.store import Bundle, check_files
-from cli.main import build_app
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.store import Bundle, check_files
+from dermport.cli.main import build_app
+from dermport.training.run import run_folder
 from tests.stopping import stop_after
-from training.run import run_folder
 
 RECIPE = ("--recipe", "fine-tune", "--set", "fine-tune.epochs=3", "--set", "fine-tune.batch=16")
 
@@ -54,7 +54,7 @@ def test_a_killed_compression_goes_on_to_the_same_weights(
     out = tmp_path / "tuned"
     state = run_folder(out) / "01-fine-tune" / "fine-tune.npz"
     command = ["compress", str(shared_parent.path), *RECIPE, "--data", str(drawn), "--out", str(out)]
-    stop_after("training.phases.loop:save_state", command, stem="fine-tune")
+    stop_after("dermport.training.phases.loop:save_state", command, stem="fine-tune")
     assert state.exists()
     assert not out.exists()
     _compress(shared_parent.path, drawn, out)

@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.headroom import main, probabilities, ways
-from bundle.manifest import Preprocessing
-from bundle.metrics import Predictions, figures
-from bundle.store import Bundle
-from cli.photos import read_part
-from exporters.benchmark.sample import Sample
-from exporters.source import load_model
-from training.model.network import predict
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.metrics import Predictions, figures
+from dermport.bundle.store import Bundle
+from dermport.cli.photos import read_part
+from dermport.exporters.benchmark.sample import Sample
+from dermport.exporters.source import load_model
+from dermport.training.model.network import predict
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.errors import BundleError, UsageError
-from bundle.store import Bundle
-from compression.network import network_of
-from training.model.calibrated import calibrated_model
-from training.model.network import CLASSIFIER, DROPOUT, POOL, predict
+from dermport.bundle.errors import BundleError, UsageError
+from dermport.bundle.store import Bundle
+from dermport.compression.network import network_of
+from dermport.training.model.calibrated import calibrated_model
+from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, predict
 
 
 def test_network_answers_as_the_bundle(shared_parent: Bundle) -> None:

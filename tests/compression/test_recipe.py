@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import UsageError
-from compression.recipe import built_in, load_recipe
+from dermport.bundle.errors import UsageError
+from dermport.compression.recipe import built_in, load_recipe
 
 
 @pytest.mark.parametrize("name", built_in())

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from exporters.contract import Source
+from dermport.exporters.contract import Source
 
 
 def _trunk(model: Any) -> Any:

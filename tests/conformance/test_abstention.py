@@ -14,12 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bundle.abstention import reasons
-from bundle.manifest import Abstention
-from bundle.photo_quality import survey_input
-from exporters.packages.guide import TEMPLATES
+from dermport.bundle.abstention import reasons
+from dermport.bundle.manifest import Abstention
+from dermport.bundle.photo_quality import survey_input
+from dermport.exporters.packages.guide import TEMPLATES
+from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
 from tests.bundle.test_photo_quality import FAULTS, Scene
-from training.evaluation.abstention import fit_abstention, survey_inputs
 
 NODE = shutil.which("node")
 PORT = TEMPLATES / "web" / "dermport-abstention.js"

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.manifest import Decision
-from bundle.policy import read_policy
-from bundle.probabilities import answer, scores
-from bundle.store import Bundle
-from exporters.contract import Recipe, Target
-from server.serving.answers import verdict_of
+from dermport.bundle.manifest import Decision
+from dermport.bundle.policy import read_policy
+from dermport.bundle.probabilities import answer, scores
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Recipe, Target
+from dermport.server.serving.answers import verdict_of
+from dermport.training.evaluation.calibration import log_probabilities
 from tests.conformance.test_targets import EVERY
-from training.evaluation.calibration import log_probabilities
 
 NODE = shutil.which("node")
-DECISION_JS = Path(__file__).parents[2] / "mobile_stub" / "web" / "engine" / "decision.js"
+DECISION_JS = Path(__file__).parents[2] / "dermport" / "mobile_stub" / "web" / "engine" / "decision.js"
 SURE = 0.25  # a score this far from the threshold is decided alike, whatever the precision
 
 

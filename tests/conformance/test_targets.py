@@ -9,16 +9,16 @@ import jsonschema
 import numpy as np
 import pytest
 
-from bundle.errors import ExportError, IntegrityError
-from bundle.hashing import sha256_file
-from bundle.policy import read_policy
-from bundle.schema.publish import FOLDER as SCHEMAS
-from bundle.store import Bundle
-from exporters import matrix
-from exporters.contract import Recipe, Source, Target
-from exporters.registry import TARGETS, select
-from exporters.source import load_source
-from exporters.verify import golden_reference, verify
+from dermport.bundle.errors import ExportError, IntegrityError
+from dermport.bundle.hashing import sha256_file
+from dermport.bundle.policy import read_policy
+from dermport.bundle.schema.publish import FOLDER as SCHEMAS
+from dermport.bundle.store import Bundle
+from dermport.exporters import matrix
+from dermport.exporters.contract import Recipe, Source, Target
+from dermport.exporters.registry import TARGETS, select
+from dermport.exporters.source import load_source
+from dermport.exporters.verify import golden_reference, verify
 from tests.conformance.damage import DAMAGE
 
 MATRIX = [(target, recipe) for target, recipes in select(None, None) for recipe in recipes]

@@ -20,9 +20,9 @@ import pytest
 from flask import Flask, Response, request
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from bundle.wire import Problem
-from server.security.proxy import trust_proxies
-from server.upload import MAX_BODY
+from dermport.bundle.wire import Problem
+from dermport.server.security.proxy import trust_proxies
+from dermport.server.upload import MAX_BODY
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

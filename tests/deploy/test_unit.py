@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporters.packages.guide import TEMPLATES, fill
-from server.listener import DRAIN_SECONDS
+from dermport.exporters.packages.guide import TEMPLATES, fill
+from dermport.server.listener import DRAIN_SECONDS
 
 # Newer than the systemd of JetPack 6 and of Debian 12, which ignore them.
 NEWER = {"RestartSteps", "RestartMaxDelaySec"}

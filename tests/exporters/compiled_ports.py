@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.packages.guide import TEMPLATES
+from dermport.exporters.packages.guide import TEMPLATES
 
 ORG_JSON = Path(os.environ.get("ORG_JSON", "/usr/share/java/com.android.json.jar"))
 

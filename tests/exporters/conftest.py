@@ -9,12 +9,12 @@ from typing import Any
 import onnx
 import pytest
 
-from bundle.store import Bundle
-from exporters.contract import Source
-from exporters.coreml.convert import convert_all
-from exporters.coreml.description import PackageDescription
-from exporters.onnx.convert import float_model
-from exporters.source import load_source
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Source
+from dermport.exporters.coreml.convert import convert_all
+from dermport.exporters.coreml.description import PackageDescription
+from dermport.exporters.onnx.convert import float_model
+from dermport.exporters.source import load_source
 from tests.factories import LABELS
 
 

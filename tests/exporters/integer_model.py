@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters.integer.exact import exact_scales
-from exporters.integer.grid import to_grid
-from exporters.integer.pattern import fake_quantised
+from dermport.exporters.integer.exact import exact_scales
+from dermport.exporters.integer.grid import to_grid
+from dermport.exporters.integer.pattern import fake_quantised
 
 _AXES = {"Conv2D": 3, "DepthwiseConv2D": 2}
 
@@ -53,7 +53,7 @@ def integer_model(model: Any, photos: NDArray[np.uint8], in_float: Collection[st
         model: float32 [N, S, S, 3] of 0..255 to probabilities.
         photos: uint8 [N, S, S, 3], for the ranges.
         in_float: Convolutions to be left in float.
-        exact: Whether scales are such that no runtime rounds but to codes (exporters/integer/exact.py).
+        exact: Whether scales are such that no runtime rounds but to codes (dermport/exporters/integer/exact.py).
     """
     plain = folded(model)
     scales = _scales(plain, photos, in_float)

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.abstention import OUT_OF_DISTRIBUTION, QUALITY, reasons
-from bundle.manifest import Abstention
-from bundle.photo_quality import survey_input
-from exporters.packages.guide import TEMPLATES
+from dermport.bundle.abstention import OUT_OF_DISTRIBUTION, QUALITY, reasons
+from dermport.bundle.manifest import Abstention
+from dermport.bundle.photo_quality import survey_input
+from dermport.exporters.packages.guide import TEMPLATES
 from tests.conformance.test_abstention import inputs, rules
 from tests.exporters.compiled_ports import ORG_JSON, done, kotlin_program, needs_kotlin, needs_swift, swift_program
 
@@ -46,7 +46,7 @@ def test_ports_say_the_same_names_and_codes(port: Path) -> None:
 
 @PORTS
 def test_ports_compute_with_the_same_numbers(port: Path) -> None:
-    from bundle import photo_quality as ours
+    from dermport.bundle import photo_quality as ours
 
     code = code_of(port)
     named = {name.upper(): int(value) for name, value in re.findall(r"\b(\w+) = (\d+)\b(?!\.)", code)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.activation_map import nearest_cells
-from exporters.deletion import ORDERS, blurred_cells, deletion_curves, paired_difference
+from dermport.bundle.activation_map import nearest_cells
+from dermport.exporters.deletion import ORDERS, blurred_cells, deletion_curves, paired_difference
 
 
 def _photos(count: int) -> NDArray[np.uint8]:

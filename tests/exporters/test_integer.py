@@ -14,24 +14,24 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from bundle.errors import ExportError
-from bundle.policy import read_policy
-from bundle.store import Bundle
-from exporters.contract import Source
-from exporters.integer.pattern import Quantisation, split
-from exporters.integer.proof import differences, fingerprint, stored_in
-from exporters.integer.stored import Stored
-from exporters.integer.tflite import integer_form
-from exporters.maps import keras_maps, with_map
-from exporters.matrix import export_matrix
-from exporters.onnx.graph import Graph as OnnxGraph
-from exporters.onnx.lint import violations
-from exporters.registry import get_target, select
-from exporters.source import load_source, read_calibration
-from exporters.tensorrt.kit import read_kit
-from exporters.tflite.convert import float_model
-from exporters.tflite.graph import Graph
-from exporters.verify import golden_reference, verify
+from dermport.bundle.errors import ExportError
+from dermport.bundle.policy import read_policy
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Source
+from dermport.exporters.integer.pattern import Quantisation, split
+from dermport.exporters.integer.proof import differences, fingerprint, stored_in
+from dermport.exporters.integer.stored import Stored
+from dermport.exporters.integer.tflite import integer_form
+from dermport.exporters.maps import keras_maps, with_map
+from dermport.exporters.matrix import export_matrix
+from dermport.exporters.onnx.graph import Graph as OnnxGraph
+from dermport.exporters.onnx.lint import violations
+from dermport.exporters.registry import get_target, select
+from dermport.exporters.source import load_source, read_calibration
+from dermport.exporters.tensorrt.kit import read_kit
+from dermport.exporters.tflite.convert import float_model
+from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.verify import golden_reference, verify
 from tests.exporters.integer_model import flat_network, integer_model
 from tests.factories import make_bundle
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundle.errors import BundleError
-from exporters.integer.exact import exact_scales
-from exporters.integer.grid import LARGEST, bias_step, read_grid, to_grid
-from exporters.integer.pattern import fake_quantised, is_integer, split
+from dermport.bundle.errors import BundleError
+from dermport.exporters.integer.exact import exact_scales
+from dermport.exporters.integer.grid import LARGEST, bias_step, read_grid, to_grid
+from dermport.exporters.integer.pattern import fake_quantised, is_integer, split
 
 SCALE = 6 / 127
 

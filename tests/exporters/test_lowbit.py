@@ -11,27 +11,27 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from bundle.errors import ExportError, UsageError
-from exporters.contract import Source
-from exporters.coreml.compressor import Compressor
-from exporters.coreml.convert import convert_all
-from exporters.coreml.description import PackageDescription
-from exporters.coreml.layers import input_statistics, layers_of
-from exporters.coreml.mixed import Candidate, chosen_bits
-from exporters.coreml.recipes import RECIPES
-from exporters.mil import MilReference
-from exporters.mil.program import read_program
-from exporters.onnx.graph import Graph as OnnxGraph
-from exporters.onnx.lowbit import int4_form
-from exporters.onnx.operators import operators
-from exporters.registry import TARGETS, select
-from exporters.rounding import LARGEST_FLOAT, LARGEST_INT8, Grid, Moments, Palettes, rounded
-from exporters.tflite.convert import float_model
-from exporters.tflite.graph import INT4, Graph
-from exporters.tflite.lowbit import int4_weights
-from exporters.tflite.metadata import stamped
-from runtimes.litert import LiteRT
-from runtimes.onnxruntime import open_session
+from dermport.bundle.errors import ExportError, UsageError
+from dermport.exporters.contract import Source
+from dermport.exporters.coreml.compressor import Compressor
+from dermport.exporters.coreml.convert import convert_all
+from dermport.exporters.coreml.description import PackageDescription
+from dermport.exporters.coreml.layers import input_statistics, layers_of
+from dermport.exporters.coreml.mixed import Candidate, chosen_bits
+from dermport.exporters.coreml.recipes import RECIPES
+from dermport.exporters.mil import MilReference
+from dermport.exporters.mil.program import read_program
+from dermport.exporters.onnx.graph import Graph as OnnxGraph
+from dermport.exporters.onnx.lowbit import int4_form
+from dermport.exporters.onnx.operators import operators
+from dermport.exporters.registry import TARGETS, select
+from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8, Grid, Moments, Palettes, rounded
+from dermport.exporters.tflite.convert import float_model
+from dermport.exporters.tflite.graph import INT4, Graph
+from dermport.exporters.tflite.lowbit import int4_weights
+from dermport.exporters.tflite.metadata import stamped
+from dermport.runtimes.litert import LiteRT
+from dermport.runtimes.onnxruntime import open_session
 from tests.factories import LABELS, draw_set, tensors_of
 
 Photos = NDArray[np.uint8]

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.errors import BundleError
-from bundle.parity import compare_maps
-from bundle.policy import read_policy
-from bundle.store import Bundle
-from exporters.contract import Recipe, Target
-from exporters.maps import SETTING, keras_maps, named_outputs, with_map
-from exporters.matrix import export_matrix, key_of, with_maps
-from exporters.registry import TARGETS, select
-from exporters.source import load_model
-from exporters.tflite.graph import Graph
-from exporters.verify import golden_reference, verify
-from runtimes.base import ACTIVATION_MAP
+from dermport.bundle.errors import BundleError
+from dermport.bundle.parity import compare_maps
+from dermport.bundle.policy import read_policy
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Recipe, Target
+from dermport.exporters.maps import SETTING, keras_maps, named_outputs, with_map
+from dermport.exporters.matrix import export_matrix, key_of, with_maps
+from dermport.exporters.registry import TARGETS, select
+from dermport.exporters.source import load_model
+from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.verify import golden_reference, verify
+from dermport.runtimes.base import ACTIVATION_MAP
 from tests.conftest import made_once
 
 # palette4 of Core ML is compressed as its int8 is, at several times the cost.
@@ -189,7 +189,7 @@ def test_figures_of_maps() -> None:
 
 
 def test_metadata_tells_of_the_map(mapped: Bundle) -> None:
-    from runtimes.tflite_metadata import read_labels, read_metadata
+    from dermport.runtimes.tflite_metadata import read_labels, read_metadata
 
     path = mapped.export("tflite", "int8-full").artifact
     outputs = read_metadata(path)["subgraph_metadata"][0]["output_tensor_metadata"]

@@ -9,25 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.errors import BundleError, ExportError, IntegrityError, UnavailableError
-from bundle.notice import NOTICE
-from bundle.policy import read_policy
-from bundle.store import Bundle
-from exporters.contract import Source
-from exporters.integer.tflite import forms_of
-from exporters.matrix import export_target
-from exporters.microcontroller import arena
-from exporters.microcontroller.card import CARD, read_card
-from exporters.microcontroller.slim import Slim, slim
-from exporters.microcontroller.sources import METHODS
-from exporters.registry import select
-from exporters.source import load_source
-from exporters.targets.microcontroller import Microcontroller
-from exporters.targets.tflite import TFLite
-from exporters.tflite.calibrate import Probe
-from exporters.tflite.graph import Graph
-from exporters.verify import golden_reference, verify
-from runtimes.tflite_micro import TFLiteMicro
+from dermport.bundle.errors import BundleError, ExportError, IntegrityError, UnavailableError
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.policy import read_policy
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Source
+from dermport.exporters.integer.tflite import forms_of
+from dermport.exporters.matrix import export_target
+from dermport.exporters.microcontroller import arena
+from dermport.exporters.microcontroller.card import CARD, read_card
+from dermport.exporters.microcontroller.slim import Slim, slim
+from dermport.exporters.microcontroller.sources import METHODS
+from dermport.exporters.registry import select
+from dermport.exporters.source import load_source
+from dermport.exporters.targets.microcontroller import Microcontroller
+from dermport.exporters.targets.tflite import TFLite
+from dermport.exporters.tflite.calibrate import Probe
+from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.verify import golden_reference, verify
+from dermport.runtimes.tflite_micro import TFLiteMicro
 from tests.conftest import made_once
 from tests.exporters.integer_model import flat_network, integer_model
 
@@ -167,7 +167,7 @@ def test_it_is_exported_to_only_where_it_is_named() -> None:
 
 
 def test_without_tflite_micro_nothing_is_claimed(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import runtimes.tflite_micro as module
+    from dermport.runtimes import tflite_micro as module
 
     def refuse(name: str) -> None:
         raise ImportError(name)

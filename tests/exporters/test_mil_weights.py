@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exporters.coreml.quiet import import_coremltools, quiet
-from exporters.mil import weights
-from exporters.mil.program import read_program
-from exporters.mil.values import unpack_bits
+from dermport.exporters.coreml.quiet import import_coremltools, quiet
+from dermport.exporters.mil import weights
+from dermport.exporters.mil.program import read_program
+from dermport.exporters.mil.values import unpack_bits
 
 
 @pytest.mark.parametrize("precision", ["int8", "palette4"])

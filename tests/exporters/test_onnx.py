@@ -8,17 +8,17 @@ import numpy as np
 import onnx
 import pytest
 
-from bundle.errors import ExportError
-from bundle.store import Bundle
-from exporters.contract import Source
-from exporters.onnx.convert import float_model, save
-from exporters.onnx.half import half_model
-from exporters.onnx.metadata import labels
-from exporters.onnx.operators import operators, tensors
-from exporters.source import load_source
-from runtimes.onnxruntime import OnnxRuntime
+from dermport.bundle.errors import ExportError
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Source
+from dermport.exporters.onnx.convert import float_model, save
+from dermport.exporters.onnx.half import half_model
+from dermport.exporters.onnx.metadata import labels
+from dermport.exporters.onnx.operators import operators, tensors
+from dermport.exporters.source import load_source
+from dermport.runtimes.onnxruntime import OnnxRuntime
+from dermport.training.model.network import predict
 from tests.factories import LABELS, SIZE
-from training.model.network import predict
 
 
 @pytest.fixture(scope="module")

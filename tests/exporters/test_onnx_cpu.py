@@ -13,15 +13,15 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from bundle.errors import ExportError
-from bundle.store import Bundle
-from exporters.contract import Source
-from exporters.onnx.codes import Codes, pair_sums
-from exporters.onnx.cpu import integer_form
-from exporters.onnx.cpu_lint import require_integers, violations
-from exporters.onnx.graph import Graph, dequantised
-from exporters.onnx.operators import operators
-from runtimes.onnxruntime import open_session, session_options
+from dermport.bundle.errors import ExportError
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Source
+from dermport.exporters.onnx.codes import Codes, pair_sums
+from dermport.exporters.onnx.cpu import integer_form
+from dermport.exporters.onnx.cpu_lint import require_integers, violations
+from dermport.exporters.onnx.graph import Graph, dequantised
+from dermport.exporters.onnx.operators import operators
+from dermport.runtimes.onnxruntime import open_session, session_options
 from tests.factories import SIZE
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import UnavailableError
-from bundle.store import Bundle
-from exporters.packages import wheel
-from exporters.packages.guide import TEMPLATES
-from exporters.packages.package import Package, build_package
-from exporters.packages.platforms import get_platform
-from server.app import create_app
-from server.config import ServerConfig, ServingConfig, StorageConfig
+from dermport.bundle.errors import UnavailableError
+from dermport.bundle.store import Bundle
+from dermport.exporters.packages import wheel
+from dermport.exporters.packages.guide import TEMPLATES
+from dermport.exporters.packages.package import Package, build_package
+from dermport.exporters.packages.platforms import get_platform
+from dermport.server.app import create_app
+from dermport.server.config import ServerConfig, ServingConfig, StorageConfig
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +31,20 @@ def test_wheel_installs_the_command_and_its_data(built: tuple[str, bytes]) -> No
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = set(archive.namelist())
         (entry_points,) = (archive.read(n).decode() for n in names if n.endswith("entry_points.txt"))
-    assert "dermport = cli.main:main" in entry_points
-    assert {"server/app.py", "bundle/vectors/vectors.json", "exporters/packages/templates/guide.md"} <= names
+    assert "dermport = dermport.cli.main:main" in entry_points
+    assert {
+        "dermport/server/app.py",
+        "dermport/bundle/vectors/vectors.json",
+        "dermport/exporters/packages/templates/guide.md",
+    } <= names
     templates = {p.relative_to(TEMPLATES).as_posix() for p in TEMPLATES.rglob("*") if p.is_file()}
     assert {
-        n.removeprefix("exporters/packages/templates/") for n in names if "/templates/" in n and "packages" in n
+        n.removeprefix("dermport/exporters/packages/templates/")
+        for n in names
+        if "/templates/" in n and "packages" in n
     } == templates
-    assert not [n for n in names if n.startswith("tests/") or "__pycache__" in n]
+    assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"dermport"}
+    assert not [n for n in names if "__pycache__" in n or "node_modules" in n]
 
 
 def test_wheel_has_the_same_bytes_each_time(built: tuple[str, bytes]) -> None:
@@ -45,7 +52,7 @@ def test_wheel_has_the_same_bytes_each_time(built: tuple[str, bytes]) -> None:
 
 
 def test_wheel_without_sources_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(wheel, "__file__", str(tmp_path / "exporters" / "packages" / "wheel.py"))
+    monkeypatch.setattr(wheel, "__file__", str(tmp_path / "dermport" / "exporters" / "packages" / "wheel.py"))
     monkeypatch.setattr(wheel, "_recorded_root", lambda: None)
     with pytest.raises(UnavailableError, match="sources") as error:
         wheel.build_wheel()

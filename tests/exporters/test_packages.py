@@ -17,20 +17,20 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bundle.abstention import reasons
-from bundle.errors import BundleError, ExportError, IntegrityError, UsageError
-from bundle.export_record import ExportRecord, OperatorCount, Parity, SourceRef, TensorSpec
-from bundle.notice import NOTICE
-from bundle.photo_quality import survey_input
-from bundle.prep import prepare
-from bundle.store import Bundle, file_entries, write_record
-from bundle.vectors import read_vectors
-from cli.package import package as package_command
-from exporters.packages.guide import TEMPLATES
-from exporters.packages.package import Package, build_package
-from exporters.packages.platforms import PLATFORMS, get_platform
-from training.abstained import write_abstaining
-from training.evaluation.abstention import fit_abstention, survey_inputs
+from dermport.bundle.abstention import reasons
+from dermport.bundle.errors import BundleError, ExportError, IntegrityError, UsageError
+from dermport.bundle.export_record import ExportRecord, OperatorCount, Parity, SourceRef, TensorSpec
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.photo_quality import survey_input
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle, file_entries, write_record
+from dermport.bundle.vectors import read_vectors
+from dermport.cli.package import package as package_command
+from dermport.exporters.packages.guide import TEMPLATES
+from dermport.exporters.packages.package import Package, build_package
+from dermport.exporters.packages.platforms import PLATFORMS, get_platform
+from dermport.training.abstained import write_abstaining
+from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
 
 ARTIFACTS = {
     "coreml": ("model.mlpackage/Manifest.json", "model.mlpackage/Data/weights/weight.bin"),
@@ -105,7 +105,9 @@ def exported(tiny_bundle: Bundle) -> Bundle:
 @pytest.fixture
 def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for the wheel, which takes seconds to build and has tests of its own."""
-    monkeypatch.setattr("exporters.packages.contents.build_wheel", lambda: ("dermport-0-py3-none-any.whl", b"wheel"))
+    monkeypatch.setattr(
+        "dermport.exporters.packages.contents.build_wheel", lambda: ("dermport-0-py3-none-any.whl", b"wheel")
+    )
 
 
 def unzip(package: Package, folder: Path) -> Path:
@@ -360,8 +362,9 @@ def test_unit_is_hardened_and_serves_this_bundle(exported: Bundle, tmp_path: Pat
 
 def test_nothing_heavy_is_imported_to_package(exported: Bundle) -> None:
     code = (
-        "import sys; import exporters.packages.package; "
-        "print(sorted({'tensorflow', 'keras', 'coremltools', 'onnxruntime', 'exporters.registry'} & set(sys.modules)))"
+        "import sys; import dermport.exporters.packages.package; "
+        "heavy = {'tensorflow', 'keras', 'coremltools', 'onnxruntime', 'dermport.exporters.registry'}; "
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.manifest import Preprocessing
-from bundle.prep import exif_orientation, prepare
-from bundle.vectors import FOLDER, read_vectors
-from exporters.packages.guide import TEMPLATES
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import exif_orientation, prepare
+from dermport.bundle.vectors import FOLDER, read_vectors
+from dermport.exporters.packages.guide import TEMPLATES
 from tests.exporters.compiled_ports import done, kotlin_program, needs_kotlin, needs_swift, swift_program
 
 NODE = shutil.which("node")

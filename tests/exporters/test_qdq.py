@@ -11,15 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from bundle.errors import ExportError
-from bundle.store import Bundle
-from exporters.contract import Source
-from exporters.onnx.bias import correct_biases
-from exporters.onnx.calibrate import channel_means
-from exporters.onnx.graph import Graph
-from exporters.onnx.lint import require_qdq, violations
-from exporters.onnx.operators import operators
-from exporters.onnx.qdq import float_weights, quantised
+from dermport.bundle.errors import ExportError
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Source
+from dermport.exporters.onnx.bias import correct_biases
+from dermport.exporters.onnx.calibrate import channel_means
+from dermport.exporters.onnx.graph import Graph
+from dermport.exporters.onnx.lint import require_qdq, violations
+from dermport.exporters.onnx.operators import operators
+from dermport.exporters.onnx.qdq import float_weights, quantised
 
 
 @pytest.fixture(scope="module")

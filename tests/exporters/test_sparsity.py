@@ -11,13 +11,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bundle.atomic import write_json
-from bundle.store import Bundle
-from exporters.contract import Source
-from exporters.onnx.sparsity import has_pattern, pattern_violations
-from exporters.source import load_source
-from exporters.targets.tensorrt import TensorRT
-from exporters.tensorrt.kit import KIT, read_kit
+from dermport.bundle.atomic import write_json
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Source
+from dermport.exporters.onnx.sparsity import has_pattern, pattern_violations
+from dermport.exporters.source import load_source
+from dermport.exporters.targets.tensorrt import TensorRT
+from dermport.exporters.tensorrt.kit import KIT, read_kit
 from tests.exporters.test_tensorrt_bindings import VERSIONS, calls, probe, run
 
 Weights = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
@@ -77,7 +77,7 @@ def kits(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def _prune(source: Source) -> None:
-    from compression.pruning.masks import kernels_of, prunable, set_kernels, two_of_four_zeroed
+    from dermport.compression.pruning.masks import kernels_of, prunable, set_kernels, two_of_four_zeroed
 
     [trunk] = [layer for layer in source.model.layers if hasattr(layer, "layers")]
     set_kernels(trunk, two_of_four_zeroed(kernels_of(trunk, prunable(trunk, "pointwise"))))

@@ -13,17 +13,17 @@ import onnx
 import pytest
 from typer.testing import CliRunner
 
-from bundle.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
-from bundle.hashing import sha256_file
-from bundle.store import Bundle
-from exporters.matrix import export_target
-from exporters.onnx.lint import violations
-from exporters.targets.tensorrt import TensorRT
-from exporters.tensorrt import builder
-from exporters.tensorrt.kit import read_kit
-from exporters.tensorrt.typing import TYPINGS, Typing
-from runtimes import engine
-from runtimes.engine import Machine, checked_engine, jetpack, read_sidecar
+from dermport.bundle.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
+from dermport.bundle.hashing import sha256_file
+from dermport.bundle.store import Bundle
+from dermport.exporters.matrix import export_target
+from dermport.exporters.onnx.lint import violations
+from dermport.exporters.targets.tensorrt import TensorRT
+from dermport.exporters.tensorrt import builder
+from dermport.exporters.tensorrt.kit import read_kit
+from dermport.exporters.tensorrt.typing import TYPINGS, Typing
+from dermport.runtimes import engine
+from dermport.runtimes.engine import Machine, checked_engine, jetpack, read_sidecar
 from tests.factories import LABELS, SIZE
 
 ORIN = Machine("10.3.0", "Orin", "8.7", "Linux aarch64", "6.2")
@@ -214,7 +214,7 @@ def test_command_says_what_this_machine_lacks(kit: Path, tmp_path: Path) -> None
 def _app() -> object:
     import typer
 
-    from cli.build_engine import build_engine
+    from dermport.cli.build_engine import build_engine
 
     app = typer.Typer()
     app.command()(build_engine)

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundle.store import Bundle
-from exporters.maps import with_map
-from exporters.source import load_source
-from exporters.targets.tensorrt import TensorRT
-from exporters.tensorrt.typing import TYPINGS
+from dermport.bundle.store import Bundle
+from dermport.exporters.maps import with_map
+from dermport.exporters.source import load_source
+from dermport.exporters.targets.tensorrt import TensorRT
+from dermport.exporters.tensorrt.typing import TYPINGS
 from tests.exporters.trt_bindings.prepare import NoWheelError, prepared
 from tests.exporters.trt_bindings.versions import BINDINGS
 from tests.factories import SIZE
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [ROOT / "runtimes/tensorrt.py", ROOT / "exporters/tensorrt/builder.py"]
+SOURCES = [ROOT / "dermport/runtimes/tensorrt.py", ROOT / "dermport/exporters/tensorrt/builder.py"]
 STRONG = {"8.6.1": False, "10.3.0": False, "10.16.1.11": True, "11.4.0.106": True}
 FLAGS = {"fp32": [], "fp16": ["BuilderFlag.FP16"], "int8": ["BuilderFlag.INT8"]}
 VERSIONS = pytest.mark.parametrize("version", BINDINGS)
@@ -119,7 +119,7 @@ def test_profile_workspace_and_timing_cache_arrive(session: Any, version: str) -
 
 @VERSIONS
 def test_runtime_moves_every_photo_there_and_back(session: Any, version: str, kits: Path) -> None:
-    from runtimes.onnxruntime import OnnxRuntime
+    from dermport.runtimes.onnxruntime import OnnxRuntime
 
     photos = np.load(kits / "photos.npy")
     for precision, result in session(version).items():

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from bundle.errors import ExportError
-from bundle.store import Bundle
-from exporters.contract import Source
-from exporters.source import load_source
-from exporters.targets.tflite import TFLite
-from exporters.tflite.bias import make_room_for_biases
-from exporters.tflite.calibrate import Probe, ranges
-from exporters.tflite.convert import float_model
-from exporters.tflite.graph import Graph
-from exporters.tflite.metadata import document
-from exporters.tflite.quantize import Forms, float16_weights
-from runtimes.litert import LiteRT
-from runtimes.tflite_metadata import read_labels, read_metadata
+from dermport.bundle.errors import ExportError
+from dermport.bundle.store import Bundle
+from dermport.exporters.contract import Source
+from dermport.exporters.source import load_source
+from dermport.exporters.targets.tflite import TFLite
+from dermport.exporters.tflite.bias import make_room_for_biases
+from dermport.exporters.tflite.calibrate import Probe, ranges
+from dermport.exporters.tflite.convert import float_model
+from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.metadata import document
+from dermport.exporters.tflite.quantize import Forms, float16_weights
+from dermport.runtimes.litert import LiteRT
+from dermport.runtimes.tflite_metadata import read_labels, read_metadata
+from dermport.training.model.network import predict
 from tests.factories import LABELS, SIZE, draw_set, tensors_of
-from training.model.network import predict
 
 TARGET = TFLite()
 PRECISIONS = [recipe.precision for recipe in TARGET.capabilities.recipes if not recipe.optional]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import Bundle
-from mobile_stub.model_folder import ModelFolder
+from dermport.bundle.store import Bundle
+from dermport.mobile_stub.model_folder import ModelFolder
 from tests.mobile_stub.desk import Desk
 from tests.mobile_stub.handset import Handset, Road
 from tests.mobile_stub.integration.golden import assemble

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from bundle.errors import PhotoError
-from bundle.prep import prepare
-from bundle.store import Bundle
+from dermport.bundle.errors import PhotoError
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle
 
 SERVED = "5" * 64
 

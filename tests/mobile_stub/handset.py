@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.errors import DermportError
-from mobile_stub.handout import HandoutClient
-from mobile_stub.model_folder import ModelFolder
-from mobile_stub.update import Phone, Update, Updater
-from server.storage.rollouts import Rollout
+from dermport.bundle.errors import DermportError
+from dermport.mobile_stub.handout import HandoutClient
+from dermport.mobile_stub.model_folder import ModelFolder
+from dermport.mobile_stub.update import Phone, Update, Updater
+from dermport.server.storage.rollouts import Rollout
 from tests.factories import LABELS
 from tests.server.handout.made import Site
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from bundle.errors import PhotoError, ServerError, UsageError
-from bundle.store import Bundle
-from mobile_stub.client import JetsonClient
+from dermport.bundle.errors import PhotoError, ServerError, UsageError
+from dermport.bundle.store import Bundle
+from dermport.mobile_stub.client import JetsonClient
 from tests.server.fakes import golden_photo, recall, recall_app
 
 URL = "http://localhost:8080"

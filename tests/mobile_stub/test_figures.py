@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.agreement import share_of
-from bundle.bootstrap import Bootstrap
-from bundle.manifest import Manifest
-from bundle.store import Bundle
-from mobile_stub.compare import judge
-from mobile_stub.comparison import PhotoComparison
-from mobile_stub.figures import against_truth, bland_altman, label_matrix, latency, pairs_of
-from mobile_stub.prediction import Prediction
-from mobile_stub.standing import policy_class, standing_of
+from dermport.bundle.agreement import share_of
+from dermport.bundle.bootstrap import Bootstrap
+from dermport.bundle.manifest import Manifest
+from dermport.bundle.store import Bundle
+from dermport.mobile_stub.compare import judge
+from dermport.mobile_stub.comparison import PhotoComparison
+from dermport.mobile_stub.figures import against_truth, bland_altman, label_matrix, latency, pairs_of
+from dermport.mobile_stub.prediction import Prediction
+from dermport.mobile_stub.standing import policy_class, standing_of
 
 QUICK = Bootstrap(resamples=200)
 

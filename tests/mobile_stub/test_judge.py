@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bundle.errors import ServerError
-from mobile_stub.compare import judge, row_of, total
-from mobile_stub.comparison import CAUSES, PhotoComparison
-from mobile_stub.journal import Answered, Asked
-from mobile_stub.photos import Photo
-from mobile_stub.prediction import Prediction, Refusal
-from mobile_stub.said import FaultSaid, PartsSaid, StepSaid
+from dermport.bundle.errors import ServerError
+from dermport.mobile_stub.compare import judge, row_of, total
+from dermport.mobile_stub.comparison import CAUSES, PhotoComparison
+from dermport.mobile_stub.journal import Answered, Asked
+from dermport.mobile_stub.photos import Photo
+from dermport.mobile_stub.prediction import Prediction, Refusal
+from dermport.mobile_stub.said import FaultSaid, PartsSaid, StepSaid
 
 
 def _said(p: float = 0.7, **other: Any) -> Prediction:

@@ -16,21 +16,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.store import Bundle
-from mobile_stub.backoff import Backoff, Patience
-from mobile_stub.client import JetsonClient
-from mobile_stub.compare import judge
-from mobile_stub.comparison import Comparison
-from mobile_stub.csv_report import to_csv
-from mobile_stub.html_report import Page, to_html
-from mobile_stub.jetson import Jetson
-from mobile_stub.journal import Journal
-from mobile_stub.maps import map_change
-from mobile_stub.phone import PhoneModel, choose_artifacts
-from mobile_stub.photos import Photo, find_photos
-from mobile_stub.prediction import Prediction, Refusal
-from mobile_stub.results import Outcome, compared
-from mobile_stub.run import Run
+from dermport.bundle.store import Bundle
+from dermport.mobile_stub.backoff import Backoff, Patience
+from dermport.mobile_stub.client import JetsonClient
+from dermport.mobile_stub.compare import judge
+from dermport.mobile_stub.comparison import Comparison
+from dermport.mobile_stub.csv_report import to_csv
+from dermport.mobile_stub.html_report import Page, to_html
+from dermport.mobile_stub.jetson import Jetson
+from dermport.mobile_stub.journal import Journal
+from dermport.mobile_stub.maps import map_change
+from dermport.mobile_stub.phone import PhoneModel, choose_artifacts
+from dermport.mobile_stub.photos import Photo, find_photos
+from dermport.mobile_stub.prediction import Prediction, Refusal
+from dermport.mobile_stub.results import Outcome, compared
+from dermport.mobile_stub.run import Run
 from tests.mobile_stub.desk import Desk
 from tests.mobile_stub.integration.golden import FOLDER, MAP_VECTORS, MAPS, assemble, map_vectors
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import DataError, UsageError
-from bundle.manifest import Label, TaskSpec
-from mobile_stub.photos import Photo, find_photos, photos_of_split
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.manifest import Label, TaskSpec
+from dermport.mobile_stub.photos import Photo, find_photos, photos_of_split
 
 TASK = TaskSpec(
     name="two",

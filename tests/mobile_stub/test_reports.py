@@ -11,16 +11,16 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from bundle.manifest import Manifest
-from bundle.notice import NOTICE
-from bundle.store import Bundle
-from mobile_stub.compare import comparison_of, judge
-from mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison
-from mobile_stub.csv_report import COLUMNS, to_csv
-from mobile_stub.html_report import Page, thumbnail, to_html
-from mobile_stub.photos import Photo
-from mobile_stub.prediction import Prediction, Refusal
-from mobile_stub.table import to_table
+from dermport.bundle.manifest import Manifest
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.store import Bundle
+from dermport.mobile_stub.compare import comparison_of, judge
+from dermport.mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison
+from dermport.mobile_stub.csv_report import COLUMNS, to_csv
+from dermport.mobile_stub.html_report import Page, thumbnail, to_html
+from dermport.mobile_stub.photos import Photo
+from dermport.mobile_stub.prediction import Prediction, Refusal
+from dermport.mobile_stub.table import to_table
 from tests.factories import draw_photo
 
 NAME = "<b>[red]mole</b> & co.jpg"

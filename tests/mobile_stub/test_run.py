@@ -11,16 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bundle.errors import DataError, RequestError, ServerError, UnreachableError, UsageError
-from bundle.store import Bundle
-from mobile_stub.backoff import Backoff, Patience
-from mobile_stub.client import JetsonClient
-from mobile_stub.jetson import Jetson
-from mobile_stub.journal import Journal, Send
-from mobile_stub.phone import PhoneModel, choose_artifacts
-from mobile_stub.photos import Photo, find_photos
-from mobile_stub.prediction import Prediction, Refusal
-from mobile_stub.run import Run
+from dermport.bundle.errors import DataError, RequestError, ServerError, UnreachableError, UsageError
+from dermport.bundle.store import Bundle
+from dermport.mobile_stub.backoff import Backoff, Patience
+from dermport.mobile_stub.client import JetsonClient
+from dermport.mobile_stub.jetson import Jetson
+from dermport.mobile_stub.journal import Journal, Send
+from dermport.mobile_stub.phone import PhoneModel, choose_artifacts
+from dermport.mobile_stub.photos import Photo, find_photos
+from dermport.mobile_stub.prediction import Prediction, Refusal
+from dermport.mobile_stub.run import Run
 from tests.mobile_stub.desk import Desk, problem
 from tests.mobile_stub.integration.golden import FOLDER
 

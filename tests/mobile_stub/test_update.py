@@ -10,16 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from bundle.atomic import write_text
-from bundle.errors import DataError, ExportError, IntegrityError, UsageError
-from bundle.hashing import sha256_bytes
-from bundle.signature import sign
-from bundle.store import Bundle
-from bundle.wire import RELEASE_TYPE
-from mobile_stub.handout import HandoutClient
-from mobile_stub.model_folder import KEY, STATE, ModelFolder
-from mobile_stub.update import Phone, Updater
-from server.handout.signer import Signer
+from dermport.bundle.atomic import write_text
+from dermport.bundle.errors import DataError, ExportError, IntegrityError, UsageError
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.signature import sign
+from dermport.bundle.store import Bundle
+from dermport.bundle.wire import RELEASE_TYPE
+from dermport.mobile_stub.handout import HandoutClient
+from dermport.mobile_stub.model_folder import KEY, STATE, ModelFolder
+from dermport.mobile_stub.update import Phone, Updater
+from dermport.server.handout.signer import Signer
 from tests.factories import LABELS
 from tests.mobile_stub.handset import URL, Handset, Recall, Road
 from tests.server.handout.made import WEIGHTS, Site, add_artifact, make_release

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from bundle.errors import IntegrityError, RequestError, ServerError
-from mobile_stub import download as downloads
-from mobile_stub.handout import HandoutClient
+from dermport.bundle.errors import IntegrityError, RequestError, ServerError
+from dermport.mobile_stub import download as downloads
+from dermport.mobile_stub.handout import HandoutClient
 from tests.mobile_stub.handset import URL, Handset
 from tests.server.handout.made import WEIGHTS
 

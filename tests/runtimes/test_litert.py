@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.errors import ExportError
-from exporters.tflite.graph import Graph
-from runtimes.base import Runtime
-from runtimes.litert import LiteRT
-from runtimes.tflite_metadata import from_flatbuffer, read_metadata, to_flatbuffer, with_files
+from dermport.bundle.errors import ExportError
+from dermport.exporters.tflite.graph import Graph
+from dermport.runtimes.base import Runtime
+from dermport.runtimes.litert import LiteRT
+from dermport.runtimes.tflite_metadata import from_flatbuffer, read_metadata, to_flatbuffer, with_files
 
 LABELS = {"labels.txt": "mel\nnv\n\u00e9"}
 NAMED = {

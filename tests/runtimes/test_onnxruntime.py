@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from runtimes.onnxruntime import OnnxRuntime, open_session, session_options
+from dermport.runtimes.onnxruntime import OnnxRuntime, open_session, session_options
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +42,7 @@ def _threads(path: Path, threads: int) -> int:
 import os
 from pathlib import Path
 import numpy as np
-from runtimes.onnxruntime import OnnxRuntime
+from dermport.runtimes.onnxruntime import OnnxRuntime
 with OnnxRuntime(Path({str(path)!r}), {threads}) as runtime:
     runtime.predict(np.zeros((1, 4, 4, 3), np.uint8))
     print(len(os.listdir("/proc/self/task")))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.storage.database import Database
+from dermport.server.storage.database import Database
 from tests.server.postgres import Cluster, binaries
 
 

@@ -13,13 +13,13 @@ import numpy as np
 from flask import Flask
 from numpy.typing import NDArray
 
-from bundle.export_record import ExportRecord, SourceRef
-from bundle.hashing import sha256_bytes
-from bundle.store import RECORD, Bundle, Export, file_entries, write_record
-from runtimes.base import Runtime
-from server.app import create_app
-from server.config import ServerConfig, StorageConfig
-from server.serving.runtimes import Candidate
+from dermport.bundle.export_record import ExportRecord, SourceRef
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.store import RECORD, Bundle, Export, file_entries, write_record
+from dermport.runtimes.base import Runtime
+from dermport.server.app import create_app
+from dermport.server.config import ServerConfig, StorageConfig
+from dermport.server.serving.runtimes import Candidate
 
 
 @dataclass

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-DERMPORT = (sys.executable, "-c", "from cli.main import main; main()")
+DERMPORT = (sys.executable, "-m", "dermport")
 
 
 @dataclass(frozen=True)

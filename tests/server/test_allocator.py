@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 _GROW = """
-from server.allocator import give_back_from
-from server.operations.memory import resident_bytes
+from dermport.server.allocator import give_back_from
+from dermport.server.operations.memory import resident_bytes
 give_back_from(256 * 1024)
 before = resident_bytes()["front"]
 del (large := {"one": bytearray(16_000_000)})["one"]  # from here on, glibc keeps blocks up to this size

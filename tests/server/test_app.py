@@ -16,13 +16,13 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from PIL import Image
 
-from bundle.notice import NOTICE
-from bundle.prep import MAX_BYTES
-from bundle.schema.publish import FOLDER
-from bundle.store import Bundle
-from bundle.wire import ModelsAnswer, PredictionAnswer, Problem, ReadyAnswer
-from server.stages import StageClock
-from server.upload import MAX_BODY
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.prep import MAX_BYTES
+from dermport.bundle.schema.publish import FOLDER
+from dermport.bundle.store import Bundle
+from dermport.bundle.wire import ModelsAnswer, PredictionAnswer, Problem, ReadyAnswer
+from dermport.server.stages import StageClock
+from dermport.server.upload import MAX_BODY
 from tests.server.fakes import RecallRuntime, golden_photo, recall, recall_app
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bundle.store import Bundle, write_manifest
+from dermport.bundle.store import Bundle, write_manifest
 from tests.server.fakes import golden_photo
 from tests.server.live import Server, serving
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from bundle.store import Bundle, write_manifest
+from dermport.bundle.store import Bundle, write_manifest
 from tests.server.fakes import golden_photo
 from tests.server.live import DERMPORT, Server, serving
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bundle.hashing import sha256_bytes
-from bundle.store import Bundle
-from bundle.wire import ComparisonRequest
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.store import Bundle
+from dermport.bundle.wire import ComparisonRequest
 from tests.server.fakes import config_of, golden_photo, recall_app
 from tests.server.small_disk import small_disk
 

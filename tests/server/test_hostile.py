@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from bundle.store import Bundle
+from dermport.bundle.store import Bundle
 from tests.server.fakes import golden_photo
 from tests.server.hostile.__main__ import attack
 from tests.server.hostile.requests import Hostile, generate, request

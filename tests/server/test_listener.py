@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask, request
 
-from bundle.errors import UsageError
-from server import channel
-from server import listener as module
-from server.express.express import Answered
-from server.listener import Listener
+from dermport.bundle.errors import UsageError
+from dermport.server import channel
+from dermport.server import listener as module
+from dermport.server.express.express import Answered
+from dermport.server.listener import Listener
 
 
 class _Heard:

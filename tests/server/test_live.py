@@ -22,15 +22,15 @@ import httpx
 import pytest
 from PIL import Image
 
-from bundle.prep import prepare
-from bundle.store import Bundle
-from bundle.vectors import FOLDER as VECTORS
-from bundle.wire import Problem
-from mobile_stub.client import JetsonClient
-from server.upload import MAX_BODY
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle
+from dermport.bundle.vectors import FOLDER as VECTORS
+from dermport.bundle.wire import Problem
+from dermport.mobile_stub.client import JetsonClient
+from dermport.server.upload import MAX_BODY
 
 pytestmark = pytest.mark.xdist_group("exports")
-DERMPORT = (sys.executable, "-c", "from cli.main import main; main()")
+DERMPORT = (sys.executable, "-m", "dermport")
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from PIL import Image
 
-from bundle.activation_map import SHIFT
-from bundle.export_record import TensorSpec
-from bundle.store import Bundle, write_record
-from bundle.wire import BatchAnswer, ModelsAnswer, PredictionAnswer
-from runtimes.base import ACTIVATION_MAP
-from server.express.offer import offered
-from server.serving.jobs import Done, Job
-from server.serving.worker import _Answerer
+from dermport.bundle.activation_map import SHIFT
+from dermport.bundle.export_record import TensorSpec
+from dermport.bundle.store import Bundle, write_record
+from dermport.bundle.wire import BatchAnswer, ModelsAnswer, PredictionAnswer
+from dermport.runtimes.base import ACTIVATION_MAP
+from dermport.server.express.offer import offered
+from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.worker import _Answerer
 from tests.server.fakes import RecallRuntime, add_export, golden_photo, recall, recall_app
 
 SIDE = 2

@@ -13,10 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from bundle.store import Bundle
-from bundle.wire import PROBLEM_TYPE, ComparisonRequest
-from server.security.access import scope_of
-from server.security.headers import PAGE_POLICY
+from dermport.bundle.store import Bundle
+from dermport.bundle.wire import PROBLEM_TYPE, ComparisonRequest
+from dermport.server.security.access import scope_of
+from dermport.server.security.headers import PAGE_POLICY
 from tests.server.fakes import recall, recall_app
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}

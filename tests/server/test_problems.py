@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from bundle.errors import RequestError, UnavailableError
-from bundle.wire import Problem
-from server import problems, request_ids
+from dermport.bundle.errors import RequestError, UnavailableError
+from dermport.bundle.wire import Problem
+from dermport.server import problems, request_ids
 
 REFUSALS: dict[str, Exception] = {
     "refused": RequestError("No.", code="no", status=409, remedy="Do not ask."),

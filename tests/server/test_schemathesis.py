@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bundle.store import Bundle
+from dermport.bundle.store import Bundle
 from tests.server.fakes import golden_photo
 from tests.server.live import Server, serving
 

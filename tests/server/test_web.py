@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from bundle.store import Bundle
-from server.config import AccessConfig
-from server.security.headers import PAGE_POLICY
-from server.web import TYPES
+from dermport.bundle.store import Bundle
+from dermport.server.config import AccessConfig
+from dermport.server.security.headers import PAGE_POLICY
+from dermport.server.web import TYPES
 from tests.server.fakes import recall_app
 
 FILES = {
@@ -143,7 +143,7 @@ def test_without_a_built_app_it_is_said_how_to_build_one(tiny_bundle: Bundle) ->
 
 
 def test_every_source_file_of_the_app_has_a_type() -> None:
-    source = Path(__file__).parents[2] / "mobile_stub" / "web"
+    source = Path(__file__).parents[2] / "dermport" / "mobile_stub" / "web"
     endings = {path.suffix for part in ("app", "engine", "dashboard") for path in (source / part).rglob("*.*")}
     assert endings <= {*TYPES, ".md"}
 

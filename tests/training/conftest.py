@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.sample.sample_set import draw_sample_set
+from dermport.training.sample.sample_set import draw_sample_set
 
 TRUNK_SIZE = 64
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.manifest import Manifest
-from bundle.store import Bundle
+from dermport.bundle.manifest import Manifest
+from dermport.bundle.store import Bundle
+from dermport.training.data.again import read_again
+from dermport.training.data.dataset import Dataset, read_dataset
+from dermport.training.data.sources import open_dataset
 from tests.training.test_readers import HAM7, save_photo, write_ham
-from training.data.again import read_again
-from training.data.dataset import Dataset, read_dataset
-from training.data.sources import open_dataset
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 import numpy as np
-from training.features import FeatureCache, PhotoSource
-from training.model.calibrated import calibrated_model
-from training.model.network import build_network, predict, trunk_of
-from training.phases.loop import Loop, Targets
-from training.phases.recipes import all_phase, head_phase
-from training.recipe import Recipe
+from dermport.training.features import FeatureCache, PhotoSource
+from dermport.training.model.calibrated import calibrated_model
+from dermport.training.model.network import build_network, predict, trunk_of
+from dermport.training.phases.loop import Loop, Targets
+from dermport.training.phases.recipes import all_phase, head_phase
+from dermport.training.recipe import Recipe
 
 class Quiet:
     say = staticmethod(lambda text: None)

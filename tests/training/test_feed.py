@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.manifest import Preprocessing
-from training.data.dataset import read_dataset
-from training.data.photos import Rows, cached_tensors, load_tensors
-from training.data.records import Record
-from training.data.tasks import load_task
-from training.phases.feed import Waiting, made_ahead
+from dermport.bundle.manifest import Preprocessing
+from dermport.training.data.dataset import read_dataset
+from dermport.training.data.photos import Rows, cached_tensors, load_tensors
+from dermport.training.data.records import Record
+from dermport.training.data.tasks import load_task
+from dermport.training.phases.feed import Waiting, made_ahead
 
 SPEC = Preprocessing(size=32)
 

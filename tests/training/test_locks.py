@@ -6,7 +6,7 @@ import fcntl
 import threading
 from pathlib import Path
 
-from training.locks import held, shared
+from dermport.training.locks import held, shared
 
 
 def lets_in(path: Path, how: int) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.features import Features
-from training.model.network import build_network
-from training.phases.loop import Loop, Phase, Targets
-from training.phases.recipes import adamw_with_cosine, compile_for, head_phase, random_views
-from training.phases.state import EpochFigures, PhaseState, load_state, save_state
-from training.recipe import Recipe
+from dermport.training.features import Features
+from dermport.training.model.network import build_network
+from dermport.training.phases.loop import Loop, Phase, Targets
+from dermport.training.phases.recipes import adamw_with_cosine, compile_for, head_phase, random_views
+from dermport.training.phases.state import EpochFigures, PhaseState, load_state, save_state
+from dermport.training.recipe import Recipe
 
 TINY = Recipe(weights="none", alpha=0.35, size=64, fine_tune="all")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import UsageError
-from training.phases.twin import check_device
-from training.recipe import Recipe
+from dermport.bundle.errors import UsageError
+from dermport.training.phases.twin import check_device
+from dermport.training.recipe import Recipe
 
 _CODE = """
 import tensorflow as tf
@@ -28,10 +28,10 @@ import keras
 import numpy as np
 
 from tests.training.test_twin import PHOTOS, PLAIN, _network
-from training.phases.loop import Loop, Targets
-from training.phases.mirrored import devices
-from training.phases.recipes import all_phase
-from training.phases.twin import trained_in_place_of
+from dermport.training.phases.loop import Loop, Targets
+from dermport.training.phases.mirrored import devices
+from dermport.training.phases.recipes import all_phase
+from dermport.training.phases.twin import trained_in_place_of
 
 class Quiet:
     say = staticmethod(lambda text: None)
@@ -78,7 +78,7 @@ def test_two_devices_train_as_one_does(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_shared_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.phases.mirrored.devices", lambda: ["GPU:0", "GPU:1", "GPU:2"])
+    monkeypatch.setattr("dermport.training.phases.mirrored.devices", lambda: ["GPU:0", "GPU:1", "GPU:2"])
     with pytest.raises(UsageError, match="32 photos cannot be shared evenly by 3"):
         check_device(Recipe("x", fine_tune="all", batch=32, distribute="mirrored"))
     with pytest.raises(UsageError, match="statistics alone"):

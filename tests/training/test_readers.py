@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.errors import DataError
-from bundle.manifest import Preprocessing
-from bundle.prep import prepare
-from training.data.dataset import Dataset, read_dataset
-from training.data.photos import load_tensor, load_tensors, stream_tensors
-from training.data.records import Dropped, Record
-from training.data.sources import open_dataset
-from training.data.tasks import load_task
+from dermport.bundle.errors import DataError
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare
+from dermport.training.data.dataset import Dataset, read_dataset
+from dermport.training.data.photos import load_tensor, load_tensors, stream_tensors
+from dermport.training.data.records import Dropped, Record
+from dermport.training.data.sources import open_dataset
+from dermport.training.data.tasks import load_task
 
 HAM7 = load_task("ham7")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import DataError, UsageError
-from bundle.store import Bundle
-from training.phases.state import EpochFigures, PhaseState, save_state
-from training.run import open_run, run_folder
-from training.runs.log import RunLog, write_events
-from training.runs.registry import differing, find_runs, open_entry, options_of
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.store import Bundle
+from dermport.training.phases.state import EpochFigures, PhaseState, save_state
+from dermport.training.run import open_run, run_folder
+from dermport.training.runs.log import RunLog, write_events
+from dermport.training.runs.registry import differing, find_runs, open_entry, options_of
 
 
 def _epochs(phase: str, count: int) -> tuple[EpochFigures, ...]:

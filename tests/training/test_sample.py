@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bundle.errors import UsageError
-from bundle.manifest import Preprocessing
-from training.data.dataset import read_dataset
-from training.data.photos import load_tensors
-from training.data.tasks import load_task
-from training.sample.camera import View, take_photo
-from training.sample.cohort import SHARES, draw_cohort
-from training.sample.lesions import DRAW, draw_lesion
-from training.sample.sample_set import draw_sample_set
-from training.sample.skin import Person
+from dermport.bundle.errors import UsageError
+from dermport.bundle.manifest import Preprocessing
+from dermport.training.data.dataset import read_dataset
+from dermport.training.data.photos import load_tensors
+from dermport.training.data.tasks import load_task
+from dermport.training.sample.camera import View, take_photo
+from dermport.training.sample.cohort import SHARES, draw_cohort
+from dermport.training.sample.lesions import DRAW, draw_lesion
+from dermport.training.sample.sample_set import draw_sample_set
+from dermport.training.sample.skin import Person
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -147,7 +147,7 @@ def test_nothing_is_left_of_a_set_that_could_not_be_drawn(tmp_path: Path, monkey
     for wrong in ({"photos": 6}, {"size": (16, 300)}, {"size": (9000, 300)}):
         with pytest.raises(UsageError):
             draw_sample_set(tmp_path / "set", **wrong)
-    monkeypatch.setattr("training.sample.sample_set.take_photo", lambda *_: 1 / 0)
+    monkeypatch.setattr("dermport.training.sample.sample_set.take_photo", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         draw_sample_set(tmp_path / "set", photos=7)
     assert list(tmp_path.iterdir()) == []
@@ -165,7 +165,7 @@ def test_the_command(tmp_path: Path) -> None:
 
     import typer
 
-    from cli.sample_data import sample_data
+    from dermport.cli.sample_data import sample_data
 
     app = typer.Typer()
     app.command()(sample_data)

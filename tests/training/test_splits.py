@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import DataError, UsageError
-from training.data.dataset import Dataset, read_dataset
-from training.data.fingerprint import fingerprint
-from training.data.records import Record
-from training.data.report import build_report
-from training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, read_split, split_dataset, write_split
-from training.data.tasks import load_task
+from dermport.bundle.errors import DataError, UsageError
+from dermport.training.data.dataset import Dataset, read_dataset
+from dermport.training.data.fingerprint import fingerprint
+from dermport.training.data.records import Record
+from dermport.training.data.report import build_report
+from dermport.training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, read_split, split_dataset, write_split
+from dermport.training.data.tasks import load_task
 
 HAM7 = load_task("ham7")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import DataError
-from training.data.tasks import built_in_tasks, load_task
+from dermport.bundle.errors import DataError
+from dermport.training.data.tasks import built_in_tasks, load_task
 
 HAM = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 SLCD = {

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bundle.errors import DataError, DermportError
-from bundle.prep import prepare
-from bundle.store import Bundle, check_files
-from cli.main import build_app
+from dermport.bundle.errors import DataError, DermportError
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle, check_files
+from dermport.cli.main import build_app
+from dermport.training.phases.state import load_history, load_state
+from dermport.training.runs.registry import open_entry
 from tests.stopping import stop_after
 from tests.training.conftest import TRUNK_SIZE
-from training.phases.state import load_history, load_state
-from training.runs.registry import open_entry
 
 HEAD_EPOCHS, EPOCHS, TAIL_EPOCHS = 3, 3, 4
-SAVED = "training.phases.loop:save_state"
+SAVED = "dermport.training.phases.loop:save_state"
 
 
 def _arguments(photos: Path, out: Path, *more: str) -> list[str]:
@@ -198,7 +198,7 @@ def test_a_training_stopped_everywhere_ends_with_the_same_weights(
     def there(pattern: str) -> bool:
         return any(tmp_path.glob(pattern))
 
-    stop_after("training.features:FeatureCache._changed", arguments)
+    stop_after("dermport.training.features:FeatureCache._changed", arguments)
     assert there(".photos/*/key.json")
     assert there(".features/.*.part/pooled.npy")
     assert not there(".features/*/key.json")
@@ -213,7 +213,7 @@ def test_a_training_stopped_everywhere_ends_with_the_same_weights(
         phases = [row["phase"] for row in csv.DictReader(file)]
     # The log follows the checkpoint: what stops between them is made up for.
     assert phases == ["head"] * HEAD_EPOCHS + ["last4"]
-    stop_after("training.assemble:_saved", arguments)
+    stop_after("dermport.training.assemble:_saved", arguments)
     assert there(".stopped.*.part/model.keras")
     assert not out.exists()
 

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundle.errors import DataError, UsageError
-from training import features as features_module
-from training.augment import PUBLISHED, Augmentation, affine_maps, augment
-from training.features import FeatureCache, PhotoSource
-from training.golden import choose_calibration, choose_golden
-from training.model.calibrated import calibrated_model
-from training.model.network import build_network, class_logits, head_of, predict, tail_of, trunk_of
-from training.model.weights import load_trunk
-from training.phases.loop import class_weights, steps_per_epoch
-from training.recipe import Recipe
-from training.run import open_run
+from dermport.bundle.errors import DataError, UsageError
+from dermport.training import features as features_module
+from dermport.training.augment import PUBLISHED, Augmentation, affine_maps, augment
+from dermport.training.features import FeatureCache, PhotoSource
+from dermport.training.golden import choose_calibration, choose_golden
+from dermport.training.model.calibrated import calibrated_model
+from dermport.training.model.network import build_network, class_logits, head_of, predict, tail_of, trunk_of
+from dermport.training.model.weights import load_trunk
+from dermport.training.phases.loop import class_weights, steps_per_epoch
+from dermport.training.recipe import Recipe
+from dermport.training.run import open_run
 
 SIZE = 64
 TINY = Recipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all")

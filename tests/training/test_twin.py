@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundle.errors import UsageError
-from training.phases.recipes import all_phase
-from training.phases.twin import check_device, trained_in_place_of
-from training.recipe import Recipe
+from dermport.bundle.errors import UsageError
+from dermport.training.phases.recipes import all_phase
+from dermport.training.phases.twin import check_device, trained_in_place_of
+from dermport.training.recipe import Recipe
 
 PLAIN = Recipe(weights="none", size=32, fine_tune="all", fine_tune_epochs=1)
 PHOTOS = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from compression.context import Context
+from dermport.compression.context import Context
 
 
 def small_network(context: Context, seed: int, channels: int = 8, size: int = 64) -> keras.Model:

@@ -9,18 +9,18 @@ import keras
 import numpy as np
 import pytest
 
-from compression.context import Context, Outcome
-from compression.distillation import answers
-from compression.distillation.answers import Views, kept_answers
-from compression.distillation.distil import Distil
-from compression.distillation.lesson import Kept, Lesson, Live
-from compression.distillation.objective import Objective
-from compression.distillation.teacher import Teacher, of_file
-from compression.fine_tune import augmented
+from dermport.compression.context import Context, Outcome
+from dermport.compression.distillation import answers
+from dermport.compression.distillation.answers import Views, kept_answers
+from dermport.compression.distillation.distil import Distil
+from dermport.compression.distillation.lesson import Kept, Lesson, Live
+from dermport.compression.distillation.objective import Objective
+from dermport.compression.distillation.teacher import Teacher, of_file
+from dermport.compression.fine_tune import augmented
+from dermport.training.augment import STRONG
+from dermport.training.evaluation.calibration import at_temperature
+from dermport.training.phases.loop import Loop
 from tests.compression.distillation.networks import small_network
-from training.augment import STRONG
-from training.evaluation.calibration import at_temperature
-from training.phases.loop import Loop
 
 SHORT = {"epochs": 2, "batch": 16, "views": 2, "teacher_mode": "kept"}
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compression.distillation.objective import Objective, standardised
-from training.evaluation.calibration import at_temperature
+from dermport.compression.distillation.objective import Objective, standardised
+from dermport.training.evaluation.calibration import at_temperature
 
 RANDOM = np.random.default_rng(0)
 TEMPERATURE = 3.0

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from bundle.errors import DataError, UsageError
-from compression.context import Context
-from compression.distillation.student import Student
-from compression.network import network_of
-from training.model.network import build_network
-from training.recipe import Recipe
+from dermport.bundle.errors import DataError, UsageError
+from dermport.compression.context import Context
+from dermport.compression.distillation.student import Student
+from dermport.compression.network import network_of
+from dermport.training.model.network import build_network
+from dermport.training.recipe import Recipe
 
 
 def _network(alpha: float, context: Context) -> keras.Model:

@@ -10,15 +10,15 @@ import keras
 import numpy as np
 import pytest
 
-from bundle.errors import DataError, UsageError
-from bundle.hashing import sha256_file
-from bundle.store import Bundle
-from compression.context import Context
-from compression.distillation import architectures
-from compression.distillation.architectures import TeacherTraining, trained_teacher
-from compression.distillation.teacher import find_teacher
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.hashing import sha256_file
+from dermport.bundle.store import Bundle
+from dermport.compression.context import Context
+from dermport.compression.distillation import architectures
+from dermport.compression.distillation.architectures import TeacherTraining, trained_teacher
+from dermport.compression.distillation.teacher import find_teacher
+from dermport.training.evaluation.calibration import at_temperature
 from tests.compression.distillation.networks import small_network
-from training.evaluation.calibration import at_temperature
 
 
 def test_the_parent_answers_what_its_bundle_answers(context: Context) -> None:

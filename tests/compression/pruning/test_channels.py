@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.errors import UsageError
-from bundle.store import Bundle
-from compression.context import Context
-from compression.network import network_of
-from compression.pruning.compensation import compensate
-from compression.pruning.importance import losses_without
-from compression.pruning.prune_channels import PruneChannels
-from compression.pruning.sample import Sample
-from compression.pruning.selection import Kept, Target, choose
-from compression.pruning.spaces import Space, spaces_of
-from compression.pruning.surgery import narrowed
-from exporters.benchmark.macs import count_macs
-from exporters.contract import Source
-from exporters.targets.onnx import Onnx
-from exporters.targets.tflite import TFLite
-from training.model.calibrated import calibrated_model
-from training.model.cost import cost_of
-from training.model.network import predict
+from dermport.bundle.errors import UsageError
+from dermport.bundle.store import Bundle
+from dermport.compression.context import Context
+from dermport.compression.network import network_of
+from dermport.compression.pruning.compensation import compensate
+from dermport.compression.pruning.importance import losses_without
+from dermport.compression.pruning.prune_channels import PruneChannels
+from dermport.compression.pruning.sample import Sample
+from dermport.compression.pruning.selection import Kept, Target, choose
+from dermport.compression.pruning.spaces import Space, spaces_of
+from dermport.compression.pruning.surgery import narrowed
+from dermport.exporters.benchmark.macs import count_macs
+from dermport.exporters.contract import Source
+from dermport.exporters.targets.onnx import Onnx
+from dermport.exporters.targets.tflite import TFLite
+from dermport.training.model.calibrated import calibrated_model
+from dermport.training.model.cost import cost_of
+from dermport.training.model.network import predict
 
 
 def every_second(spaces: tuple[Space, ...]) -> Kept:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from compression.context import Context
-from compression.pruning.masks import kernels_of, prunable, smallest_zeroed, sparsity_of, two_of_four_zeroed
-from compression.pruning.prune_magnitude import PruneMagnitude
-from training.phases.loop import Loop
+from dermport.compression.context import Context
+from dermport.compression.pruning.masks import kernels_of, prunable, smallest_zeroed, sparsity_of, two_of_four_zeroed
+from dermport.compression.pruning.prune_magnitude import PruneMagnitude
+from dermport.training.phases.loop import Loop
 
 if TYPE_CHECKING:
     import keras

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compression.context import Context
+from dermport.compression.context import Context
+from dermport.training.model.network import build_network
+from dermport.training.recipe import Recipe
 from tests.compression.conftest import Said
 from tests.factories import LABELS, SIZE, draw_set, learn, tensors_of
-from training.model.network import build_network
-from training.recipe import Recipe
 
 
 def part(tensors: np.ndarray, truth: np.ndarray) -> Any:

@@ -10,25 +10,25 @@ import keras
 import numpy as np
 import pytest
 
-from bundle.errors import UsageError
-from compression.context import Context
-from compression.quantisation.equalise import equalised, exact_image, groups
-from compression.quantisation.folding import folded
-from compression.quantisation.graph import Graph, weights_of
-from compression.quantisation.integers import integer_network, nearest, nearest_of
-from compression.quantisation.measure import channels
-from compression.quantisation.qat import Training, trained
-from compression.quantisation.quantise import Quantise
-from compression.quantisation.ranges import activation_scales
-from compression.quantisation.rounding import Moments, learned_codes
-from compression.quantisation.sensitivity import divergence, most_sensitive, sensitivities
-from compression.quantisation.stages import Methods, Stage, stages
-from compression.quantisation.sweep import Sweep
-from exporters.integer.pattern import split
+from dermport.bundle.errors import UsageError
+from dermport.compression.context import Context
+from dermport.compression.quantisation.equalise import equalised, exact_image, groups
+from dermport.compression.quantisation.folding import folded
+from dermport.compression.quantisation.graph import Graph, weights_of
+from dermport.compression.quantisation.integers import integer_network, nearest, nearest_of
+from dermport.compression.quantisation.measure import channels
+from dermport.compression.quantisation.qat import Training, trained
+from dermport.compression.quantisation.quantise import Quantise
+from dermport.compression.quantisation.ranges import activation_scales
+from dermport.compression.quantisation.rounding import Moments, learned_codes
+from dermport.compression.quantisation.sensitivity import divergence, most_sensitive, sensitivities
+from dermport.compression.quantisation.stages import Methods, Stage, stages
+from dermport.compression.quantisation.sweep import Sweep
+from dermport.exporters.integer.pattern import split
+from dermport.training.evaluation.calibration import at_temperature
+from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, predict
 from tests.compression.conftest import Said
 from tests.factories import LABELS, SIZE
-from training.evaluation.calibration import at_temperature
-from training.model.network import CLASSIFIER, DROPOUT, POOL, predict
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compression.search.record import LatencyRecord, Measured
+from dermport.compression.search.record import LatencyRecord, Measured
 
 
 def measured(number: int = 1, quality: float = 0.7, ratio: float = 1.0, size: int = 1_000_000, **said: Any) -> Measured:

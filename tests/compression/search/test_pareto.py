@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compression.search.budget import Budget, parse_budget
-from compression.search.pareto import beats, dominates, front, objectives
-from compression.search.record import Measured
-from compression.search.verdict import judge, verdict
+from dermport.compression.search.budget import Budget, parse_budget
+from dermport.compression.search.pareto import beats, dominates, front, objectives
+from dermport.compression.search.record import Measured
+from dermport.compression.search.verdict import judge, verdict
 from tests.compression.search.factories import measured
 
 _POINTS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=25)

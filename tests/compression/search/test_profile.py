@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundle.atomic import write_json
-from bundle.errors import UsageError
-from compression.search.latency import Loaded
-from compression.search.profile import ByProfile, DeviceProfile, Row, fit, from_search, load_profile, write_profile
-from compression.search.record import LatencyRecord
+from dermport.bundle.atomic import write_json
+from dermport.bundle.errors import UsageError
+from dermport.compression.search.latency import Loaded
+from dermport.compression.search.profile import (
+    ByProfile,
+    DeviceProfile,
+    Row,
+    fit,
+    from_search,
+    load_profile,
+    write_profile,
+)
+from dermport.compression.search.record import LatencyRecord
 from tests.compression.search.factories import measured
 from tests.exporters.benchmark.made import JETSON, result, session
 

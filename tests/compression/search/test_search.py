@@ -17,32 +17,32 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import training.parts
-from bundle.errors import DataError, UsageError
-from bundle.store import Bundle
-from compression.distillation.distil import Distil
-from compression.fine_tune import FineTune
-from compression.pipeline import split_of
-from compression.pruning.prune_channels import PruneChannels
-from compression.search.bench import Bench
-from compression.search.budget import Budget, parse_budget
-from compression.search.candidate import Candidate, Structure
-from compression.search.finish import finish
-from compression.search.latency import Loaded
-from compression.search.photos import SearchPhotos
-from compression.search.record import LatencyRecord, Measured
-from compression.search.report import document, write_report
-from compression.search.search import Request, open_search
-from compression.search.space import Space
-from compression.search.verdict import judge
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.store import Bundle
+from dermport.compression.distillation.distil import Distil
+from dermport.compression.fine_tune import FineTune
+from dermport.compression.pipeline import split_of
+from dermport.compression.pruning.prune_channels import PruneChannels
+from dermport.compression.search.bench import Bench
+from dermport.compression.search.budget import Budget, parse_budget
+from dermport.compression.search.candidate import Candidate, Structure
+from dermport.compression.search.finish import finish
+from dermport.compression.search.latency import Loaded
+from dermport.compression.search.photos import SearchPhotos
+from dermport.compression.search.record import LatencyRecord, Measured
+from dermport.compression.search.report import document, write_report
+from dermport.compression.search.search import Request, open_search
+from dermport.compression.search.space import Space
+from dermport.compression.search.verdict import judge
+from dermport.training import parts
+from dermport.training.data.records import Record
+from dermport.training.engines.engine import Engine, Result, Task, Work, Worker, in_crew
+from dermport.training.engines.local import InTurn
+from dermport.training.phases.loop import Reporter
+from dermport.training.run import run_folder
 from tests.compression.conftest import Said
 from tests.compression.search.factories import measured
 from tests.training.test_locks import lets_in
-from training.data.records import Record
-from training.engines.engine import Engine, Result, Task, Work, Worker, in_crew
-from training.engines.local import InTurn
-from training.phases.loop import Reporter
-from training.run import run_folder
 
 SPACE = Space(
     sizes=(32, 64),
@@ -82,14 +82,14 @@ def done(shared_parent: Bundle, drawn: Path, tmp_path_factory: pytest.TempPathFa
     """Three candidates: the parent in float32 and in int8, and one that the sampler chose."""
     request, said = request_of(shared_parent, drawn, tmp_path_factory.mktemp("search") / "out"), Said()
     decoded: set[str] = set()
-    original = training.parts.load_tensors
+    original = parts.load_tensors
 
     def watched(records: tuple[Record, ...], *rest: Any, **more: Any) -> NDArray[np.uint8]:
         decoded.update(record.photo_id for record in records)
         return original(records, *rest, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training.parts, "load_tensors", watched)
+        patch.setattr(parts, "load_tensors", watched)
         measured = open_search(request, said).run(said)
     return Done(request, measured, frozenset(decoded), said)
 

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from compression.search.candidate import Candidate, Structure
-from compression.search.record import Measured
-from compression.search.study import Study
+from dermport.compression.search.candidate import Candidate, Structure
+from dermport.compression.search.record import Measured
+from dermport.compression.search.study import Study
 from tests.compression.search.factories import measured
 
 ROOT = Path(__file__).parents[3]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.agreement import share_of
-from bundle.benchmark_record import (
+from dermport.bundle.agreement import share_of
+from dermport.bundle.benchmark_record import (
     Accuracy,
     BenchmarkResult,
     BenchmarkSettings,
@@ -29,9 +29,9 @@ from bundle.benchmark_record import (
     Subgroup,
     Timing,
 )
-from bundle.export_record import Evidence, OperatorCount
-from bundle.manifest import Metric
-from bundle.metrics import CLASS_TITLES, TITLES
+from dermport.bundle.export_record import Evidence, OperatorCount
+from dermport.bundle.manifest import Metric
+from dermport.bundle.metrics import CLASS_TITLES, TITLES
 
 PHOTOS = 400
 X86 = MachineRecord(

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.benchmark_record import BenchmarkResult, BenchmarkSettings
-from exporters.benchmark.compare import compare
-from exporters.benchmark.comparison import Comparison, Line
-from exporters.benchmark.differences import paired_change, ratio_of_medians
+from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings
+from dermport.exporters.benchmark.compare import compare
+from dermport.exporters.benchmark.comparison import Comparison, Line
+from dermport.exporters.benchmark.differences import paired_change, ratio_of_medians
 from tests.exporters.benchmark.made import JETSON, X86, accuracy, export, photo_set, result, session, timing
 
 

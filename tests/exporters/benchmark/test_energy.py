@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from exporters.benchmark import energy
-from exporters.benchmark.energy import drawn, measure_energy
-from runtimes.power.meter import Window
+from dermport.exporters.benchmark import energy
+from dermport.exporters.benchmark.energy import drawn, measure_energy
+from dermport.runtimes.power.meter import Window
 
 
 class Board:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.benchmark.machine import jetpack, power_mode, this_machine
+from dermport.exporters.benchmark.machine import jetpack, power_mode, this_machine
 
 
 def test_this_machine_is_named() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bundle.errors import BundleError
-from bundle.store import Bundle
-from exporters.benchmark.macs import count_macs
+from dermport.bundle.errors import BundleError
+from dermport.bundle.store import Bundle
+from dermport.exporters.benchmark.macs import count_macs
 
 
 def _saved(model: Any, folder: Path) -> Path:

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.benchmark_record import BenchmarkResult, BenchmarkSettings, ExportResult
-from bundle.errors import DataError, ExportError, IntegrityError, UsageError
-from bundle.hashing import sha256_bytes
-from bundle.manifest import Compression, ModelRef, TaskSpec
-from bundle.store import Bundle, file_entries, write_manifest, write_record
-from exporters.benchmark.candidates import bundle_entry, choose
-from exporters.benchmark.files import read_result, write_result
-from exporters.benchmark.measure import benchmark
-from exporters.benchmark.sample import Sample, Truth, golden_sample
+from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings, ExportResult
+from dermport.bundle.errors import DataError, ExportError, IntegrityError, UsageError
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Compression, ModelRef, TaskSpec
+from dermport.bundle.store import Bundle, file_entries, write_manifest, write_record
+from dermport.exporters.benchmark.candidates import bundle_entry, choose
+from dermport.exporters.benchmark.files import read_result, write_result
+from dermport.exporters.benchmark.measure import benchmark
+from dermport.exporters.benchmark.sample import Sample, Truth, golden_sample
 
 SETTINGS = BenchmarkSettings(runs=3, repeats=2, warm_up=1, threads=1, batches=(1, 8), seed=0)
 ROOT = Path(__file__).parents[3]
@@ -234,11 +234,11 @@ sys.meta_path.insert(0, Absent())
 _MEASURE = """
 import sys
 from pathlib import Path
-from bundle.benchmark_record import BenchmarkSettings
-from bundle.store import Bundle
-from exporters.benchmark.candidates import choose
-from exporters.benchmark.measure import benchmark
-from exporters.benchmark.sample import golden_sample
+from dermport.bundle.benchmark_record import BenchmarkSettings
+from dermport.bundle.store import Bundle
+from dermport.exporters.benchmark.candidates import choose
+from dermport.exporters.benchmark.measure import benchmark
+from dermport.exporters.benchmark.sample import golden_sample
 if __name__ == "__main__":
     bundle = Bundle.open(Path(sys.argv[1]))
     settings = BenchmarkSettings(runs=1, repeats=1, warm_up=0, threads=1, batches=(1,), seed=0)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bundle.benchmark_record import BenchmarkResult
-from bundle.errors import DataError, UsageError
-from exporters.benchmark.merge import differing_files, machine_labels, merge
+from dermport.bundle.benchmark_record import BenchmarkResult
+from dermport.bundle.errors import DataError, UsageError
+from dermport.exporters.benchmark.merge import differing_files, machine_labels, merge
 from tests.exporters.benchmark.made import JETSON, X86, entry, export, result, session, sha256
 
 

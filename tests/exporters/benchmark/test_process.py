@@ -8,10 +8,10 @@ import signal
 import numpy as np
 import pytest
 
-from bundle.errors import UnavailableError
-from bundle.store import Bundle, Export
-from exporters.benchmark.process import Process
-from exporters.registry import get_target
+from dermport.bundle.errors import UnavailableError
+from dermport.bundle.store import Bundle, Export
+from dermport.exporters.benchmark.process import Process
+from dermport.exporters.registry import get_target
 
 
 def _process(export: Export, bundle: Bundle) -> Process:

@@ -9,17 +9,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bundle.benchmark_record import BenchmarkResult, ExportResult
-from bundle.notice import NOTICE
-from exporters.benchmark.compare import compare
-from exporters.benchmark.files import read_result
-from exporters.benchmark.published import NOT_FOUND
-from exporters.benchmark.report import sections_of, write_report
-from exporters.benchmark.reporting.html import stacked
-from exporters.benchmark.reporting.pareto import Point, front
-from exporters.benchmark.reporting.subjects import Subjects
-from exporters.benchmark.reporting.table import Section, Table
-from exporters.benchmark.reporting.words import digits, share, signed
+from dermport.bundle.benchmark_record import BenchmarkResult, ExportResult
+from dermport.bundle.notice import NOTICE
+from dermport.exporters.benchmark.compare import compare
+from dermport.exporters.benchmark.files import read_result
+from dermport.exporters.benchmark.published import NOT_FOUND
+from dermport.exporters.benchmark.report import sections_of, write_report
+from dermport.exporters.benchmark.reporting.html import stacked
+from dermport.exporters.benchmark.reporting.pareto import Point, front
+from dermport.exporters.benchmark.reporting.subjects import Subjects
+from dermport.exporters.benchmark.reporting.table import Section, Table
+from dermport.exporters.benchmark.reporting.words import digits, share, signed
 from tests.exporters.benchmark.made import JETSON, X86, entry, export, result, session, sha256
 
 BOTH = ("ham7", "small")

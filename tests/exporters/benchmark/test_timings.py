@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.benchmark_record import BenchmarkSettings
-from bundle.errors import UnavailableError
-from exporters.benchmark.rounds import Course, run_rounds
-from exporters.benchmark.timings import ratio, timing
+from dermport.bundle.benchmark_record import BenchmarkSettings
+from dermport.bundle.errors import UnavailableError
+from dermport.exporters.benchmark.rounds import Course, run_rounds
+from dermport.exporters.benchmark.timings import ratio, timing
 
 SETTINGS = BenchmarkSettings(runs=4, repeats=3, warm_up=2, threads=1, batches=(1, 8), seed=0)
 

@@ -18,10 +18,10 @@ import numpy as np
 import tensorrt as real
 from numpy.typing import NDArray
 
-from cli.build_engine import build_engine
-from exporters.tensorrt.kit import read_kit
-from runtimes.onnxruntime import OnnxRuntime
-from runtimes.tensorrt import TensorRTEngine
+from dermport.cli.build_engine import build_engine
+from dermport.exporters.tensorrt.kit import read_kit
+from dermport.runtimes.onnxruntime import OnnxRuntime
+from dermport.runtimes.tensorrt import TensorRTEngine
 from tests.exporters.trt_bindings.double import TensorRT
 
 

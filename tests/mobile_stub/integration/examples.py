@@ -21,15 +21,22 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from bundle.atomic import write_text
-from bundle.hashing import sha256_bytes
-from bundle.prep import prepare
-from bundle.signature import read_envelope
-from bundle.wire import API_KEY_HEADER, COMPARISON_FIELD, IDEMPOTENCY_HEADER, PHOTO_FIELD, PREP_HEADER, PREPARED_FIELD
-from mobile_stub.phone import PhoneModel, choose_artifacts
-from mobile_stub.prediction import Prediction
-from server.app import create_app
-from server.config import AccessConfig, ServerConfig, ServingConfig, StorageConfig
+from dermport.bundle.atomic import write_text
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.prep import prepare
+from dermport.bundle.signature import read_envelope
+from dermport.bundle.wire import (
+    API_KEY_HEADER,
+    COMPARISON_FIELD,
+    IDEMPOTENCY_HEADER,
+    PHOTO_FIELD,
+    PREP_HEADER,
+    PREPARED_FIELD,
+)
+from dermport.mobile_stub.phone import PhoneModel, choose_artifacts
+from dermport.mobile_stub.prediction import Prediction
+from dermport.server.app import create_app
+from dermport.server.config import AccessConfig, ServerConfig, ServingConfig, StorageConfig
 from tests.mobile_stub.integration.golden import FOLDER, assemble, manifest_spec
 
 README = FOLDER.parent / "README.md"

@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from bundle.activation_map import SHIFT, places, spread
-from bundle.atomic import write_json
-from bundle.errors import PhotoError
-from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
-from bundle.hashing import sha256_bytes
-from bundle.manifest import Manifest, Preprocessing
-from bundle.notice import NOTICE
-from bundle.overlay import colours
-from bundle.prep import prepare
-from bundle.store import Bundle, file_entries, write_manifest
-from mobile_stub.phone import PhoneArtifact, PhoneModel, choose_artifacts
+from dermport.bundle.activation_map import SHIFT, places, spread
+from dermport.bundle.atomic import write_json
+from dermport.bundle.errors import PhotoError
+from dermport.bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Manifest, Preprocessing
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.overlay import colours
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.mobile_stub.phone import PhoneArtifact, PhoneModel, choose_artifacts
 from tests.factories import LABELS, draw_photo, make_bundle, manifest_of
 
 FOLDER = Path(__file__).parents[3] / "docs" / "integration" / "golden"
@@ -42,8 +42,8 @@ _MAPPED = "plain.jpg"
 
 def write(folder: Path = FOLDER) -> None:
     """Draw, train, export, and write the folder anew."""
-    from exporters.matrix import export_matrix
-    from exporters.registry import select
+    from dermport.exporters.matrix import export_matrix
+    from dermport.exporters.registry import select
 
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "photos").mkdir(parents=True)
@@ -62,8 +62,8 @@ def write(folder: Path = FOLDER) -> None:
 
 def write_maps(bundle: Bundle, folder: Path) -> None:
     """Write the same network with its class activation map, and how a client draws one; the bundle's exports change."""
-    from exporters.matrix import export_matrix, with_maps
-    from exporters.registry import select
+    from dermport.exporters.matrix import export_matrix, with_maps
+    from dermport.exporters.registry import select
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

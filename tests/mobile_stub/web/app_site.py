@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bundle.hashing import sha256_file
-from bundle.store import Bundle, file_entries, write_manifest
+from dermport.bundle.hashing import sha256_file
+from dermport.bundle.store import Bundle, file_entries, write_manifest
 from tests.factories import draw_photo
 from tests.mobile_stub.integration.golden import assemble
 from tests.server.live import DERMPORT, Server, serving
@@ -30,7 +30,7 @@ expect = (
 )  # its waits run beside the page: `wait_for_function` polls by eval, which the page's policy forbids
 
 ROOT = Path(__file__).parents[3]
-WEB = ROOT / "mobile_stub" / "web"
+WEB = ROOT / "dermport" / "mobile_stub" / "web"
 SCREENSHOTS = ROOT / "build" / "screenshots"
 SIZE = {"width": 360, "height": 740}
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")

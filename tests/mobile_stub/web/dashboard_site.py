@@ -22,23 +22,23 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
-from bundle.hashing import sha256_bytes
-from bundle.store import Bundle, file_entries, write_manifest
-from bundle.wire import IDEMPOTENCY_HEADER, ComparisonRequest, PhoneDevice
-from server.app import create_app
-from server.comparing.artifacts import ArtifactRunner
-from server.config import AccessConfig, ServerConfig, StorageConfig
-from server.security.tokens import new_token
-from server.services import Services
-from server.serving.runtimes import Candidate
-from server.storage.api_keys import ApiKey, ApiKeys
-from server.storage.times import utc_now
+from dermport.bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.bundle.wire import IDEMPOTENCY_HEADER, ComparisonRequest, PhoneDevice
+from dermport.server.app import create_app
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.config import AccessConfig, ServerConfig, StorageConfig
+from dermport.server.security.tokens import new_token
+from dermport.server.services import Services
+from dermport.server.serving.runtimes import Candidate
+from dermport.server.storage.api_keys import ApiKey, ApiKeys
+from dermport.server.storage.times import utc_now
 from tests.factories import LABELS, draw_photo
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearRuntime, phone_says, tensor_of
 
-SOURCES = Path(__file__).parents[3] / "mobile_stub" / "web"
+SOURCES = Path(__file__).parents[3] / "dermport" / "dermport" / "mobile_stub" / "web"
 DEVICES = (("ana-1", "Pixel 9"), ("ana-2", "Pixel 9"), ("luz-1", "iPhone 16"), ("ward-3", "Galaxy A15"))
 PLANTED = ("preprocessing", "photo-changed", "model", "runtime", "unexplained")
 _CANDIDATE = Candidate(

@@ -1,7 +1,8 @@
 """Draw the small photos by which the web app finds out what a browser decodes as Pillow does.
 
-``uv run --with simplejpeg python -m tests.mobile_stub.web.probes`` writes ``mobile_stub/web/engine/probes.json``. The
-photos are committed there, because encoders differ between versions; simplejpeg writes samplings that Pillow cannot.
+``uv run --with simplejpeg python -m tests.mobile_stub.web.probes`` writes
+``dermport/mobile_stub/web/engine/probes.json``. The photos are committed there, because encoders differ between
+versions; simplejpeg writes samplings that Pillow cannot.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.web.kinds import as_ycck, jpeg, png, without_adobe
-from bundle.atomic import write_json
-from bundle.manifest import Preprocessing
-from bundle.prep import prepare
+from dermport.bundle.atomic import write_json
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare
 
-PROBES = Path(__file__).parents[3] / "mobile_stub" / "web" / "engine" / "probes.json"
+PROBES = Path(__file__).parents[3] / "dermport" / "mobile_stub" / "web" / "engine" / "probes.json"
 SIDE = 37
 """Of a probe, in pixels: no multiple of 16, so that the edges count; the resize to the same size leaves it as it is."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bundle.hashing import sha256_file
+from dermport.bundle.hashing import sha256_file
 from tests.mobile_stub.web.app_site import Phone, build, chromium, dark_photo, expect, make_model, photo, served
 
 pytestmark = pytest.mark.xdist_group("web-app")  # one browser at a time

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from bundle.hashing import sha256_bytes
+from dermport.bundle.hashing import sha256_bytes
 from tests.mobile_stub.web.app_site import Phone, build, chromium, make_model, photo, served
 
 pytestmark = pytest.mark.xdist_group("web-app")  # one browser at a time

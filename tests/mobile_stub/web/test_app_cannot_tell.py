@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bundle.manifest import Abstention, InputBound, InputReference
-from bundle.store import write_manifest
+from dermport.bundle.manifest import Abstention, InputBound, InputReference
+from dermport.bundle.store import write_manifest
 from tests.mobile_stub.integration.golden import assemble
 from tests.mobile_stub.web.app_site import WEB, Phone, build, chromium, dark_photo, expect, photo, served
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bundle.activation_map import DRAWING
+from dermport.bundle.activation_map import DRAWING
 from tests.mobile_stub.integration.golden import FOLDER, MAP_VECTORS, MAPS, assemble
 from tests.mobile_stub.web.app_site import WEB, Phone, build, chromium, expect, served
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bundle.notice import NOTICE
+from dermport.bundle.notice import NOTICE
 from tests.mobile_stub.web.app_site import WEB, build, chromium
 from tests.mobile_stub.web.dashboard_site import Site, serving
 

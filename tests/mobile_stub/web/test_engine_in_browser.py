@@ -15,14 +15,14 @@ import pytest
 from benchmarks.web.browser import Phone
 from benchmarks.web.kinds import jpeg, kinds, png
 from benchmarks.web.parity import Judge
-from bundle.hashing import sha256_bytes
-from bundle.manifest import Preprocessing
-from bundle.prep import prepare
-from bundle.store import Bundle
-from bundle.vectors import FOLDER, read_vectors
-from bundle.vectors.draw import picture
-from bundle.wire import PREP_HEADER
-from runtimes.litert import LiteRT
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle
+from dermport.bundle.vectors import FOLDER, read_vectors
+from dermport.bundle.vectors.draw import picture
+from dermport.bundle.wire import PREP_HEADER
+from dermport.runtimes.litert import LiteRT
 from tests.mobile_stub.web.app_site import build, chromium, make_model, served
 from tests.server.live import Server
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bundle.hashing import sha256_bytes, sha256_file
-from bundle.policy import Policy, read_policy
+from dermport.bundle.hashing import sha256_bytes, sha256_file
+from dermport.bundle.policy import Policy, read_policy
 from tests.mobile_stub.web import probes
 from tests.mobile_stub.web.app_site import WEB, build, install_packages
 

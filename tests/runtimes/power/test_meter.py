@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import UnavailableError
-from runtimes.power.meter import CounterMeter, RailMeter, open_meter
+from dermport.bundle.errors import UnavailableError
+from dermport.runtimes.power.meter import CounterMeter, RailMeter, open_meter
 from tests.runtimes.power.test_sensors import ORIN, RAPL, X86, plant
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.power.sensors import Readings, Sensors
+from dermport.runtimes.power.sensors import Readings, Sensors
 
 CHIP = "sys/bus/i2c/devices/1-0040/hwmon/hwmon3"
 RAPL = "sys/class/powercap/intel-rapl:0"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import UnavailableError
-from runtimes.power.rails import total_rails
-from runtimes.power.tegrastats import Tegrastats, watts
+from dermport.bundle.errors import UnavailableError
+from dermport.runtimes.power.rails import total_rails
+from dermport.runtimes.power.tegrastats import Tegrastats, watts
 
 TX2 = (
     "RAM 3276/7859MB (lfb 5x4MB) SWAP 1626/12122MB (cached 181MB) CPU [44%@1421,49%@2031] EMC_FREQ 1%@1866 "

@@ -18,15 +18,15 @@ from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 from werkzeug.test import TestResponse
 
-from bundle.errors import RequestError, UsageError
-from bundle.notice import NOTICE
-from bundle.wire import ComparisonAnswer, ComparisonList, ComparisonSummary
-from mobile_stub.client import JetsonClient
-from server import problems, request_ids
-from server.api import comparisons
-from server.comparing.comparisons import Keeping
-from server.security.access import scope_of
-from server.services import EXTENSION
+from dermport.bundle.errors import RequestError, UsageError
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.wire import ComparisonAnswer, ComparisonList, ComparisonSummary
+from dermport.mobile_stub.client import JetsonClient
+from dermport.server import problems, request_ids
+from dermport.server.api import comparisons
+from dermport.server.comparing.comparisons import Keeping
+from dermport.server.security.access import scope_of
+from dermport.server.services import EXTENSION
 from tests.server.comparing.linear import phone_says, photo, png, shifted, tensor_of
 from tests.server.comparing.test_comparisons import Desk
 

@@ -8,12 +8,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from bundle.store import Bundle
-from bundle.wire import KeysAnswer, ReadyAnswer
-from server.config import AccessConfig
-from server.security import access
-from server.services import EXTENSION, Services
-from server.storage.api_keys import ApiKeys
+from dermport.bundle.store import Bundle
+from dermport.bundle.wire import KeysAnswer, ReadyAnswer
+from dermport.server.config import AccessConfig
+from dermport.server.security import access
+from dermport.server.services import EXTENSION, Services
+from dermport.server.storage.api_keys import ApiKeys
 from tests.server.fakes import golden_photo, recall_app
 from tests.server.security.made import add_key, bearer
 

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bundle.hashing import sha256_bytes
-from bundle.manifest import Preprocessing
-from bundle.photo_quality import survey_input
-from bundle.prep import prepare
-from bundle.store import Bundle, Export, write_manifest
-from bundle.wire import ComparisonRequest, ServedModel, ServedRuntime
-from runtimes.base import Runtime
-from server.comparing.artifacts import ArtifactRunner
-from server.serving.backend import prepare_job
-from server.serving.jobs import Done, Job
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.photo_quality import survey_input
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle, Export, write_manifest
+from dermport.bundle.wire import ComparisonRequest, ServedModel, ServedRuntime
+from dermport.runtimes.base import Runtime
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.serving.backend import prepare_job
+from dermport.server.serving.jobs import Done, Job
 from tests.factories import LABELS, draw_photo, manifest_of
 from tests.server.fakes import add_export
 

@@ -6,8 +6,8 @@ import uuid
 from datetime import datetime, timezone
 from typing import Any
 
-from bundle.causes import Cause, largest_change
-from bundle.wire import (
+from dermport.bundle.causes import Cause, largest_change
+from dermport.bundle.wire import (
     ComparisonAnswer,
     ComparisonRequest,
     ComparisonVerdict,

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.errors import UnavailableError
-from bundle.store import Bundle
-from server.comparing.artifacts import LOADERS, ArtifactRunner
-from server.comparing.experiments import Missing, Run
+from dermport.bundle.errors import UnavailableError
+from dermport.bundle.store import Bundle
+from dermport.server.comparing.artifacts import LOADERS, ArtifactRunner
+from dermport.server.comparing.experiments import Missing, Run
 from tests.server.comparing import linear
 
 TENSOR = np.zeros((64, 64, 3), np.uint8)

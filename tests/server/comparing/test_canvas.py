@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from benchmarks.plants import display_p3, jpeg
-from bundle.hashing import sha256_bytes
-from bundle.manifest import Preprocessing
-from bundle.prep import prepare
-from server.comparing.inquiry import Clues, Findings, inquire
-from server.comparing.likeness import Tensor
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare
+from dermport.server.comparing.inquiry import Clues, Findings, inquire
+from dermport.server.comparing.likeness import Tensor
 from tests.factories import draw_photo
 from tests.mobile_stub.web.app_site import chromium
 

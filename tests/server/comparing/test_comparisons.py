@@ -20,14 +20,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.errors import RequestError
-from bundle.wire import ComparisonAnswer
-from server.comparing.case import Sent
-from server.comparing.comparisons import Comparisons, Keeping
-from server.comparing.photos import KeptPhotos
-from server.config import StorageConfig
-from server.storage.comparisons import ComparisonStore, Filters
-from server.storage.database import open_database
+from dermport.bundle.errors import RequestError
+from dermport.bundle.wire import ComparisonAnswer
+from dermport.server.comparing.case import Sent
+from dermport.server.comparing.comparisons import Comparisons, Keeping
+from dermport.server.comparing.photos import KeptPhotos
+from dermport.server.config import StorageConfig
+from dermport.server.storage.comparisons import ComparisonStore, Filters
+from dermport.server.storage.database import open_database
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearLive, LinearModels, phone_says, tensor_of
 from tests.server.comparing.made import NOON
@@ -238,8 +238,8 @@ def test_purging_deletes_what_is_too_old(keeper: Desk) -> None:
 
 
 def test_purging_goes_beyond_a_batch(keeper: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.storage.comparisons.BATCH", 2)
-    monkeypatch.setattr("server.comparing.comparisons.BATCH", 2)
+    monkeypatch.setattr("dermport.server.storage.comparisons.BATCH", 2)
+    monkeypatch.setattr("dermport.server.comparing.comparisons.BATCH", 2)
     for _ in range(5):
         keeper.compare()
     assert keeper.comparisons.purge(NOON + 31 * DAY) == 5
@@ -294,7 +294,7 @@ def test_listeners_hear_what_is_stored_and_cannot_fail_it(tmp_path: Path) -> Non
 _WRITER = """
 import sys
 from pathlib import Path
-from server.comparing.comparisons import Keeping
+from dermport.server.comparing.comparisons import Keeping
 from tests.server.comparing.test_comparisons import Desk
 desk = Desk(Path(sys.argv[1]), Keeping(photos=True))
 while True:

@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bundle.wire import Parts
-from server.comparing.decomposition import Cells, Probabilities, decompose
+from dermport.bundle.wire import Parts
+from dermport.server.comparing.decomposition import Cells, Probabilities, decompose
 
 
 def _said(mel: float) -> Probabilities:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.causes import FaultCode
-from bundle.hashing import sha256_bytes
-from bundle.manifest import Preprocessing
-from bundle.prep import prepare, tensor_of
-from server.comparing.hash_forms import ORDERS
-from server.comparing.inquiry import Clues, Findings, inquire
-from server.comparing.likeness import Tensor, detail_agreement
-from server.comparing.suspects import TURNS, turn_array, turn_back
+from dermport.bundle.causes import FaultCode
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare, tensor_of
+from dermport.server.comparing.hash_forms import ORDERS
+from dermport.server.comparing.inquiry import Clues, Findings, inquire
+from dermport.server.comparing.likeness import Tensor, detail_agreement
+from dermport.server.comparing.suspects import TURNS, turn_array, turn_back
 from tests.factories import draw_photo
 
 SPEC = Preprocessing(size=96)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import PhotoError, RequestError
-from bundle.store import Bundle, Export
-from bundle.wire import ComparisonRequest
-from server.comparing.artifacts import ArtifactRunner
-from server.comparing.case import Case, Sent
-from server.comparing.cause import CAUSES
-from server.comparing.judge import Judgement, judge
+from dermport.bundle.errors import PhotoError, RequestError
+from dermport.bundle.store import Bundle, Export
+from dermport.bundle.wire import ComparisonRequest
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.comparing.case import Case, Sent
+from dermport.server.comparing.cause import CAUSES
+from dermport.server.comparing.judge import Judgement, judge
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearLive, phone_says, png, shifted, tensor_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.errors import RequestError
-from server.comparing.photos import KeptPhotos
+from dermport.bundle.errors import RequestError
+from dermport.server.comparing.photos import KeptPhotos
 from tests.server.small_disk import small_disk
 
 NOISE = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from server.comparing.picture import difference_png
+from dermport.server.comparing.picture import difference_png
 
 SERVER = np.full((64, 64, 3), 100, np.uint8)
 

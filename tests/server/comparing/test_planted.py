@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.plants import PLANTS, Phone, Plant, Scene, Values
-from bundle.store import Export
-from server.comparing.artifacts import ArtifactRunner
-from server.comparing.case import Case, Sent
-from server.comparing.judge import Judgement, judge
+from dermport.bundle.store import Export
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.comparing.case import Case, Sent
+from dermport.server.comparing.judge import Judgement, judge
 from tests.factories import draw_photo
 from tests.server.comparing import linear
 

@@ -9,17 +9,17 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bundle.hashing import sha256_bytes
-from bundle.prep import prepare
-from bundle.store import Bundle
-from bundle.wire import ComparisonRequest
-from runtimes.litert import LiteRT
-from server.comparing.artifacts import ArtifactRunner
-from server.comparing.case import Case, Sent
-from server.comparing.judge import Judgement, judge
-from server.config import ServingConfig
-from server.serving.live import Live
-from server.serving.models import Models
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle
+from dermport.bundle.wire import ComparisonRequest
+from dermport.runtimes.litert import LiteRT
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.comparing.case import Case, Sent
+from dermport.server.comparing.judge import Judgement, judge
+from dermport.server.config import ServingConfig
+from dermport.server.serving.live import Live
+from dermport.server.serving.models import Models
 from tests.server.comparing.linear import png, shifted
 from tests.server.fakes import golden_photo
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.comparing.recent import Recent
+from dermport.server.comparing.recent import Recent
 
 
 def test_the_oldest_is_forgotten() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from server.comparing.drift import DriftPolicy
-from server.comparing.standing import standing
-from server.storage.comparisons import ComparisonStore
-from server.storage.database import Database
+from dermport.server.comparing.drift import DriftPolicy
+from dermport.server.comparing.standing import standing
+from dermport.server.storage.comparisons import ComparisonStore
+from dermport.server.storage.database import Database
 from tests.server.comparing import linear
 from tests.server.comparing.made import NOON, comparison
 

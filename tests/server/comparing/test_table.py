@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from bundle.cells import cell
-from server.comparing.table import COLUMNS, csv_lines
+from dermport.bundle.cells import cell
+from dermport.server.comparing.table import COLUMNS, csv_lines
 from tests.server.comparing.made import NOON, comparison, server_side
 
 

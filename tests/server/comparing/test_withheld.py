@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.manifest import Abstention, InputReference, Manifest
-from bundle.photo_quality import survey_input
-from bundle.store import Bundle, write_manifest
-from bundle.wire import Verdict
-from server.comparing.withheld import withheld_words
-from server.serving.jobs import Job
+from dermport.bundle.manifest import Abstention, InputReference, Manifest
+from dermport.bundle.photo_quality import survey_input
+from dermport.bundle.store import Bundle, write_manifest
+from dermport.bundle.wire import Verdict
+from dermport.server.comparing.withheld import withheld_words
+from dermport.server.serving.jobs import Job
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearLive, phone_says
 from tests.server.comparing.test_judge import PHOTO, Clinic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.express.heads import read_head
+from dermport.server.express.heads import read_head
 
 FIRST = b"POST /v1/predict HTTP/1.1\r\n"
 

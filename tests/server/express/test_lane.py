@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bundle.errors import PhotoError
-from bundle.store import Bundle
-from bundle.wire import ServedModel, ServedRuntime
-from server.express import lane as module
-from server.express import protocol
-from server.express.lane import Lane
-from server.express.permit import Permit, constant_fields
-from server.serving.jobs import Done, Job
+from dermport.bundle.errors import PhotoError
+from dermport.bundle.store import Bundle
+from dermport.bundle.wire import ServedModel, ServedRuntime
+from dermport.server.express import lane as module
+from dermport.server.express import protocol
+from dermport.server.express.lane import Lane
+from dermport.server.express.permit import Permit, constant_fields
+from dermport.server.serving.jobs import Done, Job
 
 SAME = b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/jpeg\r\n\r\n"
 MODEL = ServedModel(

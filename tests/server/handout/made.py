@@ -13,20 +13,20 @@ from flask import g
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 
-from bundle.errors import RequestError
-from bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
-from bundle.hashing import sha256_bytes
-from bundle.store import Bundle, write_manifest
-from bundle.wire import ServedModel, ServedRuntime
-from server import problems
-from server.api import handout as addresses
-from server.handout.handout import Handout
-from server.handout.signer import Signer
-from server.handout.switch import Switch
-from server.serving.models import Models
-from server.storage.activations import Activations
-from server.storage.database import Database
-from server.storage.rollouts import Rollouts
+from dermport.bundle.errors import RequestError
+from dermport.bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.store import Bundle, write_manifest
+from dermport.bundle.wire import ServedModel, ServedRuntime
+from dermport.server import problems
+from dermport.server.api import handout as addresses
+from dermport.server.handout.handout import Handout
+from dermport.server.handout.signer import Signer
+from dermport.server.handout.switch import Switch
+from dermport.server.serving.models import Models
+from dermport.server.storage.activations import Activations
+from dermport.server.storage.database import Database
+from dermport.server.storage.rollouts import Rollouts
 from tests.factories import SIZE, manifest_of
 from tests.server.fakes import add_files
 

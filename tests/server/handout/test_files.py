@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from bundle.hashing import sha256_bytes
+from dermport.bundle.hashing import sha256_bytes
 from tests.server.handout.made import WEIGHTS, Site, add_artifact
 
 FILE = "/v1/models/ham7/1.0.0/files/exports/tflite-fp16/model.tflite"

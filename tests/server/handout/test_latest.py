@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bundle.wire import LatestAnswer
-from server.handout.latest import Phone, bucket, choose
-from server.storage.rollouts import Rollout
+from dermport.bundle.wire import LatestAnswer
+from dermport.server.handout.latest import Phone, bucket, choose
+from dermport.server.storage.rollouts import Rollout
 from tests.server.handout.made import Site, make_release
 
 DEVICES = [f"device-{i}" for i in range(2000)]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import DataError
-from bundle.signature import key_id, read_public_key, verify
-from server.handout.signer import FILE, Signer
+from dermport.bundle.errors import DataError
+from dermport.bundle.signature import key_id, read_public_key, verify
+from dermport.server.handout.signer import FILE, Signer
 
 
 def test_key_is_made_for_its_owner_alone_and_found_again(tmp_path: Path) -> None:

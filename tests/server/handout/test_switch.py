@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from server.storage.rollouts import Rollout
+from dermport.server.storage.rollouts import Rollout
 from tests.server.handout.made import Site, make_release
 
 

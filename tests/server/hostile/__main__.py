@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
-from bundle.store import Bundle
+from dermport.bundle.store import Bundle
 from tests.server.fakes import golden_photo
 from tests.server.hostile.requests import generate
 from tests.server.hostile.sending import Outcome, send

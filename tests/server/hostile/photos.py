@@ -12,7 +12,7 @@ from random import Random
 
 from PIL import Image
 
-from bundle.vectors import FOLDER
+from dermport.bundle.vectors import FOLDER
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HTML = b"<!doctype html><script>alert(1)</script>"

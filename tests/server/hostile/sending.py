@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from bundle.wire import PROBLEM_TYPE, Problem
-from server.express.heads import END, read_head
+from dermport.bundle.wire import PROBLEM_TYPE, Problem
+from dermport.server.express.heads import END, read_head
 from tests.server.hostile.requests import MARK, Hostile
 
 ANSWER_SECONDS = 30.0

@@ -14,22 +14,22 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
-from bundle.errors import RequestError, UnavailableError
-from bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Timing, Verdict
-from runtimes.power.sensors import Sensors
-from server import problems, request_ids
-from server.config import AccessConfig
-from server.express.express import Answered
-from server.express.permit import Permit
-from server.operations import journal
-from server.operations.gauges import Agreement
-from server.operations.metrics import Metrics
-from server.security import guard
-from server.security.access import open_to_all
-from server.security.limits import Limits, unlimited
-from server.serving.backend import Load
-from server.serving.live import Live
-from server.storage.database import disk_full
+from dermport.bundle.errors import RequestError, UnavailableError
+from dermport.bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Timing, Verdict
+from dermport.runtimes.power.sensors import Sensors
+from dermport.server import problems, request_ids
+from dermport.server.config import AccessConfig
+from dermport.server.express.express import Answered
+from dermport.server.express.permit import Permit
+from dermport.server.operations import journal
+from dermport.server.operations.gauges import Agreement
+from dermport.server.operations.metrics import Metrics
+from dermport.server.security import guard
+from dermport.server.security.access import open_to_all
+from dermport.server.security.limits import Limits, unlimited
+from dermport.server.serving.backend import Load
+from dermport.server.serving.live import Live
+from dermport.server.storage.database import disk_full
 from tests.server.security.made import guarded_app, sqlite
 
 MODEL = ServedModel(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from server.operations.logs import configure, with_fields
+from dermport.server.operations.logs import configure, with_fields
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server.operations.systemd import ALIVE, READY, Watchdog, notify, watchdog_seconds
+from dermport.server.operations.systemd import ALIVE, READY, Watchdog, notify, watchdog_seconds
 
 
 @contextmanager

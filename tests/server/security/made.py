@@ -9,15 +9,15 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from server import problems, request_ids
-from server.config import AccessConfig, StorageConfig
-from server.security import guard
-from server.security.access import Access, open_to_all, requires
-from server.security.limits import Limits, unlimited
-from server.security.tokens import Token, new_token
-from server.storage.api_keys import ApiKey, ApiKeys
-from server.storage.database import Database, open_database
-from server.storage.times import utc_now
+from dermport.server import problems, request_ids
+from dermport.server.config import AccessConfig, StorageConfig
+from dermport.server.security import guard
+from dermport.server.security.access import Access, open_to_all, requires
+from dermport.server.security.limits import Limits, unlimited
+from dermport.server.security.tokens import Token, new_token
+from dermport.server.storage.api_keys import ApiKey, ApiKeys
+from dermport.server.storage.database import Database, open_database
+from dermport.server.storage.times import utc_now
 
 
 @dataclass

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from server.security import access as module
-from server.security.tokens import new_token
-from server.storage.api_keys import ApiKeys
-from server.storage.database import Database
-from server.storage.times import utc_now
+from dermport.server.security import access as module
+from dermport.server.security.tokens import new_token
+from dermport.server.storage.api_keys import ApiKeys
+from dermport.server.storage.database import Database
+from dermport.server.storage.times import utc_now
 from tests.server.security.made import add_key, bearer, guarded_app, sqlite
 
 

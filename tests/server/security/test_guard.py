@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from server.storage.database import Database
+from dermport.server.storage.database import Database
 from tests.server.security.made import guarded_app, sqlite
 
 APP = "https://app.example"

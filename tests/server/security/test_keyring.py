@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import RequestError
-from server.security.keyring import KeyRing
-from server.storage.api_keys import ApiKey, ApiKeys
-from server.storage.database import Database, unavailable
-from server.storage.times import utc_now
+from dermport.bundle.errors import RequestError
+from dermport.server.security.keyring import KeyRing
+from dermport.server.storage.api_keys import ApiKey, ApiKeys
+from dermport.server.storage.database import Database, unavailable
+from dermport.server.storage.times import utc_now
 from tests.server.security.made import Clock, add_key, sqlite
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.security.limits import Limits, bucket_of
-from server.storage.api_keys import ApiKeys
+from dermport.server.security.limits import Limits, bucket_of
+from dermport.server.storage.api_keys import ApiKeys
 from tests.server.security.made import Clock, add_key, bearer, guarded_app, sqlite
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.security.tokens import new_token, parse_token
+from dermport.server.security.tokens import new_token, parse_token
 
 
 def test_a_key_is_read_back_and_its_secret_is_long_and_its_own() -> None:

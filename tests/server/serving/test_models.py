@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import BundleError, RequestError
-from bundle.store import Bundle, write_manifest
-from server.config import ServingConfig
-from server.serving.jobs import Job
-from server.serving.live import Live
-from server.serving.models import Models
+from dermport.bundle.errors import BundleError, RequestError
+from dermport.bundle.store import Bundle, write_manifest
+from dermport.server.config import ServingConfig
+from dermport.server.serving.jobs import Job
+from dermport.server.serving.live import Live
+from dermport.server.serving.models import Models
 from tests.server.fakes import RecallRuntime, add_export, candidate, golden_photo, recall
 
 

@@ -14,15 +14,15 @@ from typing import cast
 import numpy as np
 import pytest
 
-from bundle.errors import IntegrityError, PhotoError, UnavailableError
-from bundle.prep import prepare
-from bundle.store import Bundle
-from bundle.vectors import FOLDER as VECTORS
-from server.config import ServingConfig
-from server.serving.jobs import Job
-from server.serving.pool import WorkerPool
-from server.serving.process import Order, WorkerLostError, WorkerProcess
-from server.serving.runtimes import choose
+from dermport.bundle.errors import IntegrityError, PhotoError, UnavailableError
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle
+from dermport.bundle.vectors import FOLDER as VECTORS
+from dermport.server.config import ServingConfig
+from dermport.server.serving.jobs import Job
+from dermport.server.serving.pool import WorkerPool
+from dermport.server.serving.process import Order, WorkerLostError, WorkerProcess
+from dermport.server.serving.runtimes import choose
 
 pytestmark = pytest.mark.xdist_group("exports")
 PHOTO = (VECTORS / "exif-6.jpg").read_bytes()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.export_record import ExportRecord
-from bundle.store import Bundle
-from server.serving.proof import Proof, prove
+from dermport.bundle.export_record import ExportRecord
+from dermport.bundle.store import Bundle
+from dermport.server.serving.proof import Proof, prove
 from tests.server.fakes import RecallRuntime, recall
 
 

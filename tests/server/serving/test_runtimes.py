@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bundle.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
-from bundle.store import Bundle, Export
-from runtimes.base import Runtime
-from server.config import ServingConfig
-from server.serving.runtimes import CANDIDATES, Candidate, Chosen, choose
+from dermport.bundle.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
+from dermport.bundle.store import Bundle, Export
+from dermport.runtimes.base import Runtime
+from dermport.server.config import ServingConfig
+from dermport.server.serving.runtimes import CANDIDATES, Candidate, Chosen, choose
 from tests.server.fakes import add_export, candidate, recall
 
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from bundle.errors import RequestError, UnavailableError
-from server.serving.slots import Slots
+from dermport.bundle.errors import RequestError, UnavailableError
+from dermport.server.serving.slots import Slots
 
 
 def _slots(*workers: str, queue: int = 8, wait_seconds: float = 5.0) -> Slots[str]:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from bundle.errors import ExportError
-from bundle.store import Bundle
-from server.config import ServingConfig
-from server.serving.live import Live
-from server.serving.models import Models
-from server.serving.upgrade import Upgrade
+from dermport.bundle.errors import ExportError
+from dermport.bundle.store import Bundle
+from dermport.server.config import ServingConfig
+from dermport.server.serving.live import Live
+from dermport.server.serving.models import Models
+from dermport.server.serving.upgrade import Upgrade
 from tests.server.fakes import add_export, candidate, recall
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from server.storage.activations import Activations
-from server.storage.database import Database
+from dermport.server.storage.activations import Activations
+from dermport.server.storage.database import Database
 
 
 def test_history(database: Database) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from server.storage.api_keys import ApiKey, ApiKeys
-from server.storage.database import Database
+from dermport.server.storage.api_keys import ApiKey, ApiKeys
+from dermport.server.storage.database import Database
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=5)))
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from bundle.errors import RequestError
-from server.storage.comparisons import BATCH, ComparisonStore, Filters
-from server.storage.database import Database
+from dermport.bundle.errors import RequestError
+from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters
+from dermport.server.storage.database import Database
 from tests.server.comparing.made import NOON, PHONE_FILE, comparison
 
 HOUR = timedelta(hours=1)
@@ -95,7 +95,7 @@ def test_filters(store: ComparisonStore) -> None:
 
 
 def test_all_goes_beyond_a_page(store: ComparisonStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.storage.comparisons.BATCH", 2)
+    monkeypatch.setattr("dermport.server.storage.comparisons.BATCH", 2)
     for _ in range(5):
         store.add(comparison(), "f", None)
     assert len({answer.id for answer in store.all(Filters())}) == 5

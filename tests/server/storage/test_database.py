@@ -16,11 +16,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from bundle.errors import RequestError, UnavailableError, UsageError
-from server.config import StorageConfig
-from server.storage.comparisons import ComparisonStore, Filters
-from server.storage.database import FILE, Database, alembic_config, open_database
-from server.storage.tables import METADATA, TABLES
+from dermport.bundle.errors import RequestError, UnavailableError, UsageError
+from dermport.server.config import StorageConfig
+from dermport.server.storage.comparisons import ComparisonStore, Filters
+from dermport.server.storage.database import FILE, Database, alembic_config, open_database
+from dermport.server.storage.tables import METADATA, TABLES
 from tests.server.comparing.made import comparison
 from tests.server.postgres import Cluster
 
@@ -38,7 +38,7 @@ def test_migrated_tables_are_those_of_the_code(database: Database) -> None:
 
 
 def test_every_file_with_a_table_is_in_the_list() -> None:
-    folder = Path(__file__).parents[3] / "server" / "storage"
+    folder = Path(__file__).parents[3] / "dermport" / "server" / "storage"
     declaring = {path.stem for path in folder.glob("*.py") if "__tablename__" in path.read_text()}
     assert declaring == {row.__module__.rpartition(".")[2] for row in TABLES}
 
@@ -77,7 +77,7 @@ def test_killed_on_the_way_a_migration_leaves_the_old_state(url: str) -> None:
     script = """
 import os, signal, sys
 from alembic import op
-from server.storage.database import Database
+from dermport.server.storage.database import Database
 create = op.create_table
 def create_or_die(name, *rest):
     if name == "comparisons":
@@ -98,8 +98,8 @@ Database(sys.argv[1]).migrate()
 def test_what_was_acknowledged_outlives_kill_9(database: Database, url: str) -> None:
     script = """
 import sys
-from server.storage.comparisons import ComparisonStore
-from server.storage.database import Database
+from dermport.server.storage.comparisons import ComparisonStore
+from dermport.server.storage.database import Database
 from tests.server.comparing.made import comparison
 from tests.server.postgres import Cluster
 store = ComparisonStore(Database(sys.argv[1]))
@@ -168,7 +168,7 @@ def test_sqlite_commits_reach_the_disk(sqlite: Database) -> None:
 
 
 def test_locked_database_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.storage.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("dermport.server.storage.database.BUSY_SECONDS", 0.1)
     database = open_database(StorageConfig(state=tmp_path))
     store = ComparisonStore(database)
     other = sqlite3.connect(tmp_path / FILE, isolation_level=None)

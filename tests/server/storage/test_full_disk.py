@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from bundle.errors import RequestError
-from server.config import StorageConfig
-from server.storage.comparisons import ComparisonStore, Filters
-from server.storage.database import Database, open_database
+from dermport.bundle.errors import RequestError
+from dermport.server.config import StorageConfig
+from dermport.server.storage.comparisons import ComparisonStore, Filters
+from dermport.server.storage.database import Database, open_database
 from tests.server.comparing.made import comparison
 from tests.server.postgres import Cluster
 from tests.server.small_disk import small_disk

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bundle.errors import UsageError
-from bundle.notice import NOTICE
-from bundle.store import Bundle, check_files
-from cli.main import build_app
+from dermport.bundle.errors import UsageError
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.store import Bundle, check_files
+from dermport.cli.main import build_app
+from dermport.training.cross_validation.folds import read_folds
+from dermport.training.cross_validation.plan import read_plan
+from dermport.training.engines.engine import Lines
+from dermport.training.pipeline import read_all, train_split
+from dermport.training.recipe import Recipe
+from dermport.training.request import Request
 from tests.stopping import stop_after
 from tests.training.conftest import TRUNK_SIZE
-from training.cross_validation.folds import read_folds
-from training.cross_validation.plan import read_plan
-from training.engines.engine import Lines
-from training.pipeline import read_all, train_split
-from training.recipe import Recipe
-from training.request import Request
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def whole(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A cross-validation that was killed after the first epoch of its first fold, and then went on."""
     out = tmp_path_factory.mktemp("whole") / "cv"
     command = [*arguments, "--out", str(out), "--keep", "median"]
-    stop_after("training.phases.loop:save_state", command, stem="head")
+    stop_after("dermport.training.phases.loop:save_state", command, stem="head")
     assert (out / ".fold-1.run" / "head.npz").is_file()
     with pytest.raises(UsageError, match="another folds"):
         run([*command, "--folds", "3"])

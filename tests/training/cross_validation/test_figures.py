@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from bundle.metrics import figures
-from training.cross_validation.keep import median_fold
-from training.cross_validation.predictions import ByFold
-from training.cross_validation.report import CrossValidationReport, spread_of
+from dermport.bundle.metrics import figures
+from dermport.training.cross_validation.keep import median_fold
+from dermport.training.cross_validation.predictions import ByFold
+from dermport.training.cross_validation.report import CrossValidationReport, spread_of
 
 
 def test_the_spread_has_k_minus_1_in_its_denominator_and_leaves_out_what_is_undefined() -> None:

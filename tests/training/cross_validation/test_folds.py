@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.errors import BundleError, DataError, IntegrityError, UsageError
-from training.cross_validation.folds import HELD_OUT, Folds, draw_folds, read_folds, write_folds
-from training.cross_validation.plan import TABLE, open_plan, read_plan
-from training.cross_validation.request import CrossValidation
-from training.data.dataset import Dataset
-from training.data.fingerprint import fingerprint
-from training.data.records import Record
-from training.data.report import build_report
-from training.data.splits import PARTS, read_split, write_split
-from training.data.tasks import load_task
-from training.recipe import Recipe
-from training.request import Request
+from dermport.bundle.errors import BundleError, DataError, IntegrityError, UsageError
+from dermport.training.cross_validation.folds import HELD_OUT, Folds, draw_folds, read_folds, write_folds
+from dermport.training.cross_validation.plan import TABLE, open_plan, read_plan
+from dermport.training.cross_validation.request import CrossValidation
+from dermport.training.data.dataset import Dataset
+from dermport.training.data.fingerprint import fingerprint
+from dermport.training.data.records import Record
+from dermport.training.data.report import build_report
+from dermport.training.data.splits import PARTS, read_split, write_split
+from dermport.training.data.tasks import load_task
+from dermport.training.recipe import Recipe
+from dermport.training.request import Request
 
 LESIONS = 240
 

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from bundle.errors import DataError, UsageError
-from bundle.manifest import Preprocessing
-from bundle.notice import NOTICE
-from bundle.photo_quality import bounds
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.photo_quality import bounds
+from dermport.training.data.dataset import Dataset, read_dataset
+from dermport.training.data.sources import open_dataset
+from dermport.training.data.tasks import load_task
+from dermport.training.data_card.build import build_card
+from dermport.training.data_card.card import DataCard
+from dermport.training.data_card.files import render_data_card, write_data_card
+from dermport.training.data_card.sheet import draw_sheet, worst_first
+from dermport.training.data_card.survey import Survey, survey_records
 from tests.training.data.photos import drawn, save, write_csv
-from training.data.dataset import Dataset, read_dataset
-from training.data.sources import open_dataset
-from training.data.tasks import load_task
-from training.data_card.build import build_card
-from training.data_card.card import DataCard
-from training.data_card.files import render_data_card, write_data_card
-from training.data_card.sheet import draw_sheet, worst_first
-from training.data_card.survey import Survey, survey_records
 
 HAM7 = load_task("ham7")
 LABELS = HAM7.spec.ids

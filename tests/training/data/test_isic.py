@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import DataError
+from dermport.bundle.errors import DataError
+from dermport.training.data.dataset import read_dataset
+from dermport.training.data.records import Dropped, Record
+from dermport.training.data.sources import open_dataset
+from dermport.training.data.tasks import load_task
 from tests.training.data.photos import drawn, save, write_csv
-from training.data.dataset import read_dataset
-from training.data.records import Dropped, Record
-from training.data.sources import open_dataset
-from training.data.tasks import load_task
 
 HAM7 = load_task("ham7")
 CLASSES_2018 = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")

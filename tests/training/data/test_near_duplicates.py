@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from bundle.errors import DataError
-from bundle.manifest import Preprocessing
-from bundle.prep import tensor_of
+from dermport.bundle.errors import DataError
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import tensor_of
+from dermport.training.data.dataset import Dataset, read_dataset
+from dermport.training.data.near_duplicates import DISTANCE, SIDE, find_links, joined_groups, perceptual_hash
+from dermport.training.data.records import Record
+from dermport.training.data.sources import open_dataset
+from dermport.training.data.splits import read_split, split_dataset, write_split
+from dermport.training.data.tasks import load_task
 from tests.training.data.photos import drawn, save, write_csv
-from training.data.dataset import Dataset, read_dataset
-from training.data.near_duplicates import DISTANCE, SIDE, find_links, joined_groups, perceptual_hash
-from training.data.records import Record
-from training.data.sources import open_dataset
-from training.data.splits import read_split, split_dataset, write_split
-from training.data.tasks import load_task
 
 HAM7 = load_task("ham7")
 
@@ -54,7 +54,7 @@ def test_links_are_all_pairs_within_the_bound_and_no_others(monkeypatch: pytest.
     bits[20, :DISTANCE] ^= 1
     bits[7, 100] ^= 1
     hashes = [np.packbits(one).tobytes().hex() for one in bits]
-    monkeypatch.setattr("training.data.near_duplicates._CELLS", 200)  # several blocks
+    monkeypatch.setattr("dermport.training.data.near_duplicates._CELLS", 200)  # several blocks
     links = {(link.first, link.second, link.distance) for link in find_links(hashes)}
     assert links == {(7, 31, 1), (20, 31, DISTANCE)}  # 7 and 20 differ in one bit too many
     assert find_links([]) == ()

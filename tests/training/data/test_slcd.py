@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from dermport.training.data.dataset import read_dataset
+from dermport.training.data.slcd import CLASSES
+from dermport.training.data.sources import open_dataset
+from dermport.training.data.tasks import load_task
 from tests.training.data.photos import drawn, save, write_csv
-from training.data.dataset import read_dataset
-from training.data.slcd import CLASSES
-from training.data.sources import open_dataset
-from training.data.tasks import load_task
 
 CANCER = load_task("cancer")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import DataError, UnavailableError
+from dermport.bundle.errors import DataError, UnavailableError
+from dermport.training.engines.engine import Engine, Task
+from dermport.training.engines.local import InTurn, Processes
+from dermport.training.engines.ray_engine import OnRay
 from tests.training.engines.work import doubled
-from training.engines.engine import Engine, Task
-from training.engines.local import InTurn, Processes
-from training.engines.ray_engine import OnRay
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from bundle.errors import DataError
-from training.engines.engine import Task
-from training.engines.local import Processes
-from training.phases.loop import Reporter
+from dermport.bundle.errors import DataError
+from dermport.training.engines.engine import Task
+from dermport.training.engines.local import Processes
+from dermport.training.phases.loop import Reporter
 
 
 def doubled(number: int, reporter: Reporter) -> tuple[int, int]:

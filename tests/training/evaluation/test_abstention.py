@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.errors import DataError, UsageError
-from bundle.photo_quality import INPUT_COLOURS
-from training.evaluation.abstention import Surveyed, answered, fit_abstention, survey_inputs, with_shares
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.photo_quality import INPUT_COLOURS
+from dermport.training.evaluation.abstention import Surveyed, answered, fit_abstention, survey_inputs, with_shares
 
 
 def drawn(photos: int, seed: int = 0, dark: int = 0) -> Surveyed:

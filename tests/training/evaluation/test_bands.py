@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.bootstrap import Bootstrap
-from training.evaluation.bands import GRID, Curves, curves_of
+from dermport.bundle.bootstrap import Bootstrap
+from dermport.training.evaluation.bands import GRID, Curves, curves_of
 
 BOOTSTRAP = Bootstrap(resamples=100)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.bootstrap import Bootstrap, paired_intervals
-from bundle.errors import DataError
-from bundle.manifest import ModelRef
-from bundle.metrics import Predictions
-from training.evaluation.difference import Against, Seen, against, seen_before
+from dermport.bundle.bootstrap import Bootstrap, paired_intervals
+from dermport.bundle.errors import DataError
+from dermport.bundle.manifest import ModelRef
+from dermport.bundle.metrics import Predictions
+from dermport.training.evaluation.difference import Against, Seen, against, seen_before
 
 MODEL = ModelRef(name="other", version="1.0.0", model_sha256="0" * 64)
 LESIONS = [str(index // 2) for index in range(300)]

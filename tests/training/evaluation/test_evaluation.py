@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bundle.bootstrap import Bootstrap
-from bundle.errors import DataError, UsageError
-from bundle.manifest import Decision, Label, TaskSpec
-from bundle.metrics import Predictions, figures
-from training.evaluation.calibration import at_temperature, fit_temperature, log_probabilities
-from training.evaluation.evaluation import Evaluation, Scored, evaluate
-from training.evaluation.threshold import choose_threshold
+from dermport.bundle.bootstrap import Bootstrap
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.manifest import Decision, Label, TaskSpec
+from dermport.bundle.metrics import Predictions, figures
+from dermport.training.evaluation.calibration import at_temperature, fit_temperature, log_probabilities
+from dermport.training.evaluation.evaluation import Evaluation, Scored, evaluate
+from dermport.training.evaluation.threshold import choose_threshold
 
 TASK = TaskSpec(
     name="three", labels=tuple(Label(id=one, name=one.title()) for one in ("mel", "nv", "df")), positive=("mel",)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.bootstrap import Bootstrap, intervals
-from bundle.metrics import Predictions, figures
-from bundle.subgroups import Group, GroupKind
-from training.evaluation.fairness import FIGURES, SMALLEST, Fairness, Gap, fairness
+from dermport.bundle.bootstrap import Bootstrap, intervals
+from dermport.bundle.metrics import Predictions, figures
+from dermport.bundle.subgroups import Group, GroupKind
+from dermport.training.evaluation.fairness import FIGURES, SMALLEST, Fairness, Gap, fairness
 
 BOOTSTRAP = Bootstrap(resamples=200)
 PHOTOS = 480

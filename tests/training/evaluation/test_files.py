@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.bootstrap import Bootstrap
-from bundle.errors import BundleError
-from bundle.manifest import Decision, Label, Manifest, TaskSpec
-from bundle.notice import NOTICE
-from bundle.subgroups import grouped
-from training.evaluation.evaluation import Evaluation, Scored, evaluate
-from training.evaluation.files import read_tuning, write_evaluation
-from training.evaluation.model_card import read_licence, render_model_card
-from training.evaluation.report import EvaluationReport, read_report
-from training.evaluation.threshold import Tuning
+from dermport.bundle.bootstrap import Bootstrap
+from dermport.bundle.errors import BundleError
+from dermport.bundle.manifest import Decision, Label, Manifest, TaskSpec
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.subgroups import grouped
+from dermport.training.evaluation.evaluation import Evaluation, Scored, evaluate
+from dermport.training.evaluation.files import read_tuning, write_evaluation
+from dermport.training.evaluation.model_card import read_licence, render_model_card
+from dermport.training.evaluation.report import EvaluationReport, read_report
+from dermport.training.evaluation.threshold import Tuning
 
 TASK = TaskSpec(
     name="cancer",

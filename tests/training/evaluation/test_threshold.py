@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bundle.bootstrap import Bootstrap, intervals
-from bundle.manifest import Decision
-from bundle.metrics import Predictions
-from training.evaluation.threshold import Tuning, choose_threshold, threshold_report
+from dermport.bundle.bootstrap import Bootstrap, intervals
+from dermport.bundle.manifest import Decision
+from dermport.bundle.metrics import Predictions
+from dermport.training.evaluation.threshold import Tuning, choose_threshold, threshold_report
 
 BOOTSTRAP = Bootstrap(resamples=200)
 TARGET = 0.9

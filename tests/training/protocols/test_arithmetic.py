@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from bundle.table_arithmetic import f1_score
-from training.protocols.arithmetic import (
+from dermport.bundle.table_arithmetic import f1_score
+from dermport.training.protocols.arithmetic import (
     Range,
     auc_bounds,
     contradictions,
@@ -16,7 +16,7 @@ from training.protocols.arithmetic import (
     rounded,
     specificity_behind,
 )
-from training.protocols.protocol import Published
+from dermport.training.protocols.protocol import Published
 
 # True positives, false negatives, false positives, true negatives.
 TABLES = [(240, 60, 18, 72), (30, 20, 10, 440), (400, 10, 5, 85), (1, 9, 3, 7)]

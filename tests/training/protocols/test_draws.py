@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.errors import DataError
+from dermport.bundle.errors import DataError
+from dermport.training.data.dataset import Dataset, read_dataset
+from dermport.training.data.records import Record
+from dermport.training.data.slcd import CLASSES
+from dermport.training.data.tasks import load_task
+from dermport.training.protocols.draws import Draw, draws_of, oversampled
+from dermport.training.protocols.protocol import Arm, load_protocol
+from dermport.training.protocols.twins import expected_copies, find_twins
 from tests.training.data.photos import drawn, save
-from training.data.dataset import Dataset, read_dataset
-from training.data.records import Record
-from training.data.slcd import CLASSES
-from training.data.tasks import load_task
-from training.protocols.draws import Draw, draws_of, oversampled
-from training.protocols.protocol import Arm, load_protocol
-from training.protocols.twins import expected_copies, find_twins
 
 SCOPE, ENGINE = load_protocol("digiscope"), load_protocol("compression-engine")
 ARMS = {arm.name: arm for arm in SCOPE.arm}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import UsageError
-from exporters.benchmark.published import papers
-from training.data.tasks import load_task
-from training.protocols.figures import TITLES
-from training.protocols.protocol import Protocol, Transfer, built_in, load_protocol
+from dermport.bundle.errors import UsageError
+from dermport.exporters.benchmark.published import papers
+from dermport.training.data.tasks import load_task
+from dermport.training.protocols.figures import TITLES
+from dermport.training.protocols.protocol import Protocol, Transfer, built_in, load_protocol
 
 _NAMES = {"roc_auc": "roc_auc", "f1": "f1", "precision": "precision", "recall": "recall"}
 
@@ -62,7 +62,7 @@ def test_a_change_is_made_and_checked() -> None:
 
 
 def test_a_protocol_of_ones_own_and_one_that_is_not_there(tmp_path: Path) -> None:
-    text = (Path("training") / "protocols" / "presets" / "digiscope.toml").read_text(encoding="utf-8")
+    text = (Path("dermport") / "training" / "protocols" / "presets" / "digiscope.toml").read_text(encoding="utf-8")
     path = tmp_path / "mine.toml"
     path.write_text(text.replace('"digiscope"', '"mine"'), encoding="utf-8")
     assert load_protocol(str(path)).name == "mine"

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bundle.errors import DataError
-from bundle.notice import NOTICE
-from cli.main import build_app
+from dermport.bundle.errors import DataError
+from dermport.bundle.notice import NOTICE
+from dermport.cli.main import build_app
+from dermport.training.data.slcd import CLASSES
+from dermport.training.model.cost import cost_of
+from dermport.training.protocols.networks import backbone, weights_of
+from dermport.training.protocols.report import Report
 from tests.stopping import stop_after
 from tests.training.data.photos import drawn, save
-from training.data.slcd import CLASSES
-from training.model.cost import cost_of
-from training.protocols.networks import backbone, weights_of
-from training.protocols.report import Report
 
 SCOPE = ("digiscope", "--set", "training.epochs=2", "--set", "training.filters=[4]", "--set", "training.dense=[]")
 
@@ -98,7 +98,7 @@ def test_the_page_says_what_a_reader_must_know(scope: Path) -> None:
 def test_a_killed_run_goes_on_to_the_same_report(scope: Path, sample_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
     arguments = [*SCOPE, "--data", str(sample_folder), "--out", str(out)]
-    stop_after("training.phases.loop:save_state", ["reproduce", *arguments], stem="small")
+    stop_after("dermport.training.phases.loop:save_state", ["reproduce", *arguments], stem="small")
     assert not out.exists()
     assert (tmp_path / ".again.run").exists()
     _run(*arguments)

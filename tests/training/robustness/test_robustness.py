@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.bootstrap import Bootstrap
-from bundle.errors import DataError, UsageError
-from bundle.manifest import Manifest, ModelRef, Preprocessing
-from bundle.notice import NOTICE
-from bundle.store import Bundle, file_entries, write_manifest
+from dermport.bundle.bootstrap import Bootstrap
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.manifest import Manifest, ModelRef, Preprocessing
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.training.abstained import write_abstaining
+from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
+from dermport.training.robustness.charts import draw_risk_coverage, draw_robustness
+from dermport.training.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from dermport.training.robustness.measure import Measured, Measurement, Photos
+from dermport.training.robustness.others import drawn_photos, other_photos
+from dermport.training.robustness.report import RobustnessReport, to_markdown
+from dermport.training.robustness.risk import risk_coverage
 from tests.factories import draw_set, manifest_of, tensors_of
-from training.abstained import write_abstaining
-from training.evaluation.abstention import fit_abstention, survey_inputs
-from training.robustness.charts import draw_risk_coverage, draw_robustness
-from training.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from training.robustness.measure import Measured, Measurement, Photos
-from training.robustness.others import drawn_photos, other_photos
-from training.robustness.report import RobustnessReport, to_markdown
-from training.robustness.risk import risk_coverage
 
 SPEC = Preprocessing(size=64)
 QUICK = Bootstrap(resamples=20)

@@ -15,7 +15,7 @@ function close(found, wanted, by) {
   wanted.forEach((value, at) => assert.ok(Math.abs(found[at] - value) <= by, `${at}: ${found[at]}, not ${value}`));
 }
 
-test('places are those of bundle/activation_map.py', () => {
+test('places are those of dermport/bundle/activation_map.py', () => {
   assert.equal(drawing.shift, vectors.shift);
   close(places(vectors.places.side, vectors.places.cells, drawing.shift), vectors.places.values, 1e-8);
 });

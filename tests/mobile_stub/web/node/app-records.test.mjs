@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-const {csvOf} = await import(new URL('../../../../mobile_stub/web/app/records.js', import.meta.url));
+const {csvOf} = await import(new URL('../../../../dermport/mobile_stub/web/app/records.js', import.meta.url));
 
 function record(changed = {}) {
   const model = {name: 'ham7', version: '1.0.0', artifactSha256: 'a'.repeat(64), target: 'tflite', precision: 'int8'};

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {readFileSync, readdirSync} from 'node:fs';
 import {test} from 'node:test';
 
-const WEB = new URL('../../../../mobile_stub/web/', import.meta.url);
+const WEB = new URL('../../../../dermport/mobile_stub/web/', import.meta.url);
 const LANGUAGES = ['en', 'es', 'fr'];
 const modules = await Promise.all(LANGUAGES.map((name) => import(new URL(`app/words/${name}.js`, WEB))));
 const [english, ...others] = modules.map((module) => module.default);

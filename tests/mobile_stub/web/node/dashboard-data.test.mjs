@@ -1,11 +1,11 @@
 /** What the dashboard asks the server, and in which words. */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {Api, ApiError} from '../../../../mobile_stub/web/dashboard/data/api.js';
-import {Filters} from '../../../../mobile_stub/web/dashboard/data/filters.js';
-import {Key} from '../../../../mobile_stub/web/dashboard/data/key.js';
-import {Names} from '../../../../mobile_stub/web/dashboard/data/names.js';
-import {LANGUAGES, chooseLanguage, sayIn} from '../../../../mobile_stub/web/dashboard/lib/language.js';
+import {Api, ApiError} from '../../../../dermport/mobile_stub/web/dashboard/data/api.js';
+import {Filters} from '../../../../dermport/mobile_stub/web/dashboard/data/filters.js';
+import {Key} from '../../../../dermport/mobile_stub/web/dashboard/data/key.js';
+import {Names} from '../../../../dermport/mobile_stub/web/dashboard/data/names.js';
+import {LANGUAGES, chooseLanguage, sayIn} from '../../../../dermport/mobile_stub/web/dashboard/lib/language.js';
 
 const NOW = Date.parse('2026-11-21T15:30:00Z');
 

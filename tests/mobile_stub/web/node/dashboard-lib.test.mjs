@@ -1,8 +1,8 @@
 /** The dashboard's numbers: scales, ticks, words, Prometheus' text. */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {parseMetrics, quantile} from '../../../../mobile_stub/web/dashboard/lib/prometheus.js';
-import {Say, powerOfTen} from '../../../../mobile_stub/web/dashboard/lib/say.js';
+import {parseMetrics, quantile} from '../../../../dermport/mobile_stub/web/dashboard/lib/prometheus.js';
+import {Say, powerOfTen} from '../../../../dermport/mobile_stub/web/dashboard/lib/say.js';
 import {
   DAY,
   countTicks,
@@ -11,7 +11,7 @@ import {
   logarithmic,
   shareFloor,
   ticks,
-} from '../../../../mobile_stub/web/dashboard/lib/scales.js';
+} from '../../../../dermport/mobile_stub/web/dashboard/lib/scales.js';
 
 test('scales lead from data to pixels', () => {
   const y = linear([0.5, 1], [200, 0]);

@@ -1,7 +1,7 @@
 // The built engine, in the folder that test_node.py names: by hand, `node --test tests/mobile_stub/web/node/`.
 import {pathToFileURL} from 'node:url';
 
-export const DIST = process.env.DERMPORT_WEB_DIST ?? 'mobile_stub/web/dist';
+export const DIST = process.env.DERMPORT_WEB_DIST ?? 'dermport/mobile_stub/web/dist';
 
 /** @returns {Promise<object>} the exports of a module of the engine */
 export function engine(name) {

@@ -7,7 +7,7 @@ const {compare, judge} = await engine('parity.js');
 const policy = JSON.parse(readFileSync(`${DIST}/engine/policy.json`));
 const ORIGINAL = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.6, 0.1, 0.3]];
 
-test('figures are those of bundle/parity.py', () => {
+test('figures are those of dermport/bundle/parity.py', () => {
   const answers = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.6, 0.1, 0.3]];
   const figures = compare(ORIGINAL, answers);
   assert.equal(figures.photos, 4);

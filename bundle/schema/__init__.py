@@ -1,1 +1,0 @@
-"""The published JSON Schemas (draft 2020-12) of the contract; ``python -m bundle.schema.publish`` writes them again."""

@@ -1,0 +1,1 @@
+"""Vision models on phones and Jetsons: trained, exported, proved, served and compared."""

@@ -1,0 +1,5 @@
+"""``python -m dermport``: the command line."""
+
+from dermport.cli.main import main
+
+main()

@@ -1,0 +1,4 @@
+"""The published JSON Schemas (draft 2020-12) of the contract.
+
+``python -m dermport.bundle.schema.publish`` writes them again.
+"""

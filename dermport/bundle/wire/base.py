@@ -1,0 +1,24 @@
+"""The base of every HTTP message, and the words that headers and forms carry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from dermport.bundle.model import Contract
+
+PROBLEM_TYPE = "application/problem+json"
+PHOTO_TYPES = ("image/jpeg", "image/png")
+PHOTO_FIELD = "photo"
+PREP_HEADER = "X-Dermport-Prep"
+REQUEST_ID_HEADER = "X-Request-Id"
+API_KEY_HEADER = "X-Api-Key"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+Milliseconds = Annotated[float, Field(ge=0, description="milliseconds")]
+
+
+class Message(Contract):
+    """The base of what travels: fields of a newer server are ignored, so that it can serve phones of last year."""
+
+    model_config = ConfigDict(extra="ignore")

@@ -1,0 +1,85 @@
+"""The ``dermport`` command: one app, one file per subcommand, one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+
+from dermport.bundle.errors import DermportError
+from dermport.cli.benchmark import benchmark
+from dermport.cli.build_engine import build_engine
+from dermport.cli.calibrate_abstention import calibrate_abstention
+from dermport.cli.compare import compare
+from dermport.cli.compress import compress
+from dermport.cli.cross_validate import cross_validate
+from dermport.cli.data import data
+from dermport.cli.demo import demo
+from dermport.cli.doctor import doctor
+from dermport.cli.evaluate import evaluate
+from dermport.cli.explain import explain
+from dermport.cli.export import export
+from dermport.cli.keys import app as keys
+from dermport.cli.models import app as models
+from dermport.cli.package import package
+from dermport.cli.reproduce import reproduce
+from dermport.cli.robustness import robustness
+from dermport.cli.runs import runs
+from dermport.cli.sample_data import sample_data
+from dermport.cli.search import search
+from dermport.cli.serve import serve
+from dermport.cli.targets import targets
+from dermport.cli.train import train
+from dermport.cli.verify import verify
+
+# In the order of the work, which is also the order of --help.
+COMMANDS: tuple[Callable[..., None], ...] = (
+    sample_data,
+    data,
+    train,
+    cross_validate,
+    reproduce,
+    runs,
+    evaluate,
+    robustness,
+    calibrate_abstention,
+    compress,
+    search,
+    export,
+    build_engine,
+    verify,
+    explain,
+    benchmark,
+    package,
+    serve,
+    compare,
+    targets,
+    doctor,
+    demo,
+)
+GROUPS: tuple[typer.Typer, ...] = (keys, models)
+
+
+def build_app() -> typer.Typer:
+    """Return the Typer app with every subcommand registered."""
+    app = typer.Typer(name="dermport", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for command in COMMANDS:
+        app.command()(command)
+    for group in GROUPS:
+        app.add_typer(group)
+    return app
+
+
+def main() -> None:
+    """Run the command line; a DermportError is printed in plain words and ends with its exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is first imported
+    try:
+        build_app()()
+    except DermportError as error:
+        sys.stderr.write(f"dermport: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("dermport: interrupted; nothing half-written is left.\n")
+        sys.exit(130)

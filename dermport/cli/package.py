@@ -1,0 +1,75 @@
+"""``dermport package``: one zip for each platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dermport.cli.options import BundleArgument, Json
+from dermport.cli.output import emit_json, progress, say
+
+if TYPE_CHECKING:
+    from dermport.exporters.packages.package import Package
+
+
+def package(
+    bundle: BundleArgument,
+    platforms: Annotated[
+        list[str], typer.Option("--for", help="Platform: ios, android, web or jetson; may be repeated.")
+    ],
+    precision: Annotated[
+        list[str] | None, typer.Option("--precision", help="Precision; may be repeated. Default: fp16.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to put the zips. Default: BUNDLE/packages.")] = None,
+    allow_failed: Annotated[
+        bool, typer.Option("--allow-failed", help="Package even what failed its proof against the original.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Pack a platform's artifact, labels, sources, proof and guide into one zip; the same bytes each time."""
+    from dermport.bundle.store import Bundle
+    from dermport.exporters.packages.package import build_package
+    from dermport.exporters.packages.platforms import get_platform
+
+    opened = Bundle.open(bundle)
+    chosen = [get_platform(name) for name in dict.fromkeys(platforms)]
+    packages = []
+    with progress("packaging") as update:
+        for done, platform in enumerate(chosen):
+            update(done, len(chosen))
+            packages.append(build_package(opened, platform, tuple(precision or ()), allow_failed=allow_failed))
+        update(len(chosen), len(chosen))
+    # written only now, so that one platform's missing export leaves none of the zips behind
+    written = [(pack, pack.write(out or bundle / "packages")) for pack in packages]
+    for pack, path in written:
+        _report(pack, path)
+    if json:
+        emit_json({"packages": [_document(pack, path) for pack, path in written]})
+
+
+def _report(pack: Package, path: Path) -> None:
+    for warning in pack.warnings:
+        say(f"[yellow]warning[/] {warning}")
+    say(f"{path}  {len(pack.data):,} bytes, {len(pack.paths)} files\n  sha256 {pack.sha256}")
+
+
+def _document(pack: Package, path: Path) -> dict[str, Any]:
+    return {
+        "platform": pack.platform.name,
+        "path": str(path),
+        "bytes": len(pack.data),
+        "sha256": pack.sha256,
+        "files": list(pack.paths),
+        "exports": [
+            {
+                "target": export.record.target,
+                "precision": export.record.precision,
+                "status": export.record.parity.status if export.record.parity else None,
+                "evidence": export.record.parity.evidence if export.record.parity else None,
+            }
+            for export in pack.exports
+        ],
+        "warnings": list(pack.warnings),
+    }

@@ -1,0 +1,212 @@
+"""``dermport serve``: the Jetson's server."""
+
+from __future__ import annotations
+
+import json as jsons
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dermport.cli.options import Database, Json, State
+from dermport.cli.output import say
+
+if TYPE_CHECKING:
+    from dermport.bundle.store import Bundle
+    from dermport.server.config import ServerConfig
+    from dermport.server.services import Services
+
+ProcessModel = Literal["auto", "workers", "batcher"]
+LogFormat = Literal["text", "json"]
+_BUILT_WEB = Path(__file__).parents[1] / "mobile_stub" / "web" / "dist"
+
+
+def serve(
+    bundles: Annotated[
+        list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles, or folders of bundles; the first is served.")
+    ],
+    host: Annotated[str, typer.Option("--host", help="Address to bind; the default lets only this machine in.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 8080,
+    runtime: Annotated[
+        str | None, typer.Option("--runtime", help="tensorrt, onnxruntime or litert. Default: the best there is.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="Precision of the export to serve. Default: the runtime's best.")
+    ] = None,
+    process_model: Annotated[
+        ProcessModel,
+        typer.Option("--process-model", help="Worker processes (best on a CPU), or batches in one (best on a GPU)."),
+    ] = "auto",
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Worker processes. Default: one per core.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads of a runtime that takes batches.")
+    ] = None,
+    queue: Annotated[int, typer.Option("--queue", min=1, help="Photos that may wait; one more is answered 503.")] = 64,
+    state: State = None,
+    database: Database = None,
+    keep_photos: Annotated[
+        bool, typer.Option("--keep-photos", help="Store the pixels of compared photos (never their EXIF).")
+    ] = False,
+    retention_days: Annotated[
+        int | None, typer.Option("--retention-days", min=1, help="Delete comparisons older than this.")
+    ] = None,
+    keys: Annotated[
+        bool | None, typer.Option("--keys/--no-keys", help="Ask for API keys. Only loopback can do without.")
+    ] = None,
+    rate: Annotated[int, typer.Option("--rate", min=0, help="Requests a minute of one key or address; 0: any.")] = 0,
+    origins: Annotated[
+        list[str] | None, typer.Option("--origin", help="Web origin whose pages may call the server; may be repeated.")
+    ] = None,
+    proxies: Annotated[
+        list[str] | None,
+        typer.Option("--trusted-proxy", help="Address of a proxy whose X-Forwarded headers are believed; repeatable."),
+    ] = None,
+    web: Annotated[
+        Path | None, typer.Option("--web", help="Folder of the built web app. Default: what `make web` has built.")
+    ] = None,
+    log_format: Annotated[LogFormat, typer.Option("--log-format", help="One line per request, as text or JSON.")] = (
+        "text"
+    ),
+    json: Json = False,
+) -> None:
+    """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
+    from dermport.server.config import AccessConfig, ServerConfig, ServingConfig, StorageConfig, default_state
+    from dermport.server.listener import is_loopback
+
+    config = ServerConfig(
+        bundles=tuple(bundles),
+        storage=StorageConfig(state or default_state(), database, keep_photos, retention_days),
+        serving=ServingConfig(runtime, precision, process_model, workers, threads, queue),
+        access=AccessConfig(
+            _ask_for_keys(keys, is_loopback(host) and not proxies), rate, tuple(origins or ()), tuple(proxies or ())
+        ),
+        web=_web_app(web),
+    )
+    _run(config, host, port, log_format, json)
+
+
+def _ask_for_keys(wanted: bool | None, private: bool) -> bool:
+    from dermport.bundle.errors import UsageError
+
+    if wanted is False and not private:
+        raise UsageError(
+            "A server that others can reach asks for API keys.",
+            remedy="Leave --no-keys out, and make a key for each phone: dermport keys create.",
+        )
+    return not private if wanted is None else wanted
+
+
+def _web_app(wanted: Path | None) -> Path | None:
+    """Return the folder of the built web app; None where there is none."""
+    from dermport.bundle.errors import UsageError
+
+    folder = wanted or _BUILT_WEB
+    if (folder / "index.html").is_file():
+        return folder
+    if wanted:
+        raise UsageError(f"{wanted} holds no built web app (no index.html).", remedy="Build it with: make web")
+    return None
+
+
+def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json: bool) -> None:
+    from dermport.server.allocator import give_back_from
+    from dermport.server.app import create_app
+    from dermport.server.listener import Listener
+    from dermport.server.operations import logs, systemd
+    from dermport.server.operations.journal import OutsideJournal
+    from dermport.server.services import EXTENSION
+    from dermport.server.serving.upgrade import Upgrade
+
+    logs.configure(log_format)
+    tell = say if log_format == "text" else _log
+    give_back_from(256 * 1024)  # no photo that was received stays behind
+    app = create_app(config)
+    services: Services = app.extensions[EXTENSION]
+    try:
+        listener = Listener(app, host, port, _threads(services), OutsideJournal(services.metrics))
+        if _has_tensorrt():
+            Upgrade(services.models, _build_engines)
+        watchdog = systemd.Watchdog(listener.is_alive)
+
+        def ready() -> None:
+            systemd.notify(systemd.READY)
+            watchdog.start()
+            _announce(listener.url, services, json, tell)
+
+        listener.run(ready, stopping=lambda: systemd.notify(systemd.STOPPING))
+        watchdog.close()
+    finally:
+        services.close()
+    tell("Stopped.")
+
+
+def _threads(services: Services) -> int:
+    """Return how many requests may be inside at once: all that wait or are at work, and some that need no model."""
+    return services.config.serving.queue + services.models.current.load().slots + 8
+
+
+def _has_tensorrt() -> bool:
+    from dermport.bundle.errors import UnavailableError
+    from dermport.runtimes.engine import this_machine
+
+    try:
+        this_machine()
+    except UnavailableError:
+        return False
+    return True
+
+
+def _build_engines(bundle: Bundle) -> bool:
+    """Build the engines that are missing or do not match this machine; return whether there are new ones."""
+    from dermport.bundle.errors import EngineMismatchError
+    from dermport.exporters.tensorrt.builder import engine_for
+    from dermport.runtimes.engine import checked_engine, this_machine
+
+    built = False
+    for export in bundle.exports():
+        if export.record.target == "tensorrt":
+            try:
+                checked_engine(export.path, this_machine())
+            except EngineMismatchError:
+                engine_for(export.path, say)
+                built = True
+    return built
+
+
+def _log(words: str) -> None:
+    """Log what people would be told, without its markup: a log of JSON lines has nothing else in it."""
+    import logging
+
+    from rich.text import Text
+
+    logging.getLogger("dermport.serve").info("%s", Text.from_markup(words).plain)
+
+
+def _announce(url: str, services: Services, json: bool, tell: Callable[[str], None]) -> None:
+    from rich.markup import escape
+
+    live = services.models.current
+    served, by = live.model, live.served_by
+    tell(escape(f"{by.name}, {served.target} {served.precision}: {by.reason}"))
+    if live.proof.complaint:
+        tell(f"[red]Not ready:[/red] {escape(live.proof.complaint)}")
+    tell(f"[bold]{url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
+    if services.config.web:
+        tell(f"The web app: [bold]{url}/app/[/bold]")
+    else:
+        tell("The web app is not built, so /app/ and /dashboard/ are missing: make web")
+    if json:
+        document = {
+            "url": url,
+            "model": served.model_dump(mode="json"),
+            "runtime": by.model_dump(mode="json"),
+            "ready": not live.proof.complaint,
+        }
+        sys.stdout.write(jsons.dumps(document) + "\n")
+        sys.stdout.flush()

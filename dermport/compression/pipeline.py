@@ -1,0 +1,201 @@
+"""The whole of a compression: open the parent, read its photos, take the steps, write the child's bundle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dermport.bundle.errors import DataError, UsageError
+from dermport.bundle.hashing import sha256_json
+from dermport.bundle.manifest import Compression, Manifest, ModelRef, Preprocessing, StepRecord
+from dermport.bundle.store import Bundle
+from dermport.compression.context import Context, Outcome
+from dermport.compression.network import network_of
+from dermport.compression.recipe import Recipe
+from dermport.compression.run import keep, kept
+from dermport.compression.step import Step
+from dermport.training.assemble import Description, assemble
+from dermport.training.data.again import read_again
+from dermport.training.data.splits import Split, read_split
+from dermport.training.parts import Parts, Photos
+from dermport.training.phases.loop import Reporter
+from dermport.training.phases.state import EpochFigures
+from dermport.training.run import Run, close_run, open_run
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a compression.
+
+    Attributes:
+        parent: The bundle's folder.
+        recipe: What is done to it.
+        data: The data set that the parent was trained on; its own split is kept.
+        out: The child's folder; must not exist.
+        name: The child's name.
+        seed: Of everything random.
+        jobs: Threads that decode; None for one per processor.
+        command: What a person typed, for the manifest.
+    """
+
+    parent: Path
+    recipe: Recipe
+    data: Path
+    out: Path
+    name: str
+    seed: int = 0
+    jobs: int | None = None
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if self.out.exists():
+            raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
+
+
+def compress(request: Request, reporter: Reporter) -> Bundle:
+    """Take a recipe's steps and write the child's bundle; a killed run of the same request goes on where it was.
+
+    Raises:
+        UsageError: The child exists, or an unfinished run there was asked for something else.
+        BundleError: The parent is damaged, or not laid out as ``dermport train`` writes it.
+        DataError: The photos are not those that the parent was trained on.
+    """
+    parent = Bundle.open(request.parent)
+    split = split_of(parent, request.data, jobs=request.jobs, reporter=reporter)
+    run = open_run(request.out, _asked(request, parent), request.command)
+    if run.resumed:
+        reporter.say(f"Going on with the compression in {run.folder}.")
+    context = context_of(request, parent, split, run, reporter)
+    outcomes = take_steps(request.recipe, context)
+    description = _describe(request, parent, outcomes)
+    child = assemble(description, context.parts, outcomes[-1].network, reporter)
+    close_run(request.out)
+    return child
+
+
+def split_of(parent: Bundle, data: Path, *, jobs: int | None, reporter: Reporter) -> Split:
+    """Read the data set that `parent` was trained on, parted as it was then.
+
+    Raises:
+        DataError: It is another data set.
+    """
+    manifest = parent.manifest
+    with reporter.progress("Reading photos") as update:
+        dataset = read_again(manifest, data, jobs=jobs, progress=update)
+    if dataset.fingerprint != manifest.dataset.fingerprint:
+        raise DataError(
+            f"{data} is not the data set that {manifest.name} was trained on (other fingerprint).",
+            remedy="Name the very photos: the parent's split keeps test photos out of what is trained.",
+        )
+    split = read_split(parent.file(manifest.dataset.split.file), dataset)
+    return replace(split, seed=manifest.dataset.split.seed)
+
+
+def context_of(request: Request, parent: Bundle, split: Split, run: Run, reporter: Reporter) -> Context:
+    """Return what the steps work with."""
+    spec = preprocessing_of(request.recipe, parent.manifest)
+    train, validation, test = (
+        Photos(split, part, spec, request.jobs, reporter, run.photos) for part in ("train", "validation", "test")
+    )
+    return Context(parent, Parts(train, validation, test), run.folder, run.cache, request.seed, reporter)
+
+
+def preprocessing_of(recipe: Recipe, parent: Manifest) -> Preprocessing:
+    """Return what the child's photos go through: as the parent's, at the recipe's size."""
+    before = parent.preprocessing
+    return before.model_copy(update={"size": recipe.size or before.size})
+
+
+def take_steps(recipe: Recipe, context: Context) -> list[Outcome]:
+    """Return what each step of the recipe gave back; finished ones are read from the context's folder."""
+    network = network_of(context.parent, size=recipe.size, dropout=recipe.dropout)
+    outcomes: list[Outcome] = []
+    for number, step in enumerate(recipe.step, start=1):
+        folder = context.folder / f"{number:02d}-{step.kind}"
+        outcome = kept(folder)
+        if outcome is None:
+            context.reporter.say(f"Step {number} of {len(recipe.step)}: {step.kind}")
+            outcome = _timed(step, network, replace(context, folder=folder))
+            keep(folder, outcome)
+        network = outcome.network
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _timed(step: Step, network: keras.Model, context: Context) -> Outcome:
+    """Take a step; what it took before it was killed counts as far as its epochs tell."""
+    started = time.perf_counter()
+    outcome = _taken(step, network, context)
+    epochs = sum(epoch.seconds for epoch in outcome.history)
+    return replace(outcome, seconds=max(time.perf_counter() - started, epochs))
+
+
+def _taken(step: Step, network: keras.Model, context: Context) -> Outcome:
+    outcome = step.run(network, context)
+    for name, value in outcome.figures.items():
+        context.reporter.say(f"  {name}: {value:.4g}")
+    return outcome
+
+
+def _asked(request: Request, parent: Bundle) -> dict[str, object]:
+    return {
+        "parent": parent.model_sha256,
+        "recipe": request.recipe.model_dump(mode="json"),
+        "seed": request.seed,
+        "split": sha256_json(parent.manifest.dataset.split.model_dump(mode="json")),
+    }
+
+
+def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome]) -> Description:
+    before, recipe = parent.manifest, request.recipe
+    records = tuple(
+        StepRecord(
+            kind=step.kind,
+            settings=step.model_dump(mode="json", exclude={"kind"}),
+            figures={name: round(float(value), 6) for name, value in outcome.figures.items()},
+            notes=outcome.notes,
+        )
+        for step, outcome in zip(recipe.step, outcomes, strict=True)
+    )
+    origin = ModelRef(name=before.name, version=before.version, model_sha256=parent.model_sha256)
+    alphas = [outcome.alpha for outcome in outcomes if outcome.alpha is not None]
+    return Description(
+        out=request.out,
+        name=request.name,
+        data=request.data,
+        command=request.command,
+        seed=request.seed,
+        preprocessing=preprocessing_of(recipe, before),
+        target_sensitivity=before.decision.target_sensitivity,
+        answer_rate=before.abstention.answer_rate if before.abstention else None,
+        alpha=(alphas or [before.model.alpha])[-1],
+        weights=before.model.weights,
+        history=_history(outcomes),
+        words={"Made from": f"{before.name} {before.version}", **_in_words(records)},
+        seconds=sum(outcome.seconds for outcome in outcomes),
+        lesion_pattern=before.dataset.lesion_pattern,
+        compression=Compression(parent=origin, recipe=recipe.name, summary=recipe.summary, steps=records),
+    )
+
+
+def _history(outcomes: Sequence[Outcome]) -> tuple[EpochFigures, ...]:
+    return tuple(
+        replace(epoch, phase=f"{number} {epoch.phase}")
+        for number, outcome in enumerate(outcomes, start=1)
+        for epoch in outcome.history
+    )
+
+
+def _in_words(records: Sequence[StepRecord]) -> dict[str, object]:
+    """Return a line for each step, for the model card's table."""
+    words: dict[str, object] = {}
+    for number, record in enumerate(records, start=1):
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in record.figures.items())
+        words[f"Step {number}"] = "; ".join(filter(None, (record.kind, figures, *record.notes)))
+    return words

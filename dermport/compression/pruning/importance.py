@@ -1,0 +1,91 @@
+"""What each channel is worth: by its filter's size, by the scale of batch normalisation, or by what losing it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.compression.pruning.sample import Sample
+from dermport.compression.pruning.spaces import Space
+
+if TYPE_CHECKING:
+    import keras
+
+Importance = Literal["taylor", "bn-scale", "l1"]
+Worth = Mapping[str, NDArray[np.float64]]
+"""By the name of a space: what each of its channels is worth, float64 [width]; comparable between spaces."""
+_BATCH = 8  # small: the gradient keeps what every layer gave
+
+
+def worth_of(importance: Importance, network: keras.Model, spaces: Sequence[Space], sample: Sample) -> Worth:
+    """Return what each channel is worth; only ``taylor`` looks at the photos of `sample`."""
+    if importance == "l1":
+        return filter_sizes(network, spaces)
+    if importance == "bn-scale":
+        return normalisation_scales(network, spaces)
+    return losses_without(network, spaces, sample)
+
+
+def filter_sizes(network: keras.Model, spaces: Sequence[Space]) -> Worth:
+    """Return the L1 norm of each channel's filters (Li et al. 2017, arXiv:1608.08710), as a share of its layer's."""
+
+    def worth(space: Space) -> NDArray[np.float64]:
+        kernels = [np.asarray(network.get_layer(name).get_weights()[0], np.float64) for name in space.writers]
+        return _shares([np.abs(kernel).sum(axis=tuple(range(kernel.ndim - 1))) for kernel in kernels])
+
+    return {space.name: worth(space) for space in spaces}
+
+
+def normalisation_scales(network: keras.Model, spaces: Sequence[Space]) -> Worth:
+    """Return the |scale| that batch normalisation gives each channel (Liu et al. 2017, arXiv:1708.06519).
+
+    Of an inverted residual these are two, after its expansion and after its depthwise convolution; of a stream, one for
+    each block. Sizes differ from layer to layer: each scale counts as a share of its layer's sum.
+    """
+
+    def worth(space: Space) -> NDArray[np.float64]:
+        carriers = [network.get_layer(name) for name in space.carriers]
+        return _shares([np.abs(np.asarray(layer.gamma, np.float64)) for layer in carriers if hasattr(layer, "gamma")])
+
+    return {space.name: worth(space) for space in spaces}
+
+
+def losses_without(network: keras.Model, spaces: Sequence[Space], sample: Sample) -> Worth:
+    """Return how much the loss of a photo would change without each channel, to first order (Molchanov et al. 2019).
+
+    That is activation times gradient, summed over the photo's places (arXiv:1906.10771, for a gate after each channel)
+    and, of a stream, over the channel's writers, which is the derivative by one gate on the whole stream. Of the photos
+    it is the root of the mean square: the mean square itself, which the paper takes, is decided by a few photos.
+    """
+    import keras
+
+    gates = [network.get_layer(name).output for space in spaces for name in space.gates]
+    probe = keras.Model(network.input, [*gates, network.output])
+    sums = {space.name: np.zeros(space.width) for space in spaces}
+    for start in range(0, len(sample.photos), _BATCH):
+        products = iter(_products(probe, sample.part(start, start + _BATCH)))
+        for space in spaces:
+            change = np.sum([next(products) for _ in space.gates], axis=0)
+            sums[space.name] += np.square(change).sum(axis=0)
+    return {name: np.sqrt(total / len(sample.photos)) for name, total in sums.items()}
+
+
+def _products(probe: keras.Model, sample: Sample) -> list[NDArray[np.float64]]:
+    """Return activation times gradient of each gate, summed over places, float64 [N, channels]."""
+    import keras
+    import tensorflow as tf
+
+    losses = keras.ops.binary_crossentropy if sample.targets.shape[1] == 1 else keras.ops.categorical_crossentropy
+    with tf.GradientTape() as tape:
+        *gates, logits = probe(sample.photos.astype(np.float32), training=False)
+        loss = tf.reduce_sum(sample.weights * tf.reshape(losses(sample.targets, logits, from_logits=True), [-1]))
+    products = [gate * slope for gate, slope in zip(gates, tape.gradient(loss, gates), strict=True)]
+    count = len(sample.photos)
+    return [np.asarray(one, np.float64).reshape(count, -1, one.shape[-1]).sum(axis=1) for one in products]
+
+
+def _shares(sizes: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.asarray(np.mean([size / size.sum() for size in sizes], axis=0))

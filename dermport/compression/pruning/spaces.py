@@ -1,0 +1,157 @@
+"""Which channels belong together: the layers that make them, carry them on and read them lose one channel as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dermport.bundle.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Space:
+    """Channels that live and die together, e.g. those of an inverted residual between its expansion and projection.
+
+    Attributes:
+        name: The first layer that makes them, e.g. ``block_3_expand``.
+        width: How many there are.
+        writers: The convolutions whose outputs they are; several, where skip connections add those up.
+        carriers: The layers with weights of their own for each channel: batch normalisation, depthwise convolutions.
+        readers: The layers whose kernels have them as inputs.
+        gates: For each writer, the layer after which its channels are as the readers (or an addition) meet them.
+        hidden: Whether an activation follows; false for the stream of linear bottlenecks that blocks pass on.
+    """
+
+    name: str
+    width: int
+    writers: tuple[str, ...]
+    carriers: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+def spaces_of(network: keras.Model) -> tuple[Space, ...]:
+    """Return the spaces of a network whose channels may be left out, in the order in which they are made.
+
+    The channels of the photo and the logits are none of them.
+
+    Raises:
+        UsageError: A layer is in the way whose channels cannot be followed.
+    """
+    tracer = _Tracer()
+    for layer in network.layers:
+        tracer.meet(layer)
+    ends = {tracer.of(network.output)}
+    return tuple(space for label, space in tracer.spaces.items() if space.writers and label not in ends)
+
+
+class _Tracer:
+    """Follows tensors through the layers; each tensor belongs to one space, and additions make two spaces one."""
+
+    def __init__(self) -> None:
+        self.spaces: dict[int, Space] = {}
+        self._labels: dict[int, int] = {}  # by id of the tensor
+        self._ends: dict[int, str] = {}  # by id of the tensor: the layer that gave it
+
+    def of(self, tensor: keras.KerasTensor) -> int:
+        """Return the label of a tensor's space."""
+        return self._labels[id(tensor)]
+
+    def meet(self, layer: keras.Layer) -> None:
+        """Take in a layer, whose inputs' layers were met before."""
+        import keras
+
+        kinds = keras.layers
+        if isinstance(layer, kinds.InputLayer):
+            self._begin(layer, Space(layer.name, int(layer.output.shape[-1]), ()))
+        elif isinstance(layer, kinds.Conv2D | kinds.Dense) and getattr(layer, "groups", 1) == 1:
+            self._read(layer)
+            self._begin(layer, Space(layer.name, int(layer.output.shape[-1]), (layer.name,)))
+        elif isinstance(layer, kinds.Add):
+            self._add(layer)
+        elif _keeps_channels(layer):
+            self._carry(layer)
+        else:
+            raise UsageError(
+                f"Channels cannot be followed through the layer {layer.name!r} ({type(layer).__name__}).",
+                remedy="Prune a float MobileNetV2, before any step that quantises it.",
+            )
+
+    def _begin(self, layer: keras.Layer, space: Space) -> None:
+        label = len(self._ends)
+        self.spaces[label] = space
+        self._give(layer, label)
+
+    def _give(self, layer: keras.Layer, label: int) -> None:
+        self._labels[id(layer.output)], self._ends[id(layer.output)] = label, layer.name
+
+    def _read(self, layer: keras.Layer) -> None:
+        label = self.of(layer.input)
+        space = self.spaces[label]
+        self.spaces[label] = replace(space, readers=(*space.readers, layer.name), gates=self._gates(space, layer.input))
+
+    def _gates(self, space: Space, tensor: keras.KerasTensor) -> tuple[str, ...]:
+        # What an addition gives is no writer's own: its terms are, and those were noted when it was met.
+        return space.gates if len(space.gates) >= len(space.writers) else (*space.gates, self._ends[id(tensor)])
+
+    def _add(self, layer: keras.Layer) -> None:
+        for tensor in layer.input:
+            label = self.of(tensor)
+            self.spaces[label] = replace(self.spaces[label], gates=self._gates(self.spaces[label], tensor))
+        first, *others = sorted({self.of(tensor) for tensor in layer.input})
+        for other in others:
+            self._join(first, other)
+        self._give(layer, first)
+
+    def _join(self, first: int, other: int) -> None:
+        one, two = self.spaces[first], self.spaces.pop(other)
+        self.spaces[first] = replace(
+            one,
+            writers=one.writers + two.writers,
+            carriers=one.carriers + two.carriers,
+            readers=one.readers + two.readers,
+            gates=one.gates + two.gates,
+            hidden=one.hidden or two.hidden,
+        )
+        self._labels = {tensor: first if label == other else label for tensor, label in self._labels.items()}
+
+    def _carry(self, layer: keras.Layer) -> None:
+        label = self.of(layer.input)
+        space = self.spaces[label]
+        carriers = (*space.carriers, layer.name) if layer.weights else space.carriers
+        self.spaces[label] = replace(space, carriers=carriers, hidden=space.hidden or _activates(layer))
+        self._give(layer, label)
+
+
+def _keeps_channels(layer: keras.Layer) -> bool:
+    import keras
+
+    kinds = keras.layers
+    if isinstance(layer, kinds.DepthwiseConv2D):
+        return bool(layer.depth_multiplier == 1)
+    return isinstance(
+        layer,
+        kinds.BatchNormalization
+        | kinds.ReLU
+        | kinds.Activation
+        | kinds.ZeroPadding2D
+        | kinds.GlobalAveragePooling2D
+        | kinds.Dropout
+        | kinds.Rescaling,
+    )
+
+
+def _activates(layer: keras.Layer) -> bool:
+    import keras
+
+    return isinstance(layer, keras.layers.ReLU | keras.layers.Activation)
+
+
+def layers_of(space: Space) -> Iterator[str]:
+    """Yield the names of all layers whose cost depends on a space's width."""
+    yield from dict.fromkeys((*space.writers, *space.carriers, *space.readers))

@@ -1,0 +1,136 @@
+"""The methods one after the other, each on top of those before, so that what each one gains can be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.compression.quantisation.equalise import equalised
+from dermport.compression.quantisation.folding import folded
+from dermport.compression.quantisation.graph import Graph, Weights
+from dermport.compression.quantisation.integers import integer_network, nearest_of
+from dermport.compression.quantisation.ranges import Ranges, activation_scales
+from dermport.compression.quantisation.sensitivity import most_sensitive, sensitivities
+from dermport.compression.quantisation.sweep import Sweep
+from dermport.exporters.integer.exact import exact_scales
+from dermport.training.phases.loop import Reporter
+
+if TYPE_CHECKING:
+    import keras
+
+
+SWEPT = 64
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A network after some methods.
+
+    Attributes:
+        name: The last of them.
+        template: The folded network, in float.
+        weights: Of its convolutions, rounded.
+        scales: Of its stored tensors.
+        floats: Convolutions that stay in float.
+        exact: Whether its scales are exact (:mod:`dermport.exporters.integer.exact`).
+    """
+
+    name: str
+    template: keras.Model
+    weights: Weights
+    scales: Mapping[str, float]
+    floats: frozenset[str] = frozenset()
+    exact: bool = False
+
+    def network(self) -> keras.Model:
+        """Return the network that computes what the integers would."""
+        return integer_network(self.template, self.weights, self.scales, self.floats)
+
+    def weight_bytes(self) -> int:
+        """Return the bytes of the convolutions' weights: one for each in int8, four in float."""
+        sizes = {name: kernel.size for name, (kernel, _) in self.weights.items()}
+        return sum(size * (4 if name in self.floats else 1) for name, size in sizes.items())
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Which methods are applied; see :class:`.compression.quantisation.quantise.Quantise` for what each means."""
+
+    ranges: Ranges = "min-max"
+    exact: bool = False
+    equalise: bool = False
+    correct_biases: bool = False
+    learn_rounding: bool = False
+    float_layers: int = 0
+    float_bytes: int = 0
+    keep_float: tuple[str, ...] = ()
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some layers stay in float."""
+        return bool(self.float_layers or self.float_bytes or self.keep_float)
+
+
+def stages(network: keras.Model, photos: NDArray[np.uint8], methods: Methods, reporter: Reporter) -> Iterator[Stage]:
+    """Yield the network after each method: ``nearest`` always, then those that are asked for.
+
+    Args:
+        network: As :mod:`dermport.compression.network` says.
+        photos: Calibration photos, uint8 [N, S, S, 3]. Ranges are of all of them, or equalisation would let relu6 clip
+            photos to come; the first few are enough for what goes through layer by layer (:data:`SWEPT`).
+        methods: Which.
+        reporter: What a person sees.
+    """
+    template = folded(network)
+    stage = _rounded("nearest", template, photos, replace(methods, ranges="min-max"))
+    yield stage
+    if methods.ranges != "min-max":
+        stage = _rounded("ranges", template, photos, methods)
+        yield stage
+    if methods.equalise:
+        template = equalised(template, photos, filled=methods.exact)
+        stage = _rounded("equalised", template, photos, methods)
+        yield stage
+    photos = photos[:SWEPT]
+    sweep = Sweep(stage.scales, corrected=methods.correct_biases, exact=methods.exact)
+    if methods.correct_biases:
+        stage = swept("corrected", stage, sweep, photos, reporter)
+        yield stage
+    if methods.learn_rounding:
+        sweep = replace(sweep, learned=True)
+        stage = swept("learned", stage, sweep, photos, reporter)
+        yield stage
+    if methods.is_mixed:
+        sweep = replace(sweep, floats=_floats(stage, methods, photos, reporter))
+        yield swept("mixed", stage, sweep, photos, reporter)
+
+
+def swept(name: str, stage: Stage, sweep: Sweep, photos: NDArray[np.uint8], reporter: Reporter) -> Stage:
+    """Return the stage with its weights rounded by a sweep."""
+    with reporter.progress(f"Quantising layer by layer ({name})") as update:
+        weights = sweep.run(stage.template, photos, update)
+    return replace(stage, name=name, weights=weights, floats=sweep.floats)
+
+
+def _rounded(name: str, template: keras.Model, photos: NDArray[np.uint8], methods: Methods) -> Stage:
+    scales = activation_scales(template, photos, methods.ranges)
+    if methods.exact:
+        sums = [(node.name, *node.inputs) for node in Graph.of(template).nodes if node.kind == "Add"]
+        scales = exact_scales(scales, sums)
+    weights = nearest_of(template, scales, exact=methods.exact)
+    return Stage(name, template, weights, scales, exact=methods.exact)
+
+
+def _floats(stage: Stage, methods: Methods, photos: NDArray[np.uint8], reporter: Reporter) -> frozenset[str]:
+    graph = Graph.of(stage.template)
+    chosen = frozenset(methods.keep_float) & frozenset(node.name for node in graph.convolutions)
+    if not (methods.float_layers or methods.float_bytes):
+        return chosen
+    reporter.say("Measuring what each layer costs alone in int8")
+    costs = sensitivities(stage.template, stage.weights, stage.scales, photos)
+    more = methods.float_bytes or None
+    return chosen | most_sensitive(costs, stage.weights, layers=methods.float_layers or None, bytes_more=more)

@@ -1,0 +1,263 @@
+"""The whole of a search: candidates are asked for and measured, here or elsewhere, until there are enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dermport.bundle.errors import UsageError
+from dermport.bundle.store import Bundle
+from dermport.compression.pipeline import split_of
+from dermport.compression.search.attempt import Attempt, Refused, attempt
+from dermport.compression.search.bench import Bench
+from dermport.compression.search.candidate import Candidate
+from dermport.compression.search.latency import Clock, Stopwatch
+from dermport.compression.search.photos import SearchPhotos
+from dermport.compression.search.profile import ByProfile, load_profile
+from dermport.compression.search.record import Measured
+from dermport.compression.search.space import Space, as_it_is, candidates
+from dermport.compression.search.starts import Start, open_starts
+from dermport.compression.search.study import FILE, Study
+from dermport.compression.search.workshop import Silent, Workshop
+from dermport.exporters.registry import select
+from dermport.training.engines.engine import Engine, Task
+from dermport.training.engines.local import InTurn
+from dermport.training.phases.loop import Reporter
+from dermport.training.run import open_run
+
+THIS_MACHINE = "this"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a search.
+
+    Attributes:
+        parent: The bundle's folder.
+        data: The data set that it was trained on.
+        out: The search's folder; where it holds an unfinished search of the same question, that one goes on.
+        space: What may be combined.
+        starts: Folders of further bundles to start from.
+        targets: What to export to; the first one's float32 of the parent is the base.
+        precisions: Of these; all where empty.
+        device: ``this``, or the file of a device profile.
+        steps: Batches that a changed network is trained on.
+        rounds: Timed calls of each candidate.
+        threads: CPU threads of each runtime.
+        trials: Candidates to measure in all.
+        minutes: After which no further candidate is begun; None for no limit.
+        seed: Of everything random.
+        jobs: Threads that decode photos; None for one per processor.
+    """
+
+    parent: Path
+    data: Path
+    out: Path
+    space: Space
+    starts: tuple[Path, ...] = ()
+    targets: tuple[str, ...] = ("tflite",)
+    precisions: tuple[str, ...] = ()
+    device: str = THIS_MACHINE
+    steps: int = 60
+    rounds: int = 40
+    threads: int = 1
+    trials: int = 40
+    minutes: float | None = None
+    seed: int = 0
+    jobs: int | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that is under way, or over.
+
+    Attributes:
+        request: What was asked.
+        starts: The parent, and what else it starts from.
+        bench: What measures candidates.
+        study: What was measured.
+        exports: Every ``<target>-<precision>`` that is searched.
+    """
+
+    request: Request
+    starts: tuple[Start, ...]
+    bench: Bench
+    study: Study
+    exports: tuple[str, ...]
+
+    def run(self, reporter: Reporter, engine: Engine | None = None) -> tuple[Measured, ...]:
+        """Measure candidates until there are enough, or time is over; return all, those of earlier runs with them.
+
+        Args:
+            reporter: What a person sees.
+            engine: Where candidates are made and measured; None for one after the other in this process.
+
+        Raises:
+            DermportError: The parent itself cannot be measured, or the engine is not there or lost a candidate.
+        """
+        late = _alarm(self.request.minutes)
+        with reporter.progress("Searching") as update:
+            update(len(self.study.measured), self.request.trials)
+            while self._wanted and not late():  # again where one was refused when no other was to be begun
+                for outcome in (engine or InTurn()).run(attempt, self._attempts(late), reporter):
+                    self._note(outcome, reporter)
+                    update(len(self.study.measured), self.request.trials)
+        self._say_why(reporter)
+        return self.study.measured
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether another candidate is to be begun."""
+        study = self.study
+        return len(study.measured) + study.under_way < self.request.trials and bool(study.left)
+
+    def _attempts(self, late: Callable[[], bool]) -> Iterator[Task[Attempt]]:
+        """Yield the next candidate, as often as it is drawn; what is told meanwhile decides which one that is."""
+        first = [candidate for candidate in self.singles() if candidate.export in self.exports]
+        while self._wanted and not late() and (candidate := self.study.ask(first)):
+            number = len(self.study.measured) + self.study.under_way
+            yield Task(candidate.name, Attempt(self.bench, candidate, number))
+
+    def _note(self, outcome: Measured | Refused, reporter: Reporter) -> None:
+        if isinstance(outcome, Refused):
+            self.study.refuse(outcome.candidate, outcome.why)
+            reporter.say(f"{outcome.candidate.name} cannot be made: {outcome.why}")
+        else:
+            reporter.say(_line(self.study.tell(outcome)))
+
+    def _say_why(self, reporter: Reporter) -> None:
+        done, request = len(self.study.measured), self.request
+        if done >= request.trials:
+            return
+        if not self.study.left:
+            reporter.say(f"All {done} candidates of the space are measured.")
+        else:
+            reporter.say(f"{request.minutes:g} minutes are over: {done} of {request.trials} candidates.")
+
+    def singles(self) -> list[Candidate]:
+        """Return the candidates that come first: single recipes, which the combinations are held against.
+
+        The parent in each precision; every other start in float32 (a quantised one in int8), and in the precisions
+        that it was exported in.
+        """
+        return [Candidate(as_it_is(start), export) for start in self.starts for export in self._alone(start)]
+
+    def _alone(self, start: Start) -> tuple[str, ...]:
+        if start.is_parent:
+            return self.exports
+        exported = {export.path.name for export in start.bundle.exports()}
+        if start.changeable:
+            exported.add(self.bench.base_export)
+        return tuple(name for name in self.exports if name in exported or (not start.changeable and "int8" in name))
+
+    def about(self) -> dict[str, Any]:
+        """Return what was asked and what it started from, as JSON for the report."""
+        request, parent = self.request, self.starts[0].bundle.manifest
+        return {
+            "parent": parent.name,
+            "starts": [
+                {"name": start.name, "origin": start.origin, "model_sha256": start.bundle.model_sha256}
+                for start in self.starts
+            ],
+            "space": request.space.model_dump(mode="json"),
+            "exports": list(self.exports),
+            "base": self.bench.base_export,
+            "device": self.bench.clock.device,
+            "steps": request.steps,
+            "rounds": request.rounds,
+            "threads": request.threads,
+            "seed": request.seed,
+            "trials": request.trials,
+            "refused": {candidate.name: why for candidate, why in self.study.refused.items()},
+        }
+
+
+def open_search(request: Request, reporter: Reporter) -> Search:
+    """Begin a search, or go on with the one in its folder.
+
+    Raises:
+        UsageError: The folder holds a search that was asked for something else, or an option cannot be meant.
+        DataError: The photos are not those that the parent was trained on.
+        BundleError: A bundle is damaged.
+    """
+    starts = open_starts(Bundle.open(request.parent), request.starts)
+    parent = starts[0].bundle
+    exports, base = searched(request)
+    clock = clock_of(request)
+    run = open_run(request.out / "study", _asked(request, starts, exports, clock))
+    if run.resumed:
+        reporter.say(f"Going on with the search in {request.out}.")
+    split = split_of(parent, request.data.absolute(), jobs=request.jobs, reporter=reporter)
+    drawn = request.steps * request.space.tune.batch
+    photos = SearchPhotos(split, parent.manifest.preprocessing, drawn, request.seed, request.jobs, Silent())
+    folder = run.folder.absolute() / "structures"
+    workshop = Workshop(_anywhere(starts), request.space, request.steps, photos, folder, request.seed)
+    bench = Bench(workshop, photos, clock, base, request.threads)
+    study = Study(request.out / FILE, candidates(request.space, starts, exports), request.seed)
+    return Search(request, starts, bench, study, exports)
+
+
+def _anywhere(starts: Sequence[Start]) -> dict[str, Start]:
+    """Return the starts by name, with paths that mean the same in a process that runs in another folder."""
+    bundles = {start.name: replace(start.bundle, path=start.bundle.path.absolute()) for start in starts}
+    return {start.name: replace(start, bundle=bundles[start.name]) for start in starts}
+
+
+def searched(request: Request) -> tuple[tuple[str, ...], str]:
+    """Return every ``<target>-<precision>`` that is searched, and the one of the parent that is the base.
+
+    Raises:
+        UsageError: A target or precision is unknown or left out by the space, or cannot be made here.
+    """
+    chosen = select(list(request.targets), list(request.precisions) or None)
+    for target, _ in chosen:
+        if reason := target.unavailable():
+            raise UsageError(f"This machine cannot export to {target.capabilities.name}: {reason}")
+    names = [
+        f"{target.capabilities.name}-{recipe.precision}"
+        for target, recipes in chosen
+        for recipe in recipes
+        if recipe.precision not in request.space.without
+    ]
+    if not names:
+        raise UsageError(f"The space leaves out {', '.join(request.space.without)}: nothing is left to search.")
+    first = chosen[0][0].capabilities
+    return tuple(names), f"{first.name}-{first.recipes[0].precision}"
+
+
+def clock_of(request: Request) -> Clock:
+    """Return what tells latencies: this machine's watch, or a device's profile."""
+    if request.device == THIS_MACHINE:
+        return Stopwatch(request.rounds)
+    return ByProfile(load_profile(Path(request.device)))
+
+
+def _asked(request: Request, starts: Sequence[Start], exports: Sequence[str], clock: Clock) -> dict[str, object]:
+    """Return everything that decides the candidates and their figures."""
+    return {
+        "starts": {start.name: start.bundle.model_sha256 for start in starts},
+        "space": request.space.model_dump(mode="json"),
+        "exports": list(exports),
+        "device": clock.device,
+        "steps": request.steps,
+        "rounds": request.rounds,
+        "threads": request.threads,
+        "seed": request.seed,
+    }
+
+
+def _alarm(minutes: float | None) -> Callable[[], bool]:
+    """Return what tells whether so many minutes are over, from now on."""
+    started = time.monotonic()
+    return lambda: minutes is not None and time.monotonic() - started >= 60 * minutes
+
+
+def _line(one: Measured) -> str:
+    lost = round(one.points_lost, 1) + 0.0  # never "-0.0"
+    return (
+        f"{one.number}: {one.candidate.name}: {one.balanced_accuracy:.3f} balanced accuracy ({lost:.1f} points lost), "
+        f"{one.latency.ratio:.2f} latency, {one.artifact_bytes / 1e6:.2f} MB; {one.seconds:.0f} s"
+    )

@@ -1,0 +1,89 @@
+"""What a search found: its front, the pick of a budget, and how single recipes stand against the front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dermport.compression.search.budget import Budget
+from dermport.compression.search.pareto import NOISE, beats, front
+from dermport.compression.search.record import Measured
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A single recipe against the combinations.
+
+    Attributes:
+        single: The recipe: the parent in a precision, or a start as it is in float32.
+        on_front: Whether nothing dominates it.
+        beaten_by: Combinations that are better by more than the noise of latency.
+        beats: Combinations of the front that it is better than by more than that noise: none, by the front's nature.
+    """
+
+    single: Measured
+    on_front: bool
+    beaten_by: tuple[Measured, ...]
+    beats: tuple[Measured, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a search found.
+
+    Attributes:
+        measured: Every candidate, in the order of the search.
+        front: Those that none dominates, the most accurate first.
+        standings: How each single recipe stands.
+        budget: What was set.
+        picked: The candidate of the front that the budget picks; None where none was set, or none fits.
+    """
+
+    measured: tuple[Measured, ...]
+    front: tuple[Measured, ...]
+    standings: tuple[Standing, ...]
+    budget: Budget
+    picked: Measured | None
+
+    @property
+    def undominated(self) -> bool:
+        """Whether no single recipe is better than a point of the front."""
+        return not any(standing.beats for standing in self.standings)
+
+
+def judge(measured: Sequence[Measured], budget: Budget) -> Result:
+    """Return what the candidates that were measured amount to."""
+    best = front(measured)
+    combined = [one for one in measured if not one.single]
+    standings = tuple(
+        Standing(
+            single=one,
+            on_front=one in best,
+            beaten_by=tuple(other for other in combined if beats(other, one)),
+            beats=tuple(other for other in best if beats(one, other)),
+        )
+        for one in measured
+        if one.single
+    )
+    return Result(tuple(measured), best, standings, budget, budget.pick(best) if budget.limits else None)
+
+
+def verdict(result: Result) -> str:
+    """Return in words whether any single recipe dominates the front, and what combining them gained."""
+    singles = result.standings
+    if not singles:
+        return "No single recipe was measured beside the combinations."
+    if not result.undominated:
+        names = ", ".join(standing.single.candidate.name for standing in singles if standing.beats)
+        return f"A single recipe dominates a point of the front: {names}."
+    beaten, on_front = (
+        sum(bool(standing.beaten_by) for standing in singles),
+        sum(standing.on_front for standing in singles),
+    )
+    combined = sum(not one.single for one in result.front)
+    return (
+        f"No single recipe dominates a point of the front ({len(result.front)} points, {combined} of them "
+        f"combinations). Of {len(singles)} single recipes, the parent as it is among them, {on_front} "
+        f"{'is' if on_front == 1 else 'are'} on the front, and {beaten} {'is' if beaten == 1 else 'are'} dominated by "
+        f"a combination, latencies within {NOISE:.0%} of each other taken as equal."
+    )

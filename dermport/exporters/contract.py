@@ -1,0 +1,164 @@
+"""What a target is: its capabilities as data, and the few calls that make and run its artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.bundle.export_record import Evidence, OperatorCount, TensorSpec
+from dermport.bundle.manifest import Manifest
+from dermport.runtimes.base import Runtime
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one precision of a target is made.
+
+    Attributes:
+        precision: Its name on the command line and in folder names, e.g. ``"int8"``.
+        summary: One line for people.
+        policy: The row of ``dermport/bundle/policy.toml`` that judges it: ``fp32``, ``fp16``, ``int8``, ``int4`` …
+        calibrated: Whether it needs calibration photos.
+        settings: Everything else that decides the artifact's bytes; stored in export.json and part of the key.
+        optional: Whether it is made only where ``--precision`` names it.
+    """
+
+    precision: str
+    summary: str
+    policy: str
+    calibrated: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a target can do, as data: CLI, README table, conformance checks and benchmark are made from it.
+
+    Attributes:
+        name: The target's name, as in ``--to``.
+        devices: Where its artifacts run, for people.
+        artifact: The artifact's file (or folder) name.
+        recipes: The precisions, in the order of the table.
+        dynamic_batch: Whether one artifact takes any batch size.
+        builds_on: Which hosts can build it, for people.
+        evidence: What can be had for it and where, best first.
+        tools: The distributions whose versions decide the artifact's bytes.
+        maps: Whether its artifacts can give class activation maps beside the probabilities.
+    """
+
+    name: str
+    devices: str
+    artifact: str
+    recipes: tuple[Recipe, ...]
+    dynamic_batch: bool
+    builds_on: str
+    evidence: tuple[Evidence, ...]
+    tools: tuple[str, ...]
+    maps: bool = True
+
+    def recipe(self, precision: str) -> Recipe:
+        """Return the recipe of a precision; KeyError where there is none."""
+        return {recipe.precision: recipe for recipe in self.recipes}[precision]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What artifacts are made from.
+
+    Attributes:
+        model: The Keras model; float32 [N, S, S, 3] of 0..255 in, float32 [N, C] probabilities out, and the class
+            activation map float32 [N, h, w, C] as a second output where artifacts are to give it
+            (:mod:`dermport.exporters.maps`).
+        manifest: The bundle's manifest (labels, preprocessing, name, version).
+        model_sha256: sha256 of the model's file, which artifacts carry as their origin.
+        calibration: Gives the calibration photos, uint8 [N, S, S, 3]: real training photos through the same
+            preprocessing. Called only by recipes that are calibrated.
+    """
+
+    model: keras.Model
+    manifest: Manifest
+    model_sha256: str
+    calibration: Callable[[], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a target says of an artifact that it made, read back from the saved file.
+
+    Attributes:
+        inputs: The artifact's inputs.
+        outputs: The artifact's outputs.
+        operators: Operators by type and precision.
+        built: False where only a kit for building was written.
+        not_built_because: Why, where `built` is false.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    operators: tuple[OperatorCount, ...]
+    built: bool = True
+    not_built_because: str = ""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a target's artifact gets executed on this machine, and what that is worth.
+
+    Attributes:
+        runtime: The loaded artifact.
+        evidence: What running it proves.
+        reason: Why it is no better evidence, where better exists for the target.
+    """
+
+    runtime: Runtime
+    evidence: Evidence
+    reason: str = ""
+
+
+class Target(Protocol):
+    """One export target. Adding one: a file in ``targets/`` and a line in ``registry.py``."""
+
+    capabilities: Capabilities
+
+    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+        """Write the artifact of each recipe into ``folders[recipe.precision]``, which exists and is empty.
+
+        Several recipes come in one call so that a conversion can be shared between them.
+
+        Raises:
+            ExportError: The conversion failed, or its result breaks the target's own rules.
+        """
+        ...
+
+    def describe(self, folder: Path) -> Description:
+        """Read back the artifact in `folder`."""
+        ...
+
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
+        """Load the artifact in `folder` with the best runtime that this machine has.
+
+        Args:
+            folder: The artifact's folder.
+            threads: CPU threads, where the runtime leaves a choice; None is the runtime's own default.
+
+        Raises:
+            UnavailableError: This machine has none; the message says what is missing.
+        """
+        ...
+
+    def unavailable(self) -> str:
+        """Return why this machine cannot export to the target, or an empty string where it can."""
+        ...
+
+    def runs_here(self) -> str:
+        """Return in a few words how this machine executes the target's artifacts, with the evidence and its reason."""
+        ...

@@ -1,0 +1,65 @@
+"""The integers that exported files hold, read back from disk and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.bundle.errors import ExportError
+from dermport.bundle.hashing import sha256_json
+from dermport.exporters.integer.read_onnx import stored_in_onnx
+from dermport.exporters.integer.read_tflite import stored_in_tflite
+from dermport.exporters.integer.stored import Stored
+
+
+def stored_in(path: Path) -> tuple[Stored, ...]:
+    """Return what a ``.tflite`` or ``.onnx`` file of a bundle holds: its weighted layers in order, then its sums.
+
+    Raises:
+        ExportError: The file is neither.
+    """
+    if path.suffix == ".tflite":
+        return tuple(stored_in_tflite(path.read_bytes()))
+    if path.suffix == ".onnx":
+        import onnx
+
+        return tuple(stored_in_onnx(onnx.load(path)))
+    raise ExportError(f"{path} is no .tflite or .onnx file.", remedy="Name an artifact of tflite, onnx or tensorrt.")
+
+
+def differences(first: Sequence[Stored], second: Sequence[Stored]) -> tuple[str, ...]:
+    """Return in words what differs between the integers of two files; nothing where they are the same."""
+    names = [[each.name for each in side] for side in (first, second)]
+    if names[0] != names[1]:
+        return (f"other layers: {len(names[0])} and {len(names[1])}",)
+    return tuple(line for ours, theirs in zip(first, second, strict=True) for line in _differences(ours, theirs))
+
+
+def fingerprint(stored: Sequence[Stored]) -> str:
+    """Return the sha256 over all integers and scales of a file: two files that hold the same have the same."""
+    return sha256_json([[each.name, each.inputs, each.output, *map(_text, _arrays(each).values())] for each in stored])
+
+
+def _differences(ours: Stored, theirs: Stored) -> Iterator[str]:
+    if ours.inputs != theirs.inputs:
+        yield f"{ours.name}: it reads steps of {ours.inputs}, and of {theirs.inputs}"
+    if ours.output != theirs.output:
+        yield f"{ours.name}: it gives steps of {ours.output}, and of {theirs.output}"
+    for what, values in _arrays(ours).items():
+        others = _arrays(theirs)[what]
+        if values.shape != others.shape or values.dtype != others.dtype:
+            yield f"{ours.name}: its {what} are {values.dtype} {values.shape}, and {others.dtype} {others.shape}"
+        elif count := int((values != others).sum()):
+            yield f"{ours.name}: {count} of its {values.size} {what} differ"
+
+
+def _arrays(stored: Stored) -> dict[str, NDArray[Any]]:
+    return {"weights": stored.codes, "weight scales": stored.scale, "biases": stored.bias}
+
+
+def _text(values: NDArray[Any]) -> list[Any]:
+    return [str(values.dtype), list(values.shape), np.ascontiguousarray(values).tobytes().hex()]

@@ -1,0 +1,118 @@
+"""Core ML: an .mlpackage for iPhones, converted and compressed without a Mac."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from dermport.bundle.export_record import TensorSpec
+from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
+from dermport.exporters.coreml.recipes import INT8, RECIPES
+from dermport.exporters.machine import lacking
+from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
+
+_PHOTOS = 128
+
+
+def _compressed(precision: str, summary: str, policy: str, *, optional: bool = True) -> Recipe:
+    compression = RECIPES[precision]
+    assert compression is not None
+    settings = {
+        "large_layers": asdict(compression.large),
+        "mean_bits": compression.mean_bits,
+        "ios": compression.ios,
+        "elements_of_largest_float16_layer": LARGEST_FLOAT,
+        "elements_of_largest_int8_layer": LARGEST_INT8,
+        "activations": "float16",
+        "rounding": "nearest" if compression.large == INT8 else "error feedback (GPTQ)",
+        "bias_correction": True,
+        "calibration_photos": _PHOTOS,
+    }
+    return Recipe(precision, summary, policy=policy, calibrated=True, settings=settings, optional=optional)
+
+
+class CoreML:
+    """Artifacts ``model.mlpackage``: image in, class labels and probabilities out, iOS 16 and later."""
+
+    capabilities = Capabilities(
+        name="coreml",
+        devices="iPhone and iPad (iOS 16+), Mac (macOS 13+)",
+        artifact="model.mlpackage",
+        recipes=(
+            Recipe("fp16", "float16 weights and activations", policy="fp16"),
+            _compressed("int8", "int8 weights, one scale per channel", "weights8", optional=False),
+            _compressed("palette4", "4-bit palettes of weights, small layers int8", "weights4", optional=False),
+            _compressed("palette2", "2-bit palettes, small layers int8", "weights2"),
+            _compressed("palette3", "3-bit palettes, small layers int8, iOS 18", "weights4"),
+            _compressed("palette6", "6-bit palettes, small layers int8", "weights8"),
+            _compressed("palette4-groups", "4-bit palettes for groups of 16 channels, iOS 18", "weights4"),
+            _compressed(
+                "palette-mixed", "palettes of 2 to 6 bits by measured sensitivity, 3 on average, iOS 18", "weights4"
+            ),
+            _compressed("int4", "int4 weights, a scale for each 32 inputs, iOS 18", "weights4"),
+        ),
+        dynamic_batch=False,
+        builds_on="Linux, macOS",
+        evidence=("device", "mil-reference"),
+        tools=("coremltools", "keras", "tensorflow-cpu", "tensorflow", "scikit-learn", "numpy"),
+    )
+
+    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+        """Write ``model.mlpackage`` for each recipe; the conversion is shared."""
+        from dermport.exporters.coreml.convert import convert_all
+        from dermport.exporters.coreml.description import PackageDescription
+        from dermport.exporters.origin import AUTHOR, licence, origin, summary
+
+        description = PackageDescription(
+            author=AUTHOR,
+            licence=licence(source),
+            text=summary(source),
+            version=source.manifest.version,
+            metadata={f"dermport.{key}": value for key, value in origin(source).items()},
+        )
+        outputs = {r.precision: folders[r.precision] / self.capabilities.artifact for r in recipes}
+        calibrated = any(recipe.calibrated for recipe in recipes)
+        photos = source.calibration()[:_PHOTOS] if calibrated else None
+        convert_all(source.model, source.manifest.task.ids, outputs, description, photos=photos)
+
+    def describe(self, folder: Path) -> Description:
+        """Read back ``model.mlpackage``."""
+        from dermport.bundle.activation_map import MEANING
+        from dermport.exporters.mil.program import read_program
+        from dermport.runtimes.base import ACTIVATION_MAP
+
+        program, image = read_program(folder / self.capabilities.artifact)
+        shape = (1, image.height, image.width, 3)
+        meaning = "calibrated probabilities by label; the most probable label comes beside them"
+        results: dict[str, tuple[tuple[int, ...], str, str]] = {
+            program.classifier.outputs[1]: ((1, len(program.labels)), "float", meaning)
+        }
+        if ACTIVATION_MAP in program.outputs:
+            results[ACTIVATION_MAP] = (program.types[ACTIVATION_MAP].shape, "float32", MEANING)
+        return Description(
+            inputs=(TensorSpec(name=image.name, shape=shape, dtype="image", meaning=f"{image.layout}, 0..255"),),
+            outputs=tuple(TensorSpec(name=n, shape=s, dtype=d, meaning=m) for n, (s, d, m) in results.items()),
+            operators=program.counts,
+        )
+
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
+        """Load ``model.mlpackage`` with Core ML on a Mac, else with the reference that executes its ML Program."""
+        from dermport.exporters.coreml.device import CoreMLRuntime, coreml_unavailable
+        from dermport.exporters.mil.reference import MilReference
+
+        path = folder / self.capabilities.artifact
+        if reason := coreml_unavailable():
+            return Execution(MilReference(path), "mil-reference", reason)
+        return Execution(CoreMLRuntime(path), "device")
+
+    def unavailable(self) -> str:
+        """Return which package this machine lacks for converting, or an empty string."""
+        return lacking("tensorflow", "coremltools", "sklearn")
+
+    def runs_here(self) -> str:
+        """Return how this machine executes an .mlpackage."""
+        from dermport.exporters.coreml.device import coreml_unavailable
+
+        reason = coreml_unavailable()
+        return f"mil-reference ({reason})" if reason else "Core ML itself (device)"

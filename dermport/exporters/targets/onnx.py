@@ -1,0 +1,107 @@
+"""ONNX: one file for ONNX Runtime on any machine, with a dynamic batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
+from dermport.exporters.machine import lacking
+from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
+
+CONVERTS_WITH = ("tensorflow", "tf2onnx", "onnx", "onnxruntime")
+INT8_SETTINGS = {
+    "opset": 17,
+    "calibration_photos": 200,
+    "activation_ranges": "min-max",
+    "bias_correction": True,
+}
+
+
+class Onnx:
+    """Artifacts ``model.onnx``: fp32, int8 as explicit Q/DQ by TensorRT's rules, int8-cpu as CPUs compute it,
+    int4 of weights alone."""
+
+    capabilities = Capabilities(
+        name="onnx",
+        devices="any machine with ONNX Runtime (x86-64, aarch64, Jetson's CPU)",
+        artifact="model.onnx",
+        recipes=(
+            Recipe("fp32", "float32, opset 17, dynamic batch", policy="fp32", settings={"opset": 17}),
+            Recipe(
+                "int8",
+                "int8 weights and activations, explicit Q/DQ by TensorRT's rules, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings=INT8_SETTINGS,
+            ),
+            Recipe(
+                "int8-cpu",
+                "int8 weights, uint8 activations, all in integers for CPUs, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings={**INT8_SETTINGS, "activations": "uint8", "neighbouring_weights": "within 128"},
+            ),
+            Recipe(
+                "int4",
+                "int4 weights of large layers, int8 of small ones, float32 activations, opset 21",
+                policy="weights4",
+                calibrated=True,
+                settings={
+                    "opset": 21,
+                    "calibration_photos": 128,
+                    "elements_of_largest_float_layer": LARGEST_FLOAT,
+                    "elements_of_largest_int8_layer": LARGEST_INT8,
+                    "rounding": "error feedback (GPTQ)",
+                    "bias_correction": True,
+                },
+                optional=True,
+            ),
+        ),
+        dynamic_batch=True,
+        builds_on="Linux, macOS, Windows",
+        evidence=("host-runtime",),
+        tools=("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime"),
+    )
+
+    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+        """Write ``model.onnx`` for each recipe; the float conversion is shared."""
+        from dermport.exporters.onnx.convert import FILE, float_model, save
+        from dermport.exporters.onnx.precision import graph_for
+
+        original = float_model(source)
+        for recipe in recipes:
+            save(graph_for(recipe, original, source), folders[recipe.precision] / FILE)
+
+    def describe(self, folder: Path) -> Description:
+        """Read back ``model.onnx``."""
+        import onnx
+
+        from dermport.bundle.activation_map import MEANING
+        from dermport.exporters.onnx.convert import FILE
+        from dermport.exporters.onnx.operators import operators, tensors
+
+        meanings = ("calibrated probabilities in the order of the labels", MEANING)
+        model = onnx.load(folder / FILE)
+        return Description(
+            inputs=tensors(list(model.graph.input), ("RGB, 0..255",)),
+            outputs=tensors(list(model.graph.output), meanings),
+            operators=operators(model),
+        )
+
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
+        """Load ``model.onnx`` with ONNX Runtime."""
+        from dermport.runtimes.onnxruntime import OnnxRuntime
+
+        return Execution(OnnxRuntime(folder / self.capabilities.artifact, threads), "host-runtime")
+
+    def unavailable(self) -> str:
+        """Return which packages this machine lacks for converting, or an empty string."""
+        return lacking(*CONVERTS_WITH)
+
+    def runs_here(self) -> str:
+        """Return how this machine executes the artifacts."""
+        if find_spec("onnxruntime") is None:
+            return "no: ONNX Runtime is not installed; pip install 'dermport[server]'"
+        return "host-runtime: ONNX Runtime on the CPU"

@@ -1,0 +1,99 @@
+"""TFLite: Android phones by LiteRT, browsers by LiteRT.js."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
+from dermport.exporters.machine import lacking
+from dermport.exporters.rounding import LARGEST_INT8
+
+_INT8 = {
+    "quantizer": "litert-quantizer",
+    "calibration_photos": 200,
+    "activation_ranges": "min-max",
+    "bias_correction_photos": 32,
+}
+_REASON = "LiteRT on this machine's CPU; phones may use other delegates"
+
+
+class TFLite:
+    """Artifacts ``model.tflite``, batch 1: fp32, fp16, int8 with float32 ends, int8-full with uint8 ends."""
+
+    capabilities = Capabilities(
+        name="tflite",
+        devices="Android (LiteRT, MediaPipe Tasks, ML Kit), browsers (LiteRT.js), x86-64 and aarch64 Linux",
+        artifact="model.tflite",
+        recipes=(
+            Recipe("fp32", "float32", policy="fp32"),
+            Recipe(
+                "fp16",
+                "float16 weights, float32 input and output, biases corrected",
+                policy="fp16",
+                calibrated=True,
+                settings={"bias_correction_photos": 16},
+            ),
+            Recipe(
+                "int8",
+                "int8 weights and activations, float32 input and output, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings={**_INT8, "ends": "float32"},
+            ),
+            Recipe(
+                "int8-full",
+                "int8 weights and activations, uint8 input and output for NPUs, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings={**_INT8, "ends": "uint8"},
+            ),
+            Recipe(
+                "int4",
+                "int4 weights of the large 1×1 convolutions, int8 elsewhere and in activations, biases corrected",
+                policy="int8",
+                calibrated=True,
+                settings={**_INT8, "elements_of_largest_int8_layer": LARGEST_INT8, "rounding": "error feedback (GPTQ)"},
+                optional=True,
+            ),
+        ),
+        dynamic_batch=False,
+        builds_on="Linux, macOS, Windows",
+        evidence=("host-runtime",),
+        tools=("tensorflow-cpu", "tensorflow", "keras", "litert-quantizer", "ai-edge-litert", "flatbuffers"),
+    )
+
+    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+        """Write ``model.tflite`` for each recipe; the float conversion and the calibration are shared."""
+        from dermport.exporters.integer.tflite import forms_of
+        from dermport.exporters.tflite.lowbit import int4_form
+        from dermport.exporters.tflite.metadata import stamped
+
+        forms = forms_of(source)
+        for recipe in recipes:
+            form = int4_form(source, recipe.settings) if recipe.precision == "int4" else forms.get(recipe)
+            model = stamped(form, source, recipe.precision)
+            (folders[recipe.precision] / self.capabilities.artifact).write_bytes(model)
+
+    def describe(self, folder: Path) -> Description:
+        """Read back ``model.tflite``."""
+        from dermport.exporters.tflite.operators import describe
+
+        return describe(folder / self.capabilities.artifact)
+
+    def execution(self, folder: Path, threads: int | None = None) -> Execution:
+        """Load ``model.tflite`` with LiteRT."""
+        from dermport.runtimes.litert import LiteRT
+
+        return Execution(LiteRT(folder / self.capabilities.artifact, threads), "host-runtime", _REASON)
+
+    def unavailable(self) -> str:
+        """Return which packages this machine lacks for converting, or an empty string."""
+        return lacking("tensorflow", "litert_quantizer", "ai_edge_litert")
+
+    def runs_here(self) -> str:
+        """Return how this machine executes the artifacts."""
+        if find_spec("ai_edge_litert") is None:
+            return "no: LiteRT is not installed; pip install 'dermport[phone]'"
+        return f"host-runtime: {_REASON}"

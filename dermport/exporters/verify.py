@@ -1,0 +1,168 @@
+"""Read an artifact back from disk, execute it, and judge it against the original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.bundle.bootstrap import paired_intervals
+from dermport.bundle.errors import ExportError
+from dermport.bundle.export_record import Delta, ExportRecord, MapParity, Parity
+from dermport.bundle.manifest import Manifest
+from dermport.bundle.parity import Figures, compare, compare_maps, in_bundle_order
+from dermport.bundle.policy import Policy
+from dermport.bundle.store import Bundle, Export, write_record
+from dermport.exporters.contract import Execution
+from dermport.exporters.maps import keras_maps
+from dermport.exporters.registry import get_target
+from dermport.exporters.source import load_model
+from dermport.runtimes.base import Runtime
+
+BATCH = 32
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The photos that artifacts are compared on, and what the original says of them.
+
+    Attributes:
+        name: Where the photos come from, for people.
+        tensors: uint8 [N, S, S, 3].
+        probabilities: The original's, float32 [N, C].
+        truth: Label indices int [N], or None where labels are unknown.
+        lesions: Lesion ids [N] for the bootstrap; None with `truth`.
+        maps: Gives the original's class activation maps, float32 [N, h, w, C]; called where an artifact gives maps.
+            None: such an artifact's maps are not compared.
+    """
+
+    name: str
+    tensors: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    truth: NDArray[np.int64] | None = None
+    lesions: tuple[str, ...] | None = None
+    maps: Callable[[], NDArray[np.float32]] | None = None
+
+
+def golden_reference(bundle: Bundle) -> Reference:
+    """Return the bundle's golden set as a reference; too small for metrics, so without labels."""
+    golden = bundle.golden()
+    maps = maps_of(bundle, golden.tensors)
+    return Reference(f"golden set of {bundle.manifest.name}", golden.tensors, golden.probabilities, maps=maps)
+
+
+def maps_of(bundle: Bundle, tensors: NDArray[np.uint8]) -> Callable[[], NDArray[np.float32]]:
+    """Return what gives the original's maps of photos uint8 [N, S, S, 3]; computed once, when first called."""
+    return cache(lambda: keras_maps(load_model(bundle), tensors))
+
+
+def run(runtime: Runtime, tensors: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.float32]:
+    """Return the probabilities float32 [N, C] of all photos, :data:`BATCH` at a time."""
+    return run_with_maps(runtime, tensors, progress)[0]
+
+
+def run_with_maps(
+    runtime: Runtime, tensors: NDArray[np.uint8], progress: Progress | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return the probabilities and the class activation maps float32 [N, h, w, C] (None without) of all photos."""
+    answers = []
+    for start in range(0, len(tensors), BATCH):
+        answers.append(runtime.predict_with_maps(np.ascontiguousarray(tensors[start : start + BATCH])))
+        if progress is not None:
+            progress(min(start + BATCH, len(tensors)), len(tensors))
+    maps = [grid for _, grid in answers if grid is not None]
+    return np.concatenate([row for row, _ in answers]), np.concatenate(maps) if maps else None
+
+
+def verify(
+    bundle: Bundle, export: Export, reference: Reference, policy: Policy, progress: Progress | None = None
+) -> Parity:
+    """Execute one artifact on the reference, judge it, and record the result in its ``export.json``.
+
+    Raises:
+        IntegrityError: The artifact's bytes are not the recorded ones.
+        UnavailableError: Nothing on this machine can execute the artifact.
+        ExportError: The artifact was made from another model, or gives probabilities of another shape.
+    """
+    record = export.record
+    if record.bundle.model_sha256 != bundle.model_sha256:
+        raise ExportError(
+            f"{export.path} was made from another model than {bundle.path / 'model.keras'}.",
+            remedy="Run `dermport export` on the bundle again.",
+        )
+    export.checked()
+    target = get_target(record.target)
+    execution = target.execution(export.path)
+    with execution.runtime as runtime:
+        figures = _figures(bundle.manifest, runtime, reference, progress)
+    parity = _judged(record, execution, figures, reference, policy)
+    write_record(export.path, record.model_copy(update={"parity": parity}))
+    return parity
+
+
+def _figures(manifest: Manifest, runtime: Runtime, reference: Reference, progress: Progress | None) -> Figures:
+    raw, maps = run_with_maps(runtime, reference.tensors, progress)
+    if raw.shape != reference.probabilities.shape:
+        raise ExportError(f"The artifact answers {raw.shape}, the original {reference.probabilities.shape}.")
+    artifact = in_bundle_order(raw, runtime.labels, manifest.task.ids)
+    metrics = _metric_changes(manifest, reference, artifact)
+    return compare(
+        manifest,
+        reference.probabilities,
+        artifact,
+        runtime.labels,
+        metrics,
+        maps=None if maps is None else _map_parity(reference, in_bundle_order(maps, runtime.labels, manifest.task.ids)),
+    )
+
+
+def _map_parity(reference: Reference, artifact: NDArray[np.float32]) -> MapParity | None:
+    if reference.maps is None:
+        return None
+    original = reference.maps()
+    if artifact.shape != original.shape:
+        raise ExportError(f"The artifact gives maps of {artifact.shape}, the original of {original.shape}.")
+    return compare_maps(original, artifact, reference.probabilities.argmax(axis=1))
+
+
+def _metric_changes(manifest: Manifest, reference: Reference, artifact: NDArray[np.float32]) -> Mapping[str, Delta]:
+    if reference.truth is None or reference.lesions is None or not np.isfinite(artifact).all():
+        return {}
+    return paired_intervals(
+        reference.probabilities,
+        artifact,
+        reference.truth,
+        reference.lesions,
+        positive=manifest.task.positive_indices,
+        threshold=manifest.decision.threshold,
+    )
+
+
+def _judged(
+    record: ExportRecord, execution: Execution, figures: Figures, reference: Reference, policy: Policy
+) -> Parity:
+    status, reasons = policy.judge(record.policy, figures)
+    return Parity(
+        evidence=execution.evidence,
+        evidence_reason=execution.reason,
+        data=reference.name,
+        photos=figures.photos,
+        max_change=figures.max_change,
+        mean_change=figures.mean_change,
+        top1_agreement=figures.top1_agreement,
+        flips_to_positive=figures.flips_to_positive,
+        flips_to_negative=figures.flips_to_negative,
+        labels_match=figures.labels_match,
+        metrics=dict(figures.metrics),
+        maps=figures.maps,
+        status=status,
+        reasons=reasons,
+        policy=f"{policy.id} [{record.policy}]",
+        runtime=execution.runtime.name,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,167 @@
+"""A comparison as one self-contained HTML page: no script, no request to anywhere, plots as inline SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from dermport.bundle.activation_map import DRAWING
+from dermport.bundle.errors import PhotoError
+from dermport.bundle.manifest import Manifest, Preprocessing
+from dermport.bundle.metrics import TITLES
+from dermport.bundle.notice import NOTICE
+from dermport.bundle.prep import prepare
+from dermport.bundle.text import interval, share_text, small
+from dermport.mobile_stub.comparison import CAUSES, Comparison, PhotoComparison
+from dermport.mobile_stub.maps import Overlays, data_uri, overlays
+from dermport.mobile_stub.photos import Photo
+from dermport.mobile_stub.plots import agreement_plot, bland_altman_plot, latency_plot
+from dermport.mobile_stub.prediction import Prediction
+
+THUMBNAIL = Preprocessing(size=112, crop="centre-square")
+TEMPLATE = "comparison.html"
+LISTED = 300
+"""How many photos of a kind the page shows, the largest differences first; all are in the CSV and the JSON."""
+FIGURES = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_roc_auc",
+    "decision_sensitivity",
+    "decision_specificity",
+    "decision_roc_auc",
+)
+_AGREEING = 60
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page shows.
+
+    Attributes:
+        comparisons: One for each of the phones' artifacts, over the same photos.
+        manifest: The bundle's.
+        server: The server's address.
+        photos: Where the photos are, for thumbnails; empty for a page without patients' photos.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    manifest: Manifest
+    server: str
+    photos: tuple[Photo, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A photo that is shown.
+
+    Attributes:
+        row: Its comparison.
+        thumbnail: A data URI, or an empty string.
+        maps: Both class activation maps over it; None where they were not asked for, or not both given.
+    """
+
+    row: PhotoComparison
+    thumbnail: str = ""
+    maps: Overlays | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Photos of a kind.
+
+    Attributes:
+        title: What they have in common.
+        rows: Those that are shown.
+        count: How many there are.
+        open: Whether they are shown at once.
+    """
+
+    title: str
+    rows: tuple[Shown, ...]
+    count: int
+    open: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """One artifact's part of the page.
+
+    Attributes:
+        comparison: Its figures.
+        bland_altman: SVG, or an empty string.
+        latency: SVG, or an empty string.
+        groups: The photos that are shown.
+    """
+
+    comparison: Comparison
+    bland_altman: str
+    latency: str
+    groups: list[Group]
+
+
+def to_html(page: Page) -> str:
+    """Return the page."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"small": small, "share": share_text, "interval": interval}
+    return environment.get_template(TEMPLATE).render(
+        page=page,
+        first=page.comparisons[0],
+        names={label.id: label.name for label in page.manifest.task.labels},
+        causes=CAUSES,
+        titles={name: TITLES[name] for name in FIGURES},
+        notice=NOTICE,
+        agreement=agreement_plot(page.comparisons),
+        sections=[_section(comparison, page) for comparison in page.comparisons],
+        served=_served(page.comparisons),
+        ramp=", ".join(f"rgb{tuple(colour)}" for colour in DRAWING["colours"]),
+    )
+
+
+def _section(comparison: Comparison, page: Page) -> Section:
+    return Section(comparison, bland_altman_plot(comparison), latency_plot(comparison), _groups(comparison, page))
+
+
+def thumbnail(data: bytes) -> str:
+    """Return a small upright square of the photo as a data URI, or an empty string where it cannot be decoded."""
+    try:
+        pixels = prepare(data, THUMBNAIL).tensor
+    except PhotoError:
+        return ""
+    return data_uri(Image.fromarray(pixels))
+
+
+def _groups(comparison: Comparison, page: Page) -> list[Group]:
+    """Return the photos that differ, and, of a small set, the others, too."""
+    differ = sorted((row for row in comparison.photos if row.disagrees), key=lambda row: -(row.change or 1.0))
+    agree = [row for row in comparison.photos if not row.disagrees]
+    groups = [_group("Where they disagree", differ, page, LISTED, True)] if differ else []
+    if agree and len(comparison.photos) <= _AGREEING:
+        groups.append(_group("Where they agree", agree, page, _AGREEING, not differ))
+    return groups
+
+
+def _group(title: str, rows: Sequence[PhotoComparison], page: Page, most: int, shown: bool) -> Group:
+    paths, spec = {photo.name: photo for photo in page.photos}, page.manifest.preprocessing
+    pictured = tuple(_shown(row, paths.get(row.photo), spec) for row in rows[:most])
+    return Group(title, pictured, len(rows), shown)
+
+
+def _shown(row: PhotoComparison, photo: Photo | None, spec: Preprocessing) -> Shown:
+    if photo is None:
+        return Shown(row)
+    data = photo.read()
+    return Shown(row, thumbnail(data), overlays(data, spec, row.phone, row.server))
+
+
+def _served(comparisons: Sequence[Comparison]) -> Prediction | None:
+    """Return the server's first prediction, which names what it ran."""
+    rows = (row.server for comparison in comparisons for row in comparison.photos)
+    return next((side for side in rows if isinstance(side, Prediction)), None)

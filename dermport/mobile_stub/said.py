@@ -1,0 +1,82 @@
+"""What the phone reads of the answer to a comparison: no more than it uses, so that a newer server is understood.
+
+:class:`dermport.bundle.wire.ComparisonAnswer` is the whole of it; its causes are a closed list, and a newer
+server may know more.
+"""
+
+from __future__ import annotations
+
+from dermport.bundle.model import Fraction, Sha256
+from dermport.bundle.wire import Message, ServedModel, ServedRuntime, Verdict
+
+FACTORS = ("preprocessing", "artifact", "runtime")
+"""What a difference is shared out to."""
+
+
+class VerdictSaid(Message):
+    """Whether the two agree, and if not, why."""
+
+    same_label: bool
+    same_decision: bool
+    same_input: bool
+    change: float
+    cause: str
+    words: str = ""
+
+
+class StepSaid(Message):
+    """One step on the way from the phone's answer to the server's."""
+
+    cause: str
+    change: float
+    share: Fraction
+    also: tuple[str, ...] = ()
+    within_policy: bool | None = None
+
+
+class PartsSaid(Message):
+    """What each factor makes of the difference of the decision's score, phone minus server; null: not told apart."""
+
+    change: float
+    preprocessing: float | None = None
+    artifact: float | None = None
+    runtime: float | None = None
+    unresolved: float = 0.0
+
+
+class DecompositionSaid(Message):
+    """How much of the difference comes from which factor."""
+
+    score: PartsSaid
+
+
+class FaultSaid(Message):
+    """What was done otherwise, where a test of the server names it."""
+
+    code: str
+    words: str = ""
+    remedy: str = ""
+
+
+class ServerSaid(Message):
+    """The server's own answer; `milliseconds` are by stage, where the server tells them."""
+
+    label: str
+    probabilities: dict[str, Fraction]
+    decision: Verdict
+    model: ServedModel
+    runtime: ServedRuntime
+    input_sha256: Sha256
+    milliseconds: dict[str, float] | None = None
+
+
+class ComparisonSaid(Message):
+    """A comparison as the phone reads it."""
+
+    id: str
+    verdict: VerdictSaid
+    steps: tuple[StepSaid, ...] = ()
+    decomposition: DecompositionSaid | None = None
+    faults: tuple[FaultSaid, ...] = ()
+    missing: tuple[str, ...] = ()
+    server: ServerSaid

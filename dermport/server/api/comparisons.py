@@ -1,0 +1,263 @@
+"""Phones post what they said of a photo; the server says whether it agrees, and why not."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain, islice
+from typing import Any
+
+from flask import Request, Response, g, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import Field, ValidationError
+
+from dermport.bundle.causes import Cause
+from dermport.bundle.errors import RequestError
+from dermport.bundle.model import Sha256
+from dermport.bundle.wire import (
+    COMPARISON_FIELD,
+    IDEMPOTENCY_HEADER,
+    PHOTO_FIELD,
+    PREPARED_FIELD,
+    ComparisonAnswer,
+    ComparisonList,
+    ComparisonRequest,
+    ComparisonSummary,
+    DriftAnswer,
+    Message,
+    Pseudonym,
+    Time,
+)
+from dermport.server.api.bodies import BINARY, IDEMPOTENT, reads, takes
+from dermport.server.api.query import Query
+from dermport.server.api.respond import json_response
+from dermport.server.comparing.case import Sent
+from dermport.server.comparing.table import csv_lines
+from dermport.server.problems import refuse_invalid
+from dermport.server.security.access import requires
+from dermport.server.services import services
+from dermport.server.storage.comparisons import Filters, no_such_comparison
+
+api = APIBlueprint(
+    "comparisons", __name__, abp_tags=[Tag(name="comparisons", description="Where phone and server disagree, and why.")]
+)
+MAX_JSON = 64 * 1024
+MAX_PAGE = 500
+_ID = re.compile(r"[0-9a-f]{32}")
+_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+_FORM: dict[str, Any] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                COMPARISON_FIELD: {"$ref": "#/components/schemas/ComparisonRequest"},
+                PHOTO_FIELD: BINARY,
+                PREPARED_FIELD: BINARY,
+            },
+            "required": [COMPARISON_FIELD],
+            "anyOf": [{"required": [PHOTO_FIELD]}, {"required": [PREPARED_FIELD]}],
+        },
+        "encoding": {
+            COMPARISON_FIELD: {"contentType": "application/json"},
+            PHOTO_FIELD: {"contentType": "image/jpeg, image/png"},
+            PREPARED_FIELD: {"contentType": "image/png"},
+        },
+    }
+}
+
+
+class FilterQuery(Query):
+    """Which comparisons."""
+
+    cause: Cause | None = None
+    device: Pseudonym | None = Field(None, description="a device's pseudonym")
+    artifact_sha256: Sha256 | None = Field(None, description="the file that the phone ran")
+    model: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[0-9.]{1,32})?$",
+        description="the live model: its name, or name/version",
+    )
+    since: Time | None = Field(None, description="not before")
+    until: Time | None = Field(None, description="before")
+    agrees: bool | None = Field(None, description="whether both gave the same label")
+
+    def filters(self) -> Filters:
+        """Return the filters in the storage's words."""
+        return Filters(**{name: getattr(self, name) for name in FilterQuery.model_fields})
+
+
+class PageQuery(FilterQuery):
+    """Which comparisons, and which page of them."""
+
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(None, max_length=200, description="`next` of the page before")
+
+
+class CompareQuery(Query):
+    """What the answer brings."""
+
+    difference: bool = Field(False, description="whether to bring difference_png, the picture of the two tensors")
+
+
+class ComparisonPath(Message):
+    """The address of a comparison."""
+
+    id: str
+
+
+@api.post(
+    "/v1/comparisons",
+    responses={201: ComparisonAnswer, 200: ComparisonAnswer},
+    summary="Compare a phone's answer with the server's",
+)
+@requires("compare")
+@takes(_FORM)
+@reads(IDEMPOTENT)
+def compare(query: CompareQuery) -> Response:
+    """The form has the phone's answer (JSON), and the photo, the model's prepared input (PNG), or both.
+
+    201 means that the comparison is on the server's disk. With an Idempotency-Key, the same request sent again gets the
+    first one's answer (200); another request with that key is refused (409).
+    """
+    answer, new = services().comparisons.compare(read_sent(request), _key(request), g.request_id, query.difference)
+    response = json_response(answer, 201 if new else 200)
+    response.headers["Location"] = f"/v1/comparisons/{answer.id}"
+    return response
+
+
+@api.get("/v1/comparisons", responses={200: ComparisonList}, summary="List comparisons, newest first")
+@requires("admin")
+def comparisons(query: PageQuery) -> Response:
+    """What comes in between two pages shifts nothing."""
+    items, after = services().comparisons.store.page(query.filters(), query.limit, query.cursor)
+    return json_response(ComparisonList(items=items, next=after))
+
+
+@api.get(
+    "/v1/comparisons.csv",
+    responses={200: {"description": "OK", "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    summary="Export comparisons",
+)
+@requires("admin")
+def comparisons_csv(query: FilterQuery) -> Response:
+    """One row each, newest first, for spreadsheets."""
+    rows = services().comparisons.store.all(query.filters())
+    first = tuple(islice(rows, 1))  # read before the answer begins, while it still can be a refusal
+    response = Response(csv_lines(chain(first, rows)), mimetype="text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="comparisons.csv"'
+    return response
+
+
+@api.get("/v1/comparisons/summary", responses={200: ComparisonSummary}, summary="Count comparisons")
+@requires("admin")
+def summary(query: FilterQuery) -> Response:
+    """Agreement with its interval, flips, changes and causes: in total, by class, device, artifact and day."""
+    return json_response(services().comparisons.summary(query.filters()))
+
+
+@api.get("/v1/comparisons/drift", responses={200: DriftAnswer}, summary="Hold the latest comparisons against policy")
+@requires("admin")
+def drift() -> Response:
+    """The latest comparisons of each file that phones run; an alarm pauses the roll-outs of the file's version."""
+    return json_response(services().comparisons.drift())
+
+
+@api.get("/v1/comparisons/<id>", responses={200: ComparisonAnswer}, summary="Read a comparison")
+@requires("compare")
+def comparison(path: ComparisonPath) -> Response:
+    """Only who posted a comparison knows its id, and whoever may list them."""
+    return json_response(services().comparisons.store.get(_checked(path.id)))
+
+
+@api.get(
+    "/v1/comparisons/<id>/difference.png",
+    responses={200: {"description": "OK", "content": {"image/png": {"schema": BINARY}}}},
+    summary="See what sets the two tensors of a comparison apart",
+)
+@requires("compare")
+def difference_picture(path: ComparisonPath) -> Response:
+    """The phone's tensor, the server's, and their amplified difference; only of photos that are kept."""
+    return Response(services().comparisons.picture(_checked(path.id)), mimetype="image/png")
+
+
+@api.delete("/v1/comparisons/<id>", responses={204: None}, summary="Delete a comparison and its photo")
+@requires("compare")
+def delete_comparison(path: ComparisonPath) -> Response:
+    """What a phone has posted, it may take back."""
+    services().comparisons.delete(_checked(path.id))
+    return Response(status=204)
+
+
+def read_sent(request: Request) -> Sent:
+    """Return what a phone sent.
+
+    Raises:
+        RequestError: 415, no form; 400, parts that are missing or there twice; 413 or 422, the JSON.
+    """
+    if request.mimetype not in ("multipart/form-data", "application/json"):
+        raise RequestError(
+            f"A body of type {request.mimetype or '(none)'} is not accepted.",
+            code="unsupported-type",
+            status=415,
+            remedy=_REMEDY,
+        )
+    photo, prepared = _one(_files(request, PHOTO_FIELD)), _one(_files(request, PREPARED_FIELD))
+    if photo is None and prepared is None:
+        raise RequestError(
+            "Neither the photo nor the phone's prepared input was sent, so there is nothing to compare on.",
+            code="nothing-sent",
+            status=400,
+            remedy=_REMEDY,
+        )
+    texts = [text.encode("utf-8", "replace") for text in request.form.getlist(COMPARISON_FIELD)]
+    return Sent(_said(_one([*texts, *_files(request, COMPARISON_FIELD)])), photo, prepared)
+
+
+_REMEDY = (
+    f"Send multipart/form-data with a part {COMPARISON_FIELD!r} (JSON) and a file {PHOTO_FIELD!r} (JPEG or PNG), "
+    f"a file {PREPARED_FIELD!r} (PNG of the model's input), or both."
+)
+
+
+def _files(request: Request, name: str) -> list[bytes]:
+    return [file.read() for file in request.files.getlist(name)]
+
+
+def _one(parts: list[bytes]) -> bytes | None:
+    if len(parts) > 1:
+        raise RequestError("The form has a part twice.", code="one-part", status=400, remedy=_REMEDY)
+    return parts[0] if parts else None
+
+
+def _said(data: bytes | None) -> ComparisonRequest:
+    if data is None:
+        raise RequestError(
+            f"The form has no part {COMPARISON_FIELD!r}.", code="no-comparison", status=400, remedy=_REMEDY
+        )
+    if len(data) > MAX_JSON:
+        raise RequestError(
+            f"The part {COMPARISON_FIELD!r} has {len(data):,} bytes; at most {MAX_JSON:,} are accepted.",
+            code="too-many-bytes",
+            status=413,
+        )
+    try:
+        return ComparisonRequest.model_validate_json(data)
+    except ValidationError as error:
+        refuse_invalid(error)
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is not None and not _KEY.fullmatch(key):
+        raise RequestError(
+            f"The header {IDEMPOTENCY_HEADER} is not 1 to 128 visible ASCII characters.",
+            code="bad-key",
+            status=400,
+            remedy="Draw a UUID for each comparison.",
+        )
+    return key
+
+
+def _checked(comparison_id: str) -> str:
+    if not _ID.fullmatch(comparison_id):
+        raise no_such_comparison()
+    return comparison_id

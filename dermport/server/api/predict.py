@@ -1,0 +1,142 @@
+"""Photos in, answers out."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from flask import Response, g, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import Field
+
+from dermport.bundle.errors import RequestError
+from dermport.bundle.wire import PHOTO_TYPES, BatchAnswer, BatchItem, PredictionAnswer
+from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, reads, takes
+from dermport.server.api.query import Query
+from dermport.server.api.respond import json_response
+from dermport.server.express.offer import offer
+from dermport.server.operations.journal import note
+from dermport.server.problems import problem_of
+from dermport.server.security.access import requires
+from dermport.server.security.guard import caller, charge
+from dermport.server.services import services
+from dermport.server.serving.answers import prediction
+from dermport.server.serving.jobs import Decoding, Done, Job
+from dermport.server.serving.live import Live
+from dermport.server.serving.maps import TOP, check_map, map_of, overlay_png
+from dermport.server.stages import StageClock
+from dermport.server.upload import read_job, read_jobs
+
+api = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predict", description="Photos in, answers out.")])
+
+
+class PredictQuery(Query):
+    """How the photo is decoded."""
+
+    decoding: Decoding = Field(
+        "exact",
+        description="draft: libjpeg decodes at a fraction of the size, faster on large photos; not dermport-prep/1",
+    )
+    map: str = Field(
+        "",
+        max_length=64,
+        description="also give the class activation map: top (of the likeliest label), all, or a label's id; "
+        "409 where the served artifact gives none (export it with --maps)",
+    )
+
+
+class OverlayQuery(Query):
+    """Whose map is drawn."""
+
+    map: str = Field(TOP, max_length=64, description="top (the likeliest label), or a label's id")
+
+
+@api.post("/v1/predict", responses={200: PredictionAnswer}, summary="Answer one photo")
+@requires("predict")
+@takes(ONE_PHOTO)
+@reads(PREPARED)
+def predict(query: PredictQuery) -> Response:
+    """The photo is the body (image/jpeg or image/png) or the file field "photo" of a form.
+
+    A PNG of exactly the model's input size with the header ``X-Dermport-Prep: dermport-prep/1`` is the model's input.
+    """
+    clock = StageClock()
+    with services().models.lease() as live:
+        live.check_ready()
+        job = _for_map(live, read_job(request, query.decoding), query.map)
+        clock.mark("receive")
+        done = live.answer(job)
+        answer = _with_its_map(prediction(live.served, job, done, clock, g.request_id), live, done, query.map)
+        _offer_express(live, job)
+    note(answer, done.batch)
+    return json_response(answer)
+
+
+def _offer_express(live: Live, job: Job) -> None:
+    """Let workers answer what follows, where nothing has to be counted or read for each request."""
+    if g.get("allowance") is None and request.mimetype in PHOTO_TYPES and job.want == "answer":
+        offer(request.environ, live, job, caller().key_id)
+
+
+def _for_map(live: Live, job: Job, wanted: str) -> Job:
+    if not wanted:
+        return job
+    check_map(live, wanted)
+    return replace(job, want="map")
+
+
+def _with_its_map(answer: PredictionAnswer, live: Live, done: Done, wanted: str) -> PredictionAnswer:
+    if not wanted:
+        return answer
+    return answer.model_copy(update={"activation_map": map_of(done, live.bundle.manifest, wanted)})
+
+
+@api.post(
+    "/v1/predict/overlay",
+    responses={200: {"content": {"image/png": {"schema": BINARY}}}},
+    summary="Draw the class activation map over one photo",
+)
+@requires("predict")
+@takes(ONE_PHOTO)
+@reads(PREPARED)
+def predict_overlay(query: OverlayQuery) -> Response:
+    """A PNG: what the model saw, the same under the map of one label, a legend, and the notice."""
+    with services().models.lease() as live:
+        live.check_ready()
+        check_map(live, query.map, one=True)
+        done = live.answer(replace(read_job(request, "exact"), want="picture"))
+        return Response(overlay_png(done, live.bundle.manifest, query.map), mimetype="image/png")
+
+
+@api.post("/v1/predict/batch", responses={200: BatchAnswer}, summary="Answer several photos")
+@requires("predict")
+@takes(PHOTOS)
+def predict_batch(query: PredictQuery) -> Response:
+    """The photos are file fields "photo" of a form; each has an answer, or a problem, of its own.
+
+    Where requests are limited, each photo counts as one.
+    """
+    clock = StageClock()
+    with services().models.lease() as live:
+        live.check_ready()
+        jobs = tuple(_for_map(live, job, query.map) for job in read_jobs(request, query.decoding))
+        charge(len(jobs) - 1)
+        clock.mark("receive")
+
+        def answer_one(index: int) -> BatchItem:
+            try:
+                done = live.answer(jobs[index])
+                plain = prediction(live.served, jobs[index], done, clock.fork(), request_id)
+                answer = _with_its_map(plain, live, done, query.map)
+            except RequestError as error:
+                return BatchItem(index=index, problem=problem_of(error, instance=instance, request_id=request_id))
+            return BatchItem(index=index, answer=answer)
+
+        request_id, instance = g.request_id, request.path  # flask's own are bound to this thread
+        # No more at a time than can be at work: the queue is for others, too.
+        with ThreadPoolExecutor(max(1, live.load().slots)) as threads:
+            items = tuple(threads.map(answer_one, range(len(jobs))))
+    for item in items:
+        if item.answer:
+            note(item.answer)
+    return json_response(BatchAnswer(items=items, request_id=request_id))

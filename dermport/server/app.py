@@ -1,0 +1,59 @@
+"""The app factory: services, guards and addresses."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from flask_openapi3 import Info, OpenAPI
+
+from dermport.bundle.notice import NOTICE
+from dermport.server import problems, request_ids, web
+from dermport.server.api import comparisons, document, handout, keys, models, operations, predict
+from dermport.server.assembly import open_services
+from dermport.server.config import ServerConfig
+from dermport.server.operations import journal
+from dermport.server.security import guard, proxy
+from dermport.server.services import EXTENSION, Services
+from dermport.server.serving.runtimes import CANDIDATES, Candidate
+from dermport.server.upload import MAX_BODY, InMemoryRequest
+
+_TITLE = "dermport server"
+
+
+def create_app(config: ServerConfig, candidates: tuple[Candidate, ...] = CANDIDATES) -> OpenAPI:
+    """Open the services and return the app; ``app.extensions["dermport"]`` is the :class:`.server.services.Services`.
+
+    A runtime that does not answer the golden set as the original did is no error here: the app then says so at
+    ``/readyz`` and takes no photos.
+
+    Raises:
+        BundleError: A bundle or the artifact is missing or not what was recorded.
+        UnavailableError: Nothing in the bundle can be served on this machine.
+        RequestError: The database cannot be reached.
+    """
+    return app_of(open_services(config, candidates))
+
+
+def app_of(services: Services) -> OpenAPI:
+    """Return the app around open services."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title=_TITLE, version=version("dermport"), description=NOTICE),
+        static_folder=None,
+        doc_ui=False,
+        validation_error_callback=problems.refuse_invalid,
+    )
+    app.request_class = InMemoryRequest
+    app.url_map.merge_slashes = False  # no address leads to another one
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.extensions[EXTENSION] = services
+    request_ids.register(app)
+    journal.register(app, services.metrics)
+    problems.register(app)
+    guard.register(app, services.access, services.limits, services.config.access)
+    proxy.trust_proxies(app, services.config.access.trusted_proxies)
+    for subject in (predict, comparisons, models, handout, keys, operations):
+        app.register_api(subject.api)
+    app.register_blueprint(document.api)
+    web.register(app, services.config.web)
+    return app

@@ -1,0 +1,143 @@
+"""The services, made and joined: what one room says that another has to know."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+
+from dermport.bundle.wire import AgreementGroup
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.comparing.comparisons import Comparisons, Keeping
+from dermport.server.comparing.drift import DriftWatch
+from dermport.server.comparing.photos import KeptPhotos
+from dermport.server.config import ServerConfig
+from dermport.server.handout.handout import Handout
+from dermport.server.handout.signer import Signer
+from dermport.server.handout.switch import Switch
+from dermport.server.housekeeping import Housekeeping
+from dermport.server.operations.gauges import Agreement
+from dermport.server.operations.metrics import Metrics
+from dermport.server.security.access import Access
+from dermport.server.security.limits import Limits
+from dermport.server.services import Services
+from dermport.server.serving.live import Live
+from dermport.server.serving.models import Models
+from dermport.server.serving.runtimes import Candidate
+from dermport.server.storage.activations import Activations
+from dermport.server.storage.comparisons import ComparisonStore, Filters
+from dermport.server.storage.database import Database, open_database
+from dermport.server.storage.rollouts import Rollouts
+from dermport.server.storage.times import utc_now
+
+_LOG = logging.getLogger("dermport.drift")
+
+
+def open_services(config: ServerConfig, candidates: tuple[Candidate, ...]) -> Services:
+    """Open the storage, load and prove the model that was live last, and join everything.
+
+    Raises:
+        BundleError: A bundle or the artifact is missing or not what was recorded.
+        UnavailableError: Nothing in the bundle can be served on this machine.
+        RequestError: The database cannot be reached.
+    """
+    with ExitStack() as stack:
+        database = open_database(config.storage)
+        stack.callback(database.close)
+        activations, rollouts = Activations(database), Rollouts(database)
+        last = activations.last()
+        models = Models(
+            config.bundles,
+            partial(Live, serving=config.serving, candidates=candidates),
+            start=last.key if last else None,
+        )
+        stack.callback(models.close)
+        access = Access(database, config.access)
+        stack.callback(access.close)
+        runner = ArtifactRunner(models.bundles)
+        comparisons = _comparisons(config, models, database, rollouts, runner)
+        stack.callback(comparisons.close)
+        stack.callback(Housekeeping(comparisons.purge).close)
+        return Services(
+            config=config,
+            models=models,
+            database=database,
+            access=access,
+            limits=Limits(config.access.rate),
+            handout=Handout(models, rollouts, Signer(config.storage.state), config.storage.state),
+            switch=Switch(models, activations, rollouts),
+            comparisons=comparisons,
+            metrics=Metrics(
+                models.lease, _RecentAgreement(comparisons, runner), database_failures=lambda: database.failures
+            ),
+            closing=stack.pop_all(),
+        )
+
+
+def _comparisons(
+    config: ServerConfig, models: Models, database: Database, rollouts: Rollouts, runner: ArtifactRunner
+) -> Comparisons:
+    store = ComparisonStore(database)
+    watch = DriftWatch(store.latest_labels, partial(_pause_roll_outs, runner, rollouts))
+    return Comparisons(
+        models,
+        store,
+        runner,
+        KeptPhotos(config.storage.state / "photos"),
+        keeping=Keeping(config.storage.keep_photos, config.storage.retention_days),
+        listeners=(watch.heard,),
+    )
+
+
+def _pause_roll_outs(runner: ArtifactRunner, rollouts: Rollouts, artifact_sha256: str, why: str) -> None:
+    """Stop handing out a version whose file disagrees with the server."""
+    known = runner.find(artifact_sha256)
+    if known is None:
+        _LOG.error("phones run an unknown file that disagrees: %s", why)
+        return
+    manifest, record = known.bundle.manifest, known.export.record
+    paused = rollouts.pause(manifest.name, manifest.version, f"{record.target} {record.precision}: {why}")
+    _LOG.error(
+        "%s %s, %s %s: %s %d roll-outs are paused.",
+        manifest.name,
+        manifest.version,
+        record.target,
+        record.precision,
+        why,
+        paused,
+    )
+
+
+class _RecentAgreement:
+    """Agreement of the last 30 days by artifact, counted anew at most once a minute: a scrape must not be dear."""
+
+    _DAYS, _SECONDS = 30, 60.0
+
+    def __init__(self, comparisons: Comparisons, runner: ArtifactRunner) -> None:
+        self._comparisons = comparisons
+        self._runner = runner
+        self._counted: tuple[Agreement, ...] = ()
+        self._until = 0.0
+
+    def __call__(self) -> tuple[Agreement, ...]:
+        if time.monotonic() >= self._until:
+            since = utc_now() - timedelta(days=self._DAYS)
+            groups = self._comparisons.summary(Filters(since=since)).artifacts
+            self._counted = tuple(filter(None, map(self._of, groups)))
+            self._until = time.monotonic() + self._SECONDS
+        return self._counted
+
+    def _of(self, group: AgreementGroup) -> Agreement | None:
+        known = self._runner.find(group.key)
+        if known is None:
+            return None
+        manifest, record, label = known.bundle.manifest, known.export.record, group.label_agreement
+        return Agreement(
+            f"{manifest.name} {manifest.version}",
+            f"{record.target}-{record.precision}",
+            label.of,
+            label.count / label.of,
+            label.low,
+        )

@@ -1,0 +1,226 @@
+"""Comparisons from end to end: judged, kept, read again, and deleted when their time is over."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from dermport.bundle.errors import RequestError
+from dermport.bundle.wire import ComparisonAnswer, ComparisonSummary, DriftAnswer
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.comparing.case import Case, ModelSource, Sent
+from dermport.server.comparing.judge import Judgement, judge
+from dermport.server.comparing.likeness import Tensor
+from dermport.server.comparing.photos import KeptPhotos
+from dermport.server.comparing.picture import difference_png
+from dermport.server.comparing.recent import Recent
+from dermport.server.comparing.standing import standing
+from dermport.server.comparing.summary import summarise
+from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters, no_such_comparison
+from dermport.server.storage.database import unavailable
+from dermport.server.storage.times import utc_now
+
+_LOG = logging.getLogger("dermport.comparing")
+Listener = Callable[[ComparisonAnswer], None]
+_Tensors = tuple["Tensor | None", "Tensor | None"]
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What is kept, and for how long.
+
+    Attributes:
+        photos: Whether the photos are.
+        days: Age after which :meth:`Comparisons.purge` deletes; None keeps everything.
+    """
+
+    photos: bool = False
+    days: int | None = None
+
+
+class Comparisons:
+    """Judges and keeps comparisons, for any number of threads.
+
+    Args:
+        models: The models.
+        store: Where comparisons are kept.
+        runner: Runs phones' files.
+        photos: Where photos are kept.
+        keeping: What is kept.
+        listeners: Told of each comparison once it is stored; what they raise is logged and changes nothing.
+        now: The time, aware.
+
+    Attributes:
+        store: Where comparisons are kept.
+    """
+
+    def __init__(
+        self,
+        models: ModelSource,
+        store: ComparisonStore,
+        runner: ArtifactRunner,
+        photos: KeptPhotos,
+        *,
+        keeping: Keeping = Keeping(),
+        listeners: Sequence[Listener] = (),
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._models, self.store, self._runner, self._photos = models, store, runner, photos
+        self._keeping, self._listeners, self._now = keeping, tuple(listeners), now
+        self._decoding = threading.Lock()
+        self._being_stored: set[str] = set()
+        self._came = Recent()
+
+    def compare(
+        self, sent: Sent, key: str | None, request_id: str, picture: bool = False
+    ) -> tuple[ComparisonAnswer, bool]:
+        """Judge and store what a phone sent; return it, and whether it is new: a key's second request gets the first's.
+
+        Once this returns, the comparison is on the disk.
+
+        Args:
+            sent: What the phone sent.
+            key: The request's idempotency key.
+            request_id: The request's id.
+            picture: Whether the answer is to bring the picture of the difference, which is not stored with it. To a
+                request sent again, it does where photos are kept.
+
+        Raises:
+            PhotoError: What was sent is refused.
+            RequestError: 409, the key was used for another comparison; 422, other labels; 503 "overloaded";
+                507 or 503 "storage-unavailable". Nothing was stored then.
+            UnavailableError: The live model is not proved.
+        """
+        if key is not None and (earlier := self.store.earlier(key, sent.fingerprint)):
+            return self._again(earlier, picture), False
+        with self._models.lease() as live:
+            case = Case(sent, live, self._models.bundles(), self._runner, self._decoding)
+            judged = judge(case, self._runner, self._came)
+            answer = self._answer(judged, request_id)
+            pixels = case.tensor if self._keeping.photos or judged.tensor is not None else None
+        if self._store(answer, sent, key, (pixels, judged.tensor)):
+            self._came.add(case.inputs.server)
+            self._tell(answer)
+            return _with_picture(answer, (judged.tensor, pixels) if picture else None), True
+        if key is not None and (earlier := self.store.earlier(key, sent.fingerprint)):
+            return self._again(earlier, picture), False  # the same request, sent twice at once
+        raise unavailable()
+
+    def picture(self, comparison_id: str) -> bytes:
+        """Return the picture of a comparison's two tensors, a PNG.
+
+        Raises:
+            RequestError: 404, there is no such comparison, or its tensors are equal, not known or not kept; 503
+                "storage-unavailable".
+        """
+        self.store.get(comparison_id)
+        if (tensors := self._photos.read(comparison_id)) is None:
+            raise RequestError(
+                "There is no picture of this comparison's difference.",
+                code="no-difference-picture",
+                status=404,
+                remedy="It needs two tensors that differ, both known, and a server that keeps photos (--keep-photos); "
+                "without that, POST /v1/comparisons?difference=true brings the picture in its answer.",
+            )
+        return difference_png(*tensors)
+
+    def summary(self, filters: Filters) -> ComparisonSummary:
+        """Return figures of the comparisons that `filters` name."""
+        return summarise(self.store.database, filters)
+
+    def drift(self) -> DriftAnswer:
+        """Return how the files that phones run stand against the drift policy."""
+        return standing(self.store, self._runner)
+
+    def delete(self, comparison_id: str) -> None:
+        """Delete a comparison and its photo; RequestError 404 where there is none."""
+        self._photos.remove(comparison_id)  # first: were it last, a kill in between would leave it behind
+        if not self.store.delete((comparison_id,)):
+            raise no_such_comparison()
+
+    def purge(self, now: datetime) -> int:
+        """Delete what is older than its time, and photos that no comparison has; return how many comparisons went.
+
+        Raises:
+            RequestError: 503 "storage-unavailable".
+        """
+        gone = 0
+        if self._keeping.days is not None:
+            before = now - timedelta(days=self._keeping.days)
+            while ids := self.store.ids_before(before):
+                for comparison_id in ids:
+                    self._photos.remove(comparison_id)
+                gone += self.store.delete(ids)
+        self._remove_orphans()
+        return gone
+
+    def close(self) -> None:
+        """Free the phones' files."""
+        self._runner.close()
+
+    def _answer(self, judged: Judgement, request_id: str) -> ComparisonAnswer:
+        return ComparisonAnswer(
+            id=uuid.uuid4().hex,
+            created=self._now(),
+            verdict=judged.verdict,
+            steps=judged.steps,
+            evidence=judged.experiments,
+            decomposition=judged.decomposition,
+            faults=judged.faults,
+            input_difference=judged.input_difference,
+            missing=judged.missing,
+            phone=judged.phone,
+            server=judged.server,
+            photo_kept=self._keeping.photos,
+            request_id=request_id,
+        )
+
+    def _again(self, answer: ComparisonAnswer, picture: bool) -> ComparisonAnswer:
+        return _with_picture(answer, self._photos.read(answer.id) if picture else None)
+
+    def _store(self, answer: ComparisonAnswer, sent: Sent, key: str | None, tensors: _Tensors) -> bool:
+        """Store a comparison, with its tensors (server's, phone's) where photos are kept; nothing where that fails."""
+        server, phone = tensors
+        if not self._keeping.photos or server is None:
+            return self.store.add(answer, sent.fingerprint, key)
+        self._being_stored.add(answer.id)
+        stored = False
+        try:
+            self._photos.write(answer.id, server, phone)
+            stored = self.store.add(answer, sent.fingerprint, key)
+        finally:
+            if not stored:
+                self._photos.remove(answer.id)
+            self._being_stored.discard(answer.id)
+        return stored
+
+    def _tell(self, answer: ComparisonAnswer) -> None:
+        for listener in self._listeners:
+            try:
+                listener(answer)
+            except Exception:  # the comparison is stored and must be acknowledged, whatever others make of it
+                _LOG.exception("a listener failed on comparison %s", answer.id)
+
+    def _remove_orphans(self) -> None:
+        """Delete photos whose comparison was never stored, or was deleted, when the server was killed."""
+        files = self._photos.files()
+        while batch := tuple(islice(files, BATCH)):
+            being_stored = frozenset(self._being_stored)  # before the table is read: what is stored by then is in it
+            kept = self.store.known(tuple({comparison_id for comparison_id, _ in batch})) | being_stored
+            for comparison_id, path in batch:
+                if comparison_id not in kept:
+                    path.unlink(missing_ok=True)
+
+
+def _with_picture(answer: ComparisonAnswer, tensors: _Tensors | None) -> ComparisonAnswer:
+    """Return the answer with a picture of its tensors (phone's, server's), where both are there."""
+    phone, server = tensors or (None, None)
+    if phone is None or server is None:
+        return answer
+    return answer.model_copy(update={"difference_png": base64.b64encode(difference_png(phone, server)).decode()})

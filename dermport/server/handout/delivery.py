@@ -1,0 +1,88 @@
+"""Files over HTTP: validators, ranges and gzip, for phones on a poor network."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from flask import Request, Response
+from werkzeug.wsgi import FileWrapper
+
+from dermport.bundle.wire import SHA256_HEADER, ReleaseFile
+from dermport.server.handout.checked import CheckedFiles
+from dermport.server.handout.compressed import Compressed
+
+FOREVER = "private, max-age=31536000, immutable"
+ASK_AGAIN = "private, no-cache"
+_ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)", re.ASCII)
+_BLOCK = 1 << 16
+
+
+class Delivery:
+    """Answers with listed files.
+
+    Args:
+        files: Opens files whose bytes are the listed ones.
+        compressed: Their gzip variants.
+    """
+
+    def __init__(self, files: CheckedFiles, compressed: Compressed) -> None:
+        self._files = files
+        self._compressed = compressed
+
+    def response(self, request: Request, path: Path, listed: ReleaseFile, forever: bool) -> Response:
+        """Return a file as `request` wants it.
+
+        A range is of the file itself, never of its gzip variant; several ranges at once are not served as such.
+
+        Args:
+            request: What its headers ask for: encoding, validators, one range.
+            path: Where the file is.
+            listed: What it must be.
+            forever: Whether this address will never name other bytes, so that caches need not ask again.
+
+        Raises:
+            RequestError: 503: the file is missing or changed.
+            RequestedRangeNotSatisfiable: 416.
+        """
+        file = self._files.open(path, listed)
+        try:
+            variant = self._compressed.open(file, listed.sha256) if _takes_gzip(request, listed) else None
+            if variant:
+                file.close()
+            response = _response(request, variant or file, listed, packed=variant is not None)
+        except BaseException:
+            file.close()
+            raise
+        response.headers["Cache-Control"] = FOREVER if forever else ASK_AGAIN
+        return response
+
+
+def _response(request: Request, file: BinaryIO, listed: ReleaseFile, packed: bool) -> Response:
+    size = os.fstat(file.fileno()).st_size
+    response = Response(FileWrapper(file, _BLOCK), mimetype=listed.media_type, direct_passthrough=True)
+    response.content_length = size
+    response.set_etag(f"{listed.sha256}-gzip" if packed else listed.sha256)
+    response.headers[SHA256_HEADER] = listed.sha256
+    response.headers["Vary"] = "Accept-Encoding"
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+    environ = dict(request.environ)
+    if packed or not _has_range(request):
+        environ.pop("HTTP_RANGE", None)
+    response.make_conditional(environ, accept_ranges=True, complete_length=size)
+    return response
+
+
+def _has_range(request: Request) -> bool:
+    """Whether one range of bytes is asked for; RFC 9110, 14.2, lets a server pass over any other."""
+    return request.method == "GET" and bool(_ONE_RANGE.fullmatch(request.headers.get("Range", "")))
+
+
+def _takes_gzip(request: Request, listed: ReleaseFile) -> bool:
+    """Whether gzip is welcome, and neither a range is asked for nor whether the file itself, had already, is new."""
+    accepted = request.accept_encodings
+    wanted = accepted["gzip"] > 0 and accepted["gzip"] >= accepted["identity"]
+    return wanted and not _has_range(request) and not request.if_none_match.contains_weak(listed.sha256)

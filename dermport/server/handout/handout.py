@@ -1,0 +1,153 @@
+"""The models as phones get them: releases, roll-outs, and which version is for whom."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from flask import Request, Response
+
+from dermport.bundle.errors import RequestError
+from dermport.bundle.wire import LatestAnswer, ModelKey, Platform, RolloutState, RolloutWish, SigningKeyAnswer
+from dermport.server.handout.checked import CheckedFiles
+from dermport.server.handout.compressed import Compressed
+from dermport.server.handout.delivery import Delivery
+from dermport.server.handout.latest import Choice, Phone, choose
+from dermport.server.handout.releases import Release, Releases
+from dermport.server.handout.signer import Signer
+from dermport.server.serving.models import Models
+from dermport.server.storage.rollouts import Rollout, Rollouts
+
+
+class Handout:
+    """Answers what phones, and those who roll models out to them, ask.
+
+    Args:
+        models: The models, one of them live.
+        rollouts: The stored roll-outs.
+        signer: Signs the manifests.
+        state: The server's state folder, for the gzip variants of files.
+
+    Attributes:
+        signing_key: The public key that phones pin.
+    """
+
+    def __init__(self, models: Models, rollouts: Rollouts, signer: Signer, state: Path) -> None:
+        self.signing_key: SigningKeyAnswer = signer.public
+        self._models = models
+        self._rollouts = rollouts
+        self._releases = Releases(signer)
+        self._compressed = Compressed(state / "compressed")
+        self._delivery = Delivery(CheckedFiles(), self._compressed)
+
+    def release(self, name: str, version: str) -> Release:
+        """Return a model's release.
+
+        Raises:
+            RequestError: There is no such model (404), or its files are damaged (503).
+        """
+        return self._releases.of(self._models.bundle(name, version))
+
+    def file(self, request: Request, name: str, version: str, path: str, sha256: str | None) -> Response:
+        """Answer `request` with a file that a model's release lists.
+
+        Args:
+            request: What its headers ask for: encoding, validators, one range.
+            name: The model's name.
+            version: Its version.
+            path: As the manifest has it.
+            sha256: The file that is meant; None takes the one that is listed now.
+
+        Raises:
+            RequestError: There is no such model or file (404), it was replaced by another (410), or it is missing or
+                changed on disk (503).
+            RequestedRangeNotSatisfiable: 416.
+        """
+        found = self.release(name, version).files.get(path)
+        if found is None:
+            raise RequestError(
+                "The model's manifest lists no such file.",
+                code="no-such-file",
+                status=404,
+                remedy="Take the paths from the manifest.",
+            )
+        listed, place = found
+        if sha256 not in (None, listed.sha256):
+            raise RequestError(
+                "The file was replaced by another since the manifest was fetched.",
+                code="file-replaced",
+                status=410,
+                remedy="Fetch the manifest again.",
+            )
+        return self._delivery.response(request, place, listed, forever=sha256 is not None)
+
+    def rescan(self) -> tuple[ModelKey, ...]:
+        """Look for models again, forget the gzip variants of those that are gone, and return those that are known.
+
+        Raises:
+            RequestError: 409: a folder holds something that cannot be used; what was known stays known.
+        """
+        bundles = self._models.rescan()
+        with contextlib.suppress(RequestError):  # a damaged model must not cost the others their variants
+            releases = [self._releases.of(bundle) for bundle in bundles]
+            self._compressed.keep_only(listed.sha256 for release in releases for listed, _ in release.files.values())
+        return tuple(ModelKey(name=bundle.manifest.name, version=bundle.manifest.version) for bundle in bundles)
+
+    def latest(self, phone: Phone) -> LatestAnswer:
+        """Return the version that a phone should have.
+
+        Raises:
+            RequestError: 404: the live model has no artifact for the phone's platform; 503: its files are damaged, or
+                the database cannot be read: the phone keeps what it has.
+        """
+        live = self._models.current.model
+        choice = choose(live.version, self._rollouts.get(live.name, phone.platform), phone)
+        if choice.version != live.version and self._usable(live.name, choice.version, phone.platform) is None:
+            why = f"Version {choice.version} is rolled out, but the server cannot hand it out."
+            choice = Choice(live.version, "candidate-unavailable", why)
+        manifest = self._for_platform(live.name, choice.version, phone.platform).manifest
+        return LatestAnswer(
+            name=manifest.name,
+            version=manifest.version,
+            sha256=manifest.sha256,
+            platform=phone.platform,
+            manifest=f"/v1/models/{manifest.name}/{manifest.version}/manifest",
+            update=phone.current != f"{manifest.name}/{manifest.version}",
+            reason=choice.reason,
+            why=choice.why,
+        )
+
+    def rollouts(self) -> tuple[RolloutState, ...]:
+        """Return every roll-out."""
+        return tuple(map(_state, self._rollouts.all()))
+
+    def roll_out(self, wish: RolloutWish) -> RolloutState:
+        """Store a roll-out.
+
+        Raises:
+            RequestError: 404: there is no such model, or it has no artifact for the platform.
+        """
+        self._for_platform(wish.model, wish.candidate, wish.platform)
+        return _state(self._rollouts.set(Rollout(**wish.model_dump())))
+
+    def _for_platform(self, name: str, version: str, platform: Platform) -> Release:
+        release = self.release(name, version)
+        if not release.runs_on(platform):
+            raise RequestError(
+                f"{name} {version} has no artifact for {platform}.",
+                code="no-artifact-for-platform",
+                status=404,
+                remedy="Whoever runs the server can export it with `dermport export`.",
+            )
+        return release
+
+    def _usable(self, name: str, version: str, platform: Platform) -> Release | None:
+        try:
+            return self._for_platform(name, version, platform)
+        except RequestError:
+            return None
+
+
+def _state(rollout: Rollout) -> RolloutState:
+    updated = rollout.updated_at.isoformat(timespec="seconds") if rollout.updated_at else ""
+    return RolloutState.model_validate({**vars(rollout), "updated": updated})

@@ -1,0 +1,94 @@
+"""What Prometheus is told: counted while requests are answered, and looked up when it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from dermport.runtimes.power.sensors import Sensors
+from dermport.server.operations.gauges import Agreement, Gauges
+from dermport.server.serving.live import Live
+
+# What every Prometheus reads.
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BATCHES = (1, 2, 4, 8, 16, 32)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def no_agreement() -> tuple[Agreement, ...]:
+    """Return nothing, for a server that compares nothing."""
+    return ()
+
+
+class Metrics:
+    """The figures of one server, in a registry of their own.
+
+    Args:
+        lease: Has the live model for a ``with`` block.
+        agreement: Returns the present agreement with the phones; it may ask the database.
+        sensors: The machine's sensors.
+        database_failures: Returns how often the database has failed.
+    """
+
+    def __init__(
+        self,
+        lease: Callable[[], AbstractContextManager[Live]],
+        agreement: Callable[[], Iterable[Agreement]] = no_agreement,
+        sensors: Sensors | None = None,
+        database_failures: Callable[[], int] = int,
+    ) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "dermport_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        )
+        self._problems = Counter(
+            "dermport_problems",
+            'Requests refused, by problem; "overloaded" is load shed.',
+            ("code",),
+            registry=registry,
+        )
+        self._stages = Histogram(
+            "dermport_stage_seconds",
+            "Where the time of a photo goes.",
+            ("stage",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._batches = Histogram(
+            "dermport_batch_size",
+            "Photos that the runtime answered in the same run, as each of them saw it.",
+            buckets=_BATCHES,
+            registry=registry,
+        )
+        registry.register(Gauges(lease, agreement, sensors or Sensors(), database_failures))
+
+    def request(self, route: str, method: str, status: int, problem: str = "") -> None:
+        """Count an answered request.
+
+        Args:
+            route: Its template, e.g. ``"/v1/models/<name>"``: never a path, of which there is no end.
+            method: Its method.
+            status: Its HTTP status.
+            problem: The code of its problem document; empty where it has none.
+        """
+        self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
+        if problem:
+            self._problems.labels(problem).inc()
+
+    def photo(self, milliseconds: Mapping[str, float], batch: int) -> None:
+        """Count an answered photo.
+
+        Args:
+            milliseconds: By stage, as :class:`dermport.bundle.wire.Timing` names them.
+            batch: How many photos the runtime answered in the same run.
+        """
+        for stage, taken in milliseconds.items():
+            self._stages.labels(stage).observe(taken / 1000)
+        self._batches.observe(batch)
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,100 @@
+"""What a request passes before its view, and before its body is read: who sends it, how often, and whether it may."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, g, request
+
+from dermport.bundle.errors import RequestError
+from dermport.server.config import AccessConfig
+from dermport.server.security import cors, headers
+from dermport.server.security.access import Access, Caller, scope_of
+from dermport.server.security.limits import Allowance, Limits, bucket_of, is_unlimited, too_many
+
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+
+
+def register(app: Flask, access: Access, limits: Limits, config: AccessConfig) -> None:
+    """Put the guard before every view of `app`, and its headers on every answer; after request ids and problems.
+
+    Without keys, only programs on this machine may ask, and web pages in its browser only if they are the server's own
+    or of a listed origin: the address that a request names, and the page that it comes from, are looked at.
+    """
+
+    def admit() -> None:
+        caller = g.caller = access.identify(request.headers)
+        _limit(limits, caller)
+        if not access.enabled:
+            _refuse_strangers(config.origins)
+        # Flask answers OPTIONS itself; browsers ask it without credentials.
+        if request.endpoint and request.method != "OPTIONS":
+            scope = scope_of(current_app.view_functions[request.endpoint])
+            if scope:
+                access.check(caller, scope)
+
+    app.before_request(admit)
+    app.after_request(_tell_allowance)
+    headers.register(app)
+    cors.register(app, config.origins)
+
+
+def caller() -> Caller:
+    """Return who sent the current request."""
+    known: Caller = g.get("caller", Caller())
+    return known
+
+
+def charge(more: int) -> None:
+    """Have the current request count as that many more; for a view that has found out what it was asked.
+
+    Raises:
+        RequestError: 429: the caller has not so many left.
+    """
+    if more:
+        g.charge(more)
+
+
+def _limit(limits: Limits, caller: Caller) -> None:
+    known = bool(caller.key_id or not caller.sent_key)
+    if known and request.endpoint and is_unlimited(current_app.view_functions[request.endpoint]):
+        return
+    bucket = caller.key_id or bucket_of(request.remote_addr or "")
+
+    def take(count: int) -> None:
+        allowance = g.allowance = limits.take(bucket, count)
+        if allowance and not allowance.taken:
+            raise too_many(allowance)
+
+    g.charge = take
+    take(1)
+
+
+def _tell_allowance(response: Response) -> Response:
+    allowance: Allowance | None = g.get("allowance")
+    if allowance:
+        response.headers.update(allowance.headers())
+    return response
+
+
+def _refuse_strangers(origins: tuple[str, ...]) -> None:
+    """Refuse what came through a proxy, or at the wish of a web page that is not known here (DNS rebinding, CSRF)."""
+    origin = request.headers.get("Origin", "")
+    own = f"{request.scheme}://{request.host}"
+    from_elsewhere = any(name in request.headers for name in _FORWARDED)
+    if from_elsewhere or not _is_this_machine(request.host) or origin not in ("", own, *origins):
+        raise RequestError(
+            "Without API keys this server answers only programs on its own machine.",
+            code="not-local",
+            status=403,
+            remedy="Start it with keys (`dermport keys create`), or allow the page's origin.",
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"

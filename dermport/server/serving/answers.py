@@ -1,0 +1,63 @@
+"""From what a backend says to the answer that a client reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dermport.bundle.manifest import Manifest
+from dermport.bundle.prep import DRAFT_ID
+from dermport.bundle.probabilities import Answer, answer
+from dermport.bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Verdict
+from dermport.server.serving.jobs import Done, Job
+from dermport.server.stages import StageClock
+
+
+@dataclass(frozen=True)
+class Served:
+    """What answers, as every answer names it.
+
+    Attributes:
+        manifest: The bundle's.
+        model: Which model, and which artifact of it.
+        runtime: What runs it.
+    """
+
+    manifest: Manifest
+    model: ServedModel
+    runtime: ServedRuntime
+
+
+def verdict_of(manifest: Manifest, said: Answer) -> Verdict:
+    """Return the bundle's decision rule, applied; without a decision where the model cannot tell."""
+    rule = manifest.decision
+    return Verdict(
+        name=rule.name,
+        positive=said.positive,
+        score=said.score,
+        threshold=rule.threshold,
+        answer="cannot_tell" if said.reasons else "decision",
+        reasons=said.reasons,
+    )
+
+
+def prediction(served: Served, job: Job, done: Done, clock: StageClock, request_id: str) -> PredictionAnswer:
+    """Return the answer to a photo; `clock` has marked "receive"."""
+    manifest = served.manifest
+    said = answer(manifest, np.asarray(done.probabilities), done.values)
+    clock.add(done.milliseconds)
+    return PredictionAnswer(
+        label=said.label,
+        probabilities=said.probabilities,
+        decision=verdict_of(manifest, said),
+        model=served.model,
+        runtime=served.runtime,
+        preprocessing=DRAFT_ID if job.decoding == "draft" else manifest.preprocessing.id,
+        input_sha256=done.input_sha256,
+        photo=ReceivedPhoto(
+            width=done.width, height=done.height, orientation=done.orientation, bytes=len(job.data), form=job.form
+        ),
+        milliseconds=clock.timing(),
+        request_id=request_id,
+    )

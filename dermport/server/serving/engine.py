@@ -1,0 +1,116 @@
+"""The backend of one runtime in the server's own process, fed in batches: for TensorRT, which has one CUDA context."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.bundle.golden import GoldenSet
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.photo_quality import survey_input
+from dermport.runtimes.base import Runtime
+from dermport.server.config import ServingConfig
+from dermport.server.serving.backend import Load, is_large, pixels_of, prepare_job
+from dermport.server.serving.batcher import Batcher, BatchRule
+from dermport.server.serving.jobs import Done, Job
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A prepared photo, uint8 [S, S, 3], and whether its map is wanted."""
+
+    tensor: NDArray[np.uint8]
+    map_too: bool
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Its probabilities, float32 [C], and its map [h, w, C], where its batch was run for maps and there is one."""
+
+    probabilities: NDArray[np.float32]
+    cells: NDArray[np.float32] | None
+
+
+class BatchedEngine:
+    """Decodes in the caller's thread, then has the batcher's thread run the model.
+
+    Args:
+        runtime: The loaded artifact; closed with the backend. Only the batcher's thread uses it.
+        spec: The bundle's preprocessing.
+        golden: The golden set, answered at once.
+        serving: Batch, queue and times.
+        surveys: Whether the bundle's rule asks what inputs look like.
+    """
+
+    express = None  # one process: there is nobody to lend a connection to
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        spec: Preprocessing,
+        golden: GoldenSet,
+        serving: ServingConfig,
+        *,
+        surveys: bool = False,
+    ) -> None:
+        self._spec, self._surveys = spec, surveys
+        with ExitStack() as stack:
+            self._runtime = stack.enter_context(runtime)
+            self.name, self.labels = self._runtime.name, self._runtime.labels
+            self.golden = self._runtime.predict(golden.tensors)
+            self._stack = stack.pop_all()
+        rule = BatchRule(serving.batch, serving.batch_wait, serving.queue, serving.wait_seconds)
+        self._batcher: Batcher[_Asked, _Answer] = Batcher(self._run, rule)
+        self._large = threading.Lock()  # one large photo is decoded at a time, which bounds time and memory
+
+    def answer(self, job: Job) -> Done:
+        """Answer a photo (see :class:`dermport.server.serving.backend.Backend`)."""
+        began = time.perf_counter()
+        if is_large(job):
+            with self._large:
+                photo = prepare_job(job, self._spec)
+        else:
+            photo = prepare_job(job, self._spec)
+        values = survey_input(photo.tensor) if self._surveys else None
+        ready = time.perf_counter()
+        answered = self._batcher.submit(_Asked(photo.tensor, job.want != "answer")).result()
+        cells = answered.result.cells if job.want != "answer" else None
+        return Done(
+            probabilities=tuple(answered.result.probabilities.tolist()),
+            input_sha256=photo.input_sha256,
+            width=photo.width,
+            height=photo.height,
+            orientation=photo.orientation,
+            milliseconds={
+                "prepare": 1000 * (ready - began),
+                "wait": 1000 * answered.waited,
+                "infer": 1000 * answered.ran,
+            },
+            batch=answered.batch,
+            cells=None if cells is None else cells.tolist(),
+            pixels=pixels_of(photo.tensor, job.want),
+            values=values,
+        )
+
+    def load(self) -> Load:
+        """Return how busy the batcher is."""
+        waiting, busy = self._batcher.counts()
+        return Load(waiting, busy, slots=1)
+
+    def close(self) -> None:
+        """Answer what waits, then free the runtime."""
+        self._batcher.close()
+        self._stack.close()
+
+    def _run(self, asked: Sequence[_Asked]) -> Sequence[_Answer]:
+        tensors = np.stack([one.tensor for one in asked])
+        if not any(one.map_too for one in asked):
+            return [_Answer(row, None) for row in self._runtime.predict(tensors)]
+        rows, maps = self._runtime.predict_with_maps(tensors)
+        return [_Answer(row, None if maps is None else maps[place]) for place, row in enumerate(rows)]

@@ -1,0 +1,60 @@
+"""What is asked of a model, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Decoding = Literal["exact", "draft"]
+Form = Literal["photo", "prepared", "tensor"]
+Want = Literal["answer", "map", "picture"]
+Cells = Sequence[Sequence[Sequence[float]]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to answer.
+
+    Attributes:
+        data: A JPEG or PNG; for form ``tensor``, the uint8 bytes of [S, S, 3] RGB.
+        form: ``photo`` is decoded and resized; ``prepared`` is a PNG of exactly the model's input; ``tensor`` is that
+            input itself.
+        decoding: ``draft`` lets libjpeg decode at a fraction of the size, which is faster and not ``dermport-prep/1``.
+        want: Beside the probabilities, the class activation ``map``, or that and the pixels for a ``picture`` of it.
+    """
+
+    data: bytes
+    form: Form = "photo"
+    decoding: Decoding = "exact"
+    want: Want = "answer"
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer to a job.
+
+    Attributes:
+        probabilities: In the order of the model's labels.
+        input_sha256: Of the prepared tensor.
+        width: Stored width of the photo, pixels.
+        height: Stored height of the photo, pixels.
+        orientation: The EXIF orientation that was applied, 1..8.
+        milliseconds: By stage: "wait" for a slot, "prepare", "infer".
+        batch: How many photos the runtime answered in the same run.
+        cells: The class activation map, [h, w, C]; None where it was not asked for, or there is none.
+        values: What the prepared tensor looks like (:func:`dermport.bundle.photo_quality.survey_input`); None where the
+            bundle has no rule for it.
+        pixels: The prepared tensor's uint8 bytes [S, S, 3] in base64; empty where no picture was asked for.
+    """
+
+    probabilities: tuple[float, ...]
+    input_sha256: str
+    width: int
+    height: int
+    orientation: int
+    milliseconds: Mapping[str, float]
+    batch: int = 1
+    cells: Cells | None = None
+    pixels: str = ""
+    values: Mapping[str, float | None] | None = None

@@ -1,0 +1,87 @@
+"""A model in service: its backend, and the proof that it answers as the original did."""
+
+from __future__ import annotations
+
+from dermport.bundle.errors import UnavailableError
+from dermport.bundle.store import Bundle, Export
+from dermport.bundle.wire import ServedModel, ServedRuntime
+from dermport.server.config import ServingConfig
+from dermport.server.express.express import Express
+from dermport.server.serving.answers import Served
+from dermport.server.serving.backend import Load
+from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.proof import prove
+from dermport.server.serving.runtimes import CANDIDATES, Candidate, choose
+
+
+class Live:
+    """Loads a bundle's best artifact and has it answer the golden set; any number of threads may use it.
+
+    Args:
+        bundle: The model.
+        serving: How photos are answered.
+        candidates: The runtimes to choose from, best first.
+
+    Attributes:
+        bundle: The model.
+        export: Which artifact of it answers.
+        model: What every answer says of the model.
+        served_by: What every answer says of the runtime.
+        proof: How the golden set was answered.
+
+    Raises:
+        BundleError: The bundle, its golden set or the artifact is missing or not what was recorded.
+        UnavailableError: Nothing in the bundle can be served on this machine.
+    """
+
+    def __init__(self, bundle: Bundle, serving: ServingConfig, candidates: tuple[Candidate, ...] = CANDIDATES) -> None:
+        golden = bundle.golden()
+        chosen = choose(bundle, golden, serving, candidates)
+        self._backend = chosen.backend
+        self.bundle = bundle
+        self.export = chosen.export
+        self.model = _served_model(bundle, chosen.export)
+        self.served_by = ServedRuntime(name=chosen.backend.name, reason=chosen.reason)
+        self.proof = prove(chosen.backend.golden, chosen.backend.labels, golden, bundle.manifest, chosen.export.record)
+
+    def check_ready(self) -> None:
+        """Raise UnavailableError, naming the photo that differed, where the golden set was answered otherwise."""
+        if self.proof.complaint:
+            raise UnavailableError(
+                f"{self.proof.complaint} This server takes no photos.",
+                remedy="Check the bundle with `dermport verify`, then start the server again.",
+            )
+
+    def answer(self, job: Job) -> Done:
+        """Answer a photo as :class:`.server.serving.backend.Backend` does; UnavailableError where nothing is proved."""
+        self.check_ready()
+        return self._backend.answer(job)
+
+    @property
+    def served(self) -> Served:
+        """What answers, as every answer names it."""
+        return Served(self.bundle.manifest, self.model, self.served_by)
+
+    @property
+    def express(self) -> Express | None:
+        """The lane on which workers answer by themselves; None where there is none."""
+        return self._backend.express
+
+    def load(self) -> Load:
+        """Return how busy the backend is."""
+        return self._backend.load()
+
+    def close(self) -> None:
+        """Free the backend; nobody may be waiting for an answer."""
+        self._backend.close()
+
+
+def _served_model(bundle: Bundle, export: Export) -> ServedModel:
+    return ServedModel(
+        name=bundle.manifest.name,
+        version=bundle.manifest.version,
+        sha256=bundle.model_sha256,
+        artifact_sha256=export.record.artifact_sha256,
+        target=export.record.target,
+        precision=export.record.precision,
+    )

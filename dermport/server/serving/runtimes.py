@@ -1,0 +1,164 @@
+"""Which runtime serves which artifact: the best that bundle and machine allow, and the reason in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dermport.bundle.errors import BundleError, EngineMismatchError, UnavailableError, UsageError
+from dermport.bundle.golden import GoldenSet
+from dermport.bundle.store import Bundle, Export
+from dermport.runtimes.base import Runtime
+from dermport.server.config import ProcessModel, ServingConfig
+from dermport.server.serving.backend import Backend
+from dermport.server.serving.engine import BatchedEngine
+from dermport.server.serving.pool import WorkerPool
+from dermport.server.serving.process import Order, WorkerProcess
+from dermport.server.serving.proof import prove
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A runtime that a server can use.
+
+    Attributes:
+        name: Its name in ``--runtime``.
+        title: Its name for people.
+        target: The export target whose artifacts it runs.
+        precisions: Which of them to prefer, best first.
+        process_model: Which suits it: a GPU's context is not to be shared by processes, a CPU's cores are.
+        load: Opens an artifact with a number of CPU threads; UnavailableError where this machine lacks the runtime.
+    """
+
+    name: str
+    title: str
+    target: str
+    precisions: tuple[str, ...]
+    process_model: ProcessModel
+    load: Callable[[Export, int | None], Runtime]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A loaded artifact with the reason for choosing it."""
+
+    backend: Backend
+    export: Export
+    reason: str
+
+
+def _load_tensorrt(export: Export, threads: int | None) -> Runtime:
+    from dermport.runtimes.tensorrt import TensorRTEngine
+
+    return TensorRTEngine(export.path)
+
+
+def _load_onnxruntime(export: Export, threads: int | None) -> Runtime:
+    from dermport.runtimes.onnxruntime import OnnxRuntime
+
+    return OnnxRuntime(export.artifact, threads)
+
+
+def _load_litert(export: Export, threads: int | None) -> Runtime:
+    from dermport.runtimes.litert import LiteRT
+
+    return LiteRT(export.artifact, threads)
+
+
+CANDIDATES = (
+    Candidate("tensorrt", "TensorRT", "tensorrt", ("fp16", "fp32", "int8"), "batcher", _load_tensorrt),
+    Candidate("onnxruntime", "ONNX Runtime", "onnx", ("fp32", "int8-cpu", "int8"), "workers", _load_onnxruntime),
+    Candidate("litert", "LiteRT", "tflite", ("fp32", "fp16", "int8", "int8-full"), "workers", _load_litert),
+)
+
+
+def candidate_named(name: str) -> Candidate:
+    """Return the candidate of that name (StopIteration where there is none)."""
+    return next(candidate for candidate in CANDIDATES if candidate.name == name)
+
+
+def choose(
+    bundle: Bundle, golden: GoldenSet, serving: ServingConfig, candidates: tuple[Candidate, ...] = CANDIDATES
+) -> Chosen:
+    """Load the first artifact, in the candidates' order, that `serving` allows and this machine can run.
+
+    Raises:
+        UsageError: `serving` names a runtime that is none.
+        UnavailableError: Nothing can be served; the message names what was tried and why it was passed over.
+        IntegrityError: The chosen artifact's bytes are not the recorded ones.
+        BundleError: The chosen artifact carries other labels than the bundle.
+    """
+    passed_over: dict[str, None] = {}  # an ordered set: three TensorRT kits fail for the same reason once
+    for candidate in _allowed(candidates, serving.runtime):
+        exports = _exports(bundle, candidate, serving.precision)
+        if not exports:
+            passed_over[f"no {candidate.title}: the bundle holds no {_wanted(candidate, serving)} export"] = None
+        for export in exports:
+            try:
+                backend = _open(bundle, golden, candidate, export, serving)
+            except (UnavailableError, EngineMismatchError) as error:
+                passed_over[f"no {candidate.title}: {error.message}"] = None
+            else:
+                return Chosen(backend, export, _reason(serving, tuple(passed_over)))
+    raise UnavailableError(
+        f"Nothing in {bundle.path} can be served here ({'; '.join(passed_over)}).",
+        remedy="Run `dermport export` on the bundle, or install a runtime: pip install 'dermport[server]'.",
+    )
+
+
+def _allowed(candidates: tuple[Candidate, ...], name: str | None) -> tuple[Candidate, ...]:
+    chosen = tuple(candidate for candidate in candidates if name in (None, candidate.name))
+    if not chosen:
+        names = ", ".join(candidate.name for candidate in candidates)
+        raise UsageError(f"There is no runtime {name!r}.", remedy=f"Runtimes: {names}.")
+    return chosen
+
+
+def _exports(bundle: Bundle, candidate: Candidate, precision: str | None) -> tuple[Export, ...]:
+    by_precision = {e.record.precision: e for e in bundle.exports() if e.record.target == candidate.target}
+    wanted = (precision,) if precision else candidate.precisions
+    return tuple(by_precision[name] for name in wanted if name in by_precision)
+
+
+def _open(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Export, serving: ServingConfig) -> Backend:
+    backend: Backend
+    model = candidate.process_model if serving.process_model == "auto" else serving.process_model
+    if model == "workers":
+        backend = _pool(bundle, golden, candidate, export, serving)
+    else:
+        export.checked()
+        runtime = candidate.load(export, serving.threads)
+        manifest = bundle.manifest
+        surveys = manifest.abstention is not None
+        backend = BatchedEngine(runtime, manifest.preprocessing, golden, serving, surveys=surveys)
+    if backend.labels != bundle.manifest.task.ids:
+        backend.close()
+        raise BundleError(
+            f"{export.artifact} carries the labels {', '.join(backend.labels)}, not the bundle's.",
+            remedy="Run `dermport export --force` on the bundle.",
+        )
+    return backend
+
+
+def _pool(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Export, serving: ServingConfig) -> Backend:
+    order = Order(bundle.path, export.path, candidate.name)
+
+    def check(worker: WorkerProcess) -> None:
+        proof = prove(worker.golden, worker.labels, golden, bundle.manifest, export.record)
+        if proof.complaint:
+            raise UnavailableError(proof.complaint)
+
+    return WorkerPool(
+        lambda: WorkerProcess(order, serving.answer_seconds), check, serving.workers or os.cpu_count() or 1, serving
+    )
+
+
+def _wanted(candidate: Candidate, serving: ServingConfig) -> str:
+    return f"{candidate.target} {serving.precision}" if serving.precision else candidate.target
+
+
+def _reason(serving: ServingConfig, passed_over: tuple[str, ...]) -> str:
+    if serving.runtime:
+        return "chosen by --runtime"
+    return "; ".join(passed_over) or "the best runtime that this machine has"

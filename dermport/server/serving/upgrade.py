@@ -1,0 +1,48 @@
+"""From the runtime that serves at once to the best one: TensorRT engines are built while ONNX Runtime answers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from dermport.bundle.errors import DermportError
+from dermport.bundle.store import Bundle
+from dermport.server.serving.live import Live
+from dermport.server.serving.models import Models
+
+_LOG = logging.getLogger("dermport.upgrade")
+BuildEngines = Callable[[Bundle], bool]
+"""Builds the engines that a bundle's kits lack here; True where there are new ones. It may take many minutes."""
+
+
+class Upgrade:
+    """Builds engines for whatever model becomes live, in a thread of its own, and has them take over.
+
+    Args:
+        models: The models.
+        build: Builds the engines of a bundle.
+    """
+
+    def __init__(self, models: Models, build: BuildEngines) -> None:
+        self._models = models
+        self._build = build
+        self._tried: set[str] = set()
+        models.on_live(self._start)
+        self._start(models.current)
+
+    def _start(self, live: Live) -> None:
+        if live.model.target == "tensorrt" or live.bundle.model_sha256 in self._tried:
+            return
+        self._tried.add(live.bundle.model_sha256)  # once: a build that failed would fail again, and takes minutes
+        threading.Thread(target=self._run, args=(live.bundle,), name="build-engines", daemon=True).start()
+
+    def _run(self, bundle: Bundle) -> None:
+        manifest = bundle.manifest
+        try:
+            if not self._build(bundle):
+                return
+            if self._models.current.bundle.path == bundle.path:
+                self._models.activate(manifest.name, manifest.version)
+        except (DermportError, OSError) as error:  # OSError: the folder may be read-only to the server
+            _LOG.error("%s %s goes on as it is: %s", manifest.name, manifest.version, error)

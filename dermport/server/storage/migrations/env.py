@@ -1,0 +1,23 @@
+"""What Alembic runs: the migrations, on the connection that it is given."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from dermport.server.storage.tables import METADATA
+
+
+def run() -> None:
+    """Run the migrations that Alembic has chosen."""
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=METADATA,
+        render_as_batch=True,  # SQLite can alter little of a table; batch mode copies it
+        transactional_ddl=True,  # also on SQLite, since our sessions begin their transactions themselves
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if __name__ == "env_py":  # as Alembic calls this file; importing it does nothing
+    run()

@@ -1,0 +1,169 @@
+"""A source, read for a task: every photo checked, what cannot be used left out with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.bundle.errors import DataError, PhotoError
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.prep import prepare
+from dermport.training.data.fingerprint import fingerprint
+from dermport.training.data.near_duplicates import SIDE, Link, find_links, joined_groups, perceptual_hash
+from dermport.training.data.records import Dropped, Reader, Reason, Record
+from dermport.training.data.report import ReadReport, build_report
+from dermport.training.data.sources import open_dataset
+from dermport.training.data.tasks import Task
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work proceeds."""
+
+# Small: checking costs a decode and next to nothing more. Near-duplicates are looked for on it.
+_CHECK = Preprocessing(size=SIDE)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The photos that can be used for a task.
+
+    Attributes:
+        name: The source's folder or file name.
+        task: What is told apart.
+        records: The photos, in the order of their ids; every label is part of the task.
+        report: What was kept and what was left out.
+        fingerprint: sha256 over every photo's id, bytes, label and lesion.
+        links: Near-duplicates among `records`, by their indices; empty also where none were looked for.
+        joins: Groups of which a split makes one, since the same photo, or nearly the same, is in both.
+    """
+
+    name: str
+    task: Task
+    records: tuple[Record, ...]
+    report: ReadReport
+    fingerprint: str
+    links: tuple[Link, ...] = ()
+    joins: tuple[tuple[str, str], ...] = ()
+
+    def targets(self) -> NDArray[np.int64]:
+        """Return int64 [N]: each record's output index, in the order of `records`."""
+        return np.array([self.task.index_of(record.label) for record in self.records], dtype=np.int64)
+
+    def groups(self) -> tuple[str, ...]:
+        """Return what a split keeps in one part, in the order of `records`: lesion, patient, or near-duplicates."""
+        groups = tuple(record.group for record in self.records)
+        return joined_groups(groups, self.joins) if self.joins else groups
+
+
+def read_dataset(
+    source: Path | Reader,
+    task: Task,
+    *,
+    require_metadata: bool = False,
+    near_duplicates: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read every photo that the source lists and keep those that can be used for the task.
+
+    Left out are: photos whose file is missing or that ``dermport-prep/1`` refuses; labels outside the task; with
+    `require_metadata`, rows with an empty cell; all but one of photos with the same id or the same bytes, and all of
+    them where their labels contradict each other.
+
+    Args:
+        source: A path (see :func:`dermport.training.data.sources.open_dataset`) or a reader.
+        task: What is told apart.
+        require_metadata: Leave out photos with any metadata missing.
+        near_duplicates: Find photos that show the same picture, so that a split that is drawn keeps them together.
+        jobs: Threads that decode; None for one per processor.
+        progress: Called with (photos checked, photos listed).
+
+    Raises:
+        DataError: The source cannot be read, or not one usable photo is left.
+    """
+    reader = open_dataset(source) if isinstance(source, Path) else source
+    listed = list(reader.iter_records())
+    check = partial(_check, task=task, require_metadata=require_metadata, hashed=near_duplicates)
+    results = _check_all(listed, check, jobs, progress)
+    dropped = [result for result in results if isinstance(result, Dropped)]
+    kept = [result for result in results if isinstance(result, Record)]
+    for key in (lambda record: record.photo_id, lambda record: record.sha256):
+        kept, repeated = _without_repeats(kept, key, task)
+        dropped += repeated
+    records = tuple(sorted(kept, key=lambda record: record.photo_id))
+    links = find_links([record.phash for record in records]) if near_duplicates else ()
+    joins = _joins(records, links, dropped) if near_duplicates else ()
+    report = build_report(reader.root.resolve().name, reader.name, task, records, dropped, links=links)
+    if not records:
+        raise DataError(f"{reader.root}: no photo can be used for the task {task.spec.name}.\n{report.to_text()}")
+    return Dataset(report.source, task, records, report, fingerprint(records), links, joins)
+
+
+def _check_all(
+    listed: Sequence[Record | Dropped],
+    check: Callable[[Record], Record | Dropped],
+    jobs: int | None,
+    progress: Progress | None,
+) -> list[Record | Dropped]:
+    results = []
+    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        for result in pool.map(lambda entry: entry if isinstance(entry, Dropped) else check(entry), listed):
+            results.append(result)
+            if progress:
+                progress(len(results), len(listed))
+    return results
+
+
+def _check(record: Record, task: Task, require_metadata: bool, hashed: bool) -> Record | Dropped:
+    if task.label_of(record.label) is None:
+        return Dropped(record.photo_id, Reason.UNKNOWN_LABEL, f"label {record.label!r} is not in the task")
+    empty = [name for name, value in record.metadata.items() if not value]
+    if require_metadata and empty:
+        return Dropped(record.photo_id, Reason.INCOMPLETE, f"no {', '.join(empty)}")
+    try:
+        data = record.path.read_bytes()
+        picture = prepare(data, _CHECK).tensor
+    except FileNotFoundError:
+        return Dropped(record.photo_id, Reason.MISSING, f"{record.path.name} does not exist")
+    except OSError as error:
+        return Dropped(record.photo_id, Reason.UNREADABLE, error.strerror or str(error))
+    except PhotoError as error:
+        return Dropped(record.photo_id, Reason.UNREADABLE, error.message)
+    return replace(record, sha256=sha256_bytes(data), phash=perceptual_hash(picture) if hashed else "")
+
+
+def _without_repeats(
+    records: Iterable[Record], key: Callable[[Record], str], task: Task
+) -> tuple[list[Record], list[Dropped]]:
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[key(record)].append(record)
+    kept, dropped = [], []
+    for group in groups.values():
+        first, *rest = sorted(group, key=lambda record: (record.photo_id, record.path))
+        labels = sorted({record.label for record in group})
+        if len({task.label_of(label) for label in labels}) > 1:
+            detail = f"the same photo is labelled {' and '.join(labels)}"
+            dropped += [Dropped(record.photo_id, Reason.CONFLICT, detail) for record in group]
+        else:
+            kept.append(first)
+            dropped += [
+                Dropped(one.photo_id, Reason.DUPLICATE, f"the same photo as {first.photo_id}", (first.group, one.group))
+                for one in rest
+            ]
+    return kept, dropped
+
+
+def _joins(records: Sequence[Record], links: Sequence[Link], dropped: Sequence[Dropped]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of groups that near-duplicates, and photos that were listed in two groups, make one."""
+    pairs = {(records[link.first].group, records[link.second].group) for link in links}
+    pairs |= {one.groups for one in dropped if one.groups}
+    return tuple(sorted(pair for pair in pairs if pair[0] != pair[1]))

@@ -1,0 +1,145 @@
+"""Tasks: the classes to tell apart, and which labels of a data set count as which (``groupings.toml``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from dermport.bundle import toml
+from dermport.bundle.errors import DataError
+from dermport.bundle.manifest import Label, TaskSpec
+from dermport.bundle.model import Contract
+
+BUILT_IN = Path(__file__).with_name("groupings.toml")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is told apart.
+
+    Attributes:
+        spec: Name, ordered labels and positive labels, as ``bundle.json`` records them.
+        title: The task in words.
+        grouping: From a source's label, in its plain form (:func:`plain`), to a label id of `spec`.
+    """
+
+    spec: TaskSpec
+    title: str
+    grouping: Mapping[str, str]
+
+    def label_of(self, source: str) -> str | None:
+        """Return the label id that the source's label counts as, or None if it is not part of the task."""
+        return self.grouping.get(plain(source))
+
+    def index_of(self, source: str) -> int:
+        """Return the model's output index for the source's label.
+
+        Raises:
+            KeyError: The label is not part of the task.
+        """
+        return self.spec.ids.index(self.grouping[plain(source)])
+
+
+class _LabelTable(Contract):
+    id: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1)]
+    sources: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class _TaskTable(Contract):
+    title: str = ""
+    positive: Annotated[tuple[str, ...], Field(min_length=1)]
+    label: Annotated[tuple[_LabelTable, ...], Field(min_length=2)]
+
+
+def plain(source: str) -> str:
+    """Return a source's label without the differences that copies of a data set introduce (case, "-", "_", blanks)."""
+    return re.sub(r"[-_\s]+", " ", source).strip().casefold()
+
+
+def built_in_tasks() -> tuple[str, ...]:
+    """Return the names of the built-in tasks."""
+    return tuple(_read_tables(BUILT_IN))
+
+
+def load_task(name_or_path: str) -> Task:
+    """Return a built-in task by its name, or a user's from ``FILE.toml`` or ``FILE.toml:NAME``.
+
+    Raises:
+        DataError: No such task or file, or the file breaks the form that ``groupings.toml`` describes.
+    """
+    file, found, name = name_or_path.partition(".toml")
+    if not found:
+        return _choose(BUILT_IN, name_or_path)
+    return _choose(Path(file + ".toml"), name.removeprefix(":"))
+
+
+def _choose(path: Path, name: str) -> Task:
+    tables = _read_tables(path)
+    if not name and len(tables) == 1:
+        name = next(iter(tables))
+    if name not in tables:
+        where = "" if path == BUILT_IN else f" in {path}"
+        raise DataError(
+            f"There is no task {name!r}{where}; there are: {', '.join(tables)}.",
+            remedy="A grouping of your own: --task FILE.toml:NAME.",
+        )
+    try:
+        return _task(name, _TaskTable.model_validate(tables[name]))
+    except ValidationError as error:
+        raise _malformed(path, name, "; ".join(_explain(entry) for entry in error.errors())) from error
+    except ValueError as error:
+        raise _malformed(path, name, str(error)) from error
+
+
+def _read_tables(path: Path) -> dict[str, Any]:
+    try:
+        tables = toml.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"The grouping table {path} does not exist.") from error
+    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
+        raise DataError(f"The grouping table {path} cannot be read as TOML: {error}.") from error
+    if not tables:
+        raise DataError(f"The grouping table {path} defines no task.")
+    return tables
+
+
+def _task(name: str, table: _TaskTable) -> Task:
+    labels = tuple(Label(id=label.id, name=label.name, sources=label.sources) for label in table.label)
+    return task_from_spec(TaskSpec(name=name, labels=labels, positive=table.positive), table.title)
+
+
+def task_from_spec(spec: TaskSpec, title: str = "") -> Task:
+    """Return the task that a bundle records.
+
+    Raises:
+        ValueError: A source's label is listed under two labels.
+    """
+    return Task(spec, title or spec.name, _grouping(spec))
+
+
+def _grouping(spec: TaskSpec) -> dict[str, str]:
+    grouping: dict[str, str] = {}
+    for label in spec.labels:
+        for source in label.sources:
+            if grouping.setdefault(plain(source), label.id) != label.id:
+                raise ValueError(f"the source {source!r} is listed under two labels")
+    return grouping
+
+
+def _explain(entry: Any) -> str:
+    where = ".".join(str(part) for part in entry["loc"])
+    text = str(entry["msg"]).removeprefix("Value error, ")
+    return f"{where}: {text}" if where else text
+
+
+def _malformed(path: Path, name: str, what: str) -> DataError:
+    return DataError(
+        f"The task {name!r} in {path} is malformed: {what}.",
+        remedy='Needed: positive = ["id", ...] and at least two [[NAME.label]] with id, name and sources = [...].',
+    )

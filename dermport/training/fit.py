@@ -1,0 +1,112 @@
+"""From a split data set to a trained network: features, phases, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dermport.training.features import FeatureCache, Features
+from dermport.training.model.network import build_network, trunk_of
+from dermport.training.model.weights import describe_weights
+from dermport.training.parts import Parts, Photos
+from dermport.training.phases.loop import Loop, Reporter, Targets, class_weights
+from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
+from dermport.training.phases.state import EpochFigures, seconds_spent
+from dermport.training.phases.twin import trained_in_place_of
+from dermport.training.recipe import Recipe
+from dermport.training.run import Run
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its best weights, and how it came by them.
+
+    Attributes:
+        network: Images to logits.
+        history: Every epoch of every phase.
+        weights: What the trunk started from, as the manifest says it.
+        seconds: That the training took, over all its resumptions.
+    """
+
+    network: keras.Model
+    history: tuple[EpochFigures, ...]
+    weights: str
+    seconds: float
+
+
+def fit(recipe: Recipe, parts: Parts, run: Run, reporter: Reporter) -> Trained:
+    """Train a network as the recipe says, from wherever the run's checkpoints stand.
+
+    Args:
+        recipe: How.
+        parts: Photos to learn from, and photos that choose the best epoch.
+        run: Where checkpoints and features are kept.
+        reporter: What a person sees.
+
+    Raises:
+        DataError: The weights cannot be had, or do not fit.
+    """
+    started, before = time.perf_counter(), seconds_spent(run.folder)
+    targets = _targets(recipe, parts)
+    network = build_network(recipe, len(targets.class_weights))
+    loop = Loop(run.folder, targets, recipe.batch, recipe.patience, recipe.seed, reporter)
+    history: tuple[EpochFigures, ...] = ()
+    if recipe.head_epochs:
+        history += _frozen_phases(recipe, network, parts, run.cache, loop)
+    if recipe.fine_tune == "all" and recipe.tuning_epochs:
+        history += _all_layers(recipe, network, parts, loop)
+    seconds = before + time.perf_counter() - started
+    return Trained(network, history, describe_weights(recipe.weights), seconds)
+
+
+def prepare_features(recipe: Recipe, photos: Photos, cache: Path, reporter: Reporter) -> None:
+    """Decode photos, and compute the features of a frozen trunk, so that trainings that share the caches find both.
+
+    Args:
+        recipe: Of these trainings.
+        photos: The whole data set's.
+        cache: Where features are kept.
+        reporter: What a person sees.
+    """
+    len(photos.tensors)
+    if not recipe.head_epochs:
+        return
+    trunk = trunk_of(build_network(recipe, len(photos.split.dataset.task.spec.ids)))
+    features = FeatureCache(cache, trunk, recipe.seed)
+    for view in range(recipe.views):
+        _view(features, photos, view, reporter)
+
+
+def _all_layers(recipe: Recipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
+    with trained_in_place_of(network, **recipe.computed) as trained:
+        return loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
+
+
+def _frozen_phases(
+    recipe: Recipe, network: keras.Model, parts: Parts, cache: Path, loop: Loop
+) -> tuple[EpochFigures, ...]:
+    """Run the phases in which the trunk, or all of it but its last four layers, never changes."""
+    features = FeatureCache(cache, trunk_of(network), recipe.seed)
+    views = [_view(features, parts.train, view, loop.reporter) for view in range(recipe.views)]
+    held_out = _view(features, parts.validation, 0, loop.reporter)
+    history = loop.run(head_phase(network, recipe, views, held_out))
+    if recipe.fine_tune == "last4" and recipe.tuning_epochs:
+        history += loop.run(last_four_phase(network, recipe, views, held_out))
+    return history
+
+
+def _view(cache: FeatureCache, photos: Photos, view: int, reporter: Reporter) -> Features:
+    title = f"Features of {'all' if photos.whole else photos.part} photos, view {view}"
+    features = cache.view(photos.source, view, lambda: reporter.progress(title))
+    return features.rows(photos.split.indices(photos.part)) if photos.whole else features
+
+
+def _targets(recipe: Recipe, parts: Parts) -> Targets:
+    train = parts.train.targets
+    classes = len(parts.train.split.dataset.task.spec.ids)
+    return Targets(train, parts.validation.targets, class_weights(train, classes, recipe.balance))

@@ -1,0 +1,105 @@
+"""The photos of the three parts of a split, decoded when they are first needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.bundle.hashing import sha256_json
+from dermport.bundle.manifest import Part, Preprocessing
+from dermport.training.data.photos import Rows, cached_tensors, load_tensors
+from dermport.training.data.records import Record
+from dermport.training.data.splits import Split
+from dermport.training.features import PhotoSource
+from dermport.training.phases.loop import Reporter
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The photos of one part, decoded when they are first needed.
+
+    Attributes:
+        split: The data set and its parts.
+        part: Which.
+        preprocessing: What they go through.
+        jobs: Threads that decode; None for one per processor.
+        reporter: Where the progress is shown.
+        cache: Where the whole data set is kept decoded, for every part and every training; None for this part's
+            photos in memory.
+        whole: Whether features are computed of the whole data set, once for every split of it.
+    """
+
+    split: Split
+    part: Part
+    preprocessing: Preprocessing
+    jobs: int | None
+    reporter: Reporter
+    cache: Path | None = None
+    whole: bool = False
+
+    @cached_property
+    def tensors(self) -> NDArray[np.uint8]:
+        """The model's inputs, uint8 [N, S, S, 3]; with a cache, rows of it that are read as they are indexed."""
+        if self.cache is not None:
+            return self._cached(self.cache, self.split.indices(self.part))
+        with self.reporter.progress(f"Preparing {self.part} photos") as update:
+            return load_tensors(self.records, self.preprocessing, jobs=self.jobs, progress=update)
+
+    def _cached(self, cache: Path, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        bar = self.reporter.progress("Preparing photos")
+        path = cached_tensors(cache, self.split.dataset.records, self.preprocessing, jobs=self.jobs, bar=bar)
+        # Rows has of an array what those who train and predict use: length, shape, indexing, conversion.
+        return cast("NDArray[np.uint8]", Rows.opened(path, indices))
+
+    def some_tensors(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the model's inputs of a few photos, uint8 [n, S, S, 3], without decoding the others."""
+        if "tensors" in vars(self):
+            return self.tensors[indices]
+        return load_tensors([self.records[index] for index in indices], self.preprocessing, jobs=self.jobs)
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """What the photos are."""
+        return self.split.records(self.part)
+
+    @property
+    def labels(self) -> list[str]:
+        """The task's label id of each photo."""
+        return [self.split.dataset.task.spec.ids[index] for index in self.targets]
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """Class indices, int64 [N]."""
+        return self.split.dataset.targets()[self.split.indices(self.part)]
+
+    @property
+    def source(self) -> PhotoSource:
+        """The photos, as the feature cache identifies them: this part's, or all of the data set."""
+        records = self.split.dataset.records if self.whole else self.records
+        key = {
+            "dataset": self.split.dataset.fingerprint,
+            "part": "all" if self.whole else self.part,
+            "photos": sha256_json([[record.photo_id, record.sha256] for record in records]),
+            "preprocessing": self.preprocessing.model_dump(),
+        }
+        return PhotoSource(key, len(records), self._all_tensors if self.whole else lambda: self.tensors)
+
+    def _all_tensors(self) -> NDArray[np.uint8]:
+        everything = np.arange(len(self.split.dataset.records))
+        if self.cache is not None:
+            return self._cached(self.cache, everything)
+        return load_tensors(self.split.dataset.records, self.preprocessing, jobs=self.jobs)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The photos of the three parts."""
+
+    train: Photos
+    validation: Photos
+    test: Photos

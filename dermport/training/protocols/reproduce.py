@@ -1,0 +1,126 @@
+"""Run a protocol: as published and honestly, side by side, and write the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dermport.bundle.atomic import atomic_directory
+from dermport.bundle.errors import UsageError
+from dermport.training.data.dataset import Dataset, read_dataset
+from dermport.training.data.sources import open_dataset
+from dermport.training.data.tasks import load_task
+from dermport.training.model.weights import describe_weights
+from dermport.training.phases.loop import Reporter
+from dermport.training.protocols.protocol import Protocol, Transfer
+from dermport.training.protocols.report import Report, build_report, write_report
+from dermport.training.protocols.trainers import candidates
+from dermport.training.protocols.trial import Trial, run_trial, seconds_of
+from dermport.training.protocols.workplace import Workplace
+from dermport.training.run import Run, close_run, open_run
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a reproduction.
+
+    Attributes:
+        protocol: What is done.
+        data: The photos.
+        out: The report's folder; must not exist.
+        changes: What was changed of the protocol, as the user typed it.
+        weights: What MobileNetV2 starts from: ``imagenet`` or a weights file.
+        weights_dir: Files of weights of other architectures; None for none.
+        lesion_pattern: How a file's name tells its lesion, for a folder per class.
+        seed: Of everything random.
+        jobs: Threads that decode; None for one per processor.
+        command: What a person typed.
+    """
+
+    protocol: Protocol
+    data: Path
+    out: Path
+    changes: tuple[str, ...] = ()
+    weights: str = "imagenet"
+    weights_dir: Path | None = None
+    lesion_pattern: str | None = None
+    seed: int = 0
+    jobs: int | None = None
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if self.out.exists():
+            raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
+
+
+def reproduce(request: Request, reporter: Reporter) -> Report:
+    """Run a protocol and write its report; one that was killed goes on where it was when it is asked for again.
+
+    State is kept in a hidden sibling of the report's folder, ``.<name>.run``, until that is written; prepared photos
+    and features of frozen trunks in caches beside it.
+
+    Raises:
+        UsageError: The folder exists, or an unfinished run there was asked for something else.
+        DataError: The photos or the weights cannot be used.
+    """
+    dataset = _read(request, reporter)
+    run = open_run(request.out, _asked(request, dataset), request.command)
+    if run.resumed:
+        reporter.say(f"Going on with the run in {run.folder}.")
+    work = _workplace(request, dataset, run, reporter)
+    trials = [run_trial(work, arm, one) for one in candidates(work) for arm in request.protocol.arm]
+    return _written(request, work, trials)
+
+
+def _read(request: Request, reporter: Reporter) -> Dataset:
+    wanted = request.protocol.data
+    source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
+    with reporter.progress("Reading photos") as update:
+        dataset = read_dataset(
+            source,
+            load_task(wanted.task),
+            require_metadata=wanted.require_metadata,
+            near_duplicates=True,
+            jobs=request.jobs,
+            progress=update,
+        )
+    reporter.say(dataset.report.to_text())
+    return dataset
+
+
+def _workplace(request: Request, dataset: Dataset, run: Run, reporter: Reporter) -> Workplace:
+    return Workplace(
+        request.protocol,
+        dataset,
+        run,
+        request.seed,
+        request.weights,
+        request.weights_dir,
+        request.jobs,
+        reporter,
+    )
+
+
+def _asked(request: Request, dataset: Dataset) -> dict[str, Any]:
+    """Return what decides the answers; what the paper says of itself does not."""
+    protocol = request.protocol
+    asked = protocol.model_dump(mode="json", include={"size", "crop", "split", "training", "arm"})
+    transfers = isinstance(protocol.training, Transfer)
+    return {
+        **asked,
+        "task": dataset.task.spec.model_dump(mode="json"),
+        "dataset": dataset.fingerprint,
+        "joins": [list(pair) for pair in dataset.joins],
+        "seed": request.seed,
+        "weights": describe_weights(request.weights) if transfers else "",
+        "weights_dir": "" if request.weights_dir is None else str(request.weights_dir),
+    }
+
+
+def _written(request: Request, work: Workplace, trials: list[Trial]) -> Report:
+    report = build_report(work, trials, request.changes, request.command, seconds_of(work.run.folder))
+    with atomic_directory(request.out) as folder:
+        write_report(folder, report, work, trials)
+    close_run(request.out)
+    return report

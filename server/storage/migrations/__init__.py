@@ -1,1 +1,0 @@
-"""Alembic's migrations; :meth:`server.storage.database.Database.migrate` runs them, also from an installed wheel."""
