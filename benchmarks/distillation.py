@@ -31,14 +31,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import Bootstrap, averaged, changes, resampled
-from dermport.bundle.errors import DataError, DermportError, UsageError
-from dermport.bundle.export_record import Delta
 from dermport.bundle.manifest import ModelRef
-from dermport.bundle.mcnemar import mcnemar_exact
-from dermport.bundle.metrics import LOWER_IS_BETTER, TITLES, Predictions
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
+from dermport.errors import DataError, DermportError, UsageError
+from dermport.statistics.bootstrap import Bootstrap, averaged, changes, resampled
+from dermport.statistics.estimates import Delta
+from dermport.statistics.mcnemar import mcnemar_exact
+from dermport.statistics.metrics import LOWER_IS_BETTER, TITLES, Predictions
 
 PREDICTIONS = "evaluation/predictions.csv"
 HEAD = ("accuracy", "balanced_accuracy", "macro_roc_auc")

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.metrics import TITLES, Predictions, figures
 from dermport.bundle.store import Bundle
 from dermport.cli.photos import read_sample
 from dermport.compression.network import network_of
 from dermport.exporters.benchmark.sample import Sample, Truth
+from dermport.statistics.metrics import TITLES, Predictions, figures
 from dermport.training.evaluation.calibration import at_temperature
 from dermport.training.model.network import class_logits, predict
 

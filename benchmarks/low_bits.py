@@ -23,14 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_text
-from dermport.bundle.export_record import Delta, Parity
+from dermport.bundle.export_record import Parity
 from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle, Export
-from dermport.bundle.wilson import wilson_interval
 from dermport.cli.photos import read_part
 from dermport.exporters.registry import get_target
 from dermport.exporters.source import load_model
 from dermport.exporters.verify import Reference, verify
+from dermport.statistics.estimates import Delta
+from dermport.statistics.wilson import wilson_interval
 from dermport.training.model.network import predict
 
 PAGE = Path(__file__).parents[1] / "docs" / "low-bit.md"

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.agreement import Quantiles, Share, share_of
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.notice import NOTICE
-from dermport.bundle.probabilities import scores
 from dermport.bundle.store import Bundle
 from dermport.cli.photos import read_part
+from dermport.statistics.estimates import Quantiles, Share, share_of
+from dermport.statistics.metrics import scores
 
 Answers = dict[str, NDArray[np.float32]]
 KERAS, PHONE, PLAIN_PHONE, JETSON = "model.keras", "LiteRT", "LiteRT without XNNPACK", "ONNX Runtime"

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from dermport.bundle.atomic import atomic_directory
-from dermport.bundle.errors import DermportError, UnavailableError
+from dermport.errors import DermportError, UnavailableError
 
 PACKAGE = "scikit-image==0.25.2"  # the last that Python 3.10 has
 PICTURES = {  # photographs only, as no drawn chessboard will be taken for skin

@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.serving.tables import say, show
-from dermport.bundle.bootstrap import paired_intervals
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.parity import compare
 from dermport.bundle.store import Bundle
@@ -35,6 +34,7 @@ from dermport.compression.network import network_of
 from dermport.compression.pipeline import split_of
 from dermport.compression.quantisation.quantise import Quantise
 from dermport.compression.quantisation.stages import Methods, Stage, stages
+from dermport.statistics.bootstrap import paired_intervals
 from dermport.training.evaluation.calibration import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.training.parts import Parts, Photos

@@ -21,7 +21,6 @@ from dermport.bundle.manifest import (
     Decision,
     Label,
     Manifest,
-    Metric,
     Metrics,
     ModelSpec,
     Preprocessing,
@@ -31,6 +30,7 @@ from dermport.bundle.manifest import (
 )
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.statistics.estimates import Metric
 
 SIZE = 64
 LABELS = ("akiec", "bcc", "mel", "nv")

@@ -25,8 +25,8 @@ from benchmarks.platforms.environments import Environment, Wheel, committed_whee
 from benchmarks.platforms.trial import Seen, Setting, try_server
 from benchmarks.serving.tables import say, show, show_failures
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import DermportError, UnavailableError
 from dermport.bundle.store import Bundle
+from dermport.errors import DermportError, UnavailableError
 
 SETTINGS = [
     Setting("onnxruntime", "fp32"),

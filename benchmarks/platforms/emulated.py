@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.platforms.environments import run
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 _PACKAGES = ("python3", "libstdc++6")
 # An ARMv8.2 core as the Jetson Orin's A78AE; qemu's default has extensions (SVE) that no Jetson has.

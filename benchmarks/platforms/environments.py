@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 ROOT = Path(__file__).parents[2]
 # What trains and exports has no business where a server runs.

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.platforms.environments import Environment
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.store import Bundle
+from dermport.errors import UnavailableError
 
 # Emulated, a photo takes seconds, and the proof at the start 24 times as long: more than a worker is given elsewhere.
 _SECONDS = 600.0

@@ -33,8 +33,8 @@ from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.peers import peers
 from benchmarks.serving.photos import stored_photos
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import DermportError, UsageError
 from dermport.bundle.store import Bundle
+from dermport.errors import DermportError, UsageError
 from dermport.exporters.benchmark.machine import this_machine
 
 ITEMS: dict[str, Callable[[Conditions], dict[str, Any]]] = {

@@ -9,7 +9,7 @@ from benchmarks.serving.limit import InProcessLimit
 from benchmarks.serving.rounds import TOLERANCE, check
 from benchmarks.serving.servers import running
 from benchmarks.serving.tables import say, show, show_failures
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 
 def run(conditions: Conditions) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.hashing import sha256_bytes
+from dermport.errors import UnavailableError
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "peers"

@@ -12,7 +12,7 @@ from benchmarks.serving.processes import Memory
 from benchmarks.serving.rounds import Case, stream
 from benchmarks.serving.servers import Server, running
 from benchmarks.serving.tables import say, show, show_failures
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 _CLIENTS = 8
 

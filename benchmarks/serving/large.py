@@ -13,7 +13,7 @@ from benchmarks.serving.processes import forget_peaks, memory_of, tree
 from benchmarks.serving.rounds import Case, stream
 from benchmarks.serving.servers import Running, Server, running
 from benchmarks.serving.tables import say, show, show_failures
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 SMALL_CLIENTS = 8
 LARGE_CLIENTS = (0, 2, 8)

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.peers.model import Form
-from dermport.bundle.errors import UsageError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
+from dermport.errors import UsageError
 from dermport.training.sample.sample_set import draw_sample_set
 
 COUNT = 64

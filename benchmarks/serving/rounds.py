@@ -15,7 +15,7 @@ from benchmarks.serving.load import Outcome, Stream, drive
 from benchmarks.serving.photos import PhotoSet
 from benchmarks.serving.servers import Running, Server, running
 from benchmarks.serving.tables import say
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 TOLERANCE = 1e-5
 _CHECKED = 3  # photos whose probabilities are held against the in-process ones before each load

@@ -17,7 +17,7 @@ from benchmarks.serving import processes
 from benchmarks.serving.environments import ROOT
 from benchmarks.serving.http import Address, HTTPError, ask
 from benchmarks.serving.photos import Photo
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 LOGS = ROOT / "build" / "benchmarks" / "logs"
 _START_SECONDS = 90.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

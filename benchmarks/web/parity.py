@@ -30,10 +30,10 @@ from PIL import Image
 from benchmarks.web.browser import Phone, chromium
 from benchmarks.web.kinds import Kind, jpeg, kinds, png
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import DermportError, PhotoError
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
 from dermport.bundle.vectors.draw import picture
+from dermport.errors import DermportError, PhotoError
 from dermport.runtimes.litert import LiteRT
 
 WEB = Path("dermport/mobile_stub/web/dist")

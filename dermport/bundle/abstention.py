@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import ConfigDict
 
 from dermport.bundle.manifest import Abstention, InputReference
-from dermport.bundle.model import Contract
+from dermport.contract import Contract
 
 OUT_OF_DISTRIBUTION = "out_of_distribution"
 QUALITY = "quality:"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 
 
 def _sync(path: Path) -> None:

@@ -17,10 +17,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dermport.bundle.export_record import Evidence, OperatorCount
-from dermport.bundle.manifest import Metric
-from dermport.bundle.model import Contract, Fraction, Name, Sha256
 from dermport.bundle.notice import NOTICE
-from dermport.bundle.subgroups import GroupKind
+from dermport.contract import Contract, Fraction, Name, Sha256
+from dermport.statistics.estimates import Metric
+from dermport.statistics.subgroups import GroupKind
 
 SCHEMA: Literal["dermport-benchmark/1"] = "dermport-benchmark/1"
 SMALLEST_GROUP = 20
@@ -223,7 +223,7 @@ class Subgroup(Contract):
 
 
 class ClassFigures(Contract):
-    """One label against the rest; `figures` are by the keys of `dermport.bundle.metrics.CLASS_TITLES`."""
+    """One label against the rest; `figures` are by the keys of `dermport.statistics.metrics.CLASS_TITLES`."""
 
     label: str
     photos: Annotated[int, Field(ge=0, description="photos that truly show it")]
@@ -233,7 +233,7 @@ class ClassFigures(Contract):
 class Accuracy(Contract):
     """What the artifact answered on the session's photos, held against the truth and against the reference.
 
-    `figures` are by the keys of `dermport.bundle.metrics.TITLES`, and empty without labels. `correct` and `decided`
+    `figures` are by the keys of `dermport.statistics.metrics.TITLES`, and empty without labels. `correct` and `decided`
     allow a paired test between artifacts, sessions and files whose photo sets have the same sha256.
     """
 

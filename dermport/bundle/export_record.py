@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dermport.bundle.model import Contract, FileEntry, Fraction, Name, RelativePath, Sha256
+from dermport.contract import Contract, FileEntry, Fraction, Name, RelativePath, Sha256
+from dermport.statistics.estimates import Delta
 
 SCHEMA: Literal["dermport-export/1"] = "dermport-export/1"
 Evidence = Literal["device", "host-runtime", "mil-reference", "host-proxy"]
@@ -38,16 +39,6 @@ class OperatorCount(Contract):
     type: str
     precision: str
     count: Annotated[int, Field(gt=0)]
-
-
-class Delta(Contract):
-    """A metric of the artifact minus that of the original, with a paired bootstrap interval by lesion."""
-
-    original: float | None
-    artifact: float | None
-    change: float | None
-    low: float | None = None
-    high: float | None = None
 
 
 class MapParity(Contract):

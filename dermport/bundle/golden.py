@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import IntegrityError
 from dermport.bundle.hashing import sha256_bytes
-from dermport.bundle.model import Contract, RelativePath, Sha256
+from dermport.contract import Contract, RelativePath, Sha256
+from dermport.errors import IntegrityError
 
 
 class GoldenPhoto(Contract):

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from dermport.bundle.agreement import Share
-from dermport.bundle.model import Contract, FileEntry, Fraction, Name, RelativePath, Sha256
 from dermport.bundle.notice import NOTICE
+from dermport.contract import Contract, FileEntry, Fraction, Name, RelativePath, Sha256
+from dermport.statistics.estimates import Metric, Share
 
 SCHEMA: Literal["dermport-bundle/1"] = "dermport-bundle/1"
 Crop = Literal["full-frame", "centre-square"]
@@ -161,14 +161,6 @@ class DatasetSpec(Contract):
     dropped: Annotated[dict[str, int], Field(description="photos left out, by reason")]
     lesion_pattern: Annotated[str | None, Field(description="how a file's name told its lesion, if it did")] = None
     split: SplitSpec
-
-
-class Metric(Contract):
-    """One figure with its bootstrap interval (resampled by lesion), both absent where it is undefined."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
 
 
 class Metrics(Contract):

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from dermport.bundle.errors import UsageError
-from dermport.bundle.model import Contract
 from dermport.bundle.toml import TOMLDecodeError, loads
+from dermport.contract import Contract
+from dermport.errors import UsageError
 
 SUFFIX = ".toml"
 Document = TypeVar("Document", bound=Contract)

@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.export_record import Delta, MapParity
+from dermport.bundle.export_record import MapParity
 from dermport.bundle.manifest import Decision, TaskSpec
-from dermport.bundle.probabilities import scores
-from dermport.bundle.wilson import wilson_interval
+from dermport.statistics.estimates import Delta
+from dermport.statistics.metrics import scores
+from dermport.statistics.wilson import wilson_interval
 
 
 class Judged(Protocol):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dermport.bundle import toml
-from dermport.bundle.errors import DataError
 from dermport.bundle.export_record import MapParity, Status
-from dermport.bundle.model import Contract, Fraction
 from dermport.bundle.parity import Figures
+from dermport.contract import Contract, Fraction
+from dermport.errors import DataError
 
 BUILT_IN = Path(__file__).with_name("policy.toml")
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Crop, Preprocessing
+from dermport.errors import PhotoError
 
 DRAFT_ID = "dermport-prep/1-draft"
 MAX_BYTES = 32 * 1024 * 1024

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dermport.bundle.abstention import Reason, Values, reasons
 from dermport.bundle.manifest import Manifest
+from dermport.statistics.metrics import scores
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,6 @@ class Answer:
     score: float
     positive: bool | None
     reasons: tuple[Reason, ...] = ()
-
-
-def scores(probabilities: NDArray[np.floating], positive: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the summed probability of the positive outputs, float64 [N], of probabilities [N, C]."""
-    columns: NDArray[np.float64] = np.asarray(probabilities, dtype=np.float64)[:, list(positive)]
-    return np.asarray(columns.sum(axis=1))
 
 
 def answer(manifest: Manifest, probabilities: NDArray[np.floating], values: Values | None = None) -> Answer:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from dermport.bundle.errors import DataError, IntegrityError, UnavailableError
 from dermport.bundle.hashing import sha256_bytes
-from dermport.bundle.model import Contract
+from dermport.contract import Contract
+from dermport.errors import DataError, IntegrityError, UnavailableError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey

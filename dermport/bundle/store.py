@@ -10,12 +10,12 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import BundleError, IntegrityError
 from dermport.bundle.export_record import ExportRecord
 from dermport.bundle.golden import GoldenSet, read_golden
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.manifest import Manifest
-from dermport.bundle.model import Contract, FileEntry
+from dermport.contract import Contract, FileEntry
+from dermport.errors import BundleError, IntegrityError
 
 MANIFEST = "bundle.json"
 RECORD = "export.json"

@@ -91,7 +91,7 @@ class _Choice:
 
 
 def _refuse_nonsense(bundles: list[Path] | None, merge: list[Path] | None, out: Path | None) -> None:
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     if not bundles and not merge:
         raise UsageError("Nothing is named to measure.", remedy="Name bundles, or files with --merge.")

@@ -50,8 +50,8 @@ def build_engine(
 
 
 def _kits(path: Path, precisions: list[str] | None) -> list[Path]:
-    from dermport.bundle.errors import UsageError
     from dermport.bundle.store import MANIFEST
+    from dermport.errors import UsageError
     from dermport.exporters.tensorrt.kit import KIT, read_kit
 
     in_bundle = (path / MANIFEST).is_file()

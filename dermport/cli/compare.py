@@ -86,7 +86,7 @@ def compare(
     Exit 1 if a photo became different inputs on the two sides, only one side answered, a photo still waits for the
     server, or labels agree less often than the policy asks of the two artifacts.
     """
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     threads = jobs or os.cpu_count() or 1
     if flush is not None:
@@ -132,7 +132,7 @@ class _Job:
 def _sending(send: str) -> Send:
     from typing import get_args
 
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
     from dermport.mobile_stub.journal import Send
 
     for known in get_args(Send):
@@ -143,7 +143,7 @@ def _sending(send: str) -> Send:
 
 def _outputs(out: list[Path]) -> tuple[Path | None, list[Path]]:
     """Return the folder and the reports; refuse what cannot be written before anybody is asked anything."""
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     reports = [path for path in out if path.suffix.lower() in _DOCUMENTS]
     folders = [path for path in out if path not in reports]
@@ -161,8 +161,8 @@ def _outputs(out: list[Path]) -> tuple[Path | None, list[Path]]:
 
 
 def _open_job(path: Path, names: list[str], photos: _Photos, folder: Path | None) -> _Job:
-    from dermport.bundle.errors import UsageError
     from dermport.bundle.store import Bundle
+    from dermport.errors import UsageError
     from dermport.mobile_stub.phone import choose_artifacts
     from dermport.mobile_stub.photos import find_photos, photos_of_split
 

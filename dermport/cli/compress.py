@@ -43,7 +43,7 @@ def compress(
 
     A compression that was killed goes on where it was when the same command is given again, to the same result.
     """
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     if show:
         _show(recipe, change or [], json)
@@ -107,8 +107,8 @@ def _options(step: object) -> str:
 
 
 def _print(parent: Bundle, child: Bundle) -> None:
-    from dermport.bundle.metrics import TITLES
     from dermport.cli.output import console, new_table, say
+    from dermport.statistics.metrics import TITLES
     from dermport.training.evaluation.report import in_words
 
     before, after = parent.manifest, child.manifest

@@ -86,9 +86,9 @@ def _run(asked: CrossValidation, engine: Engine) -> CrossValidated:
 
 
 def _print(done: CrossValidated) -> None:
-    from dermport.bundle.metrics import TITLES
     from dermport.bundle.notice import NOTICE
     from dermport.cli.output import console, new_table, say
+    from dermport.statistics.metrics import TITLES
     from dermport.training.cross_validation.files import MARKDOWN, spread_in_words
     from dermport.training.evaluation.report import in_words
 

@@ -37,10 +37,10 @@ def data(
 
     Exit code 1 where a training would be refused or would leak.
     """
-    from dermport.bundle.errors import UsageError
     from dermport.bundle.manifest import Preprocessing
     from dermport.cli.data_tables import print_card
     from dermport.cli.output import emit_json, progress, say
+    from dermport.errors import UsageError
     from dermport.training.data.dataset import read_dataset
     from dermport.training.data.sources import open_dataset
     from dermport.training.data.tasks import load_task

@@ -50,7 +50,7 @@ def demo(
 
 def _make_room(out: Path) -> None:
     """Remove an earlier demo, and nothing else."""
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     if out.exists() and any(out.iterdir()) and not (out / ".dermport-demo").exists():
         raise UsageError(f"{out} holds other things than a demo.", remedy="Choose another --out.")
@@ -107,7 +107,7 @@ def _step(title: str, *command: str) -> Step:
 
 
 def _stop(title: str, command: tuple[str, ...], code: int) -> None:
-    from dermport.bundle.errors import DermportError
+    from dermport.errors import DermportError
 
     raise DermportError(
         f"{title}: `dermport {command[0]}` ended with exit code {code}.", remedy="See what it said above."
@@ -130,7 +130,7 @@ def _test_photos(bundle: Path, data: Path) -> list[Path]:
 @contextlib.contextmanager
 def _serving(bundle: Path) -> Iterator[str]:
     """Serve the bundle on a free loopback port; yield the URL; stop the server as systemd would."""
-    from dermport.bundle.errors import ServerError
+    from dermport.errors import ServerError
 
     say(f"\n[bold]Serve[/bold]\n  dermport serve {bundle} --port 0")
     with subprocess.Popen(

@@ -48,7 +48,7 @@ def engine_of(name: str, parallel: int, address: str, *, tasks_each: int = 0) ->
     Raises:
         UsageError: The number of tasks cannot be meant.
     """
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
     from dermport.training.engines.local import InTurn, Processes
     from dermport.training.engines.ray_engine import OnRay
 

@@ -47,9 +47,9 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Show how good a model is, class by class, with bootstrap intervals by lesion; the bundle is never changed."""
-    from dermport.bundle.errors import UsageError
     from dermport.bundle.store import Bundle
     from dermport.cli.evaluate_tables import print_report
+    from dermport.errors import UsageError
 
     opened = Bundle.open(bundle)
     if data is not None:
@@ -73,8 +73,8 @@ def _saved(bundle: Bundle) -> EvaluationReport:
 
 def _other(bundle: Bundle, path: Path | None) -> Bundle | None:
     """Open the bundle to compare with, and refuse one that tells other things apart."""
-    from dermport.bundle.errors import UsageError
     from dermport.bundle.store import Bundle
+    from dermport.errors import UsageError
 
     if path is None:
         return None
@@ -103,8 +103,8 @@ def _score(bundle: Bundle, data: Path, part: str, other: Bundle | None, out: Pat
 
 
 def _evaluation(bundle: Bundle, data: Path, part: str, other: Bundle | None) -> Evaluation:
-    from dermport.bundle.subgroups import grouped
     from dermport.cli.photos import read_part
+    from dermport.statistics.subgroups import grouped
     from dermport.training.evaluation.evaluation import Scored
     from dermport.training.evaluation.evaluation import evaluate as score
 
@@ -148,8 +148,8 @@ def _tuning(bundle: Bundle, data: Path, scored: Photos) -> Tuning | None:
 def _scored_again(bundle: Bundle, data: Path) -> Tuning:
     import numpy as np
 
-    from dermport.bundle.probabilities import scores
     from dermport.cli.photos import read_part
+    from dermport.statistics.metrics import scores
     from dermport.training.evaluation.threshold import Tuning
 
     part, positive = bundle.manifest.decision.part, bundle.manifest.task.positive_indices
@@ -160,7 +160,7 @@ def _scored_again(bundle: Bundle, data: Path) -> Tuning:
 
 def _against(evaluation: Evaluation, photos: Photos, other: Bundle) -> Against:
     from dermport.bundle.manifest import ModelRef
-    from dermport.bundle.metrics import Predictions
+    from dermport.statistics.metrics import Predictions
     from dermport.training.data.photos import load_tensors
     from dermport.training.evaluation.difference import against, seen_before
 

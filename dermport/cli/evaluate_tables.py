@@ -35,7 +35,7 @@ def _level(report: EvaluationReport) -> str:
 def _overall(report: EvaluationReport) -> Table:
     from rich.table import Table
 
-    from dermport.bundle.metrics import TITLES
+    from dermport.statistics.metrics import TITLES
     from dermport.training.evaluation.report import in_words
 
     photos = f"{report.photos:,} photos of {report.lesions:,} lesions"
@@ -48,7 +48,7 @@ def _overall(report: EvaluationReport) -> Table:
 def _classes(report: EvaluationReport) -> Table:
     from rich.table import Table
 
-    from dermport.bundle.metrics import CLASS_TITLES
+    from dermport.statistics.metrics import CLASS_TITLES
     from dermport.training.evaluation.report import in_words
 
     title = f"Each class against the rest ({_level(report)})"
@@ -59,8 +59,8 @@ def _classes(report: EvaluationReport) -> Table:
 
 
 def _gaps(fairness: Fairness, level: str) -> Table:
-    from dermport.bundle.metrics import TITLES
-    from dermport.bundle.subgroups import KINDS
+    from dermport.statistics.metrics import TITLES
+    from dermport.statistics.subgroups import KINDS
     from dermport.training.evaluation.report import in_words
 
     title = "Gaps between groups of people: the largest figure less the smallest"
@@ -73,7 +73,7 @@ def _gaps(fairness: Fairness, level: str) -> Table:
 
 
 def _differences(against: Against, level: str) -> Table:
-    from dermport.bundle.metrics import TITLES
+    from dermport.statistics.metrics import TITLES
 
     other = f"{against.model.name} {against.model.version}"
     title = f"Against {other}, on the same photos"

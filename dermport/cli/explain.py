@@ -41,8 +41,8 @@ def explain(
 ) -> None:
     """Draw what the model looks at over photos, and test by deletion that it is what matters."""
     from dermport.bundle.atomic import atomic_directory, write_json
-    from dermport.bundle.errors import UsageError
     from dermport.bundle.store import Bundle
+    from dermport.errors import UsageError
 
     if (data is None) == (not photos):
         raise UsageError("Name photos, or a data set with --data.")
@@ -62,8 +62,8 @@ def explain(
 def _of_files(bundle: Bundle, paths: list[Path]) -> _Photos:
     import numpy as np
 
-    from dermport.bundle.errors import DataError
     from dermport.bundle.prep import prepare
+    from dermport.errors import DataError
 
     tensors = []
     for path in paths:
@@ -101,7 +101,7 @@ def _explained(bundle: Bundle, asked: _Photos) -> tuple[NDArray[np.float32], Del
 def _draw(manifest: Manifest, asked: _Photos, maps: NDArray[np.float32], folder: Path, count: int) -> None:
     import numpy as np
 
-    from dermport.bundle.overlay import draw_overlay
+    from dermport.figures.overlay import draw_overlay
 
     for name, photo, grid in list(zip(asked.names, asked.tensors, maps, strict=True))[:count]:
         logits = grid.mean(axis=(0, 1), dtype=np.float64)

@@ -87,7 +87,7 @@ def revoke(
     database: Database = None,
 ) -> None:
     """Revoke keys; a running server refuses them within 5 seconds."""
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
     from dermport.server.storage.times import utc_now
 
     wanted = set(key_ids)
@@ -115,7 +115,7 @@ def _opened(state: Any, url: str | None) -> Iterator[ApiKeys]:
 
 
 def _name(text: str) -> str:
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     if not 0 < len(text) <= _NAME_LENGTH or not text.isprintable():
         raise UsageError(f"A key's name has 1 to {_NAME_LENGTH} characters that can be printed.")
@@ -123,7 +123,7 @@ def _name(text: str) -> str:
 
 
 def _span(text: str) -> timedelta:
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     match = _SPAN.fullmatch(text)
     if match is None or not int(match[1]):

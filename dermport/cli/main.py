@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import typer
 
-from dermport.bundle.errors import DermportError
 from dermport.cli.benchmark import benchmark
 from dermport.cli.build_engine import build_engine
 from dermport.cli.calibrate_abstention import calibrate_abstention
@@ -33,6 +32,7 @@ from dermport.cli.serve import serve
 from dermport.cli.targets import targets
 from dermport.cli.train import train
 from dermport.cli.verify import verify
+from dermport.errors import DermportError
 
 # In the order of the work, which is also the order of --help.
 COMMANDS: tuple[Callable[..., None], ...] = (

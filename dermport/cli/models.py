@@ -218,7 +218,7 @@ def _client(server: str, key: str | None) -> Iterator[HandoutClient]:
 @contextmanager
 def _failed_checks() -> Iterator[None]:
     """End with 1 where all was well understood, and a check failed."""
-    from dermport.bundle.errors import IntegrityError, RequestError
+    from dermport.errors import IntegrityError, RequestError
 
     try:
         yield
@@ -232,7 +232,7 @@ def _failed_checks() -> Iterator[None]:
 def _asked_for(kind: type[BaseModel], **fields: object) -> BaseModel:
     from pydantic import ValidationError
 
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     try:
         return kind(**fields)
@@ -242,7 +242,7 @@ def _asked_for(kind: type[BaseModel], **fields: object) -> BaseModel:
 
 
 def _read(path: Path) -> str:
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     try:
         return path.read_text(encoding="ascii")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.manifest import Part
 from dermport.cli.output import progress
+from dermport.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

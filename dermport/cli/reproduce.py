@@ -52,8 +52,8 @@ def reproduce(
 
     A run that was killed goes on where it was when the same command is given again, to the same result.
     """
-    from dermport.bundle.errors import UsageError
     from dermport.cli import output
+    from dermport.errors import UsageError
     from dermport.training.protocols.protocol import load_protocol
     from dermport.training.protocols.reproduce import Request
     from dermport.training.protocols.reproduce import reproduce as run

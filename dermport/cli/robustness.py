@@ -53,10 +53,10 @@ def robustness(
 def _report(
     bundle: Bundle, data: Path, part: str, limit: int, severities: tuple[int, ...], others: Path | None, seed: int
 ) -> RobustnessReport:
-    from dermport.bundle.bootstrap import DEFAULT
     from dermport.bundle.manifest import ModelRef
     from dermport.cli.photos import part_records
     from dermport.exporters.source import load_model
+    from dermport.statistics.bootstrap import DEFAULT
     from dermport.training.model.network import predict
     from dermport.training.robustness.measure import Measurement
     from dermport.training.robustness.others import drawn_photos, other_photos
@@ -110,8 +110,8 @@ def _photos(bundle: Bundle, records: tuple[Record, ...]) -> Photos:
 
 
 def _print(report: RobustnessReport, out: Path) -> None:
-    from dermport.bundle.text import share_text
     from dermport.cli.output import console
+    from dermport.statistics.text import share_text
     from dermport.training.evaluation.report import in_words
 
     table = new_table("photos", "severity", "accuracy", "answered", "accuracy of these")

@@ -33,8 +33,8 @@ def runs(
     json: Json = False,
 ) -> None:
     """List bundles and unfinished trainings with what they differ in, or compare two or more of them."""
-    from dermport.bundle.errors import UsageError
     from dermport.cli.output import emit_json
+    from dermport.errors import UsageError
     from dermport.training.runs.registry import differing, find_runs, open_entry
 
     named = paths or [Path("artifacts")]
@@ -71,9 +71,9 @@ def _list(entries: Sequence[RunEntry]) -> None:
 
 
 def _compare(entries: Sequence[RunEntry], differences: Sequence[str]) -> None:
-    from dermport.bundle.metrics import TITLES
     from dermport.bundle.notice import NOTICE
     from dermport.cli.output import console, new_table, say
+    from dermport.statistics.metrics import TITLES
     from dermport.training.evaluation.report import in_words
 
     table = new_table("", *(one.name for one in entries))

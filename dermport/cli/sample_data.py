@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dermport.bundle.errors import UsageError
 from dermport.cli.options import Jobs, Json, Out, Seed
+from dermport.errors import UsageError
 
 
 def sample_data(

@@ -139,11 +139,11 @@ def search(
 
 def _search(request: Request, limits: Any, engine: Engine) -> tuple[Search, Result]:
     """Run the search; what was measured is reported even where a person interrupts it."""
-    from dermport.bundle.errors import UsageError
     from dermport.cli import output
     from dermport.compression.search.report import write_report
     from dermport.compression.search.search import open_search
     from dermport.compression.search.verdict import judge
+    from dermport.errors import UsageError
 
     opened = open_search(request, output)
     try:

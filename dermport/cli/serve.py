@@ -92,7 +92,7 @@ def serve(
 
 
 def _ask_for_keys(wanted: bool | None, private: bool) -> bool:
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     if wanted is False and not private:
         raise UsageError(
@@ -104,7 +104,7 @@ def _ask_for_keys(wanted: bool | None, private: bool) -> bool:
 
 def _web_app(wanted: Path | None) -> Path | None:
     """Return the folder of the built web app; None where there is none."""
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
 
     folder = wanted or _BUILT_WEB
     if (folder / "index.html").is_file():
@@ -152,7 +152,7 @@ def _threads(services: Services) -> int:
 
 
 def _has_tensorrt() -> bool:
-    from dermport.bundle.errors import UnavailableError
+    from dermport.errors import UnavailableError
     from dermport.runtimes.engine import this_machine
 
     try:
@@ -164,7 +164,7 @@ def _has_tensorrt() -> bool:
 
 def _build_engines(bundle: Bundle) -> bool:
     """Build the engines that are missing or do not match this machine; return whether there are new ones."""
-    from dermport.bundle.errors import EngineMismatchError
+    from dermport.errors import EngineMismatchError
     from dermport.exporters.tensorrt.builder import engine_for
     from dermport.runtimes.engine import checked_engine, this_machine
 

@@ -72,8 +72,8 @@ def _trained(request: Request) -> Bundle:
 
 
 def _print(bundle: Bundle) -> None:
-    from dermport.bundle.metrics import TITLES
     from dermport.cli.output import say
+    from dermport.statistics.metrics import TITLES
     from dermport.training.evaluation.report import in_words
 
     metrics = bundle.manifest.metrics

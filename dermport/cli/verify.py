@@ -55,7 +55,7 @@ def selected(bundle: Bundle, to: list[str] | None, precision: list[str] | None) 
     Raises:
         UsageError: There are none.
     """
-    from dermport.bundle.errors import UsageError
+    from dermport.errors import UsageError
     from dermport.exporters.registry import select
 
     chosen = select(to, precision, optional=True)

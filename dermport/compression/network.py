@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dermport.bundle.errors import BundleError, UsageError
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError, UsageError
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Compression, Manifest, ModelRef, Preprocessing, StepRecord
 from dermport.bundle.store import Bundle
@@ -17,6 +16,7 @@ from dermport.compression.network import network_of
 from dermport.compression.recipe import Recipe
 from dermport.compression.run import keep, kept
 from dermport.compression.step import Step
+from dermport.errors import DataError, UsageError
 from dermport.training.assemble import Description, assemble
 from dermport.training.data.again import read_again
 from dermport.training.data.splits import Split, read_split

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from dermport.bundle.errors import UsageError
-from dermport.bundle.model import Contract, Name
 from dermport.bundle.named_documents import NamedDocuments, value_of
 from dermport.compression.steps import AnyStep
+from dermport.contract import Contract, Name
+from dermport.errors import UsageError
 
 _RECIPES = NamedDocuments("recipe", "dermport.compression", "recipes")
 

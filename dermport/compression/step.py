@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from dermport.bundle.model import Contract
 from dermport.compression.context import Context, Outcome
+from dermport.contract import Contract
 
 if TYPE_CHECKING:
     import keras

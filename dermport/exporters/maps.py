@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import BundleError
+from dermport.errors import BundleError
 from dermport.runtimes.base import ACTIVATION_MAP, PROBABILITIES
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dermport.bundle.atomic import atomic_directory
-from dermport.bundle.errors import BundleError, IntegrityError
 from dermport.bundle.export_record import ExportRecord, SourceRef
 from dermport.bundle.hashing import sha256_file, sha256_json
-from dermport.bundle.model import FileEntry
 from dermport.bundle.store import RECORD, Bundle, Export, file_entries, write_record
+from dermport.contract import FileEntry
+from dermport.errors import BundleError, IntegrityError
 from dermport.exporters.contract import Recipe, Target
 from dermport.exporters.integer.recipe import proof_of, recipe_for
 from dermport.exporters.maps import SETTING, with_map

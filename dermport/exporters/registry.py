@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.exporters.contract import Recipe, Target
 from dermport.exporters.targets.coreml import CoreML
 from dermport.exporters.targets.microcontroller import Microcontroller

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import BundleError
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError
 from dermport.exporters.contract import Source
 
 if TYPE_CHECKING:

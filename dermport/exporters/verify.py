@@ -10,18 +10,19 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import paired_intervals
-from dermport.bundle.errors import ExportError
-from dermport.bundle.export_record import Delta, ExportRecord, MapParity, Parity
+from dermport.bundle.export_record import ExportRecord, MapParity, Parity
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.parity import Figures, compare, compare_maps, in_bundle_order
 from dermport.bundle.policy import Policy
 from dermport.bundle.store import Bundle, Export, write_record
+from dermport.errors import ExportError
 from dermport.exporters.contract import Execution
 from dermport.exporters.maps import keras_maps
 from dermport.exporters.registry import get_target
 from dermport.exporters.source import load_model
 from dermport.runtimes.base import Runtime
+from dermport.statistics.bootstrap import paired_intervals
+from dermport.statistics.estimates import Delta
 
 BATCH = 32
 Progress = Callable[[int, int], None]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dermport.bundle.errors import RequestError, UnreachableError
+from dermport.errors import RequestError, UnreachableError
 
 BUSY = frozenset({429, 502, 503, 504})
 """Statuses after which the same request may be taken later."""

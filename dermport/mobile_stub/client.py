@@ -11,7 +11,6 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from dermport.bundle.errors import PhotoError, RequestError, ServerError, UnreachableError, UsageError
 from dermport.bundle.wire import (
     API_KEY_HEADER,
     COMPARISON_FIELD,
@@ -26,6 +25,7 @@ from dermport.bundle.wire import (
     Problem,
     ReadyAnswer,
 )
+from dermport.errors import PhotoError, RequestError, ServerError, UnreachableError, UsageError
 from dermport.mobile_stub.said import ComparisonSaid
 
 CONNECT_SECONDS = 5.0

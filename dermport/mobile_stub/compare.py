@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 
 import numpy as np
 
-from dermport.bundle.agreement import Quantiles, Share, share_of
 from dermport.bundle.causes import SAME, largest_change
 from dermport.bundle.manifest import Manifest
 from dermport.mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison, Totals
@@ -19,6 +18,7 @@ from dermport.mobile_stub.photos import Photo
 from dermport.mobile_stub.prediction import Prediction, Refusal, check_labels
 from dermport.mobile_stub.said import FACTORS, PartsSaid
 from dermport.mobile_stub.standing import standing_of
+from dermport.statistics.estimates import Quantiles, Share, share_of
 
 
 def row_of(photo: Photo, asked: Asked, answered: Answered) -> PhotoComparison:

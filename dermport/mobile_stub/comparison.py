@@ -6,13 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dermport.bundle.agreement import Quantiles, Share
-from dermport.bundle.export_record import Delta
-from dermport.bundle.manifest import Metric
-from dermport.bundle.model import Contract, Fraction, Sha256
 from dermport.bundle.notice import NOTICE
+from dermport.contract import Contract, Fraction, Sha256
 from dermport.mobile_stub.prediction import Side
 from dermport.mobile_stub.said import FaultSaid, PartsSaid, StepSaid
+from dermport.statistics.estimates import Delta, Metric, Quantiles, Share
 
 CAUSES: dict[str, str] = {
     "same": "equal inputs, equal probabilities (to 1e-5)",

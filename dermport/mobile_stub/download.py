@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 import httpx
 
-from dermport.bundle.errors import IntegrityError, RequestError, ServerError
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.wire import ReleaseFile
+from dermport.errors import IntegrityError, RequestError, ServerError
 from dermport.mobile_stub.handout import HandoutClient
 
 TRIES = 4

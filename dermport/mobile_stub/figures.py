@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import DEFAULT, Bootstrap, intervals, paired_intervals
-from dermport.bundle.manifest import Manifest, Metric
-from dermport.bundle.mcnemar import mcnemar_exact
-from dermport.bundle.metrics import Floats, Predictions
-from dermport.bundle.wilson import Z95
+from dermport.bundle.manifest import Manifest
 from dermport.mobile_stub.comparison import AgainstTruth, BlandAltman, Latencies, Latency, McNemar, PhotoComparison
 from dermport.mobile_stub.prediction import Prediction
+from dermport.statistics.bootstrap import DEFAULT, Bootstrap, intervals, paired_intervals
+from dermport.statistics.estimates import Metric
+from dermport.statistics.mcnemar import mcnemar_exact
+from dermport.statistics.metrics import Floats, Predictions
+from dermport.statistics.wilson import Z95
 
 Pair = tuple[PhotoComparison, Prediction, Prediction]
 

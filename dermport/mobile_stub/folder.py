@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import UsageError
 from dermport.bundle.manifest import Preprocessing
-from dermport.bundle.model import Contract
+from dermport.contract import Contract
+from dermport.errors import UsageError
 from dermport.mobile_stub.journal import NAME
 
 ABOUT = "run.json"

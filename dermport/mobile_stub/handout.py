@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.wire import LatestAnswer, Platform, SigningKeyAnswer
+from dermport.errors import RequestError
 from dermport.mobile_stub.client import JetsonClient
 
 _Answer = TypeVar("_Answer", bound=BaseModel)

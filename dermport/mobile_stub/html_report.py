@@ -9,17 +9,17 @@ from pathlib import Path
 from PIL import Image
 
 from dermport.bundle.activation_map import DRAWING
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.manifest import Manifest, Preprocessing
-from dermport.bundle.metrics import TITLES
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.prep import prepare
-from dermport.bundle.text import interval, share_text, small
+from dermport.errors import PhotoError
 from dermport.mobile_stub.comparison import CAUSES, Comparison, PhotoComparison
 from dermport.mobile_stub.maps import Overlays, data_uri, overlays
 from dermport.mobile_stub.photos import Photo
 from dermport.mobile_stub.plots import agreement_plot, bland_altman_plot, latency_plot
 from dermport.mobile_stub.prediction import Prediction
+from dermport.statistics.metrics import TITLES
+from dermport.statistics.text import interval, share_text, small
 
 THUMBNAIL = Preprocessing(size=112, crop="centre-square")
 TEMPLATE = "comparison.html"

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from PIL import Image
 
-from dermport.bundle.errors import RequestError, ServerError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
+from dermport.errors import RequestError, ServerError
 from dermport.mobile_stub.backoff import Backoff
 from dermport.mobile_stub.client import JetsonClient
 from dermport.mobile_stub.journal import Answered, Asked, Send

@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from dermport.bundle.errors import DataError, UsageError
-from dermport.bundle.model import Contract, Sha256
 from dermport.bundle.wire import ComparisonRequest
+from dermport.contract import Contract, Sha256
+from dermport.errors import DataError, UsageError
 from dermport.mobile_stub.prediction import Side
 from dermport.mobile_stub.said import FaultSaid, PartsSaid, StepSaid
 

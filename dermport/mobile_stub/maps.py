@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.manifest import Preprocessing
-from dermport.bundle.overlay import blended
 from dermport.bundle.prep import prepare
+from dermport.errors import PhotoError
+from dermport.figures.overlay import blended
 from dermport.mobile_stub.prediction import Prediction, Side
 
 _SIDE = 160  # pixels of a drawn photo

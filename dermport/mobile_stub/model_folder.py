@@ -13,11 +13,11 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from dermport.bundle.atomic import sync_tree, write_bytes, write_json, write_text
-from dermport.bundle.errors import DataError, IntegrityError, UsageError
 from dermport.bundle.hashing import sha256_file
-from dermport.bundle.model import Contract
 from dermport.bundle.signature import key_id, read_envelope, read_public_key, verify
 from dermport.bundle.wire import RELEASE_TYPE, ReleaseArtifact, ReleaseFile, ReleaseManifest
+from dermport.contract import Contract
+from dermport.errors import DataError, IntegrityError, UsageError
 
 KEY = "signing-key.pem"
 STATE = "installed.json"

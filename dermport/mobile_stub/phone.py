@@ -12,7 +12,6 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import BundleError, UsageError
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.parity import in_bundle_order
@@ -21,6 +20,7 @@ from dermport.bundle.prep import Prepared
 from dermport.bundle.probabilities import answer
 from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import grids_of
+from dermport.errors import BundleError, UsageError
 from dermport.mobile_stub.prediction import Prediction
 from dermport.runtimes.base import Runtime
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.manifest import TaskSpec
+from dermport.errors import DataError, UsageError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 PARTS = ("train", "validation", "test", "all")

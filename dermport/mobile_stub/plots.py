@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dermport.bundle.agreement import Share
-from dermport.bundle.svg import Axis, Chart, linear_axis, log_axis
+from dermport.figures.svg import Axis, Chart, linear_axis, log_axis
 from dermport.mobile_stub.comparison import BlandAltman, Comparison
 from dermport.mobile_stub.figures import Pair, pairs_of
+from dermport.statistics.estimates import Share
 
 _POINTS = 200
 """Points of a curve at most."""

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dermport.bundle.abstention import Reason
-from dermport.bundle.errors import ServerError
-from dermport.bundle.model import Contract, Fraction, Sha256
 from dermport.bundle.wire import Grid, PredictionAnswer
+from dermport.contract import Contract, Fraction, Sha256
+from dermport.errors import ServerError
 from dermport.mobile_stub.said import ServerSaid
 
 

@@ -12,11 +12,11 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
-from dermport.bundle.errors import PhotoError, RequestError, ServerError, UnreachableError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import Prepared, prepare
 from dermport.bundle.wire import ComparisonRequest
+from dermport.errors import PhotoError, RequestError, ServerError, UnreachableError
 from dermport.mobile_stub.jetson import Jetson
 from dermport.mobile_stub.journal import Asked, Journal
 from dermport.mobile_stub.phone import TARGET, PhoneModel

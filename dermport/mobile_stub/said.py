@@ -6,8 +6,8 @@ server may know more.
 
 from __future__ import annotations
 
-from dermport.bundle.model import Fraction, Sha256
 from dermport.bundle.wire import Message, ServedModel, ServedRuntime, Verdict
+from dermport.contract import Fraction, Sha256
 
 FACTORS = ("preprocessing", "artifact", "runtime")
 """What a difference is shared out to."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dermport.bundle.agreement import Share
 from dermport.bundle.policy import read_policy
 from dermport.mobile_stub.comparison import Standing
+from dermport.statistics.estimates import Share
 
 UNKNOWN = "int8"
 """The class by which a file of unknown precision is judged: it may be the loosest."""

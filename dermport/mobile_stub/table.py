@@ -8,11 +8,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from dermport.bundle.metrics import TITLES
 from dermport.bundle.notice import NOTICE
-from dermport.bundle.text import interval, share_text, small
 from dermport.mobile_stub.comparison import CAUSES, AgainstTruth, Comparison, Latency, PhotoComparison, Totals
 from dermport.mobile_stub.prediction import Prediction, Refusal
+from dermport.statistics.metrics import TITLES
+from dermport.statistics.text import interval, share_text, small
 
 _SHOWN = 60
 """Photos of a comparison that are all shown; of more, only those that differ, and at most so many."""

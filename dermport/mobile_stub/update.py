@@ -12,11 +12,11 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError, IntegrityError, UsageError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.parity import Figures, compare, in_bundle_order
 from dermport.bundle.policy import read_policy
 from dermport.bundle.wire import LatestAnswer, Platform, ReleaseArtifact, ReleaseManifest
+from dermport.errors import ExportError, IntegrityError, UsageError
 from dermport.mobile_stub.download import download
 from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import InstalledModel, ModelFolder, files_of

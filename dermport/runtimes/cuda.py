@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 # CUdevice_attribute in cuda.h (docs.nvidia.com/cuda/cuda-driver-api, "Data types used by CUDA driver")
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from dermport.bundle.errors import EngineMismatchError, UnavailableError
 from dermport.bundle.hashing import sha256_file
-from dermport.bundle.model import Contract, Sha256
 from dermport.bundle.notice import NOTICE
+from dermport.contract import Contract, Sha256
+from dermport.errors import EngineMismatchError, UnavailableError
 from dermport.runtimes.cuda import first_gpu
 
 ENGINE, SIDECAR, ONNX = "model.engine", "engine.json", "model.onnx"

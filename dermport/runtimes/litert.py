@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError, UnavailableError
+from dermport.errors import ExportError, UnavailableError
 from dermport.runtimes.tflite_metadata import read_labels
 
 

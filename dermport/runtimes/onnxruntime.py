@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError, UnavailableError
+from dermport.errors import ExportError, UnavailableError
 
 
 def session_options(threads: int | None = None) -> Any:

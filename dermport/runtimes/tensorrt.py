@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import EngineMismatchError, UnavailableError
+from dermport.errors import EngineMismatchError, UnavailableError
 from dermport.runtimes.base import ACTIVATION_MAP, PROBABILITIES
 from dermport.runtimes.engine import ENGINE, REBUILD, checked_engine, load_tensorrt, this_machine
 

@@ -19,7 +19,7 @@ import numpy as np
 from flatbuffers import encode, number_types
 from flatbuffers.table import Table
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 
 Document = dict[str, Any]
 BUFFER = "TFLITE_METADATA"

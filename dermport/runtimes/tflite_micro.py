@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError, UnavailableError
+from dermport.errors import ExportError, UnavailableError
 
 ROOMY = 16 << 20
 """Bytes of an arena that any of our models fits in."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from dermport.bundle.errors import RequestError
+from dermport.errors import RequestError
 from dermport.server.storage.times import utc_now
 
 _LOG = logging.getLogger("dermport.housekeeping")

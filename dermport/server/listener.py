@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from flask import Flask
 from waitress.server import create_server
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.server.channel import Channel
 from dermport.server.express.express import Answered, Lender
 from dermport.server.upload import MAX_BODY

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
-from dermport.bundle.errors import RequestError, UnavailableError
 from dermport.bundle.prep import MAX_BYTES
 from dermport.bundle.wire import PROBLEM_TYPE, Problem
+from dermport.errors import RequestError, UnavailableError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import IO, Any
 from flask import Request
 from werkzeug.exceptions import BadRequest
 
-from dermport.bundle.errors import PhotoError, RequestError
 from dermport.bundle.prep import DRAFT_ID, MAX_BYTES
 from dermport.bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
+from dermport.errors import PhotoError, RequestError
 from dermport.server.serving.jobs import Decoding, Job
 
 MULTIPART_OVERHEAD = 64 * 1024

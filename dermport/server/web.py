@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 from werkzeug.wsgi import FileWrapper
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.hashing import sha256_stream
 from dermport.bundle.wire.handout import SafePath
+from dermport.errors import RequestError
 from dermport.server.handout.checked import Look, look_of
 from dermport.server.handout.delivery import ASK_AGAIN
 from dermport.server.security.access import open_to_all

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import atomic_directory
-from dermport.bundle.errors import BundleError
 from dermport.bundle.manifest import (
     Abstention,
     Calibration,
@@ -22,9 +21,10 @@ from dermport.bundle.manifest import (
     Preprocessing,
     SplitSpec,
 )
-from dermport.bundle.probabilities import scores
 from dermport.bundle.store import Bundle, file_entries, write_manifest
-from dermport.bundle.subgroups import grouped
+from dermport.errors import BundleError
+from dermport.statistics.metrics import scores
+from dermport.statistics.subgroups import grouped
 from dermport.training.curves import draw_curves, write_history
 from dermport.training.data.splits import write_split
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs, with_shares

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Part
 from dermport.bundle.store import Bundle
+from dermport.errors import DataError
 from dermport.training.assemble import assemble, describe
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset

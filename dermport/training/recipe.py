@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.manifest import Crop, Preprocessing
+from dermport.errors import UsageError
 
 FineTune = Literal["last4", "all", "none"]
 Balance = Literal["none", "sqrt", "full"]

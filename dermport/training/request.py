@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.training.evaluation.abstention import check_answer_rate
 from dermport.training.recipe import Recipe
 

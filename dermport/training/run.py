@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dermport.bundle.atomic import write_json, write_text
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 
 QUESTION, COMMAND = "run.json", "command.txt"
 _FEATURES, _PHOTOS = ".features", ".photos"

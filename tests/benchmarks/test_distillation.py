@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks.distillation import PREDICTIONS, Pair, compare, main, text_of, verdict
-from dermport.bundle.errors import DataError, UsageError
-from dermport.bundle.export_record import Delta
 from dermport.bundle.manifest import Compression, ModelRef
-from dermport.bundle.mcnemar import mcnemar_exact
 from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.errors import DataError, UsageError
+from dermport.statistics.estimates import Delta
+from dermport.statistics.mcnemar import mcnemar_exact
 from tests.factories import LABELS
 
 

@@ -13,9 +13,9 @@ from benchmarks.serving.load import Counts, Outcome
 from benchmarks.serving.photos import Photo, PhotoSet, enlarged, prepared_by_client, stored_photos
 from benchmarks.serving.rounds import Figures, Results
 from benchmarks.serving.soak import Trend
-from dermport.bundle.errors import UnavailableError, UsageError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare, prepared
+from dermport.errors import UnavailableError, UsageError
 
 VECTORS = Path(__file__).parents[2] / "dermport" / "bundle" / "vectors"
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.other_photos import CROPS, SHRUNK, crops, write
-from dermport.bundle.errors import UsageError
 from dermport.bundle.manifest import Preprocessing
+from dermport.errors import UsageError
 from dermport.training.robustness.others import other_photos
 
 

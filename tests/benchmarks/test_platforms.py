@@ -14,8 +14,8 @@ from benchmarks.platforms.__main__ import _change
 from benchmarks.platforms.emulated import _environment
 from benchmarks.platforms.environments import Environment, run
 from benchmarks.platforms.trial import Seen, Setting, try_server
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.store import Bundle
+from dermport.errors import UnavailableError
 from dermport.server.serving import process
 
 FP32 = Setting("onnxruntime", "fp32")

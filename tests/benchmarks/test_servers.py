@@ -19,7 +19,7 @@ from benchmarks.serving.http import ask, request_bytes
 from benchmarks.serving.peers import peers
 from benchmarks.serving.photos import Photo
 from benchmarks.serving.servers import Launch, running
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 PHOTO = Photo(b"photo")
 NAMES = [peer.name for peer in peers(Path("bundle"), 2)]

@@ -11,10 +11,10 @@ from PIL import Image, ImageCms
 
 from benchmarks.web import parity
 from benchmarks.web.kinds import Kind, jpeg, kinds, profile
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
 from dermport.bundle.vectors.draw import picture
+from dermport.errors import PhotoError
 
 SPEC = Preprocessing(size=96)
 

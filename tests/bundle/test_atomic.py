@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dermport.bundle import atomic
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 
 
 def test_directory_appears_whole(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.photo_quality import PhotoQuality, bounds, survey_photo
+from dermport.errors import PhotoError
 
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from dermport.bundle import prep
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.vectors import FOLDER, Vector, read_vectors
 from dermport.bundle.vectors.draw import picture
+from dermport.errors import PhotoError
 
 SPEC = Preprocessing(size=224)
 

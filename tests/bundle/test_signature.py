@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dermport.bundle.errors import DataError, IntegrityError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.signature import (
     Envelope,
@@ -21,6 +20,7 @@ from dermport.bundle.signature import (
     sign,
     verify,
 )
+from dermport.errors import DataError, IntegrityError
 
 TYPE = "http://example.com/HelloWorld"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -10,9 +10,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from dermport.bundle.benchmark_record import BenchmarkResult
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.store import Bundle
 from dermport.cli.benchmark import benchmark
+from dermport.errors import DataError, UsageError
 from tests.cli.test_evaluate import made_with
 from tests.factories import LABELS, draw_set
 

@@ -14,9 +14,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from dermport.bundle.errors import DermportError, ServerError, UsageError
 from dermport.bundle.store import Bundle
 from dermport.cli.compare import compare
+from dermport.errors import DermportError, ServerError, UsageError
 from dermport.mobile_stub.comparison import Comparison, Comparisons
 from tests.mobile_stub.desk import Desk
 from tests.mobile_stub.integration.golden import FOLDER

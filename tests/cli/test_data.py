@@ -9,9 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.notice import NOTICE
 from dermport.cli.data import data
+from dermport.errors import DataError, UsageError
 from tests.training.data.photos import drawn, save
 
 

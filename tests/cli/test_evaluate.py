@@ -10,9 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from dermport.bundle.errors import DataError, IntegrityError, UsageError
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.cli.evaluate import evaluate
+from dermport.errors import DataError, IntegrityError, UsageError
 from tests.factories import LABELS, draw_set
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import UsageError
 from dermport.cli.main import build_app
+from dermport.errors import UsageError
 from dermport.server.config import StorageConfig
 from dermport.server.security.tokens import parse_token
 from dermport.server.storage.api_keys import ApiKey, ApiKeys

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from dermport.bundle.errors import DermportError, RequestError, ServerError, UsageError
 from dermport.bundle.wire import ModelsAnswer
 from dermport.cli.models import app
+from dermport.errors import DermportError, RequestError, ServerError, UsageError
 from dermport.server.api import models as listing
 from tests.server.handout.made import Site, make_release
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.store import Bundle
 from dermport.cli.main import build_app
+from dermport.errors import UsageError
 from dermport.training.curves import write_history
 from dermport.training.phases.state import EpochFigures
 

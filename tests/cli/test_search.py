@@ -9,9 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.store import Bundle
 from dermport.cli.search import search
+from dermport.errors import UsageError
 from tests.compression.conftest import drawn, shared_parent
 
 __all__ = ["drawn", "shared_parent"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import UsageError
 from dermport.cli import serve
 from dermport.cli.main import build_app
+from dermport.errors import UsageError
 
 
 def test_a_folder_without_the_app_is_refused_before_anything_starts(tmp_path: Path) -> None:

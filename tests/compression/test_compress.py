@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.store import Bundle, check_files
 from dermport.cli.main import build_app
+from dermport.errors import DataError, UsageError
 from dermport.training.run import run_folder
 from tests.stopping import stop_after
 

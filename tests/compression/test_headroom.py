@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from benchmarks.headroom import main, probabilities, ways
 from dermport.bundle.manifest import Preprocessing
-from dermport.bundle.metrics import Predictions, figures
 from dermport.bundle.store import Bundle
 from dermport.cli.photos import read_part
 from dermport.exporters.benchmark.sample import Sample
 from dermport.exporters.source import load_model
+from dermport.statistics.metrics import Predictions, figures
 from dermport.training.model.network import predict
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import BundleError, UsageError
 from dermport.bundle.store import Bundle
 from dermport.compression.network import network_of
+from dermport.errors import BundleError, UsageError
 from dermport.training.model.calibrated import calibrated_model
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, predict
 

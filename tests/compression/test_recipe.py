@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import UsageError
 from dermport.compression.recipe import built_in, load_recipe
+from dermport.errors import UsageError
 
 
 @pytest.mark.parametrize("name", built_in())

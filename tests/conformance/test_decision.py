@@ -12,10 +12,11 @@ import pytest
 
 from dermport.bundle.manifest import Decision
 from dermport.bundle.policy import read_policy
-from dermport.bundle.probabilities import answer, scores
+from dermport.bundle.probabilities import answer
 from dermport.bundle.store import Bundle
 from dermport.exporters.contract import Recipe, Target
 from dermport.server.serving.answers import verdict_of
+from dermport.statistics.metrics import scores
 from dermport.training.evaluation.calibration import log_probabilities
 from tests.conformance.test_targets import EVERY
 

@@ -9,11 +9,11 @@ import jsonschema
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import ExportError, IntegrityError
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.policy import read_policy
 from dermport.bundle.schema.publish import FOLDER as SCHEMAS
 from dermport.bundle.store import Bundle
+from dermport.errors import ExportError, IntegrityError
 from dermport.exporters import matrix
 from dermport.exporters.contract import Recipe, Source, Target
 from dermport.exporters.registry import TARGETS, select

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError, UnavailableError, UsageError
 from dermport.bundle.hashing import sha256_file
+from dermport.errors import ExportError, UnavailableError, UsageError
 from dermport.exporters.coreml.conversion import classifier_from_keras
 from dermport.exporters.coreml.convert import convert, convert_all, write_package
 from dermport.exporters.coreml.description import PackageDescription
-from dermport.exporters.coreml.device import CoreMLRuntime, coreml_unavailable
-from dermport.exporters.coreml.quiet import import_coremltools
-from dermport.exporters.mil import MilReference
-from dermport.exporters.mil.program import read_program
-from dermport.exporters.mil.session import Session
 from dermport.exporters.rounding import LARGEST_INT8
+from dermport.runtimes.coreml import CoreMLRuntime, coreml_unavailable
+from dermport.runtimes.mil import MilReference
+from dermport.runtimes.mil.program import read_program
+from dermport.runtimes.mil.session import Session
+from dermport.runtimes.quiet import import_coremltools
 from tests.factories import LABELS, SIZE, draw_set, tensors_of
 
 Photos = NDArray[np.uint8]
@@ -257,11 +257,11 @@ def test_core_ml_runtime_speaks_the_documented_interface(
             shown.append(data["image"])
             return {"classLabel": "nv", "classLabel_probs": {"nv": 0.4, "mel": 0.3, "bcc": 0.2, "akiec": 0.1}}
 
-    monkeypatch.setattr("dermport.exporters.coreml.device.coreml_unavailable", lambda: "")
+    monkeypatch.setattr("dermport.runtimes.coreml.coreml_unavailable", lambda: "")
     fake = SimpleNamespace(
         models=SimpleNamespace(MLModel=OnAMac), ComputeUnit=ct.ComputeUnit, __version__=ct.__version__
     )
-    monkeypatch.setattr("dermport.exporters.coreml.device.import_coremltools", lambda: fake)
+    monkeypatch.setattr("dermport.runtimes.coreml.import_coremltools", lambda: fake)
     with CoreMLRuntime(mlpackages["fp16"]) as runtime:
         answers = runtime.predict(photos[:2])
         with pytest.raises(ExportError, match="uint8"):

@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from dermport.bundle.errors import ExportError
 from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle
+from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.integer.pattern import Quantisation, split
 from dermport.exporters.integer.proof import differences, fingerprint, stored_in

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import BundleError
+from dermport.errors import BundleError
 from dermport.exporters.integer.exact import exact_scales
 from dermport.exporters.integer.grid import LARGEST, bias_step, read_grid, to_grid
 from dermport.exporters.integer.pattern import fake_quantised, is_integer, split

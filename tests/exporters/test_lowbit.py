@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from dermport.bundle.errors import ExportError, UsageError
+from dermport.errors import ExportError, UsageError
 from dermport.exporters.contract import Source
 from dermport.exporters.coreml.compressor import Compressor
 from dermport.exporters.coreml.convert import convert_all
@@ -19,8 +19,6 @@ from dermport.exporters.coreml.description import PackageDescription
 from dermport.exporters.coreml.layers import input_statistics, layers_of
 from dermport.exporters.coreml.mixed import Candidate, chosen_bits
 from dermport.exporters.coreml.recipes import RECIPES
-from dermport.exporters.mil import MilReference
-from dermport.exporters.mil.program import read_program
 from dermport.exporters.onnx.graph import Graph as OnnxGraph
 from dermport.exporters.onnx.lowbit import int4_form
 from dermport.exporters.onnx.operators import operators
@@ -31,6 +29,8 @@ from dermport.exporters.tflite.graph import INT4, Graph
 from dermport.exporters.tflite.lowbit import int4_weights
 from dermport.exporters.tflite.metadata import stamped
 from dermport.runtimes.litert import LiteRT
+from dermport.runtimes.mil import MilReference
+from dermport.runtimes.mil.program import read_program
 from dermport.runtimes.onnxruntime import open_session
 from tests.factories import LABELS, draw_set, tensors_of
 

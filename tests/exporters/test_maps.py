@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import BundleError
 from dermport.bundle.parity import compare_maps
 from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError
 from dermport.exporters.contract import Recipe, Target
 from dermport.exporters.maps import SETTING, keras_maps, named_outputs, with_map
 from dermport.exporters.matrix import export_matrix, key_of, with_maps

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import BundleError, ExportError, IntegrityError, UnavailableError
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError, ExportError, IntegrityError, UnavailableError
 from dermport.exporters.contract import Source
 from dermport.exporters.integer.tflite import forms_of
 from dermport.exporters.matrix import export_target

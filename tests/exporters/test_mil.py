@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError, UnknownOperatorError
-from dermport.exporters.mil import MilReference
-from dermport.exporters.mil.package import open_package
-from dermport.exporters.mil.program import read_program
+from dermport.errors import ExportError, UnknownOperatorError
+from dermport.runtimes.mil import MilReference
+from dermport.runtimes.mil.package import open_package
+from dermport.runtimes.mil.program import read_program
 from tests.factories import LABELS, draw_set, tensors_of
 
 Photos = NDArray[np.uint8]

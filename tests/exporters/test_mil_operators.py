@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.exporters.coreml.quiet import import_coremltools, quiet
-from dermport.exporters.mil.operators import OPERATORS as TRANSLATED
-from dermport.exporters.mil.package import open_package
-from dermport.exporters.mil.program import Program, program_from_spec
-from dermport.exporters.mil.translation import onnx_from_program
+from dermport.runtimes.mil.operators import OPERATORS as TRANSLATED
+from dermport.runtimes.mil.package import open_package
+from dermport.runtimes.mil.program import Program, program_from_spec
+from dermport.runtimes.mil.translation import onnx_from_program
+from dermport.runtimes.quiet import import_coremltools, quiet
 
 Array = NDArray[Any]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.exporters.coreml.quiet import import_coremltools, quiet
-from dermport.exporters.mil import weights
-from dermport.exporters.mil.program import read_program
-from dermport.exporters.mil.values import unpack_bits
+from dermport.runtimes.mil import weights
+from dermport.runtimes.mil.program import read_program
+from dermport.runtimes.mil.values import unpack_bits
+from dermport.runtimes.quiet import import_coremltools, quiet
 
 
 @pytest.mark.parametrize("precision", ["int8", "palette4"])

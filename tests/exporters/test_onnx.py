@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
-from dermport.bundle.errors import ExportError
 from dermport.bundle.store import Bundle
+from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.onnx.convert import float_model, save
 from dermport.exporters.onnx.half import half_model

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from dermport.bundle.errors import ExportError
 from dermport.bundle.store import Bundle
+from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.onnx.codes import Codes, pair_sums
 from dermport.exporters.onnx.cpu import integer_form

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.store import Bundle
+from dermport.errors import UnavailableError
 from dermport.exporters.packages import wheel
 from dermport.exporters.packages.guide import TEMPLATES
 from dermport.exporters.packages.package import Package, build_package

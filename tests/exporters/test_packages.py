@@ -18,7 +18,6 @@ import typer
 from typer.testing import CliRunner
 
 from dermport.bundle.abstention import reasons
-from dermport.bundle.errors import BundleError, ExportError, IntegrityError, UsageError
 from dermport.bundle.export_record import ExportRecord, OperatorCount, Parity, SourceRef, TensorSpec
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.photo_quality import survey_input
@@ -26,6 +25,7 @@ from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle, file_entries, write_record
 from dermport.bundle.vectors import read_vectors
 from dermport.cli.package import package as package_command
+from dermport.errors import BundleError, ExportError, IntegrityError, UsageError
 from dermport.exporters.packages.guide import TEMPLATES
 from dermport.exporters.packages.package import Package, build_package
 from dermport.exporters.packages.platforms import PLATFORMS, get_platform

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from dermport.bundle.errors import ExportError
 from dermport.bundle.store import Bundle
+from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.onnx.bias import correct_biases
 from dermport.exporters.onnx.calibrate import channel_means

@@ -13,9 +13,9 @@ import onnx
 import pytest
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
 from dermport.exporters.matrix import export_target
 from dermport.exporters.onnx.lint import violations
 from dermport.exporters.targets.tensorrt import TensorRT

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from dermport.bundle.errors import ExportError
 from dermport.bundle.store import Bundle
+from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.source import load_source
 from dermport.exporters.targets.tflite import TFLite

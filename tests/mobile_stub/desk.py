@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
+from dermport.errors import PhotoError
 
 SERVED = "5" * 64
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DermportError
+from dermport.errors import DermportError
 from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import ModelFolder
 from dermport.mobile_stub.update import Phone, Update, Updater

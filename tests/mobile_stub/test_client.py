@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from dermport.bundle.errors import PhotoError, ServerError, UsageError
 from dermport.bundle.store import Bundle
+from dermport.errors import PhotoError, ServerError, UsageError
 from dermport.mobile_stub.client import JetsonClient
 from tests.server.fakes import golden_photo, recall, recall_app
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dermport.bundle.agreement import share_of
-from dermport.bundle.bootstrap import Bootstrap
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.store import Bundle
 from dermport.mobile_stub.compare import judge
@@ -14,6 +12,8 @@ from dermport.mobile_stub.comparison import PhotoComparison
 from dermport.mobile_stub.figures import against_truth, bland_altman, label_matrix, latency, pairs_of
 from dermport.mobile_stub.prediction import Prediction
 from dermport.mobile_stub.standing import policy_class, standing_of
+from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.estimates import share_of
 
 QUICK = Bootstrap(resamples=200)
 

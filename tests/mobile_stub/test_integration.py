@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
+from dermport.errors import PhotoError
 from dermport.mobile_stub.phone import PhoneModel, choose_artifacts
 from tests.mobile_stub.integration.examples import EXAMPLES, README, in_step
 from tests.mobile_stub.integration.golden import FOLDER, PRECISIONS, manifest_spec, read

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dermport.bundle.errors import ServerError
+from dermport.errors import ServerError
 from dermport.mobile_stub.compare import judge, row_of, total
 from dermport.mobile_stub.comparison import CAUSES, PhotoComparison
 from dermport.mobile_stub.journal import Answered, Asked

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.manifest import Label, TaskSpec
+from dermport.errors import DataError, UsageError
 from dermport.mobile_stub.photos import Photo, find_photos, photos_of_split
 
 TASK = TaskSpec(

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dermport.bundle.errors import DataError, RequestError, ServerError, UnreachableError, UsageError
 from dermport.bundle.store import Bundle
+from dermport.errors import DataError, RequestError, ServerError, UnreachableError, UsageError
 from dermport.mobile_stub.backoff import Backoff, Patience
 from dermport.mobile_stub.client import JetsonClient
 from dermport.mobile_stub.jetson import Jetson

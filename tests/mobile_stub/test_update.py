@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from dermport.bundle.atomic import write_text
-from dermport.bundle.errors import DataError, ExportError, IntegrityError, UsageError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.signature import sign
 from dermport.bundle.store import Bundle
 from dermport.bundle.wire import RELEASE_TYPE
+from dermport.errors import DataError, ExportError, IntegrityError, UsageError
 from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import KEY, STATE, ModelFolder
 from dermport.mobile_stub.update import Phone, Updater

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dermport.bundle.errors import IntegrityError, RequestError, ServerError
+from dermport.errors import IntegrityError, RequestError, ServerError
 from dermport.mobile_stub import download as downloads
 from dermport.mobile_stub.handout import HandoutClient
 from tests.mobile_stub.handset import URL, Handset

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.tflite.graph import Graph
 from dermport.runtimes.base import Runtime
 from dermport.runtimes.litert import LiteRT

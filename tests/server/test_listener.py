@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask, request
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.server import channel
 from dermport.server import listener as module
 from dermport.server.express.express import Answered

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from dermport.bundle.errors import RequestError, UnavailableError
 from dermport.bundle.wire import Problem
+from dermport.errors import RequestError, UnavailableError
 from dermport.server import problems, request_ids
 
 REFUSALS: dict[str, Exception] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.training.phases.twin import check_device
 from dermport.training.recipe import Recipe
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
+from dermport.errors import DataError
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.photos import load_tensor, load_tensors, stream_tensors
 from dermport.training.data.records import Dropped, Record

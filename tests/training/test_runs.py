@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.store import Bundle
+from dermport.errors import DataError, UsageError
 from dermport.training.phases.state import EpochFigures, PhaseState, save_state
 from dermport.training.run import open_run, run_folder
 from dermport.training.runs.log import RunLog, write_events

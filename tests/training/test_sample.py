@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.manifest import Preprocessing
+from dermport.errors import UsageError
 from dermport.training.data.dataset import read_dataset
 from dermport.training.data.photos import load_tensors
 from dermport.training.data.tasks import load_task

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import DataError, UsageError
+from dermport.errors import DataError, UsageError
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.fingerprint import fingerprint
 from dermport.training.data.records import Record

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.data.tasks import built_in_tasks, load_task
 
 HAM = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")

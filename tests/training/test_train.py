@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import DataError, DermportError
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle, check_files
 from dermport.cli.main import build_app
+from dermport.errors import DataError, DermportError
 from dermport.training.phases.state import load_history, load_state
 from dermport.training.runs.registry import open_entry
 from tests.stopping import stop_after

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import DataError, UsageError
+from dermport.errors import DataError, UsageError
 from dermport.training import features as features_module
 from dermport.training.augment import PUBLISHED, Augmentation, affine_maps, augment
 from dermport.training.features import FeatureCache, PhotoSource

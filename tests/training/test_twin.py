@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.training.phases.recipes import all_phase
 from dermport.training.phases.twin import check_device, trained_in_place_of
 from dermport.training.recipe import Recipe

@@ -10,7 +10,6 @@ from dermport.bundle.benchmark_record import BenchmarkResult
 from dermport.bundle.export_record import ExportRecord
 from dermport.bundle.golden import GoldenIndex
 from dermport.bundle.manifest import Manifest
-from dermport.bundle.model import Contract
 from dermport.bundle.signature import Envelope
 from dermport.bundle.vectors import Vectors
 from dermport.bundle.wire import (
@@ -25,6 +24,7 @@ from dermport.bundle.wire import (
     ReadyAnswer,
     ReleaseManifest,
 )
+from dermport.contract import Contract
 
 FOLDER = Path(__file__).parent
 PUBLISHED: dict[str, type[Contract]] = {

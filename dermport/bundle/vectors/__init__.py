@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dermport.bundle.manifest import Preprocessing
-from dermport.bundle.model import Contract, RelativePath, Sha256
+from dermport.contract import Contract, RelativePath, Sha256
 
 FOLDER = Path(__file__).parent
 

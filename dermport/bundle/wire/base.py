@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from dermport.bundle.model import Contract
+from dermport.contract import Contract
 
 PROBLEM_TYPE = "application/problem+json"
 PHOTO_TYPES = ("image/jpeg", "image/png")

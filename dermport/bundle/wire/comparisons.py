@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
-from dermport.bundle.agreement import Quantiles, Share
 from dermport.bundle.causes import Cause, FaultCode
-from dermport.bundle.model import Fraction, Sha256
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.wire.base import Message, Milliseconds
 from dermport.bundle.wire.prediction import ReceivedPhoto, ServedModel, ServedRuntime, Verdict
+from dermport.contract import Fraction, Sha256
+from dermport.statistics.estimates import Quantiles, Share
 
 COMPARISON_FIELD = "comparison"
 PREPARED_FIELD = "prepared"

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field
 
 from dermport.bundle.export_record import Status
 from dermport.bundle.manifest import Abstention, Decision, Preprocessing, TaskSpec
-from dermport.bundle.model import Name, Sha256
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.wire.base import Message
+from dermport.contract import Name, Sha256
 
 RELEASE_TYPE = "application/vnd.dermport.release+json"
 SHA256_HEADER = "X-Dermport-Sha256"

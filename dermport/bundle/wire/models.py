@@ -8,10 +8,10 @@ from pydantic import Field
 
 from dermport.bundle.export_record import Status
 from dermport.bundle.manifest import Decision, Preprocessing, TaskSpec
-from dermport.bundle.model import Sha256
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.wire.base import Message
 from dermport.bundle.wire.prediction import ServedModel, ServedRuntime
+from dermport.contract import Sha256
 
 
 class ExportSummary(Message):

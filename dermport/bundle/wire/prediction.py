@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dermport.bundle.abstention import Reason
-from dermport.bundle.model import Fraction, Sha256
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.wire.activation_map import ActivationMap
 from dermport.bundle.wire.base import Message, Milliseconds
 from dermport.bundle.wire.problem import Problem
+from dermport.contract import Fraction, Sha256
 
 
 class Verdict(Message):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.hashing import sha256_file
-from dermport.bundle.model import Contract
 from dermport.compression.context import Context
 from dermport.compression.distillation.teacher import Pixels, Teacher, rescaling, with_features
 from dermport.compression.fine_tune import FineTune
+from dermport.contract import Contract
+from dermport.errors import DataError
 from dermport.training.cache import kept_folder
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL
 from dermport.training.model.weights import describe_weights

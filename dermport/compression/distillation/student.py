@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from dermport.bundle.errors import UsageError
 from dermport.compression.context import Context, Outcome
 from dermport.compression.pruning.importance import Importance, Worth, worth_of
 from dermport.compression.pruning.prune_channels import pruned
@@ -16,6 +15,7 @@ from dermport.compression.pruning.sample import Sample, draw_sample
 from dermport.compression.pruning.selection import Kept
 from dermport.compression.pruning.spaces import Space, spaces_of
 from dermport.compression.step import Step
+from dermport.errors import UsageError
 from dermport.training.model.network import DROPOUT, build_network
 from dermport.training.model.weights import describe_weights
 from dermport.training.recipe import Recipe

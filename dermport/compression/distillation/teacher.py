@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.store import Bundle
 from dermport.compression.context import Context
 from dermport.compression.network import network_of
+from dermport.errors import DataError, UsageError
 from dermport.training.data.rows import read_rows
 from dermport.training.model.network import class_logits, predict
 

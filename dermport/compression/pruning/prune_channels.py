@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dermport.bundle.errors import UsageError
 from dermport.compression.context import Context, Outcome
 from dermport.compression.pruning.compensation import compensate
 from dermport.compression.pruning.importance import Importance, worth_of
@@ -19,6 +18,7 @@ from dermport.compression.pruning.spaces import Space, spaces_of
 from dermport.compression.pruning.statistics import recalibrate
 from dermport.compression.pruning.surgery import narrowed
 from dermport.compression.step import Step
+from dermport.errors import UsageError
 from dermport.training.model.cost import Cost, cost_of
 from dermport.training.model.network import class_logits, predict
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import UsageError
 from dermport.compression.pruning.importance import Worth
 from dermport.compression.pruning.spaces import Space, layers_of
+from dermport.errors import UsageError
 from dermport.training.model.cost import Cost, cost_of, layer_cost, widths
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 
 if TYPE_CHECKING:
     import keras

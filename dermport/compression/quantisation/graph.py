@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 
 if TYPE_CHECKING:
     import keras

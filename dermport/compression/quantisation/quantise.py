@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dermport.bundle.errors import UsageError
 from dermport.compression.context import Context, Outcome
 from dermport.compression.quantisation.graph import Graph
 from dermport.compression.quantisation.integers import nearest
@@ -18,6 +17,7 @@ from dermport.compression.quantisation.ranges import Ranges
 from dermport.compression.quantisation.stages import SWEPT, Methods, Stage, stages, swept
 from dermport.compression.quantisation.sweep import Sweep
 from dermport.compression.step import Step
+from dermport.errors import UsageError
 from dermport.training.evaluation.calibration import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.training.phases.state import EpochFigures

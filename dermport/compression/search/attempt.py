@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dermport.bundle.errors import ExportError, UsageError
 from dermport.compression.search.bench import Bench
 from dermport.compression.search.candidate import Candidate
 from dermport.compression.search.record import Measured
 from dermport.compression.search.space import as_it_is
 from dermport.compression.search.starts import PARENT
+from dermport.errors import ExportError, UsageError
 from dermport.training.phases.loop import Reporter
 
 _at_hand: dict[str, Bench] = {}

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Manifest
-from dermport.bundle.metrics import Predictions, figures
 from dermport.bundle.parity import in_bundle_order
 from dermport.compression.search.candidate import Candidate
 from dermport.compression.search.latency import Clock, Loaded
@@ -28,6 +27,7 @@ from dermport.compression.search.starts import PARENT, Start
 from dermport.compression.search.workshop import Made, Workshop
 from dermport.exporters.registry import get_target
 from dermport.exporters.verify import run
+from dermport.statistics.metrics import Predictions, figures
 from dermport.training.locks import shared
 
 

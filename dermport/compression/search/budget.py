@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dermport.bundle.errors import UsageError
 from dermport.compression.search.record import Measured
+from dermport.errors import UsageError
 
 Kind = Literal["quality", "latency", "size"]
 

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import paired_intervals
-from dermport.bundle.export_record import Delta
-from dermport.bundle.model import Contract
 from dermport.bundle.parity import in_bundle_order
 from dermport.bundle.store import Bundle, Export
 from dermport.compression.pipeline import Request as CompressRequest
@@ -23,8 +20,11 @@ from dermport.compression.search.record import Measured
 from dermport.compression.search.search import Search
 from dermport.compression.search.space import as_it_is, trained
 from dermport.compression.search.workshop import exported
+from dermport.contract import Contract
 from dermport.exporters.registry import get_target
 from dermport.exporters.verify import run
+from dermport.statistics.bootstrap import paired_intervals
+from dermport.statistics.estimates import Delta
 from dermport.training.data.splits import Split
 from dermport.training.parts import Photos
 from dermport.training.phases.loop import Reporter

@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.export_record import Evidence
 from dermport.bundle.store import Export
 from dermport.compression.search.record import LatencyRecord
+from dermport.errors import UsageError
 from dermport.exporters.benchmark.machine import this_machine
 from dermport.runtimes.base import Runtime
 

@@ -19,10 +19,10 @@ from pydantic import Field, ValidationError
 
 from dermport.bundle.atomic import write_json
 from dermport.bundle.benchmark_record import BenchmarkResult, ExportResult
-from dermport.bundle.errors import UsageError
-from dermport.bundle.model import Contract
 from dermport.compression.search.latency import Loaded
 from dermport.compression.search.record import LatencyRecord, Measured
+from dermport.contract import Contract
+from dermport.errors import UsageError
 
 SCHEMA: Literal["dermport-device-profile/1"] = "dermport-device-profile/1"
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dermport.bundle.model import Contract, Fraction, Sha256
 from dermport.compression.search.candidate import Candidate, Structure
+from dermport.contract import Contract, Fraction, Sha256
 
 Positive = Annotated[float, Field(gt=0)]
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.store import Bundle
 from dermport.compression.pipeline import split_of
 from dermport.compression.search.attempt import Attempt, Refused, attempt
@@ -22,6 +21,7 @@ from dermport.compression.search.space import Space, as_it_is, candidates
 from dermport.compression.search.starts import Start, open_starts
 from dermport.compression.search.study import FILE, Study
 from dermport.compression.search.workshop import Silent, Workshop
+from dermport.errors import UsageError
 from dermport.exporters.registry import select
 from dermport.training.engines.engine import Engine, Task
 from dermport.training.engines.local import InTurn

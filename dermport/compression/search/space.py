@@ -9,8 +9,6 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from dermport.bundle.errors import UsageError
-from dermport.bundle.model import Contract
 from dermport.bundle.toml import TOMLDecodeError, loads
 from dermport.compression.distillation.distil import Distil
 from dermport.compression.distillation.teacher import PARENT
@@ -19,6 +17,8 @@ from dermport.compression.pruning.prune_channels import PruneChannels
 from dermport.compression.search.candidate import Candidate, Structure
 from dermport.compression.search.starts import Start
 from dermport.compression.step import Step
+from dermport.contract import Contract
+from dermport.errors import UsageError
 
 BUILT_IN = Path(__file__).with_name("default.toml")
 Side = Annotated[int, Field(ge=32, le=1024, multiple_of=32)]

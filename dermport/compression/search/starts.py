@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dermport.bundle.errors import BundleError, UsageError
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.store import Bundle
 from dermport.compression.network import from_model
+from dermport.errors import BundleError, UsageError
 from dermport.exporters.source import load_model
 
 PARENT = "parent"

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.compression.search.candidate import Candidate, Structure
 from dermport.compression.search.record import Measured
+from dermport.errors import UnavailableError
 
 if TYPE_CHECKING:
     import optuna

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.benchmark_record import SMALLEST_GROUP, Accuracy, ClassFigures, Figure, Flips, Subgroup
-from dermport.bundle.bootstrap import Resampled, changes, class_changes, figures_of, resampled
-from dermport.bundle.export_record import Delta
-from dermport.bundle.manifest import Metric
-from dermport.bundle.metrics import Predictions
-from dermport.bundle.probabilities import scores
-from dermport.bundle.subgroups import GroupKind, grouped
-from dermport.bundle.wilson import wilson_interval
 from dermport.exporters.benchmark.sample import Truth, bits
+from dermport.statistics.bootstrap import Resampled, changes, class_changes, figures_of, resampled
+from dermport.statistics.estimates import Delta, Metric
+from dermport.statistics.metrics import Predictions, scores
+from dermport.statistics.subgroups import GroupKind, grouped
+from dermport.statistics.wilson import wilson_interval
 
 GROUP_FIGURES = (
     "accuracy",

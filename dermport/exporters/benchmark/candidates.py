@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dermport.bundle.benchmark_record import BundleEntry
-from dermport.bundle.errors import BundleError, ExportError, UsageError
 from dermport.bundle.store import Bundle, Export
+from dermport.errors import BundleError, ExportError, UsageError
 from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.registry import TARGETS, get_target, select
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dermport.bundle.benchmark_record import Accuracy, ExportResult, Figure, Session
-from dermport.bundle.metrics import LOWER_IS_BETTER, TITLES
 from dermport.exporters.benchmark.comparison import Verdict, verdict_on
 from dermport.exporters.benchmark.differences import Flags, flags, paired_change
+from dermport.statistics.metrics import LOWER_IS_BETTER, TITLES
 
 _ALPHA = 0.01
 _UNPAIRED = ("balanced_accuracy", "macro_roc_auc", "decision_roc_auc", "ece")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal
 
-from dermport.bundle.model import Contract
+from dermport.contract import Contract
 
 Verdict = Literal["better", "worse", "no difference shown", "not comparable"]
 Kind = Literal["size", "latency", "energy", "quality"]

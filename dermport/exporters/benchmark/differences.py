@@ -15,7 +15,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.mcnemar import mcnemar_exact
+from dermport.statistics.mcnemar import mcnemar_exact
 
 LEVEL = 0.99
 Z99 = 2.5758293035489004

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from dermport.bundle.benchmark_record import Energy
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 from dermport.exporters.benchmark.phases import Phase, Progress, silent
 from dermport.runtimes.power.meter import Meter, Window, open_meter
 

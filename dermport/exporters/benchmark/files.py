@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from dermport.bundle.atomic import write_json
 from dermport.bundle.benchmark_record import BenchmarkResult
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 
 FILE = "benchmark.json"
 

@@ -14,7 +14,7 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
-from dermport.bundle.errors import BundleError
+from dermport.errors import BundleError
 
 Layer = dict[str, Any]
 _UNKNOWN = ("Conv", "Dense", "Attention", "LSTM", "GRU", "RNN", "Einsum", "MatMul", "Matmul")

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings, ExportResult, Reference, Session
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.export_record import Evidence
 from dermport.bundle.parity import in_bundle_order
 from dermport.bundle.store import Bundle, Export
+from dermport.errors import UnavailableError
 from dermport.exporters.benchmark.accuracy import Answers, Judge
 from dermport.exporters.benchmark.candidates import Candidate, bundle_entry, originals
 from dermport.exporters.benchmark.energy import measure_energy

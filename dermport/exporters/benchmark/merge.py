@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dermport.bundle.benchmark_record import BenchmarkResult, BundleEntry, ExportResult, MachineRecord
-from dermport.bundle.errors import DataError, UsageError
+from dermport.errors import DataError, UsageError
 
 _FACTS = ("input_size", "alpha", "parameters", "macs", "threshold")
 """What two results must say alike of one model; its folder's name, version and lineage are words."""

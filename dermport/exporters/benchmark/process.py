@@ -13,8 +13,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.store import Export
+from dermport.errors import UnavailableError
 from dermport.exporters.benchmark.phases import Progress
 from dermport.exporters.benchmark.worker import Failed, Job, Opened, serve
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from dermport.bundle.model import Contract
+from dermport.contract import Contract
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.benchmark_record import BenchmarkSettings
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 from dermport.exporters.benchmark.phases import Progress
 
 Key = TypeVar("Key", bound=Hashable)

@@ -13,7 +13,7 @@ from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
-from dermport.bundle.subgroups import Metadata
+from dermport.statistics.subgroups import Metadata
 
 Tensors = Callable[[Preprocessing], NDArray[np.uint8]]
 

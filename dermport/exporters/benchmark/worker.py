@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DermportError
 from dermport.bundle.export_record import Evidence
+from dermport.errors import DermportError
 from dermport.exporters.registry import get_target
 from dermport.runtimes.base import Runtime
 

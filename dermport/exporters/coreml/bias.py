@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from dermport.exporters.coreml.constants import store_constants
 from dermport.exporters.coreml.layers import layers_of
-from dermport.exporters.mil.package import open_package
-from dermport.exporters.mil.program import read_program
-from dermport.exporters.mil.values import Array
 from dermport.exporters.rounding import InputStatistics
+from dermport.runtimes.mil.package import open_package
+from dermport.runtimes.mil.program import read_program
+from dermport.runtimes.mil.values import Array
 
 
 def correct_biases(path: Path, original: Path, statistics: Mapping[str, InputStatistics]) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.coreml.bias import correct_biases
 from dermport.exporters.coreml.layers import input_statistics, layers_of
 from dermport.exporters.coreml.mixed import chosen_bits, measured
 from dermport.exporters.coreml.recipes import Compression, Storage, is_large, storages
 from dermport.exporters.coreml.weights import compressed, stored_weights
-from dermport.exporters.mil.program import read_program
 from dermport.exporters.rounding import InputStatistics
+from dermport.runtimes.mil.program import read_program
 
 
 class Compressor:

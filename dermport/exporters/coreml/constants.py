@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from dermport.exporters.mil.package import Package
-from dermport.exporters.mil.values import Array, blob_span
+from dermport.runtimes.mil.package import Package
+from dermport.runtimes.mil.values import Array, blob_span
 
 
 def store_constants(package: Package, constants: Mapping[str, Array]) -> None:

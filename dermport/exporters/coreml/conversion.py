@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dermport.bundle.errors import ExportError
-from dermport.exporters.coreml.quiet import import_coremltools, quiet
+from dermport.errors import ExportError
 from dermport.exporters.maps import has_map, named_outputs
 from dermport.runtimes.base import ACTIVATION_MAP
+from dermport.runtimes.quiet import import_coremltools, quiet
 
 if TYPE_CHECKING:
     import keras

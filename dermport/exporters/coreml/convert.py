@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError, UsageError
 from dermport.bundle.hashing import sha256_file
+from dermport.errors import ExportError, UsageError
 from dermport.exporters.coreml.compressor import Compressor
 from dermport.exporters.coreml.conversion import INPUT_NAME, classifier_from_keras
 from dermport.exporters.coreml.description import PackageDescription
-from dermport.exporters.coreml.quiet import quiet
 from dermport.exporters.coreml.recipes import RECIPES
-from dermport.exporters.mil.package import open_package
+from dermport.runtimes.mil.package import open_package
+from dermport.runtimes.quiet import quiet
 
 if TYPE_CHECKING:
     import keras

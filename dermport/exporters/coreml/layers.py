@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.exporters.mil.program import Operation, Program, read_program
-from dermport.exporters.mil.session import Session
-from dermport.exporters.mil.values import Array
 from dermport.exporters.rounding import InputStatistics, Moments
+from dermport.runtimes.mil.program import Operation, Program, read_program
+from dermport.runtimes.mil.session import Session
+from dermport.runtimes.mil.values import Array
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from dermport.exporters.coreml.bias import mean_shift
 from dermport.exporters.coreml.layers import Layer
 from dermport.exporters.coreml.recipes import MIXED_BITS, Storage
 from dermport.exporters.coreml.weights import stored_weight
-from dermport.exporters.mil.program import ImageInput, Program, read_program
-from dermport.exporters.mil.session import Session
-from dermport.exporters.mil.values import Array
 from dermport.exporters.rounding import InputStatistics
+from dermport.runtimes.mil.program import ImageInput, Program, read_program
+from dermport.runtimes.mil.session import Session
+from dermport.runtimes.mil.values import Array
 
 PHOTOS = 48
 _LEAST = 1e-7

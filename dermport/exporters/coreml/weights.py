@@ -11,11 +11,11 @@ import numpy as np
 
 from dermport.exporters.coreml.constants import store_constants
 from dermport.exporters.coreml.layers import Layer
-from dermport.exporters.coreml.quiet import import_coremltools, quiet
 from dermport.exporters.coreml.recipes import INT8, Storage
-from dermport.exporters.mil.package import open_package
-from dermport.exporters.mil.values import Array
 from dermport.exporters.rounding import Grid, InputStatistics, Palettes, Values, rounded
+from dermport.runtimes.mil.package import open_package
+from dermport.runtimes.mil.values import Array
+from dermport.runtimes.quiet import import_coremltools, quiet
 
 
 def stored_weights(

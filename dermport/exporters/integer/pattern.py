@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import BundleError
+from dermport.errors import BundleError
 from dermport.exporters.integer.grid import Grid, read_grid
 from dermport.exporters.integer.trace import HIGH, LOW, REMEDY, Step, Trace, rounds
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError
 from dermport.bundle.hashing import sha256_json
+from dermport.errors import ExportError
 from dermport.exporters.integer.read_onnx import stored_in_onnx
 from dermport.exporters.integer.read_tflite import stored_in_tflite
 from dermport.exporters.integer.stored import Stored

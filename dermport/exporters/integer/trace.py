@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dermport.bundle.errors import BundleError
+from dermport.errors import BundleError
 
 if TYPE_CHECKING:
     import keras

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 from dermport.exporters.microcontroller.slim import Slim
 from dermport.runtimes.tflite_micro import ROOMY, TFLiteMicro
 

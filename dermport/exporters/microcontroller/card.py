@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import BundleError
-from dermport.bundle.model import Contract, Sha256
 from dermport.bundle.notice import NOTICE
+from dermport.contract import Contract, Sha256
+from dermport.errors import BundleError
 
 CARD = "microcontroller.json"
 

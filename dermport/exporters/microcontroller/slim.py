@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.tflite.calibrate import Probe
 from dermport.exporters.tflite.convert import INPUT, OUTPUT
 from dermport.exporters.tflite.graph import Graph

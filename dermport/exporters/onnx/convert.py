@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dermport.bundle.atomic import write_bytes
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.maps import named_outputs
 from dermport.exporters.onnx.metadata import stamp

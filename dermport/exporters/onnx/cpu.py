@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.onnx.bias import correct_biases
 from dermport.exporters.onnx.calibrate import ranges
 from dermport.exporters.onnx.codes import Codes, pair_sums

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.onnx.codes import pair_sums
 from dermport.exporters.onnx.convert import INPUT
 from dermport.exporters.onnx.graph import Graph

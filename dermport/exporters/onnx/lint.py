@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.onnx.graph import Graph, attribute, channel_axis
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.onnx.bias import correct_biases
 from dermport.exporters.onnx.calibrate import batches
 from dermport.exporters.onnx.convert import FILE

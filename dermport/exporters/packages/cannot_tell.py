@@ -10,12 +10,12 @@ from pydantic import Field
 
 from dermport.bundle.abstention import OUT_OF_DISTRIBUTION, QUALITY, Reason, reasons, words_of
 from dermport.bundle.manifest import Abstention, Preprocessing
-from dermport.bundle.model import Contract, RelativePath, Sha256
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.photo_quality import survey_input
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
 from dermport.bundle.vectors import FOLDER, read_vectors
+from dermport.contract import Contract, RelativePath, Sha256
 
 FILE = "cannot-tell.json"
 _NO_RULE = (

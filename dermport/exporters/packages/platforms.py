@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 
 
 @dataclass(frozen=True)

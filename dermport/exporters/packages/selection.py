@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dermport.bundle.errors import BundleError, ExportError
 from dermport.bundle.store import Bundle, Export
+from dermport.errors import BundleError, ExportError
 
 
 def select_exports(

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 _EPOCH = "315532800"  # 1980-01-01, the earliest time that a zip can name
 _BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"

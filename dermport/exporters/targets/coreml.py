@@ -79,8 +79,8 @@ class CoreML:
     def describe(self, folder: Path) -> Description:
         """Read back ``model.mlpackage``."""
         from dermport.bundle.activation_map import MEANING
-        from dermport.exporters.mil.program import read_program
         from dermport.runtimes.base import ACTIVATION_MAP
+        from dermport.runtimes.mil.program import read_program
 
         program, image = read_program(folder / self.capabilities.artifact)
         shape = (1, image.height, image.width, 3)
@@ -98,8 +98,8 @@ class CoreML:
 
     def execution(self, folder: Path, threads: int | None = None) -> Execution:
         """Load ``model.mlpackage`` with Core ML on a Mac, else with the reference that executes its ML Program."""
-        from dermport.exporters.coreml.device import CoreMLRuntime, coreml_unavailable
-        from dermport.exporters.mil.reference import MilReference
+        from dermport.runtimes.coreml import CoreMLRuntime, coreml_unavailable
+        from dermport.runtimes.mil.reference import MilReference
 
         path = folder / self.capabilities.artifact
         if reason := coreml_unavailable():
@@ -112,7 +112,7 @@ class CoreML:
 
     def runs_here(self) -> str:
         """Return how this machine executes an .mlpackage."""
-        from dermport.exporters.coreml.device import coreml_unavailable
+        from dermport.runtimes.coreml import coreml_unavailable
 
         reason = coreml_unavailable()
         return f"mil-reference ({reason})" if reason else "Core ML itself (device)"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
 from dermport.exporters.machine import lacking
 from dermport.exporters.origin import licence

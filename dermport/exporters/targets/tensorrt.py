@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
 from dermport.exporters.machine import lacking
 from dermport.exporters.targets.onnx import CONVERTS_WITH, INT8_SETTINGS, Onnx

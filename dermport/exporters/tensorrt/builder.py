@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from dermport.bundle.atomic import write_bytes, write_json
-from dermport.bundle.errors import EngineMismatchError, ExportError, IntegrityError, UnavailableError
 from dermport.bundle.hashing import sha256_bytes, sha256_file
 from dermport.bundle.store import RECORD, Export, file_entries, write_record
+from dermport.errors import EngineMismatchError, ExportError, IntegrityError, UnavailableError
 from dermport.exporters.tensorrt.kit import Kit, read_kit, write_kit
 from dermport.runtimes.engine import ENGINE, SIDECAR, EngineRecord, Machine, checked_engine, load_tensorrt, this_machine
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import BundleError
 from dermport.bundle.export_record import TensorSpec
-from dermport.bundle.model import Contract, Name, RelativePath, Sha256
 from dermport.bundle.notice import NOTICE
+from dermport.contract import Contract, Name, RelativePath, Sha256
+from dermport.errors import BundleError
 from dermport.exporters.tensorrt.typing import Typing
 
 KIT = "kit.json"

@@ -7,7 +7,7 @@ every type from the ONNX (NVIDIA's release notes of 10.12 and 11.0).
 
 from __future__ import annotations
 
-from dermport.bundle.model import Contract
+from dermport.contract import Contract
 
 STRONG_SINCE = (10, 12)
 

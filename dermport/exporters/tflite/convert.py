@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.maps import has_map, named_outputs
 from dermport.exporters.tflite.graph import Graph
 from dermport.runtimes.base import PROBABILITIES

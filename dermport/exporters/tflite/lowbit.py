@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.integer.pattern import is_integer, split
 from dermport.exporters.rounding import LARGEST_INT8, Grid, Moments, rounded

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import ExportError
+from dermport.errors import ExportError
 from dermport.exporters.contract import Recipe
 from dermport.exporters.tflite.bias import corrected_biases, make_room_for_biases, with_biases
 from dermport.exporters.tflite.calibrate import Range, ranges

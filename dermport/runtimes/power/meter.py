@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 from dermport.runtimes.power.rails import total_rails
 from dermport.runtimes.power.sensors import Sensors
 from dermport.runtimes.power.tegrastats import Tegrastats

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 # The first line whose rails are all there is taken: an input rail includes the others, which else are added up.
 _TOTALS: tuple[tuple[str, ...], ...] = (

@@ -8,7 +8,7 @@ import subprocess
 import threading
 from types import TracebackType
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 
 # JetPack 5 and 6 say "VDD_IN 5704mW/5704mW" (now/average), JetPack 7 adds a third value, JetPack 4 leaves out "mW".
 _RAIL = re.compile(r"\b((?:VDD|VIN|POM|VDDQ)\w*|GPU|CPU|SOC|CV|VDDRQ|SYS5V) (-?\d+)(?:mW)?/-?\d+")

@@ -11,8 +11,6 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field, ValidationError
 
 from dermport.bundle.causes import Cause
-from dermport.bundle.errors import RequestError
-from dermport.bundle.model import Sha256
 from dermport.bundle.wire import (
     COMPARISON_FIELD,
     IDEMPOTENCY_HEADER,
@@ -27,6 +25,8 @@ from dermport.bundle.wire import (
     Pseudonym,
     Time,
 )
+from dermport.contract import Sha256
+from dermport.errors import RequestError
 from dermport.server.api.bodies import BINARY, IDEMPOTENT, reads, takes
 from dermport.server.api.query import Query
 from dermport.server.api.respond import json_response

@@ -8,7 +8,6 @@ from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
-from dermport.bundle.model import Sha256
 from dermport.bundle.signature import Envelope
 from dermport.bundle.wire import (
     ActivationAnswer,
@@ -23,6 +22,7 @@ from dermport.bundle.wire import (
     RolloutWish,
     SigningKeyAnswer,
 )
+from dermport.contract import Sha256
 from dermport.server.api.bodies import BINARY
 from dermport.server.api.query import Query
 from dermport.server.api.respond import json_response

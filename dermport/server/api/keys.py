@@ -6,8 +6,8 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.wire import KeysAnswer, KeySummary, Message
+from dermport.errors import RequestError
 from dermport.server.api.respond import json_response
 from dermport.server.security.access import requires
 from dermport.server.services import services

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.wire import HealthAnswer, ReadyAnswer
+from dermport.errors import UnavailableError
 from dermport.server.api.respond import json_response
 from dermport.server.operations.metrics import CONTENT_TYPE
 from dermport.server.security.access import open_to_all, requires

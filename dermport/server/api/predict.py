@@ -9,8 +9,8 @@ from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.wire import PHOTO_TYPES, BatchAnswer, BatchItem, PredictionAnswer
+from dermport.errors import RequestError
 from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, reads, takes
 from dermport.server.api.query import Query
 from dermport.server.api.respond import json_response

@@ -14,8 +14,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DermportError, UnavailableError
 from dermport.bundle.store import Bundle, Export
+from dermport.errors import DermportError, UnavailableError
 from dermport.runtimes.base import Runtime
 from dermport.server.comparing.experiments import Missing, Run
 from dermport.server.comparing.likeness import Tensor

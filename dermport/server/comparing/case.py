@@ -12,7 +12,6 @@ from typing import Protocol
 import numpy as np
 
 from dermport.bundle.abstention import Values
-from dermport.bundle.errors import RequestError
 from dermport.bundle.hashing import sha256_bytes, sha256_json
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.photo_quality import survey_input
@@ -21,6 +20,7 @@ from dermport.bundle.prep import prepare, prepared
 from dermport.bundle.probabilities import answer
 from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import ComparisonRequest, PhoneSide, ReceivedPhoto, ServedModel, ServedRuntime, ServerSide
+from dermport.errors import RequestError
 from dermport.server.comparing.artifacts import ArtifactRunner, KnownArtifact
 from dermport.server.comparing.cause import Facts
 from dermport.server.comparing.experiments import Inputs, Missing

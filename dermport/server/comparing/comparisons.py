@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.wire import ComparisonAnswer, ComparisonSummary, DriftAnswer
+from dermport.errors import RequestError
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.case import Case, ModelSource, Sent
 from dermport.server.comparing.judge import Judgement, judge

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-from dermport.bundle.agreement import share_of
-from dermport.bundle.errors import DataError
-from dermport.bundle.model import Contract, Fraction
 from dermport.bundle.wire import ComparisonAnswer
+from dermport.contract import Contract, Fraction
+from dermport.errors import DataError
+from dermport.statistics.estimates import share_of
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dermport.bundle.atomic import write_bytes
-from dermport.bundle.errors import RequestError
+from dermport.errors import RequestError
 from dermport.server.comparing.likeness import Tensor
 from dermport.server.storage.database import disk_full, unavailable
 

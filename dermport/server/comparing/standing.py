@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dermport.bundle.agreement import share_of
 from dermport.bundle.wire import DriftAnswer, DriftState
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.drift import DriftPolicy, alarm, read_drift_policy
 from dermport.server.storage.comparisons import ComparisonStore
+from dermport.statistics.estimates import share_of
 
 FILES = 20
 

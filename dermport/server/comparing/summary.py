@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from dermport.bundle.agreement import Quantiles, share_of
 from dermport.bundle.wire import AgreementFigures, AgreementGroup, ChangeBin, ComparisonSummary
 from dermport.server.storage.comparisons import ComparisonRow, Filters
 from dermport.server.storage.database import Database
+from dermport.statistics.estimates import Quantiles, share_of
 
 GROUPS = 100
 DAYS = 366

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
 
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.wire import REQUEST_ID_HEADER, ServedModel, ServedRuntime
+from dermport.errors import PhotoError
 from dermport.server.express import protocol
 from dermport.server.express.heads import END, Head, read_head
 from dermport.server.express.permit import Permit

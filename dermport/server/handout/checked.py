@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.hashing import sha256_stream
 from dermport.bundle.wire import ReleaseFile
+from dermport.errors import RequestError
 
 _LOG = logging.getLogger("dermport.handout")
 

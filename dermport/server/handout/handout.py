@@ -7,8 +7,8 @@ from pathlib import Path
 
 from flask import Request, Response
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.wire import LatestAnswer, ModelKey, Platform, RolloutState, RolloutWish, SigningKeyAnswer
+from dermport.errors import RequestError
 from dermport.server.handout.checked import CheckedFiles
 from dermport.server.handout.compressed import Compressed
 from dermport.server.handout.delivery import Delivery

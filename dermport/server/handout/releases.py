@@ -10,10 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from dermport.bundle.errors import DermportError, RequestError
 from dermport.bundle.golden import GoldenIndex
 from dermport.bundle.hashing import sha256_bytes
-from dermport.bundle.model import FileEntry
 from dermport.bundle.store import MANIFEST, RECORD, Bundle, Export
 from dermport.bundle.wire import (
     PLATFORM_TARGETS,
@@ -25,6 +23,8 @@ from dermport.bundle.wire import (
     ReleaseFile,
     ReleaseManifest,
 )
+from dermport.contract import FileEntry
+from dermport.errors import DermportError, RequestError
 from dermport.server.handout.signer import Signer
 
 _LOG = logging.getLogger("dermport.handout")

@@ -9,9 +9,9 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.signature import Envelope, key_id, not_installed, public_pem, sign
 from dermport.bundle.wire import SigningKeyAnswer
+from dermport.errors import DataError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

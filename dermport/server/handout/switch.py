@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.wire import ActivationAnswer, ActivationEntry, ActivationsAnswer, ModelKey
+from dermport.errors import RequestError
 from dermport.server.serving.live import Live
 from dermport.server.serving.models import Key, Models
 from dermport.server.storage.activations import Activation, Activations

@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
-from dermport.bundle.errors import DermportError
+from dermport.errors import DermportError
 from dermport.runtimes.power.sensors import Sensors
 from dermport.server.operations.memory import resident_bytes
 from dermport.server.serving.live import Live

@@ -9,8 +9,8 @@ from typing import Literal, TypeVar, get_args
 
 from werkzeug.datastructures import Headers
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.wire import API_KEY_HEADER
+from dermport.errors import RequestError
 from dermport.server.config import AccessConfig
 from dermport.server.security.keyring import KeyRing
 from dermport.server.security.tokens import Token, parse_token

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
 
-from dermport.bundle.errors import RequestError
+from dermport.errors import RequestError
 from dermport.server.config import AccessConfig
 from dermport.server.security import cors, headers
 from dermport.server.security.access import Access, Caller, scope_of

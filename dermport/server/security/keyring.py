@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from dermport.bundle.errors import RequestError
+from dermport.errors import RequestError
 from dermport.server.security.background import Background
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
 from dermport.server.storage.times import utc_now

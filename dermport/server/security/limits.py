@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dermport.bundle.errors import RequestError
+from dermport.errors import RequestError
 
 _View = TypeVar("_View", bound=Callable[..., object])
 _MARK = "dermport_unlimited"

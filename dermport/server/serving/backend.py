@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import MAX_PIXELS, Prepared, prepare, prepared, stored_pixels
+from dermport.errors import PhotoError
 from dermport.server.express.express import Express
 from dermport.server.serving.jobs import Done, Job, Want
 

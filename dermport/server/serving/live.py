@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import ServedModel, ServedRuntime
+from dermport.errors import UnavailableError
 from dermport.server.config import ServingConfig
 from dermport.server.express.express import Express
 from dermport.server.serving.answers import Served

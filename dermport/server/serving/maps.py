@@ -8,11 +8,11 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.export_record import ExportRecord
 from dermport.bundle.manifest import Manifest
-from dermport.bundle.overlay import draw_overlay
 from dermport.bundle.wire import ActivationMap, grids_of
+from dermport.errors import RequestError
+from dermport.figures.overlay import draw_overlay
 from dermport.runtimes.base import ACTIVATION_MAP
 from dermport.server.serving.jobs import Done
 from dermport.server.serving.live import Live

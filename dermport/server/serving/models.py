@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dermport.bundle.errors import BundleError, DermportError, RequestError
 from dermport.bundle.store import MANIFEST, Bundle
+from dermport.errors import BundleError, DermportError, RequestError
 from dermport.server.serving.live import Live
 
 _LOG = logging.getLogger("dermport.models")

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DermportError, PhotoError
+from dermport.errors import DermportError, PhotoError
 from dermport.server.config import ServingConfig
 from dermport.server.express.express import Express
 from dermport.server.serving.backend import Load, is_large

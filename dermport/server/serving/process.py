@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import BundleError, DermportError, ExportError, IntegrityError, PhotoError, UnavailableError
+from dermport.errors import BundleError, DermportError, ExportError, IntegrityError, PhotoError, UnavailableError
 from dermport.server.express.express import Lender
 from dermport.server.express.protocol import lane_pair
 from dermport.server.serving.jobs import Done, Job

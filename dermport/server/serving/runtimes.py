@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dermport.bundle.errors import BundleError, EngineMismatchError, UnavailableError, UsageError
 from dermport.bundle.golden import GoldenSet
 from dermport.bundle.store import Bundle, Export
+from dermport.errors import BundleError, EngineMismatchError, UnavailableError, UsageError
 from dermport.runtimes.base import Runtime
 from dermport.server.config import ProcessModel, ServingConfig
 from dermport.server.serving.backend import Backend

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from dermport.bundle.errors import DermportError, RequestError, UnavailableError
+from dermport.errors import DermportError, RequestError, UnavailableError
 
 _Worker = TypeVar("_Worker")
 

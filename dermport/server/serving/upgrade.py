@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from dermport.bundle.errors import DermportError
 from dermport.bundle.store import Bundle
+from dermport.errors import DermportError
 from dermport.server.serving.live import Live
 from dermport.server.serving.models import Models
 

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DermportError, PhotoError
 from dermport.bundle.manifest import Manifest, Preprocessing
 from dermport.bundle.photo_quality import survey_input
 from dermport.bundle.prep import MAX_PIXELS
 from dermport.bundle.store import Bundle, Export
+from dermport.errors import DermportError, PhotoError
 from dermport.runtimes.base import Runtime
 from dermport.server.allocator import give_back_from
 from dermport.server.express.lane import Lane

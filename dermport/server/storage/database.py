@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, Interna
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
-from dermport.bundle.errors import RequestError, UnavailableError, UsageError
+from dermport.errors import RequestError, UnavailableError, UsageError
 from dermport.server.config import StorageConfig
 
 _LOG = logging.getLogger("dermport.storage")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dermport.bundle.metrics import TITLES
+from dermport.statistics.metrics import TITLES
 from dermport.training.cross_validation.report import CrossValidationReport
 from dermport.training.evaluation.style import BLUE, GREY, ORANGE, chart
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dermport.bundle.atomic import write_json, write_text
-from dermport.bundle.metrics import CLASS_TITLES, TITLES
+from dermport.statistics.metrics import CLASS_TITLES, TITLES
 from dermport.training.cross_validation.chart import draw_folds_chart
 from dermport.training.cross_validation.predictions import PREDICTIONS, OutOfFold, write_predictions
 from dermport.training.cross_validation.report import CrossValidationReport, FoldReport, Spread

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_text
-from dermport.bundle.errors import DataError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Part
+from dermport.errors import DataError
 from dermport.training.data.dataset import Dataset
 from dermport.training.data.rows import read_rows
 from dermport.training.data.splits import Split, split_dataset

@@ -7,11 +7,11 @@ import shutil
 import numpy as np
 
 from dermport.bundle.atomic import atomic_directory
-from dermport.bundle.bootstrap import intervals
-from dermport.bundle.errors import UsageError
 from dermport.bundle.manifest import CrossValidationSpec
-from dermport.bundle.metrics import TITLES, Predictions
 from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.errors import UsageError
+from dermport.statistics.bootstrap import intervals
+from dermport.statistics.metrics import TITLES, Predictions
 from dermport.training.cross_validation.ensemble import keep_ensemble
 from dermport.training.cross_validation.files import spread_in_words
 from dermport.training.cross_validation.finished import Finished

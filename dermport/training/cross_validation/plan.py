@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import BundleError, IntegrityError, UsageError
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.manifest import TaskSpec
-from dermport.bundle.model import Contract, Sha256
+from dermport.contract import Contract, Sha256
+from dermport.errors import BundleError, IntegrityError, UsageError
 from dermport.training.cross_validation.folds import Folds, draw_folds, read_folds, write_folds
 from dermport.training.cross_validation.request import CrossValidation
 from dermport.training.data.dataset import Dataset

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_text
-from dermport.bundle.errors import BundleError
 from dermport.bundle.manifest import TaskSpec
-from dermport.bundle.metrics import Predictions
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError
+from dermport.statistics.metrics import Predictions
 from dermport.training.cross_validation.folds import HELD_OUT, Folds
 from dermport.training.data.rows import read_rows
 

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dermport.bundle.bootstrap import DEFAULT, intervals
-from dermport.bundle.manifest import CrossValidationSpec, Metric, Part
-from dermport.bundle.metrics import CLASS_TITLES, TITLES, confusion_matrix
-from dermport.bundle.model import Contract, Fraction, Sha256
+from dermport.bundle.manifest import CrossValidationSpec, Part
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
+from dermport.contract import Contract, Fraction, Sha256
+from dermport.statistics.bootstrap import DEFAULT, intervals
+from dermport.statistics.estimates import Metric
+from dermport.statistics.metrics import CLASS_TITLES, TITLES, confusion_matrix
 from dermport.training.cross_validation.finished import Finished
 from dermport.training.cross_validation.predictions import OutOfFold
 from dermport.training.data.rows import read_rows

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from dermport.bundle.errors import UsageError
-from dermport.bundle.metrics import TITLES
+from dermport.errors import UsageError
+from dermport.statistics.metrics import TITLES
 from dermport.training.request import Request
 
 Keep = Literal["none", "median", "ensemble"]
@@ -23,7 +23,7 @@ class CrossValidation:
         held_out: The share of photos that no fold sees, 0 or more.
         validation: The share of a fold's training photos that chooses its epochs, temperature and threshold.
         keep: What becomes ``OUT/bundle``: the model of the ``median`` fold, an ``ensemble`` of all, or ``none``.
-        by: The figure (key of :data:`dermport.bundle.metrics.TITLES`) whose median names the fold.
+        by: The figure (key of :data:`dermport.statistics.metrics.TITLES`) whose median names the fold.
 
     Raises:
         UsageError: A number is out of range, the figure is unknown, or an ensemble is to have an answer rate.

@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from dermport.bundle.errors import BundleError, UsageError
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError, UsageError
 from dermport.training.cross_validation.files import write_report
 from dermport.training.cross_validation.finished import Finished
 from dermport.training.cross_validation.folds import Folds

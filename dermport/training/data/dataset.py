@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DataError, PhotoError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
+from dermport.errors import DataError, PhotoError
 from dermport.training.data.fingerprint import fingerprint
 from dermport.training.data.near_duplicates import SIDE, Link, find_links, joined_groups, perceptual_hash
 from dermport.training.data.records import Dropped, Reader, Reason, Record

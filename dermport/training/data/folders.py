@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.data.records import Dropped, Record
 
 # More than dermport-prep/1 accepts: a HEIC is then reported as refused, instead of passed over in silence.

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.data.folders import is_photo
 from dermport.training.data.records import Dropped, Reason, Record
 from dermport.training.data.rows import read_header, read_rows

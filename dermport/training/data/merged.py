@@ -25,8 +25,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from dermport.bundle import toml
-from dermport.bundle.errors import DataError
-from dermport.bundle.model import Contract, Name
+from dermport.contract import Contract, Name
+from dermport.errors import DataError
 from dermport.training.data.records import Dropped, Reader, Record
 from dermport.training.data.tasks import plain
 

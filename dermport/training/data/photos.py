@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dermport.bundle.errors import DataError, PhotoError
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
+from dermport.errors import DataError, PhotoError
 from dermport.training.cache import kept_folder
 from dermport.training.data.dataset import Progress
 from dermport.training.data.records import Record

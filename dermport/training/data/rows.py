@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 
 
 def read_header(path: Path) -> tuple[str, ...]:

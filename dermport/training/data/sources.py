@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.data.folders import FolderReader, class_folders
 from dermport.training.data.ham10000 import METADATA, Ham10000Reader, find_metadata, is_metadata
 from dermport.training.data.isic import IsicArchiveReader, IsicChallengeReader, find_tables, is_archive, is_ground_truth

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle import atomic
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.manifest import Part
+from dermport.errors import DataError, UsageError
 from dermport.training.data.dataset import Dataset
 from dermport.training.data.records import Record
 from dermport.training.data.rows import read_rows

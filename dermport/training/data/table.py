@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.data.records import Dropped, Reason, Record
 from dermport.training.data.rows import read_header, read_rows
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from dermport.bundle import toml
-from dermport.bundle.errors import DataError
 from dermport.bundle.manifest import Label, TaskSpec
-from dermport.bundle.model import Contract
+from dermport.contract import Contract
+from dermport.errors import DataError
 
 BUILT_IN = Path(__file__).with_name("groupings.toml")
 

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from dermport.bundle.photo_quality import Bound, bounds
-from dermport.bundle.subgroups import KINDS, grouped
+from dermport.statistics.subgroups import KINDS, grouped
 from dermport.training.data.dataset import Dataset
 from dermport.training.data.near_duplicates import DISTANCE, HASH_BITS
 from dermport.training.data.records import Reader

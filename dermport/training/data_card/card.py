@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dermport.bundle.manifest import Part
-from dermport.bundle.model import Contract, Sha256
 from dermport.bundle.notice import NOTICE
+from dermport.contract import Contract, Sha256
 
 SCHEMA: Literal["dermport-data-card/1"] = "dermport-data-card/1"
 

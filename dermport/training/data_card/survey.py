@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dermport.bundle.errors import DataError, PhotoError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.photo_quality import PhotoQuality, survey
 from dermport.bundle.prep import prepare
+from dermport.errors import DataError, PhotoError
 from dermport.training.data.dataset import Progress
 from dermport.training.data.records import Record
 

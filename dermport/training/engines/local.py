@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnContext
 from multiprocessing.synchronize import Event
 from typing import Generic
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 from dermport.training.engines.engine import Named, Result, Task, Work, Worker, do_elsewhere, in_crew
 from dermport.training.phases.loop import Reporter
 

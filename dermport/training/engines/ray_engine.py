@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from dermport.bundle.errors import DermportError, UnavailableError
+from dermport.errors import DermportError, UnavailableError
 from dermport.training.engines.engine import Result, Task, Work, Worker, do_elsewhere, in_crew
 from dermport.training.phases.loop import Reporter
 

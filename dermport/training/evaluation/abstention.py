@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.abstention import distance, reasons
-from dermport.bundle.agreement import Share, share_of
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.manifest import Abstention, InputBound, InputFault, InputReference, Part
 from dermport.bundle.photo_quality import INPUT_COLOURS, Bound, bounds, survey_input
+from dermport.errors import DataError, UsageError
+from dermport.statistics.estimates import Share, share_of
 
 _OF_QUALITY = 0.1
 """The share of what may be refused that each bound of quality may take: photos of a data set are taken to be good."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import Bootstrap
-from dermport.bundle.manifest import Metric
-from dermport.bundle.metrics import Floats, Predictions
+from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.estimates import Metric
+from dermport.statistics.metrics import Floats, Predictions
 
 GRID = np.linspace(0, 1, 101)
 _Counts = tuple[Floats, Floats]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 
 COLDEST, HOTTEST = 0.1, 10.0
 _HALVINGS = 60  # of the interval of log T: down to float64's resolution

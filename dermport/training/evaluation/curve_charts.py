@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dermport.bundle.manifest import Metric
+from dermport.statistics.estimates import Metric
+from dermport.statistics.net_benefit import HIGHEST, LOWEST, DecisionCurve
 from dermport.training.evaluation.bands import GRID, Band, Curves
 from dermport.training.evaluation.evaluation import Evaluation
-from dermport.training.evaluation.net_benefit import HIGHEST, LOWEST, DecisionCurve
 from dermport.training.evaluation.report import DecisionReport, EvaluationReport, in_words
 from dermport.training.evaluation.style import BLACK, BLUE, CHANCE, GREY, ORANGE, VERMILION, chart, panels, unit_square
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dermport.bundle.bootstrap import DEFAULT, Bootstrap, changes, figures_of, resampled
-from dermport.bundle.delong import delong
 from dermport.bundle.manifest import ModelRef
-from dermport.bundle.mcnemar import mcnemar_exact
-from dermport.bundle.metrics import Predictions
-from dermport.bundle.model import Contract, Fraction
+from dermport.contract import Contract, Fraction
+from dermport.statistics.bootstrap import DEFAULT, Bootstrap, changes, figures_of, resampled
+from dermport.statistics.delong import delong
+from dermport.statistics.mcnemar import mcnemar_exact
+from dermport.statistics.metrics import Predictions
 from dermport.training.data.rows import read_rows
 
 

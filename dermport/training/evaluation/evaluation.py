@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import DEFAULT, Bootstrap, intervals
-from dermport.bundle.errors import DataError
-from dermport.bundle.manifest import Decision, Metric, Metrics, Part, TaskSpec
-from dermport.bundle.metrics import Predictions, confusion_matrix
-from dermport.bundle.subgroups import Group
+from dermport.bundle.manifest import Decision, Metrics, Part, TaskSpec
+from dermport.errors import DataError
+from dermport.statistics.bootstrap import DEFAULT, Bootstrap, intervals
+from dermport.statistics.estimates import Metric
+from dermport.statistics.metrics import Predictions, confusion_matrix
+from dermport.statistics.net_benefit import decision_curve
+from dermport.statistics.reliability import decision_reliability, reliability
+from dermport.statistics.subgroups import Group
 from dermport.training.evaluation.bands import Curves, all_curves
 from dermport.training.evaluation.calibration import at_temperature, log_probabilities
 from dermport.training.evaluation.difference import Against
 from dermport.training.evaluation.fairness import fairness
-from dermport.training.evaluation.net_benefit import decision_curve
-from dermport.training.evaluation.reliability import decision_reliability, reliability
 from dermport.training.evaluation.report import CalibrationReport, ClassReport, DecisionReport, EvaluationReport
 from dermport.training.evaluation.threshold import Tuning, threshold_report
 
@@ -34,7 +35,7 @@ class Scored:
         lesions: The lesion that each photo shows, [N].
         truth: int [N], label indices.
         external: Whether the data set is another than the one trained on.
-        groups: Of people, whose photos are looked at apart (see :func:`dermport.bundle.subgroups.grouped`).
+        groups: Of people, whose photos are looked at apart (see :func:`dermport.statistics.subgroups.grouped`).
     """
 
     data: str

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dermport.bundle.bootstrap import Bootstrap
-from dermport.bundle.manifest import Metric
-from dermport.bundle.metrics import Floats, Predictions, statistics
-from dermport.bundle.model import Contract, Fraction
-from dermport.bundle.skin_tone import UNKNOWN
-from dermport.bundle.subgroups import Group, GroupKind
+from dermport.contract import Contract, Fraction
+from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.estimates import Metric
+from dermport.statistics.metrics import Floats, Predictions, statistics
+from dermport.statistics.skin_tone import UNKNOWN
+from dermport.statistics.subgroups import Group, GroupKind
 
 FIGURES = (
     "decision_sensitivity",
@@ -129,7 +129,7 @@ def fairness(
     Args:
         predictions: N photos.
         lesions: The lesion that each photo shows, [N].
-        groups: See :func:`dermport.bundle.subgroups.grouped`.
+        groups: See :func:`dermport.statistics.subgroups.grouped`.
         bootstrap: How to resample; all groups share the resamples of lesions.
     """
     if not groups:

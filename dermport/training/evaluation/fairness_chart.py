@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.bundle.metrics import TITLES
-from dermport.bundle.subgroups import KINDS, GroupKind
+from dermport.statistics.metrics import TITLES
+from dermport.statistics.subgroups import KINDS, GroupKind
 from dermport.training.evaluation.fairness import FIGURES, Fairness, GroupReport
 from dermport.training.evaluation.report import EvaluationReport
 from dermport.training.evaluation.style import BLUE, GREY, VERMILION, chart

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import BundleError
+from dermport.errors import BundleError
 from dermport.training.evaluation.confusion_chart import draw_confusion
 from dermport.training.evaluation.curve_charts import draw_decision_curve, draw_precision_recall, draw_roc
 from dermport.training.evaluation.evaluation import Evaluation

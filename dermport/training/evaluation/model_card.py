@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dermport.bundle.manifest import Manifest
-from dermport.bundle.metrics import CLASS_TITLES, TITLES
-from dermport.bundle.subgroups import KINDS
+from dermport.statistics.metrics import CLASS_TITLES, TITLES
+from dermport.statistics.subgroups import KINDS
 from dermport.training.evaluation.abstention_card import with_section
 from dermport.training.evaluation.fairness import FIGURES
 from dermport.training.evaluation.report import EvaluationReport, in_words

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.training.evaluation.reliability import Bin, DecisionReliability, Reliability, bin_interval
+from dermport.statistics.reliability import Bin, DecisionReliability, Reliability, bin_interval
 from dermport.training.evaluation.report import EvaluationReport, in_words
 from dermport.training.evaluation.style import BLUE, CHANCE, VERMILION, chart
 

@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from dermport.bundle.errors import BundleError
-from dermport.bundle.manifest import Metric
-from dermport.bundle.metrics import CLASS_TITLES
-from dermport.bundle.model import Contract, Fraction
 from dermport.bundle.notice import NOTICE
+from dermport.contract import Contract, Fraction
+from dermport.errors import BundleError
+from dermport.statistics.estimates import Metric
+from dermport.statistics.metrics import CLASS_TITLES
+from dermport.statistics.net_benefit import DecisionCurve
+from dermport.statistics.reliability import DecisionReliability, Reliability
 from dermport.training.evaluation.difference import Against
 from dermport.training.evaluation.fairness import Fairness
-from dermport.training.evaluation.net_benefit import DecisionCurve
-from dermport.training.evaluation.reliability import DecisionReliability, Reliability
 from dermport.training.evaluation.threshold import ThresholdReport
 
 SCHEMA: Literal["dermport-evaluation/1"] = "dermport-evaluation/1"
@@ -40,7 +40,7 @@ class ClassReport(Contract):
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """The figures by the keys of :data:`dermport.bundle.metrics.CLASS_TITLES`."""
+        """The figures by the keys of :data:`dermport.statistics.metrics.CLASS_TITLES`."""
         return {name: getattr(self, name) for name in CLASS_TITLES}
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dermport.bundle.bootstrap import Bootstrap
-from dermport.bundle.errors import DataError, UsageError
-from dermport.bundle.manifest import Decision, Metric, Part
-from dermport.bundle.metrics import Predictions, defined
-from dermport.bundle.model import Contract, Fraction
+from dermport.bundle.manifest import Decision, Part
+from dermport.contract import Contract, Fraction
+from dermport.errors import DataError, UsageError
+from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.estimates import Metric
+from dermport.statistics.metrics import Predictions, defined
 
 
 class OperatingPoint(Contract):

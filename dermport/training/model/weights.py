@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.hashing import sha256_file
+from dermport.errors import DataError
 
 if TYPE_CHECKING:
     import keras

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_bytes
-from dermport.bundle.metrics import Predictions, figures
+from dermport.statistics.metrics import Predictions, figures
 from dermport.training.evaluation.calibration import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.training.phases.feed import Waiting, made_ahead

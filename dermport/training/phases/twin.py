@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.training.model.network import CLASSIFIER
 from dermport.training.phases.mirrored import check_devices, scope, sharded
 from dermport.training.recipe import Distribute, Precision, Recipe

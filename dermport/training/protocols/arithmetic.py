@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dermport.bundle.table_arithmetic import f1_score, implied_prevalence
+from dermport.statistics.table_arithmetic import f1_score, implied_prevalence
 from dermport.training.protocols.protocol import Published
 
 _LEAST = 1e-9

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.manifest import Part
+from dermport.errors import DataError
 from dermport.training.cross_validation.folds import HELD_OUT, draw_folds
 from dermport.training.data.dataset import Dataset
 from dermport.training.data.splits import PARTS, split_dataset

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import DEFAULT, Bootstrap, Resampled, resampled
-from dermport.bundle.manifest import Metric, TaskSpec
-from dermport.bundle.metrics import Floats, Predictions, defined
-from dermport.bundle.model import Contract
+from dermport.bundle.manifest import TaskSpec
+from dermport.contract import Contract
+from dermport.statistics.bootstrap import DEFAULT, Bootstrap, Resampled, resampled
+from dermport.statistics.estimates import Metric
+from dermport.statistics.metrics import Floats, Predictions, defined
 
 TITLES = {
     "accuracy": "Accuracy",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL
 from dermport.training.model.weights import load_file
 from dermport.training.protocols.protocol import Architecture

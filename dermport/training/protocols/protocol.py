@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.manifest import Crop, Preprocessing
-from dermport.bundle.model import Contract, Fraction, Name
 from dermport.bundle.named_documents import NamedDocuments, value_of
+from dermport.contract import Contract, Fraction, Name
+from dermport.errors import UsageError
 from dermport.training.augment import Augmentation
 
 _PRESETS = NamedDocuments("protocol", "dermport.training.protocols", "presets")

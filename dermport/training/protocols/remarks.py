@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from dermport.bundle.model import Contract
-from dermport.bundle.table_arithmetic import always_yes_f1
+from dermport.contract import Contract
+from dermport.statistics.table_arithmetic import always_yes_f1
 from dermport.training.data.dataset import Dataset
 from dermport.training.protocols.arithmetic import Range, contradictions, least_prevalence, prevalence_behind, rounded
 from dermport.training.protocols.protocol import Counts, Protocol

@@ -11,10 +11,11 @@ import numpy as np
 from pydantic import Field
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.bootstrap import DEFAULT
-from dermport.bundle.manifest import Metric, Provenance
-from dermport.bundle.model import Contract
+from dermport.bundle.manifest import Provenance
 from dermport.bundle.notice import NOTICE
+from dermport.contract import Contract
+from dermport.statistics.bootstrap import DEFAULT
+from dermport.statistics.estimates import Metric
 from dermport.training.model.cost import cost_of
 from dermport.training.protocols.figures import TITLES, Drawn, Gap, gaps, measure, of_arm, with_intervals
 from dermport.training.protocols.protocol import Arm, Protocol

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dermport.bundle.atomic import atomic_directory
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset
 from dermport.training.data.tasks import load_task

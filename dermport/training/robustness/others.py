@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dermport.bundle.errors import DataError, PhotoError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
+from dermport.errors import DataError, PhotoError
 from dermport.training.sample.fields import fractal
 from dermport.training.sample.pigment import colour
 from dermport.training.sample.skin import draw_person, healthy_skin

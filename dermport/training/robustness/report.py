@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dermport.bundle.agreement import Share
-from dermport.bundle.manifest import Abstention, Metric, ModelRef
-from dermport.bundle.model import Contract, Fraction
+from dermport.bundle.manifest import Abstention, ModelRef
 from dermport.bundle.notice import NOTICE
-from dermport.bundle.text import share_text
+from dermport.contract import Contract, Fraction
+from dermport.statistics.estimates import Metric, Share
+from dermport.statistics.text import share_text
 from dermport.training.evaluation.report import in_words
 
 

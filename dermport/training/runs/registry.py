@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from dermport.bundle.errors import BundleError, DataError, UsageError
 from dermport.bundle.hashing import sha256_json
-from dermport.bundle.manifest import Metric
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError, DataError, UsageError
+from dermport.statistics.estimates import Metric
 from dermport.training.data.rows import read_rows
 from dermport.training.phases.state import load_history
 from dermport.training.recipe import Recipe

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dermport.bundle.atomic import atomic_directory
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.training.sample.camera import draw_view, take_photo
 from dermport.training.sample.cohort import SHARES, Lesion, draw_cohort
 from dermport.training.sample.lesions import draw_lesion

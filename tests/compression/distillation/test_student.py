@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.compression.context import Context
 from dermport.compression.distillation.student import Student
 from dermport.compression.network import network_of
+from dermport.errors import DataError, UsageError
 from dermport.training.model.network import build_network
 from dermport.training.recipe import Recipe
 

@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.store import Bundle
 from dermport.compression.context import Context
 from dermport.compression.distillation import architectures
 from dermport.compression.distillation.architectures import TeacherTraining, trained_teacher
 from dermport.compression.distillation.teacher import find_teacher
+from dermport.errors import DataError, UsageError
 from dermport.training.evaluation.calibration import at_temperature
 from tests.compression.distillation.networks import small_network
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.store import Bundle
 from dermport.compression.context import Context
 from dermport.compression.network import network_of
@@ -19,6 +18,7 @@ from dermport.compression.pruning.sample import Sample
 from dermport.compression.pruning.selection import Kept, Target, choose
 from dermport.compression.pruning.spaces import Space, spaces_of
 from dermport.compression.pruning.surgery import narrowed
+from dermport.errors import UsageError
 from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.contract import Source
 from dermport.exporters.targets.onnx import Onnx

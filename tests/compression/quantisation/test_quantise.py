@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import UsageError
 from dermport.compression.context import Context
 from dermport.compression.quantisation.equalise import equalised, exact_image, groups
 from dermport.compression.quantisation.folding import folded
@@ -24,6 +23,7 @@ from dermport.compression.quantisation.rounding import Moments, learned_codes
 from dermport.compression.quantisation.sensitivity import divergence, most_sensitive, sensitivities
 from dermport.compression.quantisation.stages import Methods, Stage, stages
 from dermport.compression.quantisation.sweep import Sweep
+from dermport.errors import UsageError
 from dermport.exporters.integer.pattern import split
 from dermport.training.evaluation.calibration import at_temperature
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, predict

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dermport.bundle.errors import UsageError
 from dermport.compression.search.budget import parse_budget
+from dermport.errors import UsageError
 from tests.compression.search.factories import measured
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import UsageError
 from dermport.compression.search.latency import Loaded
 from dermport.compression.search.profile import (
     ByProfile,
@@ -22,6 +21,7 @@ from dermport.compression.search.profile import (
     write_profile,
 )
 from dermport.compression.search.record import LatencyRecord
+from dermport.errors import UsageError
 from tests.compression.search.factories import measured
 from tests.exporters.benchmark.made import JETSON, result, session
 

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.store import Bundle
 from dermport.compression.distillation.distil import Distil
 from dermport.compression.fine_tune import FineTune
@@ -34,6 +33,7 @@ from dermport.compression.search.report import document, write_report
 from dermport.compression.search.search import Request, open_search
 from dermport.compression.search.space import Space
 from dermport.compression.search.verdict import judge
+from dermport.errors import DataError, UsageError
 from dermport.training import parts
 from dermport.training.data.records import Record
 from dermport.training.engines.engine import Engine, Result, Task, Work, Worker, in_crew

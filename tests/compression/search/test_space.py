@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.store import Bundle
 from dermport.compression.search.space import Space, as_it_is, candidates, load_space, structures
 from dermport.compression.search.starts import PARENT, Start, open_starts
+from dermport.errors import UsageError
 
 
 def start(bundle: Bundle, name: str = PARENT, *, changeable: bool = True) -> Start:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.agreement import share_of
 from dermport.bundle.benchmark_record import (
     Accuracy,
     BenchmarkResult,
@@ -30,8 +29,8 @@ from dermport.bundle.benchmark_record import (
     Timing,
 )
 from dermport.bundle.export_record import Evidence, OperatorCount
-from dermport.bundle.manifest import Metric
-from dermport.bundle.metrics import CLASS_TITLES, TITLES
+from dermport.statistics.estimates import Metric, share_of
+from dermport.statistics.metrics import CLASS_TITLES, TITLES
 
 PHOTOS = 400
 X86 = MachineRecord(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import paired_intervals
 from dermport.exporters.benchmark.accuracy import GROUP_FIGURES, Answers, Judge
 from dermport.exporters.benchmark.sample import Truth
+from dermport.statistics.bootstrap import paired_intervals
 
 POSITIVE = (0, 1)  # of three labels: two kinds of cancer, and one benign
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dermport.bundle.errors import BundleError
 from dermport.bundle.store import Bundle
+from dermport.errors import BundleError
 from dermport.exporters.benchmark.macs import count_macs
 
 

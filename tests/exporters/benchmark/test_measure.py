@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings, ExportResult
-from dermport.bundle.errors import DataError, ExportError, IntegrityError, UsageError
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Compression, ModelRef, TaskSpec
 from dermport.bundle.store import Bundle, file_entries, write_manifest, write_record
+from dermport.errors import DataError, ExportError, IntegrityError, UsageError
 from dermport.exporters.benchmark.candidates import bundle_entry, choose
 from dermport.exporters.benchmark.files import read_result, write_result
 from dermport.exporters.benchmark.measure import benchmark

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dermport.bundle.benchmark_record import BenchmarkResult
-from dermport.bundle.errors import DataError, UsageError
+from dermport.errors import DataError, UsageError
 from dermport.exporters.benchmark.merge import differing_files, machine_labels, merge
 from tests.exporters.benchmark.made import JETSON, X86, entry, export, result, session, sha256
 

@@ -8,8 +8,8 @@ import signal
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.store import Bundle, Export
+from dermport.errors import UnavailableError
 from dermport.exporters.benchmark.process import Process
 from dermport.exporters.registry import get_target
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dermport.bundle.table_arithmetic import always_yes_f1, f1_score, implied_prevalence
 from dermport.exporters.benchmark.published import COMPRESSION, NOT_FOUND, papers
+from dermport.statistics.table_arithmetic import always_yes_f1, f1_score, implied_prevalence
 
 
 def test_every_figure_names_its_source() -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dermport.bundle.benchmark_record import BenchmarkSettings
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 from dermport.exporters.benchmark.rounds import Course, run_rounds
 from dermport.exporters.benchmark.timings import ratio, timing
 

@@ -19,14 +19,14 @@ from PIL import Image, ImageCms
 
 from dermport.bundle.activation_map import SHIFT, places, spread
 from dermport.bundle.atomic import write_json
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Manifest, Preprocessing
 from dermport.bundle.notice import NOTICE
-from dermport.bundle.overlay import colours
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.errors import PhotoError
+from dermport.figures.overlay import colours
 from dermport.mobile_stub.phone import PhoneArtifact, PhoneModel, choose_artifacts
 from tests.factories import LABELS, draw_photo, make_bundle, manifest_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import UnavailableError
+from dermport.errors import UnavailableError
 from dermport.runtimes.power.meter import CounterMeter, RailMeter, open_meter
 from tests.runtimes.power.test_sensors import ORIN, RAPL, X86, plant
 

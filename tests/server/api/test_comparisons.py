@@ -18,9 +18,9 @@ from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 from werkzeug.test import TestResponse
 
-from dermport.bundle.errors import RequestError, UsageError
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.wire import ComparisonAnswer, ComparisonList, ComparisonSummary
+from dermport.errors import RequestError, UsageError
 from dermport.mobile_stub.client import JetsonClient
 from dermport.server import problems, request_ids
 from dermport.server.api import comparisons

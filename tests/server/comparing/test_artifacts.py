@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.errors import UnavailableError
 from dermport.bundle.store import Bundle
+from dermport.errors import UnavailableError
 from dermport.server.comparing.artifacts import LOADERS, ArtifactRunner
 from dermport.server.comparing.experiments import Missing, Run
 from tests.server.comparing import linear

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.wire import ComparisonAnswer
+from dermport.errors import RequestError
 from dermport.server.comparing.case import Sent
 from dermport.server.comparing.comparisons import Comparisons, Keeping
 from dermport.server.comparing.photos import KeptPhotos

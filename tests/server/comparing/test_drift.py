@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import DataError
-from dermport.bundle.wilson import wilson_interval
+from dermport.errors import DataError
 from dermport.server.comparing.drift import DriftPolicy, DriftWatch, alarm, read_drift_policy
+from dermport.statistics.wilson import wilson_interval
 from tests.server.comparing.made import PHONE_FILE, comparison, server_side
 
 POLICY = DriftPolicy(id="test/1", latest=40, least=10, otherwise=0.5, agreement={"fp32": 0.9})

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import PhotoError, RequestError
 from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import ComparisonRequest
+from dermport.errors import PhotoError, RequestError
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.case import Case, Sent
 from dermport.server.comparing.cause import CAUSES

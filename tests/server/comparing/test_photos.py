@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import RequestError
+from dermport.errors import RequestError
 from dermport.server.comparing.photos import KeptPhotos
 from tests.server.small_disk import small_disk
 

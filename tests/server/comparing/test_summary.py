@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dermport.bundle.wilson import wilson_interval
 from dermport.bundle.wire import ComparisonAnswer, ComparisonSummary
 from dermport.server.comparing.summary import GROUPS, summarise
 from dermport.server.storage.comparisons import ComparisonStore, Filters
 from dermport.server.storage.database import Database
+from dermport.statistics.wilson import wilson_interval
 from tests.server.comparing.made import NOON, comparison
 
 

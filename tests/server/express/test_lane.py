@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dermport.bundle.errors import PhotoError
 from dermport.bundle.store import Bundle
 from dermport.bundle.wire import ServedModel, ServedRuntime
+from dermport.errors import PhotoError
 from dermport.server.express import lane as module
 from dermport.server.express import protocol
 from dermport.server.express.lane import Lane

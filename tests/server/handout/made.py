@@ -13,11 +13,11 @@ from flask import g
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 
-from dermport.bundle.errors import RequestError
 from dermport.bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.store import Bundle, write_manifest
 from dermport.bundle.wire import ServedModel, ServedRuntime
+from dermport.errors import RequestError
 from dermport.server import problems
 from dermport.server.api import handout as addresses
 from dermport.server.handout.handout import Handout

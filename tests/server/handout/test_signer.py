@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.signature import key_id, read_public_key, verify
+from dermport.errors import DataError
 from dermport.server.handout.signer import FILE, Signer
 
 

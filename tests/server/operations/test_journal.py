@@ -14,8 +14,8 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
-from dermport.bundle.errors import RequestError, UnavailableError
 from dermport.bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Timing, Verdict
+from dermport.errors import RequestError, UnavailableError
 from dermport.runtimes.power.sensors import Sensors
 from dermport.server import problems, request_ids
 from dermport.server.config import AccessConfig

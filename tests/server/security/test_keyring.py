@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import RequestError
+from dermport.errors import RequestError
 from dermport.server.security.keyring import KeyRing
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
 from dermport.server.storage.database import Database, unavailable

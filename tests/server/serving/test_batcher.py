@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from dermport.bundle.errors import RequestError, UnavailableError
+from dermport.errors import RequestError, UnavailableError
 from dermport.server.serving.batcher import Answered, Batcher, BatchQueue, BatchRule
 
 RULE = BatchRule(largest=3, wait=0.5, queue=5, deadline=2.0)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import BundleError, RequestError
 from dermport.bundle.store import Bundle, write_manifest
+from dermport.errors import BundleError, RequestError
 from dermport.server.config import ServingConfig
 from dermport.server.serving.jobs import Job
 from dermport.server.serving.live import Live

@@ -14,10 +14,10 @@ from typing import cast
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import IntegrityError, PhotoError, UnavailableError
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
 from dermport.bundle.vectors import FOLDER as VECTORS
+from dermport.errors import IntegrityError, PhotoError, UnavailableError
 from dermport.server.config import ServingConfig
 from dermport.server.serving.jobs import Job
 from dermport.server.serving.pool import WorkerPool

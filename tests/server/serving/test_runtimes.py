@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dermport.bundle.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
 from dermport.bundle.store import Bundle, Export
+from dermport.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
 from dermport.runtimes.base import Runtime
 from dermport.server.config import ServingConfig
 from dermport.server.serving.runtimes import CANDIDATES, Candidate, Chosen, choose

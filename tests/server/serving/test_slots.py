@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from dermport.bundle.errors import RequestError, UnavailableError
+from dermport.errors import RequestError, UnavailableError
 from dermport.server.serving.slots import Slots
 
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from dermport.bundle.errors import ExportError
 from dermport.bundle.store import Bundle
+from dermport.errors import ExportError
 from dermport.server.config import ServingConfig
 from dermport.server.serving.live import Live
 from dermport.server.serving.models import Models

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from dermport.bundle.errors import RequestError
+from dermport.errors import RequestError
 from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters
 from dermport.server.storage.database import Database
 from tests.server.comparing.made import NOON, PHONE_FILE, comparison

@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from dermport.bundle.errors import RequestError, UnavailableError, UsageError
+from dermport.errors import RequestError, UnavailableError, UsageError
 from dermport.server.config import StorageConfig
 from dermport.server.storage.comparisons import ComparisonStore, Filters
 from dermport.server.storage.database import FILE, Database, alembic_config, open_database

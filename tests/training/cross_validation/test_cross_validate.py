@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import UsageError
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle, check_files
 from dermport.cli.main import build_app
+from dermport.errors import UsageError
 from dermport.training.cross_validation.folds import read_folds
 from dermport.training.cross_validation.plan import read_plan
 from dermport.training.engines.engine import Lines

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from dermport.bundle.metrics import figures
+from dermport.statistics.metrics import figures
 from dermport.training.cross_validation.keep import median_fold
 from dermport.training.cross_validation.predictions import ByFold
 from dermport.training.cross_validation.report import CrossValidationReport, spread_of

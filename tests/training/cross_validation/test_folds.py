@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import BundleError, DataError, IntegrityError, UsageError
+from dermport.errors import BundleError, DataError, IntegrityError, UsageError
 from dermport.training.cross_validation.folds import HELD_OUT, Folds, draw_folds, read_folds, write_folds
 from dermport.training.cross_validation.plan import TABLE, open_plan, read_plan
 from dermport.training.cross_validation.request import CrossValidation

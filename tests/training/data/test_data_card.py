@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.photo_quality import bounds
+from dermport.errors import DataError, UsageError
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset
 from dermport.training.data.tasks import load_task

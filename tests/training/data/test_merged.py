@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.data.dataset import read_dataset
 from dermport.training.data.sources import open_dataset
 from dermport.training.data.splits import split_dataset

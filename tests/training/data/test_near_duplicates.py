@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import tensor_of
+from dermport.errors import DataError
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.near_duplicates import DISTANCE, SIDE, find_links, joined_groups, perceptual_hash
 from dermport.training.data.records import Record

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import DataError, UnavailableError
+from dermport.errors import DataError, UnavailableError
 from dermport.training.engines.engine import Engine, Task
 from dermport.training.engines.local import InTurn, Processes
 from dermport.training.engines.ray_engine import OnRay

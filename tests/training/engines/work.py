@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.engines.engine import Task
 from dermport.training.engines.local import Processes
 from dermport.training.phases.loop import Reporter

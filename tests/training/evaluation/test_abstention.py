@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.photo_quality import INPUT_COLOURS
+from dermport.errors import DataError, UsageError
 from dermport.training.evaluation.abstention import Surveyed, answered, fit_abstention, survey_inputs, with_shares
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dermport.bundle.bootstrap import Bootstrap
+from dermport.statistics.bootstrap import Bootstrap
 from dermport.training.evaluation.bands import GRID, Curves, curves_of
 
 BOOTSTRAP = Bootstrap(resamples=100)

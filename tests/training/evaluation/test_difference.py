@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.bundle.bootstrap import Bootstrap, paired_intervals
-from dermport.bundle.errors import DataError
 from dermport.bundle.manifest import ModelRef
-from dermport.bundle.metrics import Predictions
+from dermport.errors import DataError
+from dermport.statistics.bootstrap import Bootstrap, paired_intervals
+from dermport.statistics.metrics import Predictions
 from dermport.training.evaluation.difference import Against, Seen, against, seen_before
 
 MODEL = ModelRef(name="other", version="1.0.0", model_sha256="0" * 64)

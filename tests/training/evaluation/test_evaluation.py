@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermport.bundle.bootstrap import Bootstrap
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.manifest import Decision, Label, TaskSpec
-from dermport.bundle.metrics import Predictions, figures
+from dermport.errors import DataError, UsageError
+from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.metrics import Predictions, figures
 from dermport.training.evaluation.calibration import at_temperature, fit_temperature, log_probabilities
 from dermport.training.evaluation.evaluation import Evaluation, Scored, evaluate
 from dermport.training.evaluation.threshold import choose_threshold

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dermport.bundle.bootstrap import Bootstrap, intervals
-from dermport.bundle.metrics import Predictions, figures
-from dermport.bundle.subgroups import Group, GroupKind
+from dermport.statistics.bootstrap import Bootstrap, intervals
+from dermport.statistics.metrics import Predictions, figures
+from dermport.statistics.subgroups import Group, GroupKind
 from dermport.training.evaluation.fairness import FIGURES, SMALLEST, Fairness, Gap, fairness
 
 BOOTSTRAP = Bootstrap(resamples=200)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermport.bundle.bootstrap import Bootstrap
-from dermport.bundle.errors import BundleError
 from dermport.bundle.manifest import Decision, Label, Manifest, TaskSpec
 from dermport.bundle.notice import NOTICE
-from dermport.bundle.subgroups import grouped
+from dermport.errors import BundleError
+from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.subgroups import grouped
 from dermport.training.evaluation.evaluation import Evaluation, Scored, evaluate
 from dermport.training.evaluation.files import read_tuning, write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card

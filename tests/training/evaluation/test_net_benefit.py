@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dermport.bundle.bootstrap import Bootstrap
-from dermport.bundle.metrics import Predictions
-from dermport.training.evaluation.net_benefit import HIGHEST, LOWEST, DecisionCurve, NetBenefit, decision_curve
+from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.metrics import Predictions
+from dermport.statistics.net_benefit import HIGHEST, LOWEST, DecisionCurve, NetBenefit, decision_curve
 
 
 def curve(score: np.ndarray, positive: np.ndarray) -> DecisionCurve:

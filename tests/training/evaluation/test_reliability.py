@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dermport.bundle.metrics import Predictions, figures
-from dermport.training.evaluation.reliability import Bin, bin_interval, decision_reliability, reliability
+from dermport.statistics.metrics import Predictions, figures
+from dermport.statistics.reliability import Bin, bin_interval, decision_reliability, reliability
 
 
 def scored(photos: int = 500) -> Predictions:

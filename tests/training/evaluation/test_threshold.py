@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dermport.bundle.bootstrap import Bootstrap, intervals
 from dermport.bundle.manifest import Decision
-from dermport.bundle.metrics import Predictions
+from dermport.statistics.bootstrap import Bootstrap, intervals
+from dermport.statistics.metrics import Predictions
 from dermport.training.evaluation.threshold import Tuning, choose_threshold, threshold_report
 
 BOOTSTRAP = Bootstrap(resamples=200)

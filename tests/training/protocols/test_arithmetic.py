@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from dermport.bundle.table_arithmetic import f1_score
+from dermport.statistics.table_arithmetic import f1_score
 from dermport.training.protocols.arithmetic import (
     Range,
     auc_bounds,

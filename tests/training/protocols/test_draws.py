@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.bundle.errors import DataError
+from dermport.errors import DataError
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.records import Record
 from dermport.training.data.slcd import CLASSES

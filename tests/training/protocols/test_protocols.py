@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.bundle.errors import UsageError
+from dermport.errors import UsageError
 from dermport.exporters.benchmark.published import papers
 from dermport.training.data.tasks import load_task
 from dermport.training.protocols.figures import TITLES

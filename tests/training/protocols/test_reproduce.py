@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dermport.bundle.errors import DataError
 from dermport.bundle.notice import NOTICE
 from dermport.cli.main import build_app
+from dermport.errors import DataError
 from dermport.training.data.slcd import CLASSES
 from dermport.training.model.cost import cost_of
 from dermport.training.protocols.networks import backbone, weights_of

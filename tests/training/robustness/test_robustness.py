@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermport.bundle.bootstrap import Bootstrap
-from dermport.bundle.errors import DataError, UsageError
 from dermport.bundle.manifest import Manifest, ModelRef, Preprocessing
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle, file_entries, write_manifest
+from dermport.errors import DataError, UsageError
+from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.risk_coverage import risk_coverage
 from dermport.training.abstained import write_abstaining
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
 from dermport.training.robustness.charts import draw_risk_coverage, draw_robustness
@@ -20,7 +21,6 @@ from dermport.training.robustness.corruptions import CORRUPTIONS, SEVERITIES, co
 from dermport.training.robustness.measure import Measured, Measurement, Photos
 from dermport.training.robustness.others import drawn_photos, other_photos
 from dermport.training.robustness.report import RobustnessReport, to_markdown
-from dermport.training.robustness.risk import risk_coverage
 from tests.factories import draw_set, manifest_of, tensors_of
 
 SPEC = Preprocessing(size=64)

@@ -1,7 +1,7 @@
 """The figures of a report: size, latency, throughput and energy, a row for each export.
 
-Inline SVG by :mod:`dermport.bundle.svg`, not PNG by matplotlib: it stays sharp on paper, takes the page's light or dark
-colours, can be read aloud, and a Jetson that measures needs no matplotlib.
+Inline SVG by :mod:`dermport.figures.svg`, not PNG by matplotlib: it stays sharp on paper, takes the page's light or
+dark colours, can be read aloud, and a Jetson that measures needs no matplotlib.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dermport.bundle.benchmark_record import Timing
-from dermport.bundle.svg import Axis, Chart, linear_axis, log_axis, swatch
 from dermport.exporters.benchmark.published import COMPRESSION, papers
 from dermport.exporters.benchmark.reporting.subjects import FAMILIES, Family, Subject, Subjects
 from dermport.exporters.benchmark.reporting.table import Picture
 from dermport.exporters.benchmark.reporting.words import digits, megabytes, share
+from dermport.figures.svg import Axis, Chart, linear_axis, log_axis, swatch
 
 HATCH: dict[Family, str] = {
     "float32": "solid",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dermport.bundle.benchmark_record import Accuracy, ClassFigures
-from dermport.bundle.metrics import CLASS_TITLES
-from dermport.bundle.text import interval
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
 from dermport.exporters.benchmark.reporting.table import Kind, Row, Section, table
 from dermport.exporters.benchmark.reporting.words import DASH, shows_loss, with_change
+from dermport.statistics.metrics import CLASS_TITLES
+from dermport.statistics.text import interval
 
 _OPEN = 60
 

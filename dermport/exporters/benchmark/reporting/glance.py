@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dermport.bundle.benchmark_record import Accuracy
-from dermport.bundle.text import interval
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
 from dermport.exporters.benchmark.reporting.table import Row, Section, table
 from dermport.exporters.benchmark.reporting.words import DASH, NOT_MEASURED, change, counted, digits, megabytes, share
+from dermport.statistics.text import interval
 
 WITHIN = 0.02
 """How much balanced accuracy an export may lose and still count as as good as the reference: two points."""

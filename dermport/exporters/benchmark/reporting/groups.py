@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dermport.bundle.benchmark_record import SMALLEST_GROUP, Accuracy, Subgroup
-from dermport.bundle.metrics import TITLES
-from dermport.bundle.subgroups import KINDS, GroupKind
-from dermport.bundle.text import interval
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
 from dermport.exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
 from dermport.exporters.benchmark.reporting.words import DASH, change, counted, share, shows_loss, with_change
+from dermport.statistics.metrics import TITLES
+from dermport.statistics.subgroups import KINDS, GroupKind
+from dermport.statistics.text import interval
 
 _FIGURES = ("balanced_accuracy", "decision_sensitivity", "decision_specificity")
 _OPEN = 40

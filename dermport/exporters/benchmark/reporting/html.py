@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dermport.bundle.notice import NOTICE
-from dermport.bundle.svg import hatch_definitions
 from dermport.exporters.benchmark.reporting.table import Section
+from dermport.figures.svg import hatch_definitions
 
 _INTERVAL = re.compile(r"(?P<value>.*\S) (?P<ends>\([^()]+ to [^()]+\))")
 _FOLDER = Path(__file__).parent

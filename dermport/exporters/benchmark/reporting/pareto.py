@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
-from dermport.bundle.svg import Axis, Chart, linear_axis, log_axis
 from dermport.exporters.benchmark.reporting.charts import SHAPE, kind_of, legend
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
 from dermport.exporters.benchmark.reporting.table import Picture, Row, Section, Table, table
 from dermport.exporters.benchmark.reporting.words import digits, megabytes
+from dermport.figures.svg import Axis, Chart, linear_axis, log_axis
 
 _SMALLEST, _LARGEST = 4.5, 14.0
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from dermport.bundle.benchmark_record import Accuracy
-from dermport.bundle.metrics import TITLES
-from dermport.bundle.table_arithmetic import always_yes_f1, implied_prevalence
-from dermport.bundle.text import interval
 from dermport.exporters.benchmark.differences import flags
 from dermport.exporters.benchmark.published import COMPRESSION, NOT_FOUND, Paper, papers
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
 from dermport.exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
 from dermport.exporters.benchmark.reporting.words import DASH, change, reasons
+from dermport.statistics.metrics import TITLES
+from dermport.statistics.table_arithmetic import always_yes_f1, implied_prevalence
+from dermport.statistics.text import interval
 
 SHOWN = (
     "accuracy",

@@ -7,8 +7,8 @@ import io
 
 from dermport.bundle.benchmark_record import Energy, ExportResult, Ratio, Speed, Timing
 from dermport.bundle.cells import cell
-from dermport.bundle.metrics import TITLES
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
+from dermport.statistics.metrics import TITLES
 
 _Cells = dict[str, object]
 

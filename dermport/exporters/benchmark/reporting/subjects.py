@@ -54,7 +54,7 @@ class Subject:
         return timing.p50_ms if timing else None
 
     def figure(self, name: str) -> float | None:
-        """Return a figure of merit by its key in :data:`dermport.bundle.metrics.TITLES`."""
+        """Return a figure of merit by its key in :data:`dermport.statistics.metrics.TITLES`."""
         figures = self.export.accuracy.figures if self.export.accuracy else {}
         return figures[name].value if name in figures else None
 

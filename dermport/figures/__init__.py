@@ -1,0 +1,1 @@
+"""What is drawn: charts as SVG or PNG, and maps over photos."""

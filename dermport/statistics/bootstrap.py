@@ -1,0 +1,225 @@
+"""Bootstrap intervals by lesion: photos of one lesion are no independent cases, so lesions are what gets resampled.
+
+Percentile intervals of the cluster bootstrap (Davison and Hinkley 1997, section 3.8). A resample is a weight per photo,
+how often its lesion was drawn. An interval is taken over the resamples in which the figure is defined. Calibration
+errors are biased upwards by resampling, so that a small ECE can lie at the lower end of its own interval;
+a figure without a single error gets an interval without width, which says nothing about the errors still to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermport.errors import DataError
+from dermport.statistics.estimates import Delta, Metric
+from dermport.statistics.metrics import Floats, Predictions, Statistics, defined, statistics
+
+_CHUNK = 500_000  # weights held at once: 4 MB, about what a core's cache holds
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are drawn; equal settings and lesions give equal intervals.
+
+    Attributes:
+        resamples: How many.
+        confidence: The intervals' level, between 0 and 1.
+        seed: Of the draws.
+    """
+
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def weights(self, lesions: Sequence[str]) -> Iterator[Floats]:
+        """Yield the resamples in chunks, float64 [N, b]: how often the lesion of each photo was drawn."""
+        names, lesion_of_photo = np.unique(np.asarray(lesions, dtype=np.str_), return_inverse=True)
+        generator = np.random.default_rng(self.seed)
+        share = np.full(len(names), 1 / len(names))
+        step = max(1, _CHUNK // len(lesions))
+        for start in range(0, self.resamples, step):
+            count = min(step, self.resamples - start)
+            draws = generator.multinomial(len(names), share, size=count)
+            yield draws.T[lesion_of_photo].astype(np.float64)
+
+    def bounds(self, values: Floats) -> tuple[float | None, float | None]:
+        """Return the interval's ends of B resampled figures, None where every one is undefined (NaN)."""
+        known = values[~np.isnan(values)]
+        if not known.size:
+            return None, None
+        tail = (1 - self.confidence) / 2
+        low, high = np.quantile(known, (tail, 1 - tail))
+        return float(low), float(high)
+
+    def metric(self, value: float, drawn: Floats) -> Metric:
+        """Return a figure with the interval that its resamples float64 [B] give; all None where it is NaN."""
+        low, high = self.bounds(drawn) if defined(value) is not None else (None, None)
+        return Metric(value=defined(value), low=low, high=high)
+
+
+DEFAULT = Bootstrap()
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A model's statistics.
+
+    Attributes:
+        point: Of the photos as they are, one resample.
+        drawn: Of all resamples.
+    """
+
+    point: Statistics
+    drawn: Statistics
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Every figure with its interval.
+
+    Attributes:
+        overall: By the keys of :data:`dermport.statistics.metrics.TITLES`.
+        per_class: C metrics each, by the keys of :data:`dermport.statistics.metrics.CLASS_TITLES`.
+    """
+
+    overall: dict[str, Metric]
+    per_class: dict[str, tuple[Metric, ...]]
+
+
+def intervals(predictions: Predictions, lesions: Sequence[str], bootstrap: Bootstrap = DEFAULT) -> Intervals:
+    """Return every figure of the predictions with its interval.
+
+    Args:
+        predictions: N photos.
+        lesions: The lesion that each photo shows, length N.
+        bootstrap: How to resample.
+
+    Raises:
+        DataError: `lesions` has another length than the predictions.
+    """
+    (of_photos,) = resampled((predictions,), lesions, bootstrap)
+    return figures_of(of_photos, bootstrap)
+
+
+def figures_of(model: Resampled, bootstrap: Bootstrap = DEFAULT) -> Intervals:
+    """Return every figure with the interval that its resamples give."""
+    point, drawn = model.point, model.drawn
+    return Intervals(
+        overall={name: bootstrap.metric(values[0], drawn.overall[name]) for name, values in point.overall.items()},
+        per_class={
+            name: tuple(map(bootstrap.metric, values[0], drawn.per_class[name].T))
+            for name, values in point.per_class.items()
+        },
+    )
+
+
+def paired_intervals(
+    original: NDArray[np.floating],
+    artifact: NDArray[np.floating],
+    truth: NDArray[np.integer],
+    lesions: Sequence[str],
+    *,
+    positive: tuple[int, ...],
+    threshold: float,
+    bootstrap: Bootstrap = DEFAULT,
+) -> dict[str, Delta]:
+    """Return how far an artifact's figures are from the original's, by the keys of :data:`.bundle.metrics.TITLES`.
+
+    Both are scored on the same resamples, so that what they have in common cancels out of the interval of the change.
+
+    Args:
+        original: The original's probabilities, float [N, C].
+        artifact: The artifact's probabilities of the same photos, float [N, C].
+        truth: int [N].
+        lesions: The lesion that each photo shows, length N.
+        positive: The class indices whose summed probability is the decision's score.
+        threshold: The decision's.
+        bootstrap: How to resample.
+
+    Raises:
+        DataError: Shapes do not fit, or a probability is not finite.
+    """
+    pair = tuple(Predictions(probabilities, truth, positive, threshold) for probabilities in (original, artifact))
+    first, second = resampled(pair, lesions, bootstrap)
+    return changes(first, second, bootstrap)
+
+
+def changes(first: Resampled, second: Resampled, bootstrap: Bootstrap = DEFAULT) -> dict[str, Delta]:
+    """Return how far the second's figures are from the first's, by the keys of :data:`.metrics.TITLES`.
+
+    Both must come of the same photos, lesions and bootstrap: equal settings give equal resamples.
+    """
+    return {
+        name: _delta(
+            float(values[0]),
+            float(second.point.overall[name][0]),
+            second.drawn.overall[name] - first.drawn.overall[name],
+            bootstrap,
+        )
+        for name, values in first.point.overall.items()
+    }
+
+
+def averaged(models: Sequence[Resampled]) -> Resampled:
+    """Return the mean of the overall statistics of models that share their photos and resamples; no class's."""
+    return Resampled(*(_mean([getattr(model, what) for model in models]) for what in ("point", "drawn")))
+
+
+def _mean(all_statistics: Sequence[Statistics]) -> Statistics:
+    names = all_statistics[0].overall
+    return Statistics({name: np.mean([one.overall[name] for one in all_statistics], axis=0) for name in names}, {})
+
+
+def class_changes(first: Resampled, second: Resampled, bootstrap: Bootstrap = DEFAULT) -> dict[str, tuple[Delta, ...]]:
+    """Return the same for each class, C of them, by the keys of :data:`dermport.statistics.metrics.CLASS_TITLES`."""
+    return {
+        name: tuple(
+            _delta(float(before), float(after), drawn, bootstrap)
+            for before, after, drawn in zip(
+                values[0],
+                second.point.per_class[name][0],
+                (second.drawn.per_class[name] - first.drawn.per_class[name]).T,
+                strict=True,
+            )
+        )
+        for name, values in first.point.per_class.items()
+    }
+
+
+def _delta(before: float, after: float, drawn: Floats, bootstrap: Bootstrap) -> Delta:
+    low, high = bootstrap.bounds(drawn)
+    if defined(after - before) is None:
+        low = high = None
+    return Delta(original=defined(before), artifact=defined(after), change=defined(after - before), low=low, high=high)
+
+
+def resampled(
+    models: Sequence[Predictions], lesions: Sequence[str], bootstrap: Bootstrap = DEFAULT
+) -> tuple[Resampled, ...]:
+    """Return each model's statistics of the photos as they are and of all resamples, which the models share.
+
+    Raises:
+        DataError: `lesions` has another length than the predictions.
+    """
+    photos = len(models[0].truth)
+    if len(lesions) != photos:
+        raise DataError(f"{len(lesions)} lesions are given for {photos} photos.")
+    ones = np.ones((photos, 1))
+    chunks: list[list[Statistics]] = [[] for _ in models]
+    for weights in bootstrap.weights(lesions):
+        for parts, model in zip(chunks, models, strict=True):
+            parts.append(statistics(model, weights))
+    return tuple(
+        Resampled(statistics(model, ones), _joined(parts)) for model, parts in zip(models, chunks, strict=True)
+    )
+
+
+def _joined(parts: list[Statistics]) -> Statistics:
+    return Statistics(
+        overall={name: np.concatenate([part.overall[name] for part in parts]) for name in parts[0].overall},
+        per_class={name: np.concatenate([part.per_class[name] for part in parts]) for name in parts[0].per_class},
+    )

@@ -1,0 +1,39 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dermport.statistics.estimates import Share
+
+
+class WithInterval(Protocol):
+    """A figure with the ends of its interval; all None where it is undefined."""
+
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def low(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def high(self) -> float | None: ...  # noqa: D102
+
+
+def small(change: float) -> str:
+    """Return a change of a probability with two digits, e.g. ``0.14``, ``3.1e-05``, ``0``."""
+    return f"{change:.2g}"
+
+
+def share_text(share: Share) -> str:
+    """Return a share with its interval, e.g. ``21 of 21 (95 % interval 84.5 to 100.0 %)``."""
+    return f"{share.count} of {share.of} (95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %)"
+
+
+def interval(metric: WithInterval, digits: int = 3) -> str:
+    """Return a figure with its interval, e.g. ``0.805 (0.785 to 0.824)``; a dash where it is undefined."""
+    if metric.value is None:
+        return "–"
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.{digits}f}"
+    return f"{metric.value:.{digits}f} ({metric.low:.{digits}f} to {metric.high:.{digits}f})"
