@@ -91,7 +91,7 @@ def answers_of(bundle: Bundle, tensors: NDArray[np.uint8], *, without_xnnpack: b
     from dermport.exporters.verify import run
     from dermport.training.model.network import predict
 
-    found = {KERAS: predict(load_model(bundle), tensors, progress=_counter(KERAS))}
+    found = {KERAS: predict(load_model(bundle), tensors, update=_counter(KERAS))}
     for name, (target, precision) in FILES.items():
         export = bundle.export(target, precision)
         export.checked()

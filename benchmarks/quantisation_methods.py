@@ -46,12 +46,12 @@ COLUMNS = ("method", "agreement", "95 %", "accuracy", "balanced", "+ / - flips",
 
 
 class Told:
-    """A reporter that speaks on stderr."""
+    """A progress that speaks on stderr."""
 
     def say(self, text: str) -> None:
         say(text)
 
-    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
         say(what)
         return nullcontext(lambda done, total: None)
 
@@ -102,7 +102,7 @@ class Scene:
 
     @classmethod
     def open(cls, bundle: Bundle, data: Path, photos: int | None, folder: Path) -> Scene:
-        split = split_of(bundle, data, jobs=None, reporter=Told())
+        split = split_of(bundle, data, jobs=None, progress=Told())
         spec = bundle.manifest.preprocessing
         parts = Parts(*(Photos(split, part, spec, None, Told()) for part in ("train", "validation", "test")))
         network = network_of(bundle)

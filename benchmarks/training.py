@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.progress import SILENT
 from dermport.training.augment import PUBLISHED, STRONG
 from dermport.training.data.dataset import read_dataset
 from dermport.training.data.photos import Rows, cached_tensors, load_tensors
@@ -78,17 +79,6 @@ class Clock:
         return sum(self.seconds.values())
 
 
-class Silent:
-    """A reporter that shows nothing: the benchmark prints its own lines."""
-
-    def say(self, text: str) -> None:
-        pass
-
-    @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        yield lambda done, total: None
-
-
 @dataclass(frozen=True)
 class Photos:
     records: tuple[Record, ...]
@@ -109,7 +99,7 @@ def cached_way(recipe: Recipe, train: Photos, validation: Photos, classes: int, 
 
     def view(part: int, number: int) -> Features:
         source = PhotoSource({"benchmark": part}, len(tensors[part]), lambda: tensors[part])
-        return cache.view(source, number, lambda: Silent().progress(""))
+        return cache.view(source, number, lambda: SILENT.bar(""))
 
     views = []
     for number in range(recipe.views):
@@ -119,7 +109,7 @@ def cached_way(recipe: Recipe, train: Photos, validation: Photos, classes: int, 
         held_out = view(1, 0)
     with clock.step(f"{recipe.epochs} epochs of the classification layer"):
         targets = Targets(train.targets, validation.targets, np.ones(classes, np.float32))
-        loop = Loop(folder, targets, recipe.batch, patience=0, seed=recipe.seed, reporter=Silent())
+        loop = Loop(folder, targets, recipe.batch, patience=0, seed=recipe.seed, progress=SILENT)
         loop.run(head_phase(network, recipe, views, held_out))
     return clock
 
@@ -185,11 +175,11 @@ class FullPhase:
     def decode(self) -> float:
         """Decode the photos into the cache, and return the seconds."""
         started = time.perf_counter()
-        cached_tensors(self.folder, self.photos.records, self.recipe.preprocessing, bar=Silent().progress(""))
+        cached_tensors(self.folder, self.photos.records, self.recipe.preprocessing, bar=SILENT.bar(""))
         return time.perf_counter() - started
 
     def _ours(self, recipe: Recipe) -> Callable[[], object]:
-        bar = Silent().progress("")
+        bar = SILENT.bar("")
         path = cached_tensors(self.folder, self.photos.records, recipe.preprocessing, bar=bar)
         rows = cast("NDArray[np.uint8]", Rows.opened(path, np.arange(len(self.photos.records))))
         network = build_network(recipe, self.classes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli.options import Json, Precision, To
-from dermport.cli.output import emit_json, progress, say
+from dermport.cli.output import bar, emit_json, say
 
 if TYPE_CHECKING:
     from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings
@@ -117,7 +117,7 @@ def _measured(choice: _Choice, settings: BenchmarkSettings) -> BenchmarkResult:
     names = [name.strip() for name in (choice.exports or "").split(",") if name.strip()]
     candidates = choose(bundles, targets=choice.to, precisions=choice.precision, names=names)
     sample = read_sample(bundles, choice.data, choice.part) if choice.data else golden_sample(bundles[0])
-    return measure(candidates, sample, settings, command=shlex.join(["dermport", *sys.argv[1:]]), phase=progress)
+    return measure(candidates, sample, settings, command=shlex.join(["dermport", *sys.argv[1:]]), phase=bar)
 
 
 def _merged(results: list[BenchmarkResult]) -> BenchmarkResult:

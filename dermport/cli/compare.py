@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli.options import ApiKey, Json
-from dermport.cli.output import console, emit_json, progress, say
+from dermport.cli.output import bar, console, emit_json, say
 
 if TYPE_CHECKING:
     from dermport.bundle.manifest import Preprocessing
@@ -222,7 +222,7 @@ def _jetson(
 def _watched(work: Callable[[Callable[[int, int], None]], Tally], what: str, folder: Path | None) -> Tally:
     """Do the work under a progress bar; Ctrl-C ends it after the photos that are at work."""
     try:
-        with progress(what) as update:
+        with bar(what) as update:
             return work(update)
     except KeyboardInterrupt:
         kept = f"What was done is kept in {folder}: the same command goes on." if folder else "Nothing was kept."

@@ -39,7 +39,7 @@ def data(
     """
     from dermport.bundle.manifest import Preprocessing
     from dermport.cli.data_tables import print_card
-    from dermport.cli.output import emit_json, progress, say
+    from dermport.cli.output import bar, emit_json, say
     from dermport.errors import UsageError
     from dermport.training.data.dataset import read_dataset
     from dermport.training.data.sources import open_dataset
@@ -51,10 +51,10 @@ def data(
     if out is not None and out.exists():
         raise UsageError(f"{out} exists already.", remedy="Choose another --out, or remove the folder first.")
     reader, spec = open_dataset(path, lesion_pattern=lesion_pattern), Preprocessing(size=input_size)
-    with progress("Reading photos") as update:
-        dataset = read_dataset(reader, load_task(task), near_duplicates=True, jobs=jobs or None, progress=update)
-    with progress("Looking at photos") as update:
-        survey = survey_records(dataset.records, spec, jobs=jobs or None, progress=update)
+    with bar("Reading photos") as update:
+        dataset = read_dataset(reader, load_task(task), near_duplicates=True, jobs=jobs or None, update=update)
+    with bar("Looking at photos") as update:
+        survey = survey_records(dataset.records, spec, jobs=jobs or None, update=update)
     card = build_card(reader, dataset, survey, seed)
     print_card(card)
     if out is not None:

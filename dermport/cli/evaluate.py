@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli.options import BundleArgument, Json
-from dermport.cli.output import emit_json, progress, say
+from dermport.cli.output import bar, emit_json, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,8 +127,8 @@ def _answers(bundle: Bundle, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
     from dermport.exporters.source import load_model
     from dermport.training.model.network import predict
 
-    with progress(f"asking {bundle.manifest.name}") as update:
-        return predict(load_model(bundle), tensors, progress=update)
+    with bar(f"asking {bundle.manifest.name}") as update:
+        return predict(load_model(bundle), tensors, update=update)
 
 
 def _tuning(bundle: Bundle, data: Path, scored: Photos) -> Tuning | None:
@@ -165,8 +165,8 @@ def _against(evaluation: Evaluation, photos: Photos, other: Bundle) -> Against:
     from dermport.training.evaluation.difference import against, seen_before
 
     manifest = other.manifest
-    with progress(f"preparing photos for {manifest.name}") as update:
-        tensors = load_tensors(photos.records, manifest.preprocessing, progress=update)
+    with bar(f"preparing photos for {manifest.name}") as update:
+        tensors = load_tensors(photos.records, manifest.preprocessing, update=update)
     answers = _answers(other, tensors)
     return against(
         evaluation.predictions,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dermport.cli.options import BundleArgument, Json, Out
-from dermport.cli.output import console, emit_json, new_table, progress, say
+from dermport.cli.output import bar, console, emit_json, new_table, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,8 +94,8 @@ def _explained(bundle: Bundle, asked: _Photos) -> tuple[NDArray[np.float32], Del
 
     model = load_model(bundle)
     maps = keras_maps(model, asked.tensors)
-    with progress("deleting") as update:
-        return maps, deletion_curves(lambda photos: predict(model, photos), asked.tensors, maps, progress=update)
+    with bar("deleting") as update:
+        return maps, deletion_curves(lambda photos: predict(model, photos), asked.tensors, maps, update=update)
 
 
 def _draw(manifest: Manifest, asked: _Photos, maps: NDArray[np.float32], folder: Path, count: int) -> None:

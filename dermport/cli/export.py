@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli.options import BundleArgument, Jobs, Json, Precision, To
-from dermport.cli.output import console, emit_json, new_table, progress, say
+from dermport.cli.output import bar, console, emit_json, new_table, say
 
 if TYPE_CHECKING:
     from dermport.exporters.matrix import Outcome
@@ -34,8 +34,8 @@ def export(
 
     started = time.perf_counter()
     selection = with_maps(select(to, precision)) if maps else select(to, precision)
-    with progress("exporting") as update:
-        outcomes = export_matrix(Bundle.open(bundle), selection, jobs=jobs, force=force, progress=update)
+    with bar("exporting") as update:
+        outcomes = export_matrix(Bundle.open(bundle), selection, jobs=jobs, force=force, update=update)
     seconds = time.perf_counter() - started
     _print_table(outcomes)
     fresh = sum(outcome.fresh for outcome in outcomes)

@@ -6,14 +6,14 @@ import contextlib
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from dermport.progress import Update
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-Progress = Callable[[int, int], None]
 
 
 @functools.cache
@@ -48,10 +48,10 @@ def emit_json(document: Any) -> None:
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[Progress]:
+def bar(what: str) -> Iterator[Update]:
     """Yield a callback ``(done, total)`` that draws a bar with the time left."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress as Bars
 
     columns = (
         TextColumn("{task.description}"),
@@ -60,10 +60,10 @@ def progress(what: str) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=console(), transient=False) as bar:
-        task = bar.add_task(what, total=None)
+    with Bars(*columns, console=console(), transient=False) as bars:
+        task = bars.add_task(what, total=None)
 
         def update(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+            bars.update(task, completed=done, total=total)
 
         yield update

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dermport.cli.options import BundleArgument, Json
-from dermport.cli.output import emit_json, progress, say
+from dermport.cli.output import bar, emit_json, say
 
 if TYPE_CHECKING:
     from dermport.exporters.packages.package import Package
@@ -36,7 +36,7 @@ def package(
     opened = Bundle.open(bundle)
     chosen = [get_platform(name) for name in dict.fromkeys(platforms)]
     packages = []
-    with progress("packaging") as update:
+    with bar("packaging") as update:
         for done, platform in enumerate(chosen):
             update(done, len(chosen))
             packages.append(build_package(opened, platform, tuple(precision or ()), allow_failed=allow_failed))

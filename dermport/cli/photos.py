@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast, get_args
 import numpy as np
 
 from dermport.bundle.manifest import Part
-from dermport.cli.output import progress
+from dermport.cli.output import bar
 from dermport.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def read_part(bundle: Bundle, data: Path, part: str) -> Photos:
 
     task = task_from_spec(bundle.manifest.task)
     dataset, records = _read(bundle, data, part)
-    with progress("preparing photos") as update:
-        tensors = load_tensors(records, bundle.manifest.preprocessing, progress=update)
+    with bar("preparing photos") as update:
+        tensors = load_tensors(records, bundle.manifest.preprocessing, update=update)
     return Photos(
         name=f"{dataset.name}, {part}",
         dataset=dataset.name,
@@ -94,8 +94,8 @@ def read_sample(bundles: Sequence[Bundle], data: Path, part: str) -> Sample:
         _same_part(other, dataset, records, part)
 
     def tensors(preprocessing: Preprocessing) -> NDArray[np.uint8]:
-        with progress("preparing photos") as update:
-            return load_tensors(records, preprocessing, progress=update)
+        with bar("preparing photos") as update:
+            return load_tensors(records, preprocessing, update=update)
 
     truth = Truth(
         labels=np.array([task.index_of(record.label) for record in records]),
@@ -131,8 +131,8 @@ def _read(bundle: Bundle, data: Path, part: str) -> tuple[Dataset, tuple[Record,
 
     if part not in (*get_args(Part), "all"):
         raise UsageError(f"There is no part {part!r}.", remedy=f"Parts: {', '.join(get_args(Part))}, all.")
-    with progress("reading photos") as update:
-        dataset = read_again(bundle.manifest, data, progress=update)
+    with bar("reading photos") as update:
+        dataset = read_again(bundle.manifest, data, update=update)
     if part == "all":
         return dataset, dataset.records
     if dataset.fingerprint != bundle.manifest.dataset.fingerprint:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli.options import BundleArgument, Data, Json, Out, Seed
-from dermport.cli.output import emit_json, new_table, progress, say
+from dermport.cli.output import bar, emit_json, new_table, say
 
 if TYPE_CHECKING:
     from dermport.bundle.store import Bundle
@@ -69,7 +69,7 @@ def _report(
         groups = {**other_photos(others, manifest.preprocessing), **groups}
     model = load_model(bundle)
     measurement = Measurement(manifest, lambda tensors: predict(model, tensors), photos, seed=seed)
-    with progress(f"asking {manifest.name}") as tick:
+    with bar(f"asking {manifest.name}") as tick:
         measured = measurement.over(severities, groups, tick)
     return RobustnessReport(
         model=ModelRef(name=manifest.name, version=manifest.version, model_sha256=bundle.model_sha256),

@@ -23,12 +23,12 @@ def sample_data(
 
     Seven classes, several photos per lesion, CC0. The same seed draws the same set.
     """
-    from dermport.cli.output import emit_json, progress, say
+    from dermport.cli.output import bar, emit_json, say
     from dermport.training.sample.sample_set import draw_sample_set
 
-    with progress("Drawing") as update:
+    with bar("Drawing") as update:
         drawn = draw_sample_set(
-            out, photos=photos, seed=seed, size=_size(size), jobs=jobs or os.cpu_count() or 1, progress=update
+            out, photos=photos, seed=seed, size=_size(size), jobs=jobs or os.cpu_count() or 1, update=update
         )
     if json:
         emit_json(

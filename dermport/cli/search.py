@@ -207,7 +207,7 @@ def _finish(opened: Search, result: Result, count: int, epochs: int) -> tuple[Fi
 
     chosen = result.budget.order(result.front)[:count]
     command = shlex.join(["dermport", *sys.argv[1:]])
-    finished = finish(opened, chosen, epochs=epochs, command=command, reporter=output)
+    finished = finish(opened, chosen, epochs=epochs, command=command, progress=output)
     documents = [one.model_dump(mode="json") for one in finished]
     write_json(opened.request.out / "finalists.json", {"notice": NOTICE, "finalists": documents})
     _print_finalists(finished)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli.options import BundleArgument, Json, Precision, To
-from dermport.cli.output import console, emit_json, new_table, progress, say
+from dermport.cli.output import bar, console, emit_json, new_table, say
 
 if TYPE_CHECKING:
     from dermport.bundle.export_record import Parity
@@ -41,7 +41,7 @@ def verify(
     reference = _data_reference(opened, data, part) if data else golden_reference(opened)
     results: list[tuple[Export, Parity]] = []
     for export in exports:
-        with progress(f"{export.record.target} {export.record.precision}") as update:
+        with bar(f"{export.record.target} {export.record.precision}") as update:
             results.append((export, verify_export(opened, export, reference, rules, update)))
     print_table(results)
     if json:
@@ -74,8 +74,8 @@ def _data_reference(bundle: Bundle, data: Path, part: str) -> Reference:
     from dermport.training.model.network import predict
 
     photos = read_part(bundle, data, part)
-    with progress("asking the original") as update:
-        probabilities = predict(load_model(bundle), photos.tensors, progress=update)
+    with bar("asking the original") as update:
+        probabilities = predict(load_model(bundle), photos.tensors, update=update)
     maps = maps_of(bundle, photos.tensors)
     return Reference(photos.name, photos.tensors, probabilities, photos.truth, photos.lesions, maps)
 

@@ -1,4 +1,4 @@
-"""What every step of a recipe can use: the parent, the photos, the run's folder and the reporter."""
+"""What every step of a recipe can use: the parent, the photos, the run's folder and the progress."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.store import Bundle
+from dermport.progress import Progress
 from dermport.training.golden import choose_calibration
 from dermport.training.parts import Parts
-from dermport.training.phases.loop import Loop, Reporter, Targets, class_weights
+from dermport.training.phases.loop import Loop, Targets, class_weights
 from dermport.training.phases.state import EpochFigures
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Context:
         folder: Where the step keeps checkpoints; its own, in the run's hidden folder.
         cache: What can be computed again (a teacher's answers); shared by all bundles beside this one.
         seed: Of everything random.
-        reporter: What a person sees.
+        progress: What a person sees.
     """
 
     parent: Bundle
@@ -38,7 +39,7 @@ class Context:
     folder: Path
     cache: Path
     seed: int
-    reporter: Reporter
+    progress: Progress
 
     @property
     def classes(self) -> int:
@@ -58,7 +59,7 @@ class Context:
     def loop(self, *, batch: int = 32, patience: int = 0, balance: str = "sqrt") -> Loop:
         """Return the training loop, whose phases go on from their checkpoints where a run was killed."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Loop(self.folder, self.targets(balance), batch, patience, self.seed, self.reporter)
+        return Loop(self.folder, self.targets(balance), batch, patience, self.seed, self.progress)
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from dermport.compression.recipe import Recipe
 from dermport.compression.run import keep, kept
 from dermport.compression.step import Step
 from dermport.errors import DataError, UsageError
+from dermport.progress import Progress
 from dermport.training.assemble import Description, assemble
 from dermport.training.data.again import read_again
 from dermport.training.data.splits import Split, read_split
 from dermport.training.parts import Parts, Photos
-from dermport.training.phases.loop import Reporter
 from dermport.training.phases.state import EpochFigures
 from dermport.training.run import Run, close_run, open_run
 
@@ -58,7 +58,7 @@ class Request:
             raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
 
 
-def compress(request: Request, reporter: Reporter) -> Bundle:
+def compress(request: Request, progress: Progress) -> Bundle:
     """Take a recipe's steps and write the child's bundle; a killed run of the same request goes on where it was.
 
     Raises:
@@ -67,27 +67,27 @@ def compress(request: Request, reporter: Reporter) -> Bundle:
         DataError: The photos are not those that the parent was trained on.
     """
     parent = Bundle.open(request.parent)
-    split = split_of(parent, request.data, jobs=request.jobs, reporter=reporter)
+    split = split_of(parent, request.data, jobs=request.jobs, progress=progress)
     run = open_run(request.out, _asked(request, parent), request.command)
     if run.resumed:
-        reporter.say(f"Going on with the compression in {run.folder}.")
-    context = context_of(request, parent, split, run, reporter)
+        progress.say(f"Going on with the compression in {run.folder}.")
+    context = context_of(request, parent, split, run, progress)
     outcomes = take_steps(request.recipe, context)
     description = _describe(request, parent, outcomes)
-    child = assemble(description, context.parts, outcomes[-1].network, reporter)
+    child = assemble(description, context.parts, outcomes[-1].network, progress)
     close_run(request.out)
     return child
 
 
-def split_of(parent: Bundle, data: Path, *, jobs: int | None, reporter: Reporter) -> Split:
+def split_of(parent: Bundle, data: Path, *, jobs: int | None, progress: Progress) -> Split:
     """Read the data set that `parent` was trained on, parted as it was then.
 
     Raises:
         DataError: It is another data set.
     """
     manifest = parent.manifest
-    with reporter.progress("Reading photos") as update:
-        dataset = read_again(manifest, data, jobs=jobs, progress=update)
+    with progress.bar("Reading photos") as update:
+        dataset = read_again(manifest, data, jobs=jobs, update=update)
     if dataset.fingerprint != manifest.dataset.fingerprint:
         raise DataError(
             f"{data} is not the data set that {manifest.name} was trained on (other fingerprint).",
@@ -97,13 +97,13 @@ def split_of(parent: Bundle, data: Path, *, jobs: int | None, reporter: Reporter
     return replace(split, seed=manifest.dataset.split.seed)
 
 
-def context_of(request: Request, parent: Bundle, split: Split, run: Run, reporter: Reporter) -> Context:
+def context_of(request: Request, parent: Bundle, split: Split, run: Run, progress: Progress) -> Context:
     """Return what the steps work with."""
     spec = preprocessing_of(request.recipe, parent.manifest)
     train, validation, test = (
-        Photos(split, part, spec, request.jobs, reporter, run.photos) for part in ("train", "validation", "test")
+        Photos(split, part, spec, request.jobs, progress, run.photos) for part in ("train", "validation", "test")
     )
-    return Context(parent, Parts(train, validation, test), run.folder, run.cache, request.seed, reporter)
+    return Context(parent, Parts(train, validation, test), run.folder, run.cache, request.seed, progress)
 
 
 def preprocessing_of(recipe: Recipe, parent: Manifest) -> Preprocessing:
@@ -120,7 +120,7 @@ def take_steps(recipe: Recipe, context: Context) -> list[Outcome]:
         folder = context.folder / f"{number:02d}-{step.kind}"
         outcome = kept(folder)
         if outcome is None:
-            context.reporter.say(f"Step {number} of {len(recipe.step)}: {step.kind}")
+            context.progress.say(f"Step {number} of {len(recipe.step)}: {step.kind}")
             outcome = _timed(step, network, replace(context, folder=folder))
             keep(folder, outcome)
         network = outcome.network
@@ -139,7 +139,7 @@ def _timed(step: Step, network: keras.Model, context: Context) -> Outcome:
 def _taken(step: Step, network: keras.Model, context: Context) -> Outcome:
     outcome = step.run(network, context)
     for name, value in outcome.figures.items():
-        context.reporter.say(f"  {name}: {value:.4g}")
+        context.progress.say(f"  {name}: {value:.4g}")
     return outcome
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from dermport.bundle.activation_map import nearest_cells
+from dermport.progress import Update
 
 Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 ORDERS = ("largest first", "random", "smallest first")
@@ -57,7 +58,7 @@ def deletion_curves(
     *,
     steps: int = 12,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    update: Update | None = None,
 ) -> Deletion:
     """Follow the predicted label's probability while cells are blurred, in each of :data:`ORDERS`.
 
@@ -67,7 +68,7 @@ def deletion_curves(
         maps: Their class activation maps, float32 [N, h, w, C].
         steps: In how many steps all cells are blurred.
         seed: Of the random order.
-        progress: Called with (photos, in all).
+        update: Called with (photos, in all).
     """
     random = np.random.default_rng(seed)
     shape = (maps.shape[1], maps.shape[2])
@@ -81,8 +82,8 @@ def deletion_curves(
         stages = [blurred_cells(photo, shape, order[:count]) for order in orders for count in counts]
         scores = answer(np.stack(stages))[:, label].astype(np.float64).reshape(len(ORDERS), -1)
         rows.append(list(scores))
-        if progress is not None:
-            progress(number, len(photos))
+        if update is not None:
+            update(number, len(photos))
     return Deletion(counts / cells, {name: np.stack([row[i] for row in rows]) for i, name in enumerate(ORDERS)})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -24,12 +24,12 @@ from dermport.exporters.contract import Recipe, Target
 from dermport.exporters.integer.recipe import proof_of, recipe_for
 from dermport.exporters.maps import SETTING, with_map
 from dermport.exporters.source import CALIBRATION_FILE, load_source
+from dermport.progress import Update
 
 if TYPE_CHECKING:
     from dermport.exporters.contract import Description
 
 Selection = list[tuple[Target, tuple[Recipe, ...]]]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _mapped(recipe: Recipe) -> Recipe:
 
 
 def export_matrix(
-    bundle: Bundle, selection: Selection, *, jobs: int = 0, force: bool = False, progress: Progress | None = None
+    bundle: Bundle, selection: Selection, *, jobs: int = 0, force: bool = False, update: Update | None = None
 ) -> list[Outcome]:
     """Export every selected target and precision that is missing or stale.
 
@@ -96,7 +96,7 @@ def export_matrix(
         selection: Targets with their recipes (see :func:`dermport.exporters.registry.select` and :func:`with_maps`).
         jobs: Processes; 0 is one per core. A target is the unit of work, because its precisions share a conversion.
         force: Export even what is still right.
-        progress: Called with the number of finished artifacts.
+        update: Called with the number of finished artifacts.
 
     Raises:
         ExportError: A conversion failed. What was finished before stays.
@@ -105,12 +105,12 @@ def export_matrix(
     work = [(target, recipes) for target, recipes in stale if recipes]
     total = sum(len(recipes) for _, recipes in selection)
     done = total - sum(len(recipes) for _, recipes in work)
-    if progress is not None:
-        progress(done, total)
+    if update is not None:
+        update(done, total)
     for finished in _export_all(bundle.path, work, jobs or os.cpu_count() or 1):
         done += finished
-        if progress is not None:
-            progress(done, total)
+        if update is not None:
+            update(done, total)
     made = {(target.capabilities.name, r.precision) for target, recipes in work for r in recipes}
     names = [(target.capabilities.name, r.precision) for target, recipes in selection for r in recipes]
     return [Outcome(bundle.export(*name), name in made) for name in names]

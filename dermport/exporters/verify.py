@@ -20,12 +20,12 @@ from dermport.exporters.contract import Execution
 from dermport.exporters.maps import keras_maps
 from dermport.exporters.registry import get_target
 from dermport.exporters.source import load_model
+from dermport.progress import Update
 from dermport.runtimes.base import Runtime
 from dermport.statistics.bootstrap import paired_intervals
 from dermport.statistics.estimates import Delta
 
 BATCH = 32
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -62,26 +62,26 @@ def maps_of(bundle: Bundle, tensors: NDArray[np.uint8]) -> Callable[[], NDArray[
     return cache(lambda: keras_maps(load_model(bundle), tensors))
 
 
-def run(runtime: Runtime, tensors: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.float32]:
+def run(runtime: Runtime, tensors: NDArray[np.uint8], update: Update | None = None) -> NDArray[np.float32]:
     """Return the probabilities float32 [N, C] of all photos, :data:`BATCH` at a time."""
-    return run_with_maps(runtime, tensors, progress)[0]
+    return run_with_maps(runtime, tensors, update)[0]
 
 
 def run_with_maps(
-    runtime: Runtime, tensors: NDArray[np.uint8], progress: Progress | None = None
+    runtime: Runtime, tensors: NDArray[np.uint8], update: Update | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Return the probabilities and the class activation maps float32 [N, h, w, C] (None without) of all photos."""
     answers = []
     for start in range(0, len(tensors), BATCH):
         answers.append(runtime.predict_with_maps(np.ascontiguousarray(tensors[start : start + BATCH])))
-        if progress is not None:
-            progress(min(start + BATCH, len(tensors)), len(tensors))
+        if update is not None:
+            update(min(start + BATCH, len(tensors)), len(tensors))
     maps = [grid for _, grid in answers if grid is not None]
     return np.concatenate([row for row, _ in answers]), np.concatenate(maps) if maps else None
 
 
 def verify(
-    bundle: Bundle, export: Export, reference: Reference, policy: Policy, progress: Progress | None = None
+    bundle: Bundle, export: Export, reference: Reference, policy: Policy, update: Update | None = None
 ) -> Parity:
     """Execute one artifact on the reference, judge it, and record the result in its ``export.json``.
 
@@ -100,14 +100,14 @@ def verify(
     target = get_target(record.target)
     execution = target.execution(export.path)
     with execution.runtime as runtime:
-        figures = _figures(bundle.manifest, runtime, reference, progress)
+        figures = _figures(bundle.manifest, runtime, reference, update)
     parity = _judged(record, execution, figures, reference, policy)
     write_record(export.path, record.model_copy(update={"parity": parity}))
     return parity
 
 
-def _figures(manifest: Manifest, runtime: Runtime, reference: Reference, progress: Progress | None) -> Figures:
-    raw, maps = run_with_maps(runtime, reference.tensors, progress)
+def _figures(manifest: Manifest, runtime: Runtime, reference: Reference, update: Update | None) -> Figures:
+    raw, maps = run_with_maps(runtime, reference.tensors, update)
     if raw.shape != reference.probabilities.shape:
         raise ExportError(f"The artifact answers {raw.shape}, the original {reference.probabilities.shape}.")
     artifact = in_bundle_order(raw, runtime.labels, manifest.task.ids)

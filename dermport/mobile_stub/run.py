@@ -22,11 +22,11 @@ from dermport.mobile_stub.journal import Asked, Journal
 from dermport.mobile_stub.phone import TARGET, PhoneModel
 from dermport.mobile_stub.photos import Photo
 from dermport.mobile_stub.prediction import Prediction, Refusal
+from dermport.progress import Update
 
 APP = "dermport-compare/1"
 LOOK_AGAIN = 20.0
 """Seconds after which a Jetson that did not answer is asked again."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass
@@ -106,7 +106,7 @@ class Run:
             return error.message
         return ""
 
-    def over(self, photos: Sequence[Photo], progress: Progress | None = None) -> Tally:
+    def over(self, photos: Sequence[Photo], update: Update | None = None) -> Tally:
         """Have both sides answer every photo for every artifact.
 
         Raises:
@@ -115,15 +115,15 @@ class Run:
             ServerError: The server stops answering and nothing can be queued, or it knows other labels.
             UsageError: A photo cannot be read from disk.
         """
-        return self._each([partial(self._photo, photo) for photo in photos], progress)
+        return self._each([partial(self._photo, photo) for photo in photos], update)
 
-    def flush(self, progress: Progress | None = None) -> Tally:
+    def flush(self, update: Update | None = None) -> Tally:
         """Post what is waiting in the journal, and nothing else; raises as :meth:`over`."""
         self._lost_until = 0.0
         waiting = self._journal.waiting()
-        return self._each([partial(self._again, asked) for asked in waiting], progress)
+        return self._each([partial(self._again, asked) for asked in waiting], update)
 
-    def _each(self, works: Sequence[Callable[[Tally], None]], progress: Progress | None) -> Tally:
+    def _each(self, works: Sequence[Callable[[Tally], None]], update: Update | None) -> Tally:
         tally = Tally()
         with ThreadPoolExecutor(self._jobs) as threads:
             open_works = {threads.submit(self._unless_stopped, work, tally) for work in works}
@@ -132,8 +132,8 @@ class Run:
                     finished, open_works = wait(open_works, timeout=0.5, return_when=FIRST_EXCEPTION)
                     for one in finished:
                         one.result()
-                    if progress is not None:
-                        progress(len(works) - len(open_works), len(works))
+                    if update is not None:
+                        update(len(works) - len(open_works), len(works))
             except BaseException:
                 self._stop.set()  # threads that wait for a busy server end at once
                 threads.shutdown(wait=True, cancel_futures=True)

@@ -23,6 +23,7 @@ from dermport.bundle.manifest import (
 )
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import BundleError
+from dermport.progress import Progress
 from dermport.statistics.metrics import scores
 from dermport.statistics.subgroups import grouped
 from dermport.training.curves import draw_curves, write_history
@@ -38,7 +39,6 @@ from dermport.training.golden import choose_calibration, choose_golden, write_go
 from dermport.training.model.calibrated import calibrated_model
 from dermport.training.model.network import class_logits, predict
 from dermport.training.parts import Parts, Photos
-from dermport.training.phases.loop import Reporter
 from dermport.training.phases.state import EpochFigures, best_of
 from dermport.training.provenance import provenance
 from dermport.training.request import Request
@@ -121,14 +121,14 @@ def describe(request: Request, trained: Trained) -> Description:
     )
 
 
-def assemble(description: Description, parts: Parts, network: keras.Model, reporter: Reporter) -> Bundle:
+def assemble(description: Description, parts: Parts, network: keras.Model, progress: Progress) -> Bundle:
     """Calibrate and score a network, and write everything that a bundle holds.
 
     Args:
         description: What the bundle says of itself.
         parts: The photos.
         network: Images to logits; float32 [N, S, S, 3] of 0..255 to [N, C], or [N, 1] for two classes.
-        reporter: What a person sees.
+        progress: What a person sees.
 
     Raises:
         BundleError: The saved model, read back, does not answer as the one in memory.
@@ -136,7 +136,7 @@ def assemble(description: Description, parts: Parts, network: keras.Model, repor
     history = description.history
     with atomic_directory(description.out) as folder:
         calibrated = _calibrate(description.target_sensitivity, parts.validation, network, folder / MODEL)
-        answers = _answers(calibrated.model, parts.test, reporter)
+        answers = _answers(calibrated.model, parts.test, progress)
         evaluation = _evaluate(parts.test, answers, calibrated)
         write_split(parts.test.split, folder / SPLIT)
         _write_golden(folder / "golden", parts.test, answers, description.seed)
@@ -183,10 +183,10 @@ def _saved(model: keras.Model, path: Path, tensors: NDArray[np.uint8]) -> keras.
     return read_back
 
 
-def _answers(model: keras.Model, photos: Photos, reporter: Reporter) -> NDArray[np.float32]:
+def _answers(model: keras.Model, photos: Photos, progress: Progress) -> NDArray[np.float32]:
     tensors = photos.tensors
-    with reporter.progress("Scoring the test part") as update:
-        return predict(model, tensors, progress=update)
+    with progress.bar("Scoring the test part") as update:
+        return predict(model, tensors, update=update)
 
 
 def _evaluate(test: Photos, answers: NDArray[np.float32], calibrated: Calibrated) -> Evaluation:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.progress import Progress
 from dermport.training.data.photos import load_tensors
 from dermport.training.features import Features
 from dermport.training.model.network import build_network, predict, trunk_of
 from dermport.training.model.weights import describe_weights
-from dermport.training.phases.loop import Phase, Reporter, Targets, class_weights, steps_per_epoch
+from dermport.training.phases.loop import Phase, Targets, class_weights, steps_per_epoch
 from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
 from dermport.training.phases.twin import check_device, trained_in_place_of
 from dermport.training.pipeline import read_photos
@@ -67,7 +68,7 @@ class DryRun:
         return {**asdict(self), "total_seconds": round(sum(self.seconds.values()), 1), "fits": self.fits}
 
 
-def dry_run(request: Request, reporter: Reporter) -> DryRun:
+def dry_run(request: Request, progress: Progress) -> DryRun:
     """Check a request and time a few of its steps.
 
     Raises:
@@ -77,8 +78,8 @@ def dry_run(request: Request, reporter: Reporter) -> DryRun:
     request.check_out()
     check_device(request.recipe)
     describe_weights(request.recipe.weights)
-    split = read_photos(request, reporter)
-    reporter.say("Timing a few steps of each phase.")
+    split = read_photos(request, progress)
+    progress.say("Timing a few steps of each phase.")
     recipe, photos = request.recipe, split.photos()
     records = split.records("train")[: max(_SAMPLE, recipe.batch)]
     started = time.perf_counter()

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dermport.progress import Progress
 from dermport.training.features import FeatureCache, Features
 from dermport.training.model.network import build_network, trunk_of
 from dermport.training.model.weights import describe_weights
 from dermport.training.parts import Parts, Photos
-from dermport.training.phases.loop import Loop, Reporter, Targets, class_weights
+from dermport.training.phases.loop import Loop, Targets, class_weights
 from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
 from dermport.training.phases.state import EpochFigures, seconds_spent
 from dermport.training.phases.twin import trained_in_place_of
@@ -39,14 +40,14 @@ class Trained:
     seconds: float
 
 
-def fit(recipe: Recipe, parts: Parts, run: Run, reporter: Reporter) -> Trained:
+def fit(recipe: Recipe, parts: Parts, run: Run, progress: Progress) -> Trained:
     """Train a network as the recipe says, from wherever the run's checkpoints stand.
 
     Args:
         recipe: How.
         parts: Photos to learn from, and photos that choose the best epoch.
         run: Where checkpoints and features are kept.
-        reporter: What a person sees.
+        progress: What a person sees.
 
     Raises:
         DataError: The weights cannot be had, or do not fit.
@@ -54,7 +55,7 @@ def fit(recipe: Recipe, parts: Parts, run: Run, reporter: Reporter) -> Trained:
     started, before = time.perf_counter(), seconds_spent(run.folder)
     targets = _targets(recipe, parts)
     network = build_network(recipe, len(targets.class_weights))
-    loop = Loop(run.folder, targets, recipe.batch, recipe.patience, recipe.seed, reporter)
+    loop = Loop(run.folder, targets, recipe.batch, recipe.patience, recipe.seed, progress)
     history: tuple[EpochFigures, ...] = ()
     if recipe.head_epochs:
         history += _frozen_phases(recipe, network, parts, run.cache, loop)
@@ -64,14 +65,14 @@ def fit(recipe: Recipe, parts: Parts, run: Run, reporter: Reporter) -> Trained:
     return Trained(network, history, describe_weights(recipe.weights), seconds)
 
 
-def prepare_features(recipe: Recipe, photos: Photos, cache: Path, reporter: Reporter) -> None:
+def prepare_features(recipe: Recipe, photos: Photos, cache: Path, progress: Progress) -> None:
     """Decode photos, and compute the features of a frozen trunk, so that trainings that share the caches find both.
 
     Args:
         recipe: Of these trainings.
         photos: The whole data set's.
         cache: Where features are kept.
-        reporter: What a person sees.
+        progress: What a person sees.
     """
     len(photos.tensors)
     if not recipe.head_epochs:
@@ -79,7 +80,7 @@ def prepare_features(recipe: Recipe, photos: Photos, cache: Path, reporter: Repo
     trunk = trunk_of(build_network(recipe, len(photos.split.dataset.task.spec.ids)))
     features = FeatureCache(cache, trunk, recipe.seed)
     for view in range(recipe.views):
-        _view(features, photos, view, reporter)
+        _view(features, photos, view, progress)
 
 
 def _all_layers(recipe: Recipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
@@ -92,17 +93,17 @@ def _frozen_phases(
 ) -> tuple[EpochFigures, ...]:
     """Run the phases in which the trunk, or all of it but its last four layers, never changes."""
     features = FeatureCache(cache, trunk_of(network), recipe.seed)
-    views = [_view(features, parts.train, view, loop.reporter) for view in range(recipe.views)]
-    held_out = _view(features, parts.validation, 0, loop.reporter)
+    views = [_view(features, parts.train, view, loop.progress) for view in range(recipe.views)]
+    held_out = _view(features, parts.validation, 0, loop.progress)
     history = loop.run(head_phase(network, recipe, views, held_out))
     if recipe.fine_tune == "last4" and recipe.tuning_epochs:
         history += loop.run(last_four_phase(network, recipe, views, held_out))
     return history
 
 
-def _view(cache: FeatureCache, photos: Photos, view: int, reporter: Reporter) -> Features:
+def _view(cache: FeatureCache, photos: Photos, view: int, progress: Progress) -> Features:
     title = f"Features of {'all' if photos.whole else photos.part} photos, view {view}"
-    features = cache.view(photos.source, view, lambda: reporter.progress(title))
+    features = cache.view(photos.source, view, lambda: progress.bar(title))
     return features.rows(photos.split.indices(photos.part)) if photos.whole else features
 
 

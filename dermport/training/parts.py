@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Part, Preprocessing
+from dermport.progress import Progress
 from dermport.training.data.photos import Rows, cached_tensors, load_tensors
 from dermport.training.data.records import Record
 from dermport.training.data.splits import Split
 from dermport.training.features import PhotoSource
-from dermport.training.phases.loop import Reporter
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Photos:
         part: Which.
         preprocessing: What they go through.
         jobs: Threads that decode; None for one per processor.
-        reporter: Where the progress is shown.
+        progress: Where the progress is shown.
         cache: Where the whole data set is kept decoded, for every part and every training; None for this part's
             photos in memory.
         whole: Whether features are computed of the whole data set, once for every split of it.
@@ -38,7 +38,7 @@ class Photos:
     part: Part
     preprocessing: Preprocessing
     jobs: int | None
-    reporter: Reporter
+    progress: Progress
     cache: Path | None = None
     whole: bool = False
 
@@ -47,11 +47,11 @@ class Photos:
         """The model's inputs, uint8 [N, S, S, 3]; with a cache, rows of it that are read as they are indexed."""
         if self.cache is not None:
             return self._cached(self.cache, self.split.indices(self.part))
-        with self.reporter.progress(f"Preparing {self.part} photos") as update:
-            return load_tensors(self.records, self.preprocessing, jobs=self.jobs, progress=update)
+        with self.progress.bar(f"Preparing {self.part} photos") as update:
+            return load_tensors(self.records, self.preprocessing, jobs=self.jobs, update=update)
 
     def _cached(self, cache: Path, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        bar = self.reporter.progress("Preparing photos")
+        bar = self.progress.bar("Preparing photos")
         path = cached_tensors(cache, self.split.dataset.records, self.preprocessing, jobs=self.jobs, bar=bar)
         # Rows has of an array what those who train and predict use: length, shape, indexing, conversion.
         return cast("NDArray[np.uint8]", Rows.opened(path, indices))

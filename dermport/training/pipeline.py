@@ -10,6 +10,7 @@ from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Part
 from dermport.bundle.store import Bundle
 from dermport.errors import DataError
+from dermport.progress import Progress
 from dermport.training.assemble import assemble, describe
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset
@@ -18,13 +19,12 @@ from dermport.training.data.tasks import load_task
 from dermport.training.fit import fit
 from dermport.training.model.weights import describe_weights
 from dermport.training.parts import Parts, Photos
-from dermport.training.phases.loop import Reporter
 from dermport.training.phases.twin import check_device
 from dermport.training.request import Request
 from dermport.training.run import Run, close_run, open_run
 
 
-def train(request: Request, reporter: Reporter) -> Bundle:
+def train(request: Request, progress: Progress) -> Bundle:
     """Train a model and write its bundle; a killed training of the same request goes on where it was.
 
     The training's state is kept in a hidden sibling of the bundle, ``.<name>.run``, until the bundle is written.
@@ -37,16 +37,16 @@ def train(request: Request, reporter: Reporter) -> Bundle:
     request.check_out()
     check_device(request.recipe)
     describe_weights(request.recipe.weights)
-    return train_split(request, read_photos(request, reporter), reporter)
+    return train_split(request, read_photos(request, progress), progress)
 
 
-def train_split(request: Request, split: Split, reporter: Reporter, *, caches: Path | None = None) -> Bundle:
+def train_split(request: Request, split: Split, progress: Progress, *, caches: Path | None = None) -> Bundle:
     """Do as :func:`train` does, with photos that are read and parted already.
 
     Args:
         request: What is asked.
         split: Its photos.
-        reporter: What a person sees.
+        progress: What a person sees.
         caches: Where decoded photos and features of the whole data set are kept, for every split of it; None for
             beside the bundle, and features of this split's parts alone.
     """
@@ -54,27 +54,27 @@ def train_split(request: Request, split: Split, reporter: Reporter, *, caches: P
     weights = describe_weights(request.recipe.weights)
     run = open_run(request.out, _asked(request, split, weights), request.command, caches)
     if run.resumed:
-        reporter.say(f"Going on with the training in {run.folder}.")
-    parts = _parts(request, split, run, reporter, whole=caches is not None)
-    trained = fit(request.recipe, parts, run, reporter)
-    bundle = assemble(describe(request, trained), parts, trained.network, reporter)
+        progress.say(f"Going on with the training in {run.folder}.")
+    parts = _parts(request, split, run, progress, whole=caches is not None)
+    trained = fit(request.recipe, parts, run, progress)
+    bundle = assemble(describe(request, trained), parts, trained.network, progress)
     close_run(request.out)
     return bundle
 
 
-def read_photos(request: Request, reporter: Reporter) -> Split:
+def read_photos(request: Request, progress: Progress) -> Split:
     """Read and part the photos of a request, and check that each part can do its work.
 
     Raises:
         DataError: The data set or the file of parts cannot be read, or a class or a part has too few photos.
     """
-    dataset = read_all(request, reporter)
+    dataset = read_all(request, progress)
     if request.split is None:
         split = split_dataset(dataset, seed=request.recipe.seed)
     else:
         split = read_split(request.split, dataset)
         if apart := torn(dataset.groups(), split.parts):
-            reporter.say(
+            progress.say(
                 f"Warning: {request.split} has {apart} groups in two parts (a patient's photos, or near-duplicates): "
                 "figures of the test part may be too good."
             )
@@ -82,7 +82,7 @@ def read_photos(request: Request, reporter: Reporter) -> Split:
     return split
 
 
-def read_all(request: Request, reporter: Reporter) -> Dataset:
+def read_all(request: Request, progress: Progress) -> Dataset:
     """Read the photos of a request.
 
     Raises:
@@ -90,16 +90,16 @@ def read_all(request: Request, reporter: Reporter) -> Dataset:
     """
     task = load_task(request.task)
     source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
-    with reporter.progress("Reading photos") as update:
+    with progress.bar("Reading photos") as update:
         dataset = read_dataset(
             source,
             task,
             require_metadata=request.require_metadata,
             near_duplicates=True,
             jobs=request.jobs,
-            progress=update,
+            update=update,
         )
-    reporter.say(dataset.report.to_text())
+    progress.say(dataset.report.to_text())
     return dataset
 
 
@@ -125,9 +125,9 @@ def check_parts(split: Split) -> None:
         )
 
 
-def _parts(request: Request, split: Split, run: Run, reporter: Reporter, *, whole: bool) -> Parts:
+def _parts(request: Request, split: Split, run: Run, progress: Progress, *, whole: bool) -> Parts:
     def photos(part: Part) -> Photos:
-        return Photos(split, part, request.recipe.preprocessing, request.jobs, reporter, run.photos, whole)
+        return Photos(split, part, request.recipe.preprocessing, request.jobs, progress, run.photos, whole)
 
     return Parts(photos("train"), photos("validation"), photos("test"))
 

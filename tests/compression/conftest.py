@@ -21,14 +21,14 @@ SIZE = 64
 
 @dataclass
 class Said:
-    """A reporter that keeps what it is told."""
+    """A progress that keeps what it is told."""
 
     lines: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         self.lines.append(text)
 
-    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
         self.lines.append(what)
         return nullcontext(lambda done, total: None)
 
@@ -61,7 +61,7 @@ def shared_parent(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def context(shared_parent: Bundle, drawn: Path, tmp_path: Path) -> Context:
     """What a step works with, on the parent's own photos."""
     said = Said()
-    split = split_of(shared_parent, drawn, jobs=None, reporter=said)
+    split = split_of(shared_parent, drawn, jobs=None, progress=said)
     spec = shared_parent.manifest.preprocessing
     parts = Parts(*(Photos(split, part, spec, None, said) for part in ("train", "validation", "test")))
     return Context(shared_parent, parts, tmp_path / "step", tmp_path / "cache", 0, said)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from dermport.errors import DermportError
 from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import ModelFolder
-from dermport.mobile_stub.update import Phone, Update, Updater
+from dermport.mobile_stub.update import Phone, Updater
+from dermport.progress import Update
 from dermport.server.storage.rollouts import Rollout
 from tests.factories import LABELS
 from tests.server.handout.made import Site

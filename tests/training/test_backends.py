@@ -24,7 +24,7 @@ from dermport.training.recipe import Recipe
 
 class Quiet:
     say = staticmethod(lambda text: None)
-    progress = staticmethod(lambda what: nullcontext(lambda done, total: None))
+    bar = staticmethod(lambda what: nullcontext(lambda done, total: None))
 
 folder = Path(sys.argv[1])
 photos = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
@@ -32,7 +32,7 @@ truth = np.arange(16) % 7
 recipe = Recipe("none", alpha=0.35, size=32, fine_tune="all", fine_tune_epochs=1, batch=8)
 network = build_network(recipe, 7)
 cache = FeatureCache(folder, trunk_of(network), 0)
-views = [cache.view(PhotoSource({}, 16, lambda: photos), view, lambda: Quiet.progress("")) for view in (0, 1)]
+views = [cache.view(PhotoSource({}, 16, lambda: photos), view, lambda: Quiet.bar("")) for view in (0, 1)]
 loop = Loop(folder, Targets(truth, truth, np.ones(7, np.float32)), 8, 0, 0, Quiet)
 before = predict(network, photos)
 loop.run(head_phase(network, recipe.__class__("x", alpha=0.35, size=32, epochs=2, batch=8), views, views[0]))

@@ -22,7 +22,7 @@ TINY = Recipe(weights="none", alpha=0.35, size=64, fine_tune="all")
 
 
 class Quiet:
-    """A reporter that keeps what it was told."""
+    """A progress that keeps what it was told."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -31,12 +31,12 @@ class Quiet:
         self.lines.append(text)
 
     @contextlib.contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+    def bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: None
 
 
 class Stops(Quiet):
-    """A reporter that stops the training when it is told of an epoch, before that epoch's checkpoint."""
+    """A progress that stops the training when it is told of an epoch, before that epoch's checkpoint."""
 
     def __init__(self, after: int) -> None:
         super().__init__()
@@ -57,12 +57,12 @@ def _separable(count: int, width: int, seed: int) -> tuple[Features, np.ndarray]
     return Features(np.zeros((count, 1, 1, 1), np.float16), pooled), truth
 
 
-def _head(folder: Path, recipe: Recipe, reporter: Any) -> tuple[tuple[EpochFigures, ...], list[np.ndarray]]:
+def _head(folder: Path, recipe: Recipe, progress: Any) -> tuple[tuple[EpochFigures, ...], list[np.ndarray]]:
     network = build_network(recipe, 7)
     width = network.get_layer("classifier").get_weights()[0].shape[0]
     train, truth = _separable(200, width, 1)
     held_out, held_out_truth = _separable(70, width, 2)
-    loop = Loop(folder, Targets(truth, held_out_truth, np.ones(7, np.float32)), 32, recipe.patience, 0, reporter)
+    loop = Loop(folder, Targets(truth, held_out_truth, np.ones(7, np.float32)), 32, recipe.patience, 0, progress)
     phase = replace(head_phase(network, recipe, [train], held_out), epochs=recipe.epochs)
     return loop.run(phase), network.get_layer("classifier").get_weights()
 
@@ -83,9 +83,9 @@ def test_a_loop_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path) -> 
     with pytest.raises(KeyboardInterrupt):
         _head(tmp_path / "stopped", recipe, Stops(after=4))
     assert len(load_state(tmp_path / "stopped" / "head.npz").history) == 3
-    reporter = Quiet()
-    history, resumed = _head(tmp_path / "stopped", recipe, reporter)
-    assert "resumed after epoch 3" in reporter.lines[0]
+    progress = Quiet()
+    history, resumed = _head(tmp_path / "stopped", recipe, progress)
+    assert "resumed after epoch 3" in progress.lines[0]
     assert [one.epoch for one in history] == list(range(1, 9))
     assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
 

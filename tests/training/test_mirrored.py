@@ -35,7 +35,7 @@ from dermport.training.phases.twin import trained_in_place_of
 
 class Quiet:
     say = staticmethod(lambda text: None)
-    progress = staticmethod(lambda what: nullcontext(lambda done, total: None))
+    bar = staticmethod(lambda what: nullcontext(lambda done, total: None))
 
 def trained(distribute, folder, epochs):
     network = _network()

@@ -87,9 +87,7 @@ def test_every_photo_left_out_is_counted_with_its_reason(tmp_path: Path) -> None
     shutil.copy(images / "twin_a.jpg", images / "twin_b.jpg")
     shutil.copy(images / "liar_a.jpg", images / "liar_b.jpg")
     seen: list[tuple[int, int]] = []
-    dataset = read_dataset(
-        tmp_path, HAM7, require_metadata=True, progress=lambda done, total: seen.append((done, total))
-    )
+    dataset = read_dataset(tmp_path, HAM7, require_metadata=True, update=lambda done, total: seen.append((done, total)))
     assert [one.photo_id for one in dataset.records] == ["good", "twin_a"]
     assert drops(dataset) == {
         "missing file": {"gone"},
@@ -230,7 +228,7 @@ def test_the_fingerprint_follows_the_content_alone(tmp_path: Path) -> None:
 def test_tensors_are_those_of_the_one_preprocessing(sample_folder: Path) -> None:
     dataset, spec = read_dataset(sample_folder, HAM7), Preprocessing(size=64, crop="centre-square")
     done: list[int] = []
-    tensors = load_tensors(dataset.records, spec, progress=lambda now, _: done.append(now))
+    tensors = load_tensors(dataset.records, spec, update=lambda now, _: done.append(now))
     assert tensors.shape == (len(dataset.records), 64, 64, 3)
     assert done[-1] == len(dataset.records)
     for index in (0, 31, 32, len(dataset.records) - 1):

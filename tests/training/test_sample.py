@@ -53,7 +53,7 @@ def test_the_same_seed_draws_the_same_set_with_any_number_of_jobs(tmp_path: Path
     steps: list[tuple[int, int]] = []
     for name, seed, jobs in (("a", 1, 1), ("b", 1, 2), ("c", 2, 1)):
         draw_sample_set(
-            tmp_path / name, photos=21, seed=seed, size=(64, 48), jobs=jobs, progress=lambda *now: steps.append(now)
+            tmp_path / name, photos=21, seed=seed, size=(64, 48), jobs=jobs, update=lambda *now: steps.append(now)
         )
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
     first, other = files_of(tmp_path / "a"), files_of(tmp_path / "c")

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.compression.distillation.teacher import Teacher
+from dermport.progress import Progress
 from dermport.training.augment import Augmentation, augment_each
 from dermport.training.cache import kept_folder
 from dermport.training.parts import Photos
-from dermport.training.phases.loop import Reporter
 
 _BATCH, _KEPT = 32, 16
 _LOGITS, _FEATURES = "logits.npy", "features.npy"
@@ -67,7 +67,7 @@ class Answers:
 
 
 def kept_answers(
-    folder: Path, teacher: Teacher, photos: Photos, views: Views, *, features: bool, reporter: Reporter
+    folder: Path, teacher: Teacher, photos: Photos, views: Views, *, features: bool, progress: Progress
 ) -> Answers:
     """Return a teacher's answers, from the cache `folder` if they are there.
 
@@ -80,7 +80,7 @@ def kept_answers(
         photos: Prepared for the teacher; read only if the answers are not in the cache.
         views: Of the photos.
         features: Whether the pooled features are kept too.
-        reporter: Where the progress is shown.
+        progress: Where the progress is shown.
     """
     key = {
         "teacher": teacher.sha256,
@@ -92,7 +92,7 @@ def kept_answers(
     path = kept_folder(
         folder,
         key,
-        lambda part: _compute(part, teacher, photos, views, features=features, reporter=reporter),
+        lambda part: _compute(part, teacher, photos, views, features=features, progress=progress),
         keep=_KEPT,
     )
     kept: Any = np.load(path / _FEATURES, mmap_mode="r") if features else None
@@ -100,7 +100,7 @@ def kept_answers(
 
 
 def _compute(
-    folder: Path, teacher: Teacher, photos: Photos, views: Views, *, features: bool, reporter: Reporter
+    folder: Path, teacher: Teacher, photos: Photos, views: Views, *, features: bool, progress: Progress
 ) -> None:
     tensors, count = photos.tensors, len(photos.records)
     create = np.lib.format.open_memmap
@@ -108,7 +108,7 @@ def _compute(
     logits = create(folder / _LOGITS, mode="w+", dtype=np.float32, shape=(views.count, count, classes))
     shape = (views.count, count, teacher.width if features else 0)
     pooled = create(folder / _FEATURES, mode="w+", dtype=np.float16, shape=shape) if features else None
-    with reporter.progress(f"Answers of {teacher.name}, {views.count} views") as update:
+    with progress.bar(f"Answers of {teacher.name}, {views.count} views") as update:
         for view in range(views.count):
             for start in range(0, count, _BATCH):
                 rows = np.arange(start, min(start + _BATCH, count))

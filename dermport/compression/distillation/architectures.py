@@ -82,7 +82,7 @@ def trained_teacher(name: str, options: TeacherTraining, context: Context) -> Te
 
 
 def _train(name: str, options: TeacherTraining, context: Context, path: Path) -> None:
-    context.reporter.say(f"The teacher {name} is trained first; it is kept for other students.")
+    context.progress.say(f"The teacher {name} is trained first; it is kept for other students.")
     size = context.parts.train.preprocessing.size
     network = _network(name, options, size, context)
     step = FineTune(

@@ -87,7 +87,7 @@ class Distil(TrainingStep):
             return Live(teacher, objective, own), augmented(train.tensors, self.augmentation)
         views = Views(self.views, STRENGTH[self.augmentation], context.seed)
         folder = context.cache / "answers"
-        answers = kept_answers(folder, teacher, theirs, views, features=bool(self.features), reporter=context.reporter)
+        answers = kept_answers(folder, teacher, theirs, views, features=bool(self.features), progress=context.progress)
         kept = Kept(answers, objective, views)
         return kept, kept.inputs(train.tensors)
 

@@ -112,7 +112,7 @@ def _loop(begun: Stage, training: Training, context: Context) -> Loop:
     if training.loss == "labels":
         return loop
     wanted = at_temperature(class_logits(predict(begun.template, context.parts.validation.tensors)), 1.0)
-    return _Held(loop.folder, loop.targets, loop.batch, loop.patience, loop.seed, loop.reporter, wanted)
+    return _Held(loop.folder, loop.targets, loop.batch, loop.patience, loop.seed, loop.progress, wanted)
 
 
 def _optimizer(rate: float, steps: int) -> keras.optimizers.Optimizer:

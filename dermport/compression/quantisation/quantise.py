@@ -57,7 +57,7 @@ class Quantise(Step):
         wanted = _answers(network, validation)
         figures: dict[str, float] = {}
         history: tuple[EpochFigures, ...] = ()
-        for stage in stages(network, context.calibration()[: self.photos], self.methods(), context.reporter):
+        for stage in stages(network, context.calibration()[: self.photos], self.methods(), context.progress):
             self._check(stage)
             result, found = stage, _answers(stage.network(), validation)
             figures[f"agreement_{stage.name}"] = agreement(wanted, found)
@@ -94,7 +94,7 @@ class Quantise(Step):
         """
         sweep = Sweep(stage.scales, corrected=True, exact=self.exact, floats=stage.floats)
         photos = context.calibration()[: min(self.photos, SWEPT)]
-        begun = swept("corrected", stage, sweep, photos, context.reporter)
+        begun = swept("corrected", stage, sweep, photos, context.progress)
         graph = Graph.of(stage.template)
         start = {node.name: (node.weights()[0], begun.weights[node.name][1]) for node in graph.convolutions}
         training = Training(self.qat_epochs, self.learning_rate, self.batch, self.loss, self.augmentation)

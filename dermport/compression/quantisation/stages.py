@@ -17,7 +17,7 @@ from dermport.compression.quantisation.ranges import Ranges, activation_scales
 from dermport.compression.quantisation.sensitivity import most_sensitive, sensitivities
 from dermport.compression.quantisation.sweep import Sweep
 from dermport.exporters.integer.exact import exact_scales
-from dermport.training.phases.loop import Reporter
+from dermport.progress import Progress
 
 if TYPE_CHECKING:
     import keras
@@ -75,7 +75,7 @@ class Methods:
         return bool(self.float_layers or self.float_bytes or self.keep_float)
 
 
-def stages(network: keras.Model, photos: NDArray[np.uint8], methods: Methods, reporter: Reporter) -> Iterator[Stage]:
+def stages(network: keras.Model, photos: NDArray[np.uint8], methods: Methods, progress: Progress) -> Iterator[Stage]:
     """Yield the network after each method: ``nearest`` always, then those that are asked for.
 
     Args:
@@ -83,7 +83,7 @@ def stages(network: keras.Model, photos: NDArray[np.uint8], methods: Methods, re
         photos: Calibration photos, uint8 [N, S, S, 3]. Ranges are of all of them, or equalisation would let relu6 clip
             photos to come; the first few are enough for what goes through layer by layer (:data:`SWEPT`).
         methods: Which.
-        reporter: What a person sees.
+        progress: What a person sees.
     """
     template = folded(network)
     stage = _rounded("nearest", template, photos, replace(methods, ranges="min-max"))
@@ -98,20 +98,20 @@ def stages(network: keras.Model, photos: NDArray[np.uint8], methods: Methods, re
     photos = photos[:SWEPT]
     sweep = Sweep(stage.scales, corrected=methods.correct_biases, exact=methods.exact)
     if methods.correct_biases:
-        stage = swept("corrected", stage, sweep, photos, reporter)
+        stage = swept("corrected", stage, sweep, photos, progress)
         yield stage
     if methods.learn_rounding:
         sweep = replace(sweep, learned=True)
-        stage = swept("learned", stage, sweep, photos, reporter)
+        stage = swept("learned", stage, sweep, photos, progress)
         yield stage
     if methods.is_mixed:
-        sweep = replace(sweep, floats=_floats(stage, methods, photos, reporter))
-        yield swept("mixed", stage, sweep, photos, reporter)
+        sweep = replace(sweep, floats=_floats(stage, methods, photos, progress))
+        yield swept("mixed", stage, sweep, photos, progress)
 
 
-def swept(name: str, stage: Stage, sweep: Sweep, photos: NDArray[np.uint8], reporter: Reporter) -> Stage:
+def swept(name: str, stage: Stage, sweep: Sweep, photos: NDArray[np.uint8], progress: Progress) -> Stage:
     """Return the stage with its weights rounded by a sweep."""
-    with reporter.progress(f"Quantising layer by layer ({name})") as update:
+    with progress.bar(f"Quantising layer by layer ({name})") as update:
         weights = sweep.run(stage.template, photos, update)
     return replace(stage, name=name, weights=weights, floats=sweep.floats)
 
@@ -125,12 +125,12 @@ def _rounded(name: str, template: keras.Model, photos: NDArray[np.uint8], method
     return Stage(name, template, weights, scales, exact=methods.exact)
 
 
-def _floats(stage: Stage, methods: Methods, photos: NDArray[np.uint8], reporter: Reporter) -> frozenset[str]:
+def _floats(stage: Stage, methods: Methods, photos: NDArray[np.uint8], progress: Progress) -> frozenset[str]:
     graph = Graph.of(stage.template)
     chosen = frozenset(methods.keep_float) & frozenset(node.name for node in graph.convolutions)
     if not (methods.float_layers or methods.float_bytes):
         return chosen
-    reporter.say("Measuring what each layer costs alone in int8")
+    progress.say("Measuring what each layer costs alone in int8")
     costs = sensitivities(stage.template, stage.weights, stage.scales, photos)
     more = methods.float_bytes or None
     return chosen | most_sensitive(costs, stage.weights, layers=methods.float_layers or None, bytes_more=more)

@@ -18,6 +18,7 @@ from dermport.compression.quantisation.moments import moments
 from dermport.compression.quantisation.rounding import learned_codes
 from dermport.exporters.integer.grid import Grid, bias_step, to_grid
 from dermport.exporters.integer.pattern import fake_quantised
+from dermport.progress import Update
 
 if TYPE_CHECKING:
     import keras
@@ -47,15 +48,13 @@ class Sweep:
     exact: bool = False
     floats: frozenset[str] = frozenset()
 
-    def run(
-        self, template: keras.Model, photos: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None
-    ) -> dict[str, Pair]:
+    def run(self, template: keras.Model, photos: NDArray[np.uint8], update: Update | None = None) -> dict[str, Pair]:
         """Return kernel and bias of every convolution, on their grids but for those in `floats`.
 
         Args:
             template: A folded network.
             photos: Calibration photos, uint8 [N, S, S, 3].
-            progress: Called with (layers, in all).
+            update: Called with (layers, in all).
         """
         graph = Graph.of(template)
         stored, order = set(graph.stored(self.floats)), [node for node in graph.nodes if not _is_after(graph, node)]
@@ -72,8 +71,8 @@ class Sweep:
             for name in node.inputs:
                 if last_reader[name] == node.name:
                     tensors.pop(name, None)
-            if progress is not None:
-                progress(count, len(order) - 1)
+            if update is not None:
+                update(count, len(order) - 1)
         return result
 
     def _stored(self, site: str, values: Floats) -> Floats:

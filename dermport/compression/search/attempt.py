@@ -10,7 +10,7 @@ from dermport.compression.search.record import Measured
 from dermport.compression.search.space import as_it_is
 from dermport.compression.search.starts import PARENT
 from dermport.errors import ExportError, UsageError
-from dermport.training.phases.loop import Reporter
+from dermport.progress import Progress
 
 _at_hand: dict[str, Bench] = {}
 """The bench that this process measures on; it keeps what all candidates need, as decoded photos and the base."""
@@ -39,7 +39,7 @@ class Refused:
     why: str
 
 
-def attempt(work: Attempt, reporter: Reporter) -> Measured | Refused:
+def attempt(work: Attempt, progress: Progress) -> Measured | Refused:
     """Make and measure a candidate in this process; a network that cannot be changed so is no reason to end the search.
 
     Raises:

@@ -23,11 +23,11 @@ from dermport.compression.search.workshop import exported
 from dermport.contract import Contract
 from dermport.exporters.registry import get_target
 from dermport.exporters.verify import run
+from dermport.progress import Progress
 from dermport.statistics.bootstrap import paired_intervals
 from dermport.statistics.estimates import Delta
 from dermport.training.data.splits import Split
 from dermport.training.parts import Photos
-from dermport.training.phases.loop import Reporter
 
 FOLDER = "finalists"
 _TOLD = ("balanced_accuracy", "accuracy")
@@ -67,18 +67,18 @@ class Examination:
     answers: NDArray[np.float32]
 
     @classmethod
-    def of(cls, search: Search, reporter: Reporter) -> Examination:
+    def of(cls, search: Search, progress: Progress) -> Examination:
         """Read the test photos, and ask the base about them."""
         request, parent = search.request, search.starts[0].bundle
-        split = split_of(parent, request.data, jobs=request.jobs, reporter=reporter)
+        split = split_of(parent, request.data, jobs=request.jobs, progress=progress)
         base = search.bench.workshop.make(as_it_is(search.starts[0])).export(search.bench.base_export)
-        photos = _test(split, parent, search, reporter)
+        photos = _test(split, parent, search, progress)
         return cls(split, search, _answers(base, photos, parent, search.request.threads))
 
-    def grade(self, bundle: Bundle, export: Export, reporter: Reporter) -> tuple[float, dict[str, Delta]]:
+    def grade(self, bundle: Bundle, export: Export, progress: Progress) -> tuple[float, dict[str, Delta]]:
         """Return an artifact's agreement with the base, and its figures beside the base's."""
         parent = self.search.starts[0].bundle
-        photos = _test(self.split, bundle, self.search, reporter)
+        photos = _test(self.split, bundle, self.search, progress)
         answers = _answers(export, photos, parent, self.search.request.threads)
         deltas = paired_intervals(
             self.answers,
@@ -93,7 +93,7 @@ class Examination:
 
 
 def finish(
-    search: Search, chosen: Sequence[Measured], *, epochs: int, command: str, reporter: Reporter
+    search: Search, chosen: Sequence[Measured], *, epochs: int, command: str, progress: Progress
 ) -> tuple[Finalist, ...]:
     """Train candidates on all training photos, write their bundles, and score their artifacts on the test part.
 
@@ -104,16 +104,16 @@ def finish(
         chosen: The candidates.
         epochs: Of training; the weights of the quick training are not used.
         command: What a person typed, for the manifests.
-        reporter: What a person sees.
+        progress: What a person sees.
     """
-    bundles = [_bundle(search, one, epochs, command, reporter) for one in chosen]
-    examination = Examination.of(search, reporter)
+    bundles = [_bundle(search, one, epochs, command, progress) for one in chosen]
+    examination = Examination.of(search, progress)
     return tuple(
-        _graded(examination, one, bundle, epochs, reporter) for one, bundle in zip(chosen, bundles, strict=True)
+        _graded(examination, one, bundle, epochs, progress) for one, bundle in zip(chosen, bundles, strict=True)
     )
 
 
-def _bundle(search: Search, one: Measured, epochs: int, command: str, reporter: Reporter) -> Bundle:
+def _bundle(search: Search, one: Measured, epochs: int, command: str, progress: Progress) -> Bundle:
     structure, request = one.candidate.structure, search.request
     space = request.space
     start = next(start for start in search.starts if start.name == structure.start)
@@ -139,17 +139,17 @@ def _bundle(search: Search, one: Measured, epochs: int, command: str, reporter: 
             jobs=request.jobs,
             command=command,
         ),
-        reporter,
+        progress,
     )
 
 
-def _graded(examination: Examination, one: Measured, bundle: Bundle, epochs: int, reporter: Reporter) -> Finalist:
+def _graded(examination: Examination, one: Measured, bundle: Bundle, epochs: int, progress: Progress) -> Finalist:
     search = examination.search
     untouched = any(bundle is start.bundle for start in search.starts)
     # A start is never written to: its copy is exported.
     home = search.bench.workshop.make(one.candidate.structure).bundle if untouched else bundle
     export = exported(home, one.export)
-    agreement, test = examination.grade(home, export, reporter)
+    agreement, test = examination.grade(home, export, progress)
     return Finalist(
         number=one.number,
         name=one.candidate.name,
@@ -164,8 +164,8 @@ def _graded(examination: Examination, one: Measured, bundle: Bundle, epochs: int
     )
 
 
-def _test(split: Split, bundle: Bundle, search: Search, reporter: Reporter) -> Photos:
-    return Photos(split, "test", bundle.manifest.preprocessing, search.request.jobs, reporter)
+def _test(split: Split, bundle: Bundle, search: Search, progress: Progress) -> Photos:
+    return Photos(split, "test", bundle.manifest.preprocessing, search.request.jobs, progress)
 
 
 def _answers(export: Export, photos: Photos, parent: Bundle, threads: int) -> NDArray[np.float32]:

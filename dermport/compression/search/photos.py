@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.manifest import Part, Preprocessing
+from dermport.progress import Progress
 from dermport.training.data.splits import Split
 from dermport.training.parts import Parts, Photos
-from dermport.training.phases.loop import Reporter
 
 _WATCHED = 64  # validation photos that a quick training looks at after each epoch: a person's eyes, no choice
 _HELD = 2  # sizes whose photos are kept decoded
@@ -29,7 +29,7 @@ class SearchPhotos:
         drawn: How many training photos are used; fewer where there are fewer.
         seed: Of the draw.
         jobs: Threads that decode; None for one per processor.
-        reporter: Where the progress is shown.
+        progress: Where the progress is shown.
     """
 
     split: Split
@@ -37,7 +37,7 @@ class SearchPhotos:
     drawn: int
     seed: int
     jobs: int | None
-    reporter: Reporter
+    progress: Progress
     _held: dict[int, tuple[Parts, Photos]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class SearchPhotos:
 
     def _photos(self, split: Split, part: Part, size: int) -> Photos:
         spec = self.preprocessing.model_copy(update={"size": size})
-        return Photos(split, part, spec, self.jobs, self.reporter)
+        return Photos(split, part, spec, self.jobs, self.progress)
 
     def _some(self, part: Part, count: int) -> NDArray[np.int64]:
         indices = self.split.indices(part)

@@ -20,12 +20,12 @@ from dermport.compression.search.record import Measured
 from dermport.compression.search.space import Space, as_it_is, candidates
 from dermport.compression.search.starts import Start, open_starts
 from dermport.compression.search.study import FILE, Study
-from dermport.compression.search.workshop import Silent, Workshop
+from dermport.compression.search.workshop import Workshop
 from dermport.errors import UsageError
 from dermport.exporters.registry import select
+from dermport.progress import SILENT, Progress
 from dermport.training.engines.engine import Engine, Task
 from dermport.training.engines.local import InTurn
-from dermport.training.phases.loop import Reporter
 from dermport.training.run import open_run
 
 THIS_MACHINE = "this"
@@ -88,24 +88,24 @@ class Search:
     study: Study
     exports: tuple[str, ...]
 
-    def run(self, reporter: Reporter, engine: Engine | None = None) -> tuple[Measured, ...]:
+    def run(self, progress: Progress, engine: Engine | None = None) -> tuple[Measured, ...]:
         """Measure candidates until there are enough, or time is over; return all, those of earlier runs with them.
 
         Args:
-            reporter: What a person sees.
+            progress: What a person sees.
             engine: Where candidates are made and measured; None for one after the other in this process.
 
         Raises:
             DermportError: The parent itself cannot be measured, or the engine is not there or lost a candidate.
         """
         late = _alarm(self.request.minutes)
-        with reporter.progress("Searching") as update:
+        with progress.bar("Searching") as update:
             update(len(self.study.measured), self.request.trials)
             while self._wanted and not late():  # again where one was refused when no other was to be begun
-                for outcome in (engine or InTurn()).run(attempt, self._attempts(late), reporter):
-                    self._note(outcome, reporter)
+                for outcome in (engine or InTurn()).run(attempt, self._attempts(late), progress):
+                    self._note(outcome, progress)
                     update(len(self.study.measured), self.request.trials)
-        self._say_why(reporter)
+        self._say_why(progress)
         return self.study.measured
 
     @property
@@ -121,21 +121,21 @@ class Search:
             number = len(self.study.measured) + self.study.under_way
             yield Task(candidate.name, Attempt(self.bench, candidate, number))
 
-    def _note(self, outcome: Measured | Refused, reporter: Reporter) -> None:
+    def _note(self, outcome: Measured | Refused, progress: Progress) -> None:
         if isinstance(outcome, Refused):
             self.study.refuse(outcome.candidate, outcome.why)
-            reporter.say(f"{outcome.candidate.name} cannot be made: {outcome.why}")
+            progress.say(f"{outcome.candidate.name} cannot be made: {outcome.why}")
         else:
-            reporter.say(_line(self.study.tell(outcome)))
+            progress.say(_line(self.study.tell(outcome)))
 
-    def _say_why(self, reporter: Reporter) -> None:
+    def _say_why(self, progress: Progress) -> None:
         done, request = len(self.study.measured), self.request
         if done >= request.trials:
             return
         if not self.study.left:
-            reporter.say(f"All {done} candidates of the space are measured.")
+            progress.say(f"All {done} candidates of the space are measured.")
         else:
-            reporter.say(f"{request.minutes:g} minutes are over: {done} of {request.trials} candidates.")
+            progress.say(f"{request.minutes:g} minutes are over: {done} of {request.trials} candidates.")
 
     def singles(self) -> list[Candidate]:
         """Return the candidates that come first: single recipes, which the combinations are held against.
@@ -175,7 +175,7 @@ class Search:
         }
 
 
-def open_search(request: Request, reporter: Reporter) -> Search:
+def open_search(request: Request, progress: Progress) -> Search:
     """Begin a search, or go on with the one in its folder.
 
     Raises:
@@ -189,10 +189,10 @@ def open_search(request: Request, reporter: Reporter) -> Search:
     clock = clock_of(request)
     run = open_run(request.out / "study", _asked(request, starts, exports, clock))
     if run.resumed:
-        reporter.say(f"Going on with the search in {request.out}.")
-    split = split_of(parent, request.data.absolute(), jobs=request.jobs, reporter=reporter)
+        progress.say(f"Going on with the search in {request.out}.")
+    split = split_of(parent, request.data.absolute(), jobs=request.jobs, progress=progress)
     drawn = request.steps * request.space.tune.batch
-    photos = SearchPhotos(split, parent.manifest.preprocessing, drawn, request.seed, request.jobs, Silent())
+    photos = SearchPhotos(split, parent.manifest.preprocessing, drawn, request.seed, request.jobs, SILENT)
     folder = run.folder.absolute() / "structures"
     workshop = Workshop(_anywhere(starts), request.space, request.steps, photos, folder, request.seed)
     bench = Bench(workshop, photos, clock, base, request.threads)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,22 +26,12 @@ from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.matrix import export_matrix
 from dermport.exporters.registry import select
 from dermport.exporters.source import CALIBRATION_FILE
+from dermport.progress import SILENT
 from dermport.training.locks import held
 from dermport.training.model.calibrated import calibrated_model
 
 if TYPE_CHECKING:
     import keras
-
-
-class Silent:
-    """A reporter that shows nothing: the search has a line of its own for each candidate."""
-
-    def say(self, text: str) -> None:
-        """Say nothing."""
-
-    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
-        """Draw no bar."""
-        return nullcontext(lambda done, total: None)
 
 
 @dataclass(frozen=True)
@@ -135,7 +124,7 @@ class Workshop:
     def _build(self, structure: Structure, start: Start, folder: Path) -> None:
         steps = self.folder / f".{structure.name}.steps"
         parts = self.photos.parts(structure.size)
-        context = Context(start.bundle, parts, steps, self.folder / ".cache", self.seed, Silent())
+        context = Context(start.bundle, parts, steps, self.folder / ".cache", self.seed, SILENT)
         outcomes = take_steps(self.recipe(structure), context)
         with atomic_directory(folder) as part:
             _write(part, structure.name[:64], outcomes[-1].network, context)

@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 
 from dermport.bundle.benchmark_record import Energy
 from dermport.errors import UnavailableError
-from dermport.exporters.benchmark.phases import Phase, Progress, silent
+from dermport.exporters.benchmark.phases import Phase, silent
+from dermport.progress import Update
 from dermport.runtimes.power.meter import Meter, Window, open_meter
 
 WINDOW_S = 2.0
@@ -57,7 +58,7 @@ def measure_energy(
             return dict.fromkeys(contestants, Energy(not_measured_because=error.message))
         seen = {key: one for key, one in contestants.items() if meter.whole or not on_accelerator[key]}
         with phase("energy") as update:
-            energies = drawn(seen, meter, passes, progress=update)
+            energies = drawn(seen, meter, passes, update=update)
         blind = Energy(not_measured_because=f"{meter.source} does not see the GPU that runs it.")
         return {key: energies.get(key, blind) for key in contestants}
 
@@ -69,7 +70,7 @@ def drawn(
     *,
     seconds: float = WINDOW_S,
     settle: float = _SETTLE_S,
-    progress: Progress | None = None,
+    update: Update | None = None,
 ) -> dict[Key, Energy]:
     """Measure all artifacts with a meter.
 
@@ -79,7 +80,7 @@ def drawn(
         passes: How often.
         seconds: Length of each window.
         settle: Seconds that the machine gets to come to rest before each window.
-        progress: Called with the number of finished windows.
+        update: Called with the number of finished windows.
     """
     draws = {key: _Draw() for key in contestants}
     done, windows = 0, passes * len(draws)
@@ -94,8 +95,8 @@ def drawn(
             draws[key].idle.append(idle)
             draws[key].busy.append(busy)
             draws[key].photos.append(photos)
-            if progress is not None:
-                progress(done := done + 1, windows)
+            if update is not None:
+                update(done := done + 1, windows)
     return {key: _energy(draw, meter.source) for key, draw in draws.items()}
 
 

@@ -26,11 +26,12 @@ from dermport.exporters.benchmark.accuracy import Answers, Judge
 from dermport.exporters.benchmark.candidates import Candidate, bundle_entry, originals
 from dermport.exporters.benchmark.energy import measure_energy
 from dermport.exporters.benchmark.machine import this_machine
-from dermport.exporters.benchmark.phases import Phase, Progress, silent
+from dermport.exporters.benchmark.phases import Phase, silent
 from dermport.exporters.benchmark.process import Process
 from dermport.exporters.benchmark.results import Measured, export_result
 from dermport.exporters.benchmark.rounds import run_rounds
 from dermport.exporters.benchmark.sample import Sample, golden_sample
+from dermport.progress import Update
 
 REAL: frozenset[Evidence] = frozenset({"device", "host-runtime"})
 Key = tuple[str, str]
@@ -164,12 +165,12 @@ def _time(run: _Run, processes: dict[Key, Process]) -> None:
         measured.course, measured.energy = courses.get(key), energies.get(key)
 
 
-def _ask(run: _Run, measured: Measured, process: Process, progress: Progress | None = None) -> None:
+def _ask(run: _Run, measured: Measured, process: Process, update: Update | None = None) -> None:
     """Have an artifact answer all photos of the sample."""
     manifest = measured.candidate.bundle.manifest
     tensors = run.tensors(run.sample, measured.candidate.bundle)
     try:
-        raw = process.answers(tensors, progress)
+        raw = process.answers(tensors, update)
     except UnavailableError as error:
         measured.not_answered_because = error.message
         return

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from dermport.bundle.store import Export
 from dermport.errors import UnavailableError
-from dermport.exporters.benchmark.phases import Progress
 from dermport.exporters.benchmark.worker import Failed, Job, Opened, serve
+from dermport.progress import Update
 
 BATCH = 32
 _GRACE_S = 5
@@ -86,14 +86,14 @@ class Process:
         peak: float | None = self._asked("peak", None, object)  # type: ignore[assignment]
         return peak
 
-    def answers(self, tensors: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.float32]:
+    def answers(self, tensors: NDArray[np.uint8], update: Update | None = None) -> NDArray[np.float32]:
         """Return the probabilities float32 [N, C] of all photos, :data:`BATCH` at a time."""
         parts: list[NDArray[np.float32]] = []
         for start in range(0, len(tensors), BATCH):
             batch = np.ascontiguousarray(tensors[start : start + BATCH])
             parts.append(self._asked("answers", batch, np.ndarray))
-            if progress is not None:
-                progress(min(start + BATCH, len(tensors)), len(tensors))
+            if update is not None:
+                update(min(start + BATCH, len(tensors)), len(tensors))
         return np.concatenate(parts)
 
     def _asked(self, request: str, argument: object, kind: type[_Answer]) -> _Answer:

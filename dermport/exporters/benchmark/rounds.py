@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dermport.bundle.benchmark_record import BenchmarkSettings
 from dermport.errors import UnavailableError
-from dermport.exporters.benchmark.phases import Progress
+from dermport.progress import Update
 
 Key = TypeVar("Key", bound=Hashable)
 Times = dict[int, list[list[float]]]
@@ -54,7 +54,7 @@ def run_rounds(
     batches: Mapping[Key, Sequence[int]],
     photos: int,
     settings: BenchmarkSettings,
-    progress: Progress | None = None,
+    update: Update | None = None,
 ) -> dict[Key, Course]:
     """Time all artifacts in turns: `settings.repeats` passes of `settings.runs` rounds for each batch size.
 
@@ -63,7 +63,7 @@ def run_rounds(
         batches: The batch sizes that each of them takes.
         photos: How many photos each of them holds; calls take them in turn.
         settings: Runs, repeats, warm-up, batch sizes and seed.
-        progress: Called with the number of finished rounds.
+        update: Called with the number of finished rounds.
     """
     courses: dict[Key, Course] = {key: Course() for key in contestants}
     random = np.random.default_rng(settings.seed)
@@ -75,8 +75,8 @@ def run_rounds(
             for number in range(-settings.warm_up, settings.runs):
                 indices = np.arange(number * batch, (number + 1) * batch) % photos
                 _run_round(turn, courses, indices, new_pass=number == 0, counted=number >= 0)
-                if progress is not None and number >= 0:
-                    progress(done := done + 1, rounds)
+                if update is not None and number >= 0:
+                    update(done := done + 1, rounds)
             for key, one in turn.items():
                 if not courses[key].failure:
                     courses[key].peaks.setdefault(batch, one.peak_mib())

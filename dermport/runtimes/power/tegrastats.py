@@ -1,4 +1,4 @@
-"""``tegrastats``, the Jetson's own reporter, for where the sensors' files cannot be read (containers)."""
+"""``tegrastats``, the Jetson's own progress, for where the sensors' files cannot be read (containers)."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from dermport.bundle.manifest import (
     SplitSpec,
 )
 from dermport.bundle.store import file_entries, write_manifest
+from dermport.progress import Progress
 from dermport.training.assemble import MODEL, SPLIT, VERSION
 from dermport.training.cross_validation.finished import Finished
 from dermport.training.cross_validation.folds import HELD_OUT
@@ -33,7 +34,6 @@ from dermport.training.evaluation.model_card import read_licence, render_model_c
 from dermport.training.evaluation.threshold import Tuning, choose_threshold
 from dermport.training.golden import GOLDEN_PHOTOS, choose_calibration, choose_golden, write_golden_set
 from dermport.training.model.network import predict
-from dermport.training.phases.loop import Reporter
 from dermport.training.provenance import provenance
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Ensemble:
     done: Finished
     spec: CrossValidationSpec
 
-    def write(self, folder: Path, reporter: Reporter) -> None:
+    def write(self, folder: Path, progress: Progress) -> None:
         """Write the bundle into an empty folder."""
         model = averaged([bundle.file(bundle.manifest.model.file) for bundle in self.done.bundles])
         model.save(folder / MODEL)
@@ -72,7 +72,7 @@ class Ensemble:
         (folder / "calibration").mkdir()
         np.save(folder / "calibration" / "tensors.npy", self._tensors(train[choose_calibration(len(train), seed)]))
         self._write_golden(folder / "golden", model)
-        evaluation = self._evaluation(model, reporter)
+        evaluation = self._evaluation(model, progress)
         manifest = self._manifest(folder, evaluation, int(model.count_params()))
         licence = read_licence(self.done.asked.training.data)
         card = render_model_card(manifest, evaluation.report, {"Ensemble": self.spec.words}, licence)
@@ -112,14 +112,14 @@ class Ensemble:
         labels = [dataset.task.spec.ids[index] for index in targets[drawn[chosen]]]
         write_golden_set(folder, records, labels, tensors[chosen], answers[chosen])
 
-    def _evaluation(self, model: keras.Model, reporter: Reporter) -> Evaluation:
+    def _evaluation(self, model: keras.Model, progress: Progress) -> Evaluation:
         found, held_out = self.done.found, self.done.folds.held_out
         dataset, task = self.done.folds.dataset, found.task
         if not len(held_out):
             scored = Scored(dataset.name, "out-of-fold", found.photo_ids, found.groups, found.truth)
             return evaluate(found.probabilities, scored, task, self.decision, temperature=1.0)
-        with reporter.progress("Scoring the held-out photos") as update:
-            answers = predict(model, self._tensors(held_out), progress=update)
+        with progress.bar("Scoring the held-out photos") as update:
+            answers = predict(model, self._tensors(held_out), update=update)
         groups = dataset.groups()
         scored = Scored(
             dataset.name,
@@ -155,7 +155,7 @@ class Ensemble:
         return of_member.model_copy(update={"split": split})
 
 
-def keep_ensemble(done: Finished, reporter: Reporter) -> None:
+def keep_ensemble(done: Finished, progress: Progress) -> None:
     """Write the ensemble's bundle, ``OUT/bundle``; its figures are never of photos that its members saw.
 
     Each member keeps its own temperature, folded in; the average is not calibrated again, since there is no photo of
@@ -172,8 +172,8 @@ def keep_ensemble(done: Finished, reporter: Reporter) -> None:
         words=words,
     )
     with atomic_directory(asked.bundle_folder) as folder:
-        Ensemble(done, spec).write(folder, reporter)
-    reporter.say(words)
+        Ensemble(done, spec).write(folder, progress)
+    progress.say(words)
 
 
 def averaged(paths: Sequence[Path]) -> keras.Model:

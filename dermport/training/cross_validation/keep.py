@@ -10,6 +10,7 @@ from dermport.bundle.atomic import atomic_directory
 from dermport.bundle.manifest import CrossValidationSpec
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import UsageError
+from dermport.progress import Progress
 from dermport.statistics.bootstrap import intervals
 from dermport.statistics.metrics import TITLES, Predictions
 from dermport.training.cross_validation.ensemble import keep_ensemble
@@ -21,7 +22,6 @@ from dermport.training.cross_validation.request import CrossValidation
 from dermport.training.data.photos import load_tensors
 from dermport.training.evaluation.files import MODEL_CARD
 from dermport.training.model.network import predict
-from dermport.training.phases.loop import Reporter
 
 
 def check_kept(asked: CrossValidation) -> None:
@@ -41,7 +41,7 @@ def check_kept(asked: CrossValidation) -> None:
 
 
 def keep(
-    done: Finished, report: CrossValidationReport, reporter: Reporter
+    done: Finished, report: CrossValidationReport, progress: Progress
 ) -> tuple[Bundle | None, CrossValidationReport]:
     """Make the bundle that was asked for, and score it on the held-out photos, if there are any.
 
@@ -53,12 +53,12 @@ def keep(
         return None, report
     if not asked.bundle_folder.exists():
         if asked.keep == "median":
-            _keep_median(done, report, reporter)
+            _keep_median(done, report, progress)
         else:
-            keep_ensemble(done, reporter)
+            keep_ensemble(done, progress)
     kept = Bundle.open(asked.bundle_folder)
     _check_fold(kept, done, report)
-    told = {"kept": kept.manifest.cross_validation, "held_out": _held_out(kept, done.folds, reporter)}
+    told = {"kept": kept.manifest.cross_validation, "held_out": _held_out(kept, done.folds, progress)}
     return kept, report.model_copy(update=told)
 
 
@@ -83,7 +83,7 @@ def median_fold(report: CrossValidationReport, key: str) -> int:
     return known[(len(known) - 1) // 2][1] if known else report.folds[0].fold
 
 
-def _keep_median(done: Finished, report: CrossValidationReport, reporter: Reporter) -> None:
+def _keep_median(done: Finished, report: CrossValidationReport, progress: Progress) -> None:
     asked = done.asked
     fold = median_fold(report, asked.by)
     chosen, title, spread = done.bundles[fold - 1], TITLES[asked.by], report.spread[asked.by]
@@ -108,19 +108,19 @@ def _keep_median(done: Finished, report: CrossValidationReport, reporter: Report
             card.write(f"\n## Cross-validation\n\n{words}\n")
         changed = {"name": asked.training.name, "cross_validation": spec, "files": file_entries(folder)}
         write_manifest(folder, chosen.manifest.model_copy(update=changed))
-    reporter.say(words)
+    progress.say(words)
 
 
-def _held_out(kept: Bundle, folds: Folds, reporter: Reporter) -> HeldOut | None:
+def _held_out(kept: Bundle, folds: Folds, progress: Progress) -> HeldOut | None:
     """Score the kept model on the photos that no fold saw; None where there are none."""
     import keras
 
     indices, dataset, manifest = folds.held_out, folds.dataset, kept.manifest
     if not len(indices):
         return None
-    with reporter.progress("Preparing held-out photos") as update:
+    with progress.bar("Preparing held-out photos") as update:
         records = [dataset.records[index] for index in indices]
-        tensors = load_tensors(records, manifest.preprocessing, progress=update)
+        tensors = load_tensors(records, manifest.preprocessing, update=update)
     model = keras.saving.load_model(kept.file(manifest.model.file), compile=False)
     positive, threshold = manifest.task.positive_indices, manifest.decision.threshold
     answers = Predictions(predict(model, tensors), dataset.targets()[indices], positive, threshold)

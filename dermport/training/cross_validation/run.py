@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError, UsageError
+from dermport.progress import Progress
 from dermport.training.cross_validation.files import write_report
 from dermport.training.cross_validation.finished import Finished
 from dermport.training.cross_validation.folds import Folds
@@ -22,7 +23,6 @@ from dermport.training.engines.local import InTurn
 from dermport.training.fit import prepare_features
 from dermport.training.model.weights import describe_weights
 from dermport.training.parts import Photos
-from dermport.training.phases.loop import Reporter
 from dermport.training.phases.twin import check_device
 from dermport.training.pipeline import check_parts, read_all, train_split
 from dermport.training.request import Request
@@ -50,7 +50,7 @@ class CrossValidated:
     kept: Bundle | None
 
 
-def cross_validate(asked: CrossValidation, reporter: Reporter, engine: Engine | None = None) -> CrossValidated:
+def cross_validate(asked: CrossValidation, progress: Progress, engine: Engine | None = None) -> CrossValidated:
     """Train and score k folds, each a normal training with a bundle of its own in ``OUT/fold-K``.
 
     Folds hold whole groups (lesion, patient, near-duplicates) and each label's share (see
@@ -62,7 +62,7 @@ def cross_validate(asked: CrossValidation, reporter: Reporter, engine: Engine | 
 
     Args:
         asked: What is asked; protocols set ``asked.training.recipe``.
-        reporter: What a person sees.
+        progress: What a person sees.
         engine: Where folds are trained; None for one after the other in this process.
 
     Raises:
@@ -74,29 +74,29 @@ def cross_validate(asked: CrossValidation, reporter: Reporter, engine: Engine | 
     check_device(asked.training.recipe)
     describe_weights(asked.training.recipe.weights)
     check_kept(asked)
-    plan, folds = open_plan(asked, read_all(asked.training, reporter))
-    bundles = _train_folds(asked, folds, engine or InTurn(), reporter)
+    plan, folds = open_plan(asked, read_all(asked.training, progress))
+    bundles = _train_folds(asked, folds, engine or InTurn(), progress)
     predictions = collect(folds, bundles)
     done = Finished(asked, plan, folds, bundles, predictions)
-    kept, report = keep(done, report_of(done), reporter)
+    kept, report = keep(done, report_of(done), progress)
     write_report(asked.out, predictions, report)
     for left in (asked.out / _CACHES, *asked.out.glob(".*.part")):  # and what a killed run left half-written
         shutil.rmtree(left, ignore_errors=True)
     return CrossValidated(asked.out, bundles, predictions, report, kept)
 
 
-def _train_folds(asked: CrossValidation, folds: Folds, engine: Engine, reporter: Reporter) -> tuple[Bundle, ...]:
+def _train_folds(asked: CrossValidation, folds: Folds, engine: Engine, progress: Progress) -> tuple[Bundle, ...]:
     splits = {fold: folds.split(fold) for fold in range(1, asked.folds + 1)}
     for split in splits.values():
         check_parts(split)
     left = [fold for fold in splits if not asked.fold_folder(fold).exists()]
     if done := len(splits) - len(left):
-        reporter.say(f"{done} of {len(splits)} folds are done already.")
+        progress.say(f"{done} of {len(splits)} folds are done already.")
     if left:
-        _prepare(asked, splits[left[0]], reporter)
+        _prepare(asked, splits[left[0]], progress)
     tasks = [Task(f"fold {fold}", Fold(asked.of_fold(fold), splits[fold], asked.out / _CACHES)) for fold in left]
-    for number in engine.run(train_fold, tasks, reporter):
-        reporter.say(f"{number} is done.")
+    for number in engine.run(train_fold, tasks, progress):
+        progress.say(f"{number} is done.")
     return tuple(_opened(asked.fold_folder(fold), split) for fold, split in splits.items())
 
 
@@ -115,20 +115,20 @@ class Fold:
     caches: Path
 
 
-def train_fold(work: Fold, reporter: Reporter) -> str:
+def train_fold(work: Fold, progress: Progress) -> str:
     """Train a fold in this process, and return its folder's name."""
     import keras
 
     keras.utils.clear_session()  # of the fold before, in this process
-    return train_split(work.request, work.split, reporter, caches=work.caches).path.name
+    return train_split(work.request, work.split, progress, caches=work.caches).path.name
 
 
-def _prepare(asked: CrossValidation, split: Split, reporter: Reporter) -> None:
+def _prepare(asked: CrossValidation, split: Split, progress: Progress) -> None:
     """Decode every photo, and compute a frozen trunk's features of it, once for all folds."""
     training = asked.training
     features, photos = cache_folders(asked.out / _CACHES)
-    whole = Photos(split, "train", training.recipe.preprocessing, training.jobs, reporter, photos, whole=True)
-    prepare_features(training.recipe, whole, features, reporter)
+    whole = Photos(split, "train", training.recipe.preprocessing, training.jobs, progress, photos, whole=True)
+    prepare_features(training.recipe, whole, features, progress)
 
 
 def _opened(folder: Path, split: Split) -> Bundle:

@@ -17,15 +17,13 @@ from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
 from dermport.errors import DataError, PhotoError
+from dermport.progress import Update
 from dermport.training.data.fingerprint import fingerprint
 from dermport.training.data.near_duplicates import SIDE, Link, find_links, joined_groups, perceptual_hash
 from dermport.training.data.records import Dropped, Reader, Reason, Record
 from dermport.training.data.report import ReadReport, build_report
 from dermport.training.data.sources import open_dataset
 from dermport.training.data.tasks import Task
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) as work proceeds."""
 
 # Small: checking costs a decode and next to nothing more. Near-duplicates are looked for on it.
 _CHECK = Preprocessing(size=SIDE)
@@ -70,7 +68,7 @@ def read_dataset(
     require_metadata: bool = False,
     near_duplicates: bool = False,
     jobs: int | None = None,
-    progress: Progress | None = None,
+    update: Update | None = None,
 ) -> Dataset:
     """Read every photo that the source lists and keep those that can be used for the task.
 
@@ -84,7 +82,7 @@ def read_dataset(
         require_metadata: Leave out photos with any metadata missing.
         near_duplicates: Find photos that show the same picture, so that a split that is drawn keeps them together.
         jobs: Threads that decode; None for one per processor.
-        progress: Called with (photos checked, photos listed).
+        update: Called with (photos checked, photos listed).
 
     Raises:
         DataError: The source cannot be read, or not one usable photo is left.
@@ -92,7 +90,7 @@ def read_dataset(
     reader = open_dataset(source) if isinstance(source, Path) else source
     listed = list(reader.iter_records())
     check = partial(_check, task=task, require_metadata=require_metadata, hashed=near_duplicates)
-    results = _check_all(listed, check, jobs, progress)
+    results = _check_all(listed, check, jobs, update)
     dropped = [result for result in results if isinstance(result, Dropped)]
     kept = [result for result in results if isinstance(result, Record)]
     for key in (lambda record: record.photo_id, lambda record: record.sha256):
@@ -111,14 +109,14 @@ def _check_all(
     listed: Sequence[Record | Dropped],
     check: Callable[[Record], Record | Dropped],
     jobs: int | None,
-    progress: Progress | None,
+    update: Update | None,
 ) -> list[Record | Dropped]:
     results = []
     with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
         for result in pool.map(lambda entry: entry if isinstance(entry, Dropped) else check(entry), listed):
             results.append(result)
-            if progress:
-                progress(len(results), len(listed))
+            if update:
+                update(len(results), len(listed))
     return results
 
 

@@ -19,8 +19,8 @@ from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
 from dermport.errors import DataError, PhotoError
+from dermport.progress import Update
 from dermport.training.cache import kept_folder
-from dermport.training.data.dataset import Progress
 from dermport.training.data.records import Record
 
 _BATCHES_AHEAD = 2
@@ -129,7 +129,7 @@ def load_tensors(
     spec: Preprocessing,
     *,
     jobs: int | None = None,
-    progress: Progress | None = None,
+    update: Update | None = None,
     out: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
     """Return uint8 [N, S, S, 3], in the order of the records.
@@ -138,7 +138,7 @@ def load_tensors(
         records: The photos.
         spec: The bundle's preprocessing.
         jobs: Threads that decode; None for one per processor.
-        progress: Called with (photos loaded, photos in all).
+        update: Called with (photos loaded, photos in all).
         out: Where to put them (e.g. a memory map); by default a new array, N x S x S x 3 bytes.
     """
     tensors = np.empty((len(records), spec.size, spec.size, 3), np.uint8) if out is None else out
@@ -146,8 +146,8 @@ def load_tensors(
     for chunk in stream_tensors(records, spec, jobs=jobs):
         tensors[done : done + len(chunk)] = chunk
         done += len(chunk)
-        if progress:
-            progress(done, len(records))
+        if update:
+            update(done, len(records))
     return tensors
 
 
@@ -157,7 +157,7 @@ def cached_tensors(
     spec: Preprocessing,
     *,
     jobs: int | None = None,
-    bar: AbstractContextManager[Progress],
+    bar: AbstractContextManager[Update],
 ) -> Path:
     """Return the .npy file of the prepared photos, uint8 [N, S, S, 3]; decoded once for all trainings.
 
@@ -175,7 +175,7 @@ def cached_tensors(
         shape = (len(records), spec.size, spec.size, 3)
         out = np.lib.format.open_memmap(folder / _TENSORS, mode="w+", dtype=np.uint8, shape=shape)
         with bar as update:
-            load_tensors(records, spec, jobs=jobs, progress=update, out=out)
+            load_tensors(records, spec, jobs=jobs, update=update, out=out)
         out.flush()
 
     key = {"photos": sha256_json([record.sha256 for record in records]), "preprocessing": spec.model_dump()}

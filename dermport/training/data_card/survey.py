@@ -16,7 +16,7 @@ from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.photo_quality import PhotoQuality, survey
 from dermport.bundle.prep import prepare
 from dermport.errors import DataError, PhotoError
-from dermport.training.data.dataset import Progress
+from dermport.progress import Update
 from dermport.training.data.records import Record
 
 SMALL = 32
@@ -39,7 +39,7 @@ class Survey:
 
 
 def survey_records(
-    records: Sequence[Record], spec: Preprocessing, *, jobs: int | None = None, progress: Progress | None = None
+    records: Sequence[Record], spec: Preprocessing, *, jobs: int | None = None, update: Update | None = None
 ) -> Survey:
     """Look at every photo.
 
@@ -47,7 +47,7 @@ def survey_records(
         records: The photos.
         spec: Size and crop of the model's input that they are judged for.
         jobs: Threads; None for one per processor.
-        progress: Called with (photos seen, photos in all).
+        update: Called with (photos seen, photos in all).
 
     Raises:
         DataError: A photo is gone or refused, though it was neither when the data set was read.
@@ -57,8 +57,8 @@ def survey_records(
         for index, (quality, picture) in enumerate(pool.map(lambda record: _look(record, spec), records)):
             qualities.append(quality)
             pictures[index] = picture
-            if progress:
-                progress(index + 1, len(records))
+            if update:
+                update(index + 1, len(records))
     return Survey(spec, tuple(qualities), pictures)
 
 

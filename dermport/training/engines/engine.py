@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from dermport.training.phases.loop import Reporter
+from dermport.progress import Progress
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
-Worker = Callable[[Work, Reporter], Result]
+Worker = Callable[[Work, Progress], Result]
 """Does a task: a function at the top level of a module, which another process can import; its result is pickled."""
 
 
@@ -34,7 +34,7 @@ class Task(Generic[Work]):
 class Engine(Protocol):
     """Runs tasks."""
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], reporter: Reporter) -> Iterator[Result]:
+    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
         """Yield the results as they come, in any order.
 
         A task is drawn when there is somebody to do it, and not before every result so far was yielded: what is to be
@@ -44,7 +44,7 @@ class Engine(Protocol):
         Args:
             worker: What does a task.
             tasks: What is to be done; once it has ended, it is not asked again.
-            reporter: Where what is done in this process is shown; others write lines to stderr.
+            progress: Where what is done in this process is shown; others write lines to stderr.
         """
 
 
@@ -81,34 +81,34 @@ def in_crew(crew: Crew[Work, Result], tasks: Iterable[Task[Work]]) -> Iterator[R
 
 @dataclass(frozen=True)
 class Named:
-    """A reporter that tells of which task a line is.
+    """A progress that tells of which task a line is.
 
     Attributes:
         name: The task's.
-        reporter: Where the lines go.
+        progress: Where the lines go.
     """
 
     name: str
-    reporter: Reporter
+    progress: Progress
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self.reporter.say(f"{self.name}: {text}")
+        self.progress.say(f"{self.name}: {text}")
 
-    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Return a bar."""
-        return self.reporter.progress(f"{self.name}: {what}")
+        return self.progress.bar(f"{self.name}: {what}")
 
 
 class Lines:
-    """A reporter that writes lines to stderr and draws no bars, which several processes would draw over each other."""
+    """A progress that writes lines to stderr and draws no bars, which several processes would draw over each other."""
 
     def say(self, text: str) -> None:
         """Print a line."""
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
 
-    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Draw nothing."""
         return nullcontext(lambda done, total: None)
 

@@ -15,8 +15,8 @@ from multiprocessing.synchronize import Event
 from typing import Generic
 
 from dermport.errors import UnavailableError
+from dermport.progress import Progress
 from dermport.training.engines.engine import Named, Result, Task, Work, Worker, do_elsewhere, in_crew
-from dermport.training.phases.loop import Reporter
 
 _LOOK = 0.2  # seconds between two looks of a worker at whether it is still wanted
 
@@ -24,10 +24,10 @@ _LOOK = 0.2  # seconds between two looks of a worker at whether it is still want
 class InTurn:
     """One task after the other, in this process."""
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], reporter: Reporter) -> Iterator[Result]:
+    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
         """Yield the results in order (see :meth:`dermport.training.engines.engine.Engine.run`)."""
         for task in tasks:
-            yield worker(task.work, Named(task.name, reporter))
+            yield worker(task.work, Named(task.name, progress))
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Processes:
     count: int
     tasks_each: int = 0
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], reporter: Reporter) -> Iterator[Result]:
+    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
         """Yield the results as they come (see :meth:`dermport.training.engines.engine.Engine.run`).
 
         Raises:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from dermport.errors import DermportError, UnavailableError
+from dermport.progress import Progress
 from dermport.training.engines.engine import Result, Task, Work, Worker, do_elsewhere, in_crew
-from dermport.training.phases.loop import Reporter
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class OnRay:
     count: int = 0
     tasks_each: int = 0
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], reporter: Reporter) -> Iterator[Result]:
+    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
         """Yield the results as they come (see :meth:`dermport.training.engines.engine.Engine.run`).
 
         Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.progress import Update
 from dermport.training.model.weights import load_trunk
 from dermport.training.recipe import Recipe
 
@@ -79,9 +79,9 @@ def predict(
     model: keras.Model,
     inputs: NDArray[np.generic],
     batch: int = 64,
-    progress: Callable[[int, int], None] | None = None,
+    update: Update | None = None,
 ) -> NDArray[np.float32]:
-    """Return the model's outputs, float32 [N, ...], in inference mode; `progress` is called with (photos, in all).
+    """Return the model's outputs, float32 [N, ...], in inference mode; `update` is called with (photos, in all).
 
     The batch runs as a graph, which frees each layer's result once it is read: called eagerly, MobileNetV2 keeps all
     of them, 6 GB for 64 photos of 224 pixels.
@@ -89,8 +89,8 @@ def predict(
     parts = []
     for start in range(0, len(inputs), batch):
         parts.append(model.predict_on_batch(np.asarray(inputs[start : start + batch], dtype=np.float32)))
-        if progress:
-            progress(min(start + batch, len(inputs)), len(inputs))
+        if update:
+            update(min(start + batch, len(inputs)), len(inputs))
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 

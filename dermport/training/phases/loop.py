@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_bytes
+from dermport.progress import Progress
 from dermport.statistics.metrics import Predictions, figures
 from dermport.training.evaluation.calibration import at_temperature
 from dermport.training.model.network import class_logits, predict
@@ -30,16 +30,6 @@ Inputs = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float32]]
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """What a step trains on: inputs [B, ...], targets [B, ...] as the loss takes them, weights [B]."""
-
-
-class Reporter(Protocol):
-    """What a person sees while training runs."""
-
-    def say(self, text: str) -> None:
-        """Print a line."""
-
-    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
-        """Return a bar: a context manager whose value is called with (done, total)."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +127,7 @@ class Loop:
         batch: Photos a step.
         patience: Epochs without a better one after which a phase stops; 0 for never.
         seed: Of everything random.
-        reporter: What a person sees.
+        progress: What a person sees.
     """
 
     folder: Path
@@ -145,7 +135,7 @@ class Loop:
     batch: int
     patience: int
     seed: int
-    reporter: Reporter
+    progress: Progress
 
     def run(self, phase: Phase) -> tuple[EpochFigures, ...]:
         """Train a phase from wherever its checkpoint stands, leave its best weights in the model, return its history.
@@ -160,7 +150,7 @@ class Loop:
         if state.best:
             restore(phase.model.variables, state.best)
             best = state.best_epoch
-            self.reporter.say(f"{phase.title}: epoch {best.epoch} of {len(state.history)} is kept ({_words(best)})")
+            self.progress.say(f"{phase.title}: epoch {best.epoch} of {len(state.history)} is kept ({_words(best)})")
         return state.history
 
     def _train(self, phase: Phase, state: PhaseState, path: Path) -> PhaseState:
@@ -169,10 +159,10 @@ class Loop:
             phase.model.optimizer.build(phase.model.trainable_variables)
             restore(phase.model.variables, state.variables)
             restore(phase.model.optimizer.variables, state.optimizer)
-            self.reporter.say(f"{phase.title}: resumed after epoch {len(state.history)}")
+            self.progress.say(f"{phase.title}: resumed after epoch {len(state.history)}")
             log.write(state.history)
         steps = steps_per_epoch(len(self.targets.train), self.batch)
-        with self.reporter.progress(phase.title) as update:
+        with self.progress.bar(phase.title) as update:
             while not self._is_over(phase, state):
                 done = len(state.history) * steps
                 state = self._epoch(phase, state, partial(_advance, update, done, phase.epochs * steps))
@@ -211,7 +201,7 @@ class Loop:
             seconds=round(time.perf_counter() - started, 3),
             busy=busy,
         )
-        self.reporter.say(f"{phase.name} {epoch}/{phase.epochs}: {_words(measured)}{_time_left(phase, measured)}")
+        self.progress.say(f"{phase.name} {epoch}/{phase.epochs}: {_words(measured)}{_time_left(phase, measured)}")
         return state.after(measured, phase.model, answering)
 
     def _batches(self, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from dermport.bundle.atomic import atomic_directory
 from dermport.errors import UsageError
+from dermport.progress import Progress
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset
 from dermport.training.data.tasks import load_task
 from dermport.training.model.weights import describe_weights
-from dermport.training.phases.loop import Reporter
 from dermport.training.protocols.protocol import Protocol, Transfer
 from dermport.training.protocols.report import Report, build_report, write_report
 from dermport.training.protocols.trainers import candidates
@@ -54,7 +54,7 @@ class Request:
             raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
 
 
-def reproduce(request: Request, reporter: Reporter) -> Report:
+def reproduce(request: Request, progress: Progress) -> Report:
     """Run a protocol and write its report; one that was killed goes on where it was when it is asked for again.
 
     State is kept in a hidden sibling of the report's folder, ``.<name>.run``, until that is written; prepared photos
@@ -64,32 +64,32 @@ def reproduce(request: Request, reporter: Reporter) -> Report:
         UsageError: The folder exists, or an unfinished run there was asked for something else.
         DataError: The photos or the weights cannot be used.
     """
-    dataset = _read(request, reporter)
+    dataset = _read(request, progress)
     run = open_run(request.out, _asked(request, dataset), request.command)
     if run.resumed:
-        reporter.say(f"Going on with the run in {run.folder}.")
-    work = _workplace(request, dataset, run, reporter)
+        progress.say(f"Going on with the run in {run.folder}.")
+    work = _workplace(request, dataset, run, progress)
     trials = [run_trial(work, arm, one) for one in candidates(work) for arm in request.protocol.arm]
     return _written(request, work, trials)
 
 
-def _read(request: Request, reporter: Reporter) -> Dataset:
+def _read(request: Request, progress: Progress) -> Dataset:
     wanted = request.protocol.data
     source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
-    with reporter.progress("Reading photos") as update:
+    with progress.bar("Reading photos") as update:
         dataset = read_dataset(
             source,
             load_task(wanted.task),
             require_metadata=wanted.require_metadata,
             near_duplicates=True,
             jobs=request.jobs,
-            progress=update,
+            update=update,
         )
-    reporter.say(dataset.report.to_text())
+    progress.say(dataset.report.to_text())
     return dataset
 
 
-def _workplace(request: Request, dataset: Dataset, run: Run, reporter: Reporter) -> Workplace:
+def _workplace(request: Request, dataset: Dataset, run: Run, progress: Progress) -> Workplace:
     return Workplace(
         request.protocol,
         dataset,
@@ -98,7 +98,7 @@ def _workplace(request: Request, dataset: Dataset, run: Run, reporter: Reporter)
         request.weights,
         request.weights_dir,
         request.jobs,
-        reporter,
+        progress,
     )
 
 

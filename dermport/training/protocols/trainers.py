@@ -100,7 +100,7 @@ def transfer_recipe(protocol: Protocol, training: Transfer, weights: str, seed: 
 
 
 def _view(work: Workplace, cache: FeatureCache, number: int) -> Features:
-    return cache.view(work.source, number, lambda: work.reporter.progress(f"Features of all photos, view {number}"))
+    return cache.view(work.source, number, lambda: work.progress.bar(f"Features of all photos, view {number}"))
 
 
 def _small(work: Workplace, training: SmallNetwork) -> Candidate:

@@ -52,7 +52,7 @@ def run_trial(work: Workplace, arm: Arm, candidate: Candidate) -> Trial:
     for number, draw in enumerate(draws, start=1):
         folder = work.run.folder / candidate.name.replace(" ", "-") / arm.name / f"fold-{number}"
         fold = f", fold {number} of {len(draws)}" if len(draws) > 1 else ""
-        work.reporter.say(f"{candidate.name}: {arm.title.lower()}{fold}")
+        work.progress.say(f"{candidate.name}: {arm.title.lower()}{fold}")
         answers.append(_answers(candidate, draw, folder))
     return Trial(arm, candidate, draws, tuple(answers))
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_json
+from dermport.progress import Progress
 from dermport.training.data.dataset import Dataset
 from dermport.training.data.photos import Rows, cached_tensors
 from dermport.training.features import PhotoSource
-from dermport.training.phases.loop import Loop, Reporter, Targets, class_weights
+from dermport.training.phases.loop import Loop, Targets, class_weights
 from dermport.training.protocols.draws import Draw, Indices
 from dermport.training.protocols.protocol import Protocol
 from dermport.training.run import Run
@@ -32,7 +33,7 @@ class Workplace:
         weights: What MobileNetV2 starts from: ``imagenet`` or a weights file.
         weights_dir: Files of weights of other architectures; None for none.
         jobs: Threads that decode; None for one per processor.
-        reporter: What a person sees.
+        progress: What a person sees.
     """
 
     protocol: Protocol
@@ -42,7 +43,7 @@ class Workplace:
     weights: str
     weights_dir: Path | None
     jobs: int | None
-    reporter: Reporter
+    progress: Progress
 
     @property
     def classes(self) -> int:
@@ -51,7 +52,7 @@ class Workplace:
 
     def tensors(self, indices: Indices | None = None) -> NDArray[np.uint8]:
         """Return photos as the model's inputs, uint8 [N, S, S, 3], read as they are indexed; None for all of them."""
-        bar = self.reporter.progress("Preparing photos")
+        bar = self.progress.bar("Preparing photos")
         records, spec = self.dataset.records, self.protocol.preprocessing
         path = cached_tensors(self.run.photos, records, spec, jobs=self.jobs, bar=bar)
         rows = np.arange(len(records)) if indices is None else indices
@@ -72,7 +73,7 @@ class Workplace:
         labels = self.dataset.targets()
         train = labels[draw.train]
         targets = Targets(train, labels[draw.validation], class_weights(train, self.classes, "none"))
-        return Loop(folder, targets, batch, patience, self.seed, self.reporter)
+        return Loop(folder, targets, batch, patience, self.seed, self.progress)
 
 
 def of_each(test: Indices, answer: Callable[[Indices], NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from dermport.bundle.atomic import atomic_directory
 from dermport.errors import UsageError
+from dermport.progress import Update
 from dermport.training.sample.camera import draw_view, take_photo
 from dermport.training.sample.cohort import SHARES, Lesion, draw_cohort
 from dermport.training.sample.lesions import draw_lesion
@@ -40,7 +41,7 @@ def draw_sample_set(
     seed: int = 0,
     size: tuple[int, int] = (600, 450),
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    update: Update | None = None,
 ) -> SampleSet:
     """Draw a sample set into `out_dir`, which must not exist: all of it appears at once, or nothing.
 
@@ -50,7 +51,7 @@ def draw_sample_set(
         seed: The same seed draws the same set, whatever `jobs` is.
         size: Width and height in pixels.
         jobs: Threads that draw.
-        progress: Called with (photos drawn, photos in all).
+        update: Called with (photos drawn, photos in all).
 
     Raises:
         UsageError: `out_dir` exists, or an argument is out of range.
@@ -65,8 +66,8 @@ def draw_sample_set(
         draw = functools.partial(_draw_lesion, folder=folder, seed=seed, size=size)
         with ThreadPoolExecutor(max(1, jobs)) as pool:  # numpy and Pillow release the GIL: as fast as processes
             for done in itertools.accumulate(pool.map(draw, cohort)):
-                if progress:
-                    progress(done, photos)
+                if update:
+                    update(done, photos)
     by_class = {dx: sum(len(one.photo_ids) for one in cohort if one.dx == dx) for dx in SHARES}
     return SampleSet(photos, len(cohort), by_class)
 

@@ -50,7 +50,7 @@ def lesson(teacher: Teacher, context: Context) -> Callable[..., Lesson]:
             teaching, inputs = Live(teacher, objective), augmented(train.tensors, "strong")
         else:
             views = Views(3, STRONG, 0)
-            kept = kept_answers(context.cache, teacher, train, views, features=False, reporter=context.reporter)
+            kept = kept_answers(context.cache, teacher, train, views, features=False, progress=context.progress)
             teaching = Kept(kept, objective, views)
             inputs = teaching.inputs(train.tensors)
         model: Any = None

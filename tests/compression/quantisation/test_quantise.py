@@ -270,7 +270,7 @@ def test_training_that_was_killed_ends_with_the_same_weights(begun: Stage, conte
 
     folder = tmp_path / "killed"
     with pytest.raises(KeyboardInterrupt):
-        trained(begun, training, replace(context, folder=folder, reporter=Killed()))
+        trained(begun, training, replace(context, folder=folder, progress=Killed()))
     resumed = trained(begun, training, replace(context, folder=folder))
     assert resumed.scales == pytest.approx(whole.scales, rel=1e-4)
     for name, (kernel, bias) in whole.weights.items():

@@ -34,11 +34,11 @@ from dermport.compression.search.search import Request, open_search
 from dermport.compression.search.space import Space
 from dermport.compression.search.verdict import judge
 from dermport.errors import DataError, UsageError
+from dermport.progress import Progress
 from dermport.training import parts
 from dermport.training.data.records import Record
 from dermport.training.engines.engine import Engine, Result, Task, Work, Worker, in_crew
 from dermport.training.engines.local import InTurn
-from dermport.training.phases.loop import Reporter
 from dermport.training.run import run_folder
 from tests.compression.conftest import Said
 from tests.compression.search.factories import measured
@@ -111,13 +111,13 @@ def test_parent_in_float32_is_what_all_is_held_against(done: Done) -> None:
 
 def test_quality_is_that_of_the_exported_artifact_on_validation_photos(done: Done, drawn: Path) -> None:
     parent = Bundle.open(done.request.parent)
-    split = split_of(parent, drawn, jobs=None, reporter=Said())
+    split = split_of(parent, drawn, jobs=None, progress=Said())
     assert all(one.photos == split.photos()["validation"] for one in done.measured)
 
 
 def test_no_photo_of_the_test_part_reaches_a_model(done: Done, drawn: Path) -> None:
     parent = Bundle.open(done.request.parent)
-    split = split_of(parent, drawn, jobs=None, reporter=Said())
+    split = split_of(parent, drawn, jobs=None, progress=Said())
     assert done.decoded
     assert not done.decoded & {record.photo_id for record in split.records("test")}
     photos = SearchPhotos(split, parent.manifest.preprocessing, 10, 0, None, Said())
@@ -150,7 +150,7 @@ def test_the_same_request_goes_on_and_measures_nothing_twice(done: Done, monkeyp
 class Packed:
     """An engine that has two candidates under way, packed as for another process, and does the later one first."""
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], reporter: Reporter) -> Iterator[Result]:
+    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
         yield from in_crew(Packer[Work, Result](worker), tasks)
 
 
@@ -248,7 +248,7 @@ def test_a_finalist_is_a_bundle_of_the_parent_scored_on_the_test_part(
 ) -> None:
     search = open_search(done.request, Said())
     chosen = [done.measured[1], done.measured[2]]
-    as_it_was, trained = finish(search, chosen, epochs=1, command="dermport search", reporter=Said())
+    as_it_was, trained = finish(search, chosen, epochs=1, command="dermport search", progress=Said())
     assert as_it_was.bundle == str(shared_parent.path)
     child = Bundle.open(Path(trained.bundle))
     assert child.manifest.compression is not None

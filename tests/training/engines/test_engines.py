@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class Said:
-    """A reporter that keeps the lines."""
+    """A progress that keeps the lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -29,7 +29,7 @@ class Said:
     def say(self, text: str) -> None:
         self.lines.append(text)
 
-    def progress(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
         return nullcontext(lambda done, total: None)
 
 

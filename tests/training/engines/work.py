@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from dermport.errors import DataError
+from dermport.progress import Progress
 from dermport.training.engines.engine import Task
 from dermport.training.engines.local import Processes
-from dermport.training.phases.loop import Reporter
 
 
-def doubled(number: int, reporter: Reporter) -> tuple[int, int]:
+def doubled(number: int, progress: Progress) -> tuple[int, int]:
     """Return the number doubled, and the process that did it; 13 is refused, 99 is a crash."""
-    reporter.say(f"doubling {number}")
+    progress.say(f"doubling {number}")
     if number == 13:
         raise DataError("13 cannot be doubled.", remedy="Take another.")
     if number == 99:
@@ -22,7 +22,7 @@ def doubled(number: int, reporter: Reporter) -> tuple[int, int]:
     return 2 * number, os.getpid()
 
 
-def told_and_blocked(folder: Path, reporter: Reporter) -> None:
+def told_and_blocked(folder: Path, progress: Progress) -> None:
     """Say that it runs, and block for ever."""
     sys.stdout.write("running\n")
     sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""What a command does, without a terminal: the one room that joins the others."""
