@@ -38,7 +38,7 @@ from tests.factories import LABELS, draw_photo
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearRuntime, phone_says, tensor_of
 
-SOURCES = Path(__file__).parents[3] / "dermport" / "dermport" / "mobile_stub" / "web"
+SOURCES = Path(__file__).parents[3] / "dermport" / "mobile_stub" / "web"
 DEVICES = (("ana-1", "Pixel 9"), ("ana-2", "Pixel 9"), ("luz-1", "iPhone 16"), ("ward-3", "Galaxy A15"))
 PLANTED = ("preprocessing", "photo-changed", "model", "runtime", "unexplained")
 _CANDIDATE = Candidate(
@@ -192,7 +192,7 @@ def serving(folder: Path, web: Path = SOURCES, keys: bool = False) -> Iterator[S
         (folder / "models",), StorageConfig(folder / "state"), access=AccessConfig(keys=keys), web=web
     )
     runner = partial(ArtifactRunner, loaders={"tflite": LinearRuntime})
-    with mock.patch("server.assembly.ArtifactRunner", runner):
+    with mock.patch("dermport.server.assembly.ArtifactRunner", runner):
         app = create_app(config, (_CANDIDATE,))
     services: Services = app.extensions["dermport"]
     listener = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
