@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_json
 from dermport.bundle.store import Bundle
+from dermport.cli import output
 from dermport.cli.photos import part_records
+from dermport.progress import Update
 from dermport.runtimes.base import Runtime
 from dermport.training.data.photos import load_tensors
 
@@ -104,13 +105,13 @@ def _summed(part: Floats, place: NDArray[np.int64], count: int) -> Floats:
 
 
 def measure(
-    runtime: Runtime, photos: NDArray[np.uint8], lesions: list[str], side: int, tell: Callable[[int], None]
+    runtime: Runtime, photos: NDArray[np.uint8], lesions: list[str], side: int, update: Update
 ) -> dict[str, Any]:
     """Return the shift right and down of photos uint8 [N, S, S, 3], in pixels, with 95 % intervals by lesion."""
     moved = []
     for done, photo in enumerate(photos, 1):
         moved.append(changes(runtime, photo, side))
-        tell(done)
+        update(done, len(photos))
     size = photos.shape[1]
     found = profiles_of(np.stack(moved), size)
     pitch = size / moved[0].shape[-1]
@@ -162,14 +163,8 @@ def main() -> None:
     count = min(asked.photos, len(records))
     chosen = [records[place * len(records) // count] for place in range(count)]
     tensors = load_tensors(chosen, bundle.manifest.preprocessing)
-    with OnnxRuntime(bundle.export("onnx", "fp32").artifact) as runtime:
-        found = measure(
-            runtime,
-            tensors,
-            [one.lesion_id for one in chosen],
-            asked.square,
-            lambda done: print(f"\r{done}", end="", file=sys.stderr),
-        )
+    with OnnxRuntime(bundle.export("onnx", "fp32").artifact) as runtime, output.bar("Photos") as update:
+        found = measure(runtime, tensors, [one.lesion_id for one in chosen], asked.square, update)
     for name in ("right", "down", "both"):
         print(f"{name}: {{pixels:.1f}} ({{low:.1f}} to {{high:.1f}}) pixels".format(**found[name]))
     if asked.json:

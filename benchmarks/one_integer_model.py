@@ -15,8 +15,6 @@ import argparse
 import json
 import os
 import platform
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import combinations
@@ -29,6 +27,7 @@ from numpy.typing import NDArray
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
+from dermport.cli import output
 from dermport.cli.photos import read_part
 from dermport.statistics.estimates import Quantiles, Share, share_of
 from dermport.statistics.metrics import scores
@@ -91,12 +90,13 @@ def answers_of(bundle: Bundle, tensors: NDArray[np.uint8], *, without_xnnpack: b
     from dermport.exporters.verify import run
     from dermport.training.model.network import predict
 
-    found = {KERAS: predict(load_model(bundle), tensors, update=_counter(KERAS))}
+    with output.bar(KERAS) as update:
+        found = {KERAS: predict(load_model(bundle), tensors, update=update)}
     for name, (target, precision) in FILES.items():
         export = bundle.export(target, precision)
         export.checked()
-        with get_target(target).execution(export.path).runtime as runtime:
-            found[name] = run(runtime, tensors, _counter(name))
+        with get_target(target).execution(export.path).runtime as runtime, output.bar(name) as update:
+            found[name] = run(runtime, tensors, update)
     if without_xnnpack:
         found[PLAIN_PHONE] = _plain_litert(bundle.export(*FILES[PHONE]).artifact, tensors)
     return found
@@ -108,21 +108,14 @@ def _plain_litert(path: Path, tensors: NDArray[np.uint8]) -> NDArray[np.float32]
     interpreter = Interpreter(str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     interpreter.allocate_tensors()
     [source], [result] = interpreter.get_input_details(), interpreter.get_output_details()
-    tell, rows = _counter(PLAIN_PHONE), []
-    for number, tensor in enumerate(tensors, 1):
-        interpreter.set_tensor(source["index"], tensor[None].astype(np.float32))
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(result["index"])[0])
-        tell(number, len(tensors))
+    rows = []
+    with output.bar(PLAIN_PHONE) as update:
+        for number, tensor in enumerate(tensors, 1):
+            interpreter.set_tensor(source["index"], tensor[None].astype(np.float32))
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(result["index"])[0])
+            update(number, len(tensors))
     return np.stack(rows)
-
-
-def _counter(name: str) -> Callable[[int, int], None]:
-    def tell(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r  {name}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    return tell
 
 
 def accuracies(answers: Answers, truth: NDArray[np.int64]) -> dict[str, float]:

@@ -16,8 +16,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from benchmarks.serving.tables import say, show
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.parity import compare
 from dermport.bundle.store import Bundle
+from dermport.cli import output
 from dermport.compression.context import Context
 from dermport.compression.network import network_of
 from dermport.compression.pipeline import split_of
@@ -43,17 +43,6 @@ if TYPE_CHECKING:
     import keras
 
 COLUMNS = ("method", "agreement", "95 %", "accuracy", "balanced", "+ / - flips", "mean change", "kB", "s")
-
-
-class Told:
-    """A progress that speaks on stderr."""
-
-    def say(self, text: str) -> None:
-        say(text)
-
-    def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
-        say(what)
-        return nullcontext(lambda done, total: None)
 
 
 @dataclass(frozen=True)
@@ -102,15 +91,15 @@ class Scene:
 
     @classmethod
     def open(cls, bundle: Bundle, data: Path, photos: int | None, folder: Path) -> Scene:
-        split = split_of(bundle, data, jobs=None, progress=Told())
+        split = split_of(bundle, data, jobs=None, progress=output)
         spec = bundle.manifest.preprocessing
-        parts = Parts(*(Photos(split, part, spec, None, Told()) for part in ("train", "validation", "test")))
+        parts = Parts(*(Photos(split, part, spec, None, output) for part in ("train", "validation", "test")))
         network = network_of(bundle)
         # Spread over the part: its photos are in the order of their ids, which goes by the year.
         chosen = np.linspace(0, len(parts.test.records) - 1, photos or len(parts.test.records)).astype(np.int64)
         tensors = parts.test.some_tensors(chosen)
         lesions = tuple(parts.test.records[index].lesion_id for index in chosen)
-        context = Context(bundle, parts, folder / "step", folder / "cache", 0, Told())
+        context = Context(bundle, parts, folder / "step", folder / "cache", 0, output)
         original = probabilities(network, tensors)
         return cls(bundle, network, context, tensors, parts.test.targets[chosen], lesions, original)
 
@@ -166,14 +155,14 @@ def lines(scene: Scene, float_layers: int, epochs: int) -> Iterator[Line]:
     if epochs:
         started = time.perf_counter()
         step = Quantise(qat_epochs=epochs)
-        *_, last = stages(scene.network, photos, Quantise(learn_rounding=False).methods(), Told())
+        *_, last = stages(scene.network, photos, Quantise(learn_rounding=False).methods(), output)
         trained, _ = step.trained(last, scene.context)
         yield scene.line(f"trained, {epochs} epochs", trained, time.perf_counter() - started)
 
 
 def _lines(scene: Scene, photos: NDArray[np.uint8], methods: Methods, titles: dict[str, str]) -> Iterator[Line]:
     started = time.perf_counter()
-    for stage in stages(scene.network, photos, methods, Told()):
+    for stage in stages(scene.network, photos, methods, output):
         seconds = time.perf_counter() - started
         if stage.name in titles:
             line = scene.line(titles[stage.name], stage, seconds)

@@ -82,6 +82,19 @@ def test_nothing_is_imported_through_a_door() -> None:
                 assert not found, f"{path}: {found}"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda path: path.stem)
+def test_benchmarks_use_public_names_alone(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    ours = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = [alias for node in ours if (node.module or "").split(".")[0] == "dermport" for alias in node.names]
+    assert not [alias.name for alias in names if alias.name.startswith("_")]
+    modules = {alias.asname or alias.name for alias in names} | {"dermport"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[0] in modules:
+            assert not node.attr.startswith("_"), f"{path}:{node.lineno}: {ast.unparse(node)}"
+            assert isinstance(node.ctx, ast.Load), f"{path}:{node.lineno} changes {ast.unparse(node)}"
+
+
 def _loaded_after(code: str) -> set[str]:
     script = f"import sys, json\n{code}\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)

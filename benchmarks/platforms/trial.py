@@ -21,12 +21,6 @@ from dermport.errors import UnavailableError
 
 # Emulated, a photo takes seconds, and the proof at the start 24 times as long: more than a worker is given elsewhere.
 _SECONDS = 600.0
-_PATIENTLY = f"""
-from dermport.server.serving import process
-process.START_SECONDS = {_SECONDS}
-from dermport.cli.main import main
-main()
-"""
 _LENT = re.compile(r"^dermport_connections_lent (\S+)", re.MULTILINE)
 
 
@@ -129,12 +123,17 @@ def _ask(connection: http.client.HTTPConnection, method: str, path: str, photo: 
     return body
 
 
-@contextmanager
-def _running(environment: Environment, bundle: Bundle, setting: Setting) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serve_command(environment: Environment, bundle: Bundle, setting: Setting) -> list[str]:
+    """Return the command that starts a server in an environment."""
     options = ["--port", "0", "--workers", "1", "--state", "state", "--json"]
     options += ["--runtime", setting.runtime, "--precision", setting.precision]
-    program = ["-c", _PATIENTLY] if environment.is_emulated else [str(environment.interpreter.with_name("dermport"))]
-    command = [str(environment.interpreter), *program, "serve", str(bundle.path.resolve()), *options]
+    options += ["--start-seconds", str(_SECONDS)] if environment.is_emulated else []
+    return [str(environment.interpreter), "-m", "dermport", "serve", str(bundle.path.resolve()), *options]
+
+
+@contextmanager
+def _running(environment: Environment, bundle: Bundle, setting: Setting) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = serve_command(environment, bundle, setting)
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True

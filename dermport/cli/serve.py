@@ -48,6 +48,9 @@ def serve(
         int | None, typer.Option("--threads", min=1, help="CPU threads of a runtime that takes batches.")
     ] = None,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Photos that may wait; one more is answered 503.")] = 64,
+    start_seconds: Annotated[
+        float, typer.Option("--start-seconds", min=1, help="How long a worker may take to load and prove its model.")
+    ] = 60.0,
     state: State = None,
     database: Database = None,
     keep_photos: Annotated[
@@ -82,7 +85,7 @@ def serve(
     config = ServerConfig(
         bundles=tuple(bundles),
         storage=StorageConfig(state or default_state(), database, keep_photos, retention_days),
-        serving=ServingConfig(runtime, precision, process_model, workers, threads, queue),
+        serving=ServingConfig(runtime, precision, process_model, workers, threads, queue, start_seconds=start_seconds),
         access=AccessConfig(
             _ask_for_keys(keys, is_loopback(host) and not proxies), rate, tuple(origins or ()), tuple(proxies or ())
         ),

@@ -24,6 +24,7 @@ class ServingConfig:
         threads: CPU threads of the runtime in the server's own process; None leaves it to the runtime.
         queue: Photos that may wait; one more is answered 503.
         wait_seconds: How long one may wait before it is answered 503.
+        start_seconds: How long a worker may take to load its model and answer the golden set.
         answer_seconds: How long a worker may take for one photo before it is killed.
         batch: Largest batch.
         batch_wait: Seconds that the first photo of a batch waits for company.
@@ -36,6 +37,7 @@ class ServingConfig:
     threads: int | None = None
     queue: int = 64
     wait_seconds: float = 10.0
+    start_seconds: float = 60.0
     answer_seconds: float = 60.0
     batch: int = 32
     batch_wait: float = 0.002

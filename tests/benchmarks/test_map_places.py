@@ -45,7 +45,9 @@ class _Looking:
 def test_the_shift_is_found(right: float, down: float) -> None:
     photos = np.random.default_rng(0).integers(40, 255, (6, SIZE, SIZE, 3), dtype=np.uint8)
     told: list[int] = []
-    found = measure(_Looking(right, down), photos, ["a", "a", "b", "c", "d", "e"], 8, told.append)
+    found = measure(
+        _Looking(right, down), photos, ["a", "a", "b", "c", "d", "e"], 8, lambda done, total: told.append(done)
+    )
     assert (found["photos"], found["lesions"], told[-1]) == (6, 5, 6)
     for name, truth in (("right", right), ("down", down), ("both", (right + down) / 2)):
         one = found[name]

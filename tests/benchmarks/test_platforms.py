@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.platforms import trial
 from benchmarks.platforms.__main__ import _change
 from benchmarks.platforms.emulated import _environment
 from benchmarks.platforms.environments import Environment, run
-from benchmarks.platforms.trial import Seen, Setting, try_server
+from benchmarks.platforms.trial import Seen, Setting, serve_command, try_server
 from dermport.bundle.store import Bundle
 from dermport.errors import UnavailableError
-from dermport.server.serving import process
+from dermport.server.config import ServingConfig
 
 FP32 = Setting("onnxruntime", "fp32")
 SEEN = Seen("here", FP32, "ONNX Runtime", 1.0, 0.0, inputs=2, lent=1, answers=((0.25, 0.75), (0.5, 0.5)), status=0)
@@ -53,11 +52,13 @@ def test_what_only_trains_is_found_among_the_packages() -> None:
     assert HERE.unwanted == ["keras"]
 
 
-def test_an_emulated_server_is_given_more_time_to_start() -> None:
-    assert replace(HERE, machine="another").is_emulated
+def test_an_emulated_server_is_given_more_time_to_start(tiny_bundle: Bundle) -> None:
+    elsewhere = replace(HERE, machine="another")
+    assert elsewhere.is_emulated
     assert not HERE.is_emulated
-    assert process.START_SECONDS < trial._SECONDS
-    assert "process.START_SECONDS = " in trial._PATIENTLY
+    command = serve_command(elsewhere, tiny_bundle, FP32)
+    assert float(command[command.index("--start-seconds") + 1]) > ServingConfig().start_seconds
+    assert "--start-seconds" not in serve_command(HERE, tiny_bundle, FP32)
 
 
 def test_the_emulated_python_says_that_its_script_is_what_runs(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import BundleError, DermportError, ExportError, IntegrityError, PhotoError, UnavailableError
+from dermport.server.config import ServingConfig
 from dermport.server.express.express import Lender
 from dermport.server.express.protocol import lane_pair
 from dermport.server.serving.jobs import Done, Job
 
-START_SECONDS = 60.0
 _KINDS: dict[str, type[DermportError]] = {
     kind.__name__: kind for kind in (UnavailableError, BundleError, IntegrityError, ExportError)
 }
@@ -53,7 +53,7 @@ class WorkerProcess:
 
     Args:
         order: What it loads.
-        answer_seconds: How long it may take for one photo.
+        serving: How long it may take to start, and for one photo.
 
     Attributes:
         name: The runtime with its version.
@@ -66,8 +66,8 @@ class WorkerProcess:
     labels: tuple[str, ...]
     golden: NDArray[np.float32]
 
-    def __init__(self, order: Order, answer_seconds: float) -> None:
-        self._answer_seconds = answer_seconds
+    def __init__(self, order: Order, serving: ServingConfig) -> None:
+        self._answer_seconds = serving.answer_seconds
         ours, theirs = socket.socketpair()
         front, lane = lane_pair()
         with theirs, lane:
@@ -79,7 +79,7 @@ class WorkerProcess:
                 start_new_session=True,  # the terminal's signals are for the front process
             )
         self.lender = Lender(front)
-        _give_up_after(ours, START_SECONDS)
+        _give_up_after(ours, serving.start_seconds)
         self._socket = ours
         self._connection = Connection(os.dup(ours.fileno()))
         self._connection.send_bytes(json.dumps({key: str(value) for key, value in asdict(order).items()}).encode())

@@ -149,9 +149,7 @@ def _pool(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Expor
         if proof.complaint:
             raise UnavailableError(proof.complaint)
 
-    return WorkerPool(
-        lambda: WorkerProcess(order, serving.answer_seconds), check, serving.workers or os.cpu_count() or 1, serving
-    )
+    return WorkerPool(lambda: WorkerProcess(order, serving), check, serving.workers or os.cpu_count() or 1, serving)
 
 
 def _wanted(candidate: Candidate, serving: ServingConfig) -> str:

@@ -122,7 +122,7 @@ def test_workers_end_with_the_pool_and_with_the_front_process(shared_exports: Bu
     pool.close()
     assert not any(map(_alive, pids))
     export = shared_exports.export("tflite", "fp32")
-    worker = WorkerProcess(Order(shared_exports.path, export.path, "litert"), 1)
+    worker = WorkerProcess(Order(shared_exports.path, export.path, "litert"), ServingConfig(answer_seconds=1))
     worker.wait_until_loaded()
     worker.stop()  # what the kernel does to the socket of a front process that was killed
     assert worker.wait() == 0
@@ -138,7 +138,7 @@ def test_what_the_worker_cannot_load_is_said_in_its_words(exported_bundle: Bundl
 
 
 def test_a_worker_that_ends_without_a_word_is_unavailable(shared_exports: Bundle, tmp_path: Path) -> None:
-    worker = WorkerProcess(Order(shared_exports.path, shared_exports.path, "litert"), 1)
+    worker = WorkerProcess(Order(shared_exports.path, shared_exports.path, "litert"), ServingConfig(answer_seconds=1))
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(UnavailableError, match="could not be started"):
         worker.wait_until_loaded()
