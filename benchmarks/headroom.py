@@ -14,36 +14,35 @@ import argparse
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_json
+from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.store import Bundle
-from dermport.cli.photos import read_sample
 from dermport.compression.network import network_of
-from dermport.exporters.benchmark.sample import Sample, Truth
 from dermport.statistics.metrics import TITLES, Predictions, figures
 from dermport.training.evaluation.calibration import at_temperature
 from dermport.training.model.network import class_logits, predict
+from dermport.workflows.photos import read_photos
 
 SHOWN = ("accuracy", "balanced_accuracy", "macro_roc_auc", "decision_roc_auc", "nll")
 MIRRORED = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 Floats = NDArray[np.float64]
 
 
-def probabilities(bundle: Bundle, sample: Sample, size: int, *, mirrored: bool = False) -> Floats:
+def probabilities(bundle: Bundle, photos: PhotoSet, size: int, *, mirrored: bool = False) -> Floats:
     """Return what a bundle's network answers to photos prepared to S = `size`, float64 [N, C]."""
     own = bundle.manifest.preprocessing
-    tensors = sample.tensors(own.model_copy(update={"size": size}))
+    tensors = photos.tensors(own.model_copy(update={"size": size}))
     network = network_of(bundle, size=None if size == own.size else size)
     copies = MIRRORED if mirrored else MIRRORED[:1]
     logits = (class_logits(predict(network, tensors[:, ::down, ::right])) for down, right in copies)
     return np.asarray(np.mean([at_temperature(each, 1.0) for each in logits], axis=0))
 
 
-def ways(bundles: list[Bundle], sample: Sample, sizes: list[int]) -> Iterator[tuple[str, Floats]]:
+def ways(bundles: list[Bundle], photos: PhotoSet, sizes: list[int]) -> Iterator[tuple[str, Floats]]:
     """Yield each way of answering in words, and its probabilities."""
     means: dict[str, list[Floats]] = {}
     for bundle in bundles:
@@ -51,7 +50,7 @@ def ways(bundles: list[Bundle], sample: Sample, sizes: list[int]) -> Iterator[tu
         asked = {"as it is": (own, False), "four mirrored copies": (own, True)}
         asked |= {f"{size} pixels": (size, False) for size in sizes if size != own}
         for way, (size, mirrored) in asked.items():
-            answer = probabilities(bundle, sample, size, mirrored=mirrored)
+            answer = probabilities(bundle, photos, size, mirrored=mirrored)
             means.setdefault(way, []).append(answer)
             yield f"{bundle.path.name}, {way}", answer
     for way, answers in means.items():
@@ -67,12 +66,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file to write the figures to")
     arguments = parser.parse_args()
     bundles = [Bundle.open(path) for path in arguments.bundles]
-    sample = read_sample(bundles, arguments.data, "validation")
-    manifest, truth = bundles[0].manifest, cast("Truth", sample.truth).labels
+    photos = read_photos(bundles[0], arguments.data, "validation", others=bundles[1:])
+    manifest, truth = bundles[0].manifest, photos.targets
     positive, threshold = manifest.task.positive_indices, manifest.decision.threshold
     print("\t".join(["", *(TITLES[name] for name in SHOWN)]))
     found = {}
-    for way, answer in ways(bundles, sample, arguments.size):
+    for way, answer in ways(bundles, photos, arguments.size):
         found[way] = figures(Predictions(answer, truth, positive, threshold))
         print("\t".join([way, *(f"{found[way][name]:.3f}" for name in SHOWN)]), flush=True)
     if arguments.out:

@@ -26,13 +26,13 @@ from dermport.bundle.atomic import write_text
 from dermport.bundle.export_record import Parity
 from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle, Export
-from dermport.cli.photos import read_part
 from dermport.exporters.registry import get_target
 from dermport.exporters.source import load_model
 from dermport.exporters.verify import Reference, verify
 from dermport.statistics.estimates import Delta
 from dermport.statistics.wilson import wilson_interval
 from dermport.training.model.network import predict
+from dermport.workflows.photos import read_photos
 
 PAGE = Path(__file__).parents[1] / "docs" / "low-bit.md"
 _PART = re.compile(r"(<!-- measured: low-bit -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -122,7 +122,7 @@ def measure(bundle: Bundle, reference: Reference) -> list[Row]:
     for export in exports:
         parities[export.path.name] = verify(bundle, export, reference, read_policy())
         print(f"  {export.path.name}: {parities[export.path.name].top1_agreement:.4f}", flush=True)
-    times = latencies(exports, reference.tensors)
+    times = latencies(exports, reference.photos.tensors(bundle.manifest.preprocessing))
     rows = [Row(e, stored_layers(e), parities[e.path.name], times.get(e.path.name)) for e in exports]
     return sorted(rows, key=lambda row: (row.export.record.target, -row.export.record.artifact_bytes))
 
@@ -169,11 +169,11 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     bundle = Bundle.open(arguments.bundle)
-    photos = read_part(bundle, arguments.data, "test")
-    original = predict(load_model(bundle), photos.tensors)
-    reference = Reference(photos.name, photos.tensors, original, photos.truth, photos.lesions)
+    photos = read_photos(bundle, arguments.data, "test")
+    original = predict(load_model(bundle), photos.tensors(bundle.manifest.preprocessing))
+    reference = Reference(photos, original)
     rows = measure(bundle, reference)
-    text = f"{photos.name}: {len(photos.tensors):,} photos; {bundle.manifest.name}.\n\n{table(rows)}"
+    text = f"{photos.title}: {len(photos):,} photos; {bundle.manifest.name}.\n\n{table(rows)}"
     print(text)
     page = arguments.page.read_text(encoding="utf-8")
     write_text(arguments.page, _PART.sub(lambda part: part[1] + text + part[2], page))

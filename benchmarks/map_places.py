@@ -24,10 +24,9 @@ from numpy.typing import NDArray
 from dermport.bundle.atomic import write_json
 from dermport.bundle.store import Bundle
 from dermport.cli import output
-from dermport.cli.photos import part_records
 from dermport.progress import Update
 from dermport.runtimes.base import Runtime
-from dermport.training.data.photos import load_tensors
+from dermport.workflows.photos import read_photos
 
 _REACH = 1.5  # cells to each side of the centre that count; what lies beyond is the photo's, not the cell's
 _RESAMPLES = 2000
@@ -159,12 +158,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     bundle = Bundle.open(asked.bundle)
-    records = part_records(bundle, asked.data, "test")
-    count = min(asked.photos, len(records))
-    chosen = [records[place * len(records) // count] for place in range(count)]
-    tensors = load_tensors(chosen, bundle.manifest.preprocessing)
+    chosen = read_photos(bundle, asked.data, "test", progress=output).spread(asked.photos)
+    tensors = chosen.tensors(bundle.manifest.preprocessing)
     with OnnxRuntime(bundle.export("onnx", "fp32").artifact) as runtime, output.bar("Photos") as update:
-        found = measure(runtime, tensors, [one.lesion_id for one in chosen], asked.square, update)
+        found = measure(runtime, tensors, list(chosen.groups), asked.square, update)
     for name in ("right", "down", "both"):
         print(f"{name}: {{pixels:.1f}} ({{low:.1f}} to {{high:.1f}}) pixels".format(**found[name]))
     if asked.json:

@@ -28,9 +28,9 @@ from dermport.bundle.manifest import Manifest
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
 from dermport.cli import output
-from dermport.cli.photos import read_part
 from dermport.statistics.estimates import Quantiles, Share, share_of
 from dermport.statistics.metrics import scores
+from dermport.workflows.photos import read_photos
 
 Answers = dict[str, NDArray[np.float32]]
 KERAS, PHONE, PLAIN_PHONE, JETSON = "model.keras", "LiteRT", "LiteRT without XNNPACK", "ONNX Runtime"
@@ -166,14 +166,15 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     bundles = [Bundle.open(path) for path in (arguments.bundle, arguments.parent) if path]
-    photos = read_part(bundles[0], arguments.data, arguments.part)
-    tensors, truth = photos.tensors[: arguments.photos], photos.truth[: arguments.photos]
-    print(f"{photos.name}: {len(tensors)} photos. {NOTICE}")
+    photos = read_photos(bundles[0], arguments.data, arguments.part)
+    tensors = photos.tensors(bundles[0].manifest.preprocessing)[: arguments.photos]
+    truth = photos.targets[: arguments.photos]
+    print(f"{photos.title}: {len(tensors)} photos. {NOTICE}")
     results = [measure(bundle, tensors, truth, plain=place == 0) for place, bundle in enumerate(bundles)]
     if arguments.out:
         packages = {name: version(name) for name in ("ai-edge-litert", "onnxruntime", "keras", "numpy")}
         machine = {"platform": platform.platform(), "processor": platform.processor(), "packages": packages}
-        figures = {"photos": len(tensors), "part": photos.name, "machine": machine, "bundles": results}
+        figures = {"photos": len(tensors), "part": photos.title, "machine": machine, "bundles": results}
         arguments.out.write_text(json.dumps(figures | {"notice": NOTICE}, indent=2) + "\n", encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from dermport.bundle.export_record import Evidence, OperatorCount
 from dermport.bundle.notice import NOTICE
@@ -57,8 +57,10 @@ class BenchmarkSettings(Contract):
     seed: int
 
 
-class PhotoSet(Contract):
+class PhotoSetRecord(Contract):
     """The photos that accuracy was measured on; without labels (a golden set) only agreement can be had."""
+
+    model_config = ConfigDict(title="PhotoSet")
 
     name: str
     part: Annotated[str | None, Field(description="train, validation, test or all; None for a golden set")]
@@ -296,7 +298,7 @@ class Session(Contract):
     dermport: str
     machine: MachineRecord
     settings: BenchmarkSettings
-    photos: PhotoSet
+    photos: PhotoSetRecord
     reference: Reference | None
     exports: tuple[ExportResult, ...]
     seconds: float

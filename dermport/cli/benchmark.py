@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import Json, Precision, To
 from dermport.cli.output import bar, emit_json, say
 
@@ -107,17 +108,22 @@ def _settings(runs: int, repeats: int, batch: list[int] | None, threads: int) ->
 
 
 def _measured(choice: _Choice, settings: BenchmarkSettings) -> BenchmarkResult:
+    from dermport.bundle.photo_set import golden_photos
     from dermport.bundle.store import Bundle
-    from dermport.cli.photos import read_sample
     from dermport.exporters.benchmark.candidates import choose
     from dermport.exporters.benchmark.measure import benchmark as measure
-    from dermport.exporters.benchmark.sample import golden_sample
+    from dermport.workflows.photos import read_photos
 
     bundles = [Bundle.open(path) for path in choice.bundles]
     names = [name.strip() for name in (choice.exports or "").split(",") if name.strip()]
     candidates = choose(bundles, targets=choice.to, precisions=choice.precision, names=names)
-    sample = read_sample(bundles, choice.data, choice.part) if choice.data else golden_sample(bundles[0])
-    return measure(candidates, sample, settings, command=shlex.join(["dermport", *sys.argv[1:]]), phase=bar)
+    first, *others = bundles
+    photos = (
+        read_photos(first, choice.data, choice.part, others=others, progress=output)
+        if choice.data
+        else golden_photos(first)
+    )
+    return measure(candidates, photos, settings, command=shlex.join(["dermport", *sys.argv[1:]]), phase=bar)
 
 
 def _merged(results: list[BenchmarkResult]) -> BenchmarkResult:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import BundleArgument, Data, Json, Out
 from dermport.cli.output import emit_json, say
 
@@ -39,10 +40,12 @@ def calibrate_abstention(
 
 
 def _rule(bundle: Bundle, data: Path, answer_rate: float) -> Abstention:
-    from dermport.cli.photos import read_part
     from dermport.training.evaluation.abstention import check_answer_rate, fit_abstention, survey_inputs, with_shares
+    from dermport.workflows.photos import read_photos
 
     check_answer_rate(answer_rate)
-    validation = survey_inputs(read_part(bundle, data, "validation").tensors)
-    test = survey_inputs(read_part(bundle, data, "test").tensors)
+    validation, test = (
+        survey_inputs(read_photos(bundle, data, part, progress=output).tensors(bundle.manifest.preprocessing))
+        for part in ("validation", "test")
+    )
     return with_shares(fit_abstention(validation, answer_rate), {"test": test})

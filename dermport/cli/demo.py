@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.demo_record import BUNDLE, Demo, Step
 from dermport.cli.output import say
 
@@ -121,10 +122,10 @@ def _argv(*command: str) -> list[str]:
 def _test_photos(bundle: Path, data: Path) -> list[Path]:
     """Return photos of the bundle's test part, spread over it."""
     from dermport.bundle.store import Bundle
-    from dermport.cli.photos import part_records
+    from dermport.workflows.photos import read_photos
 
-    records = part_records(Bundle.open(bundle), data, "test")
-    return [record.path for record in records[:: max(1, len(records) // PHONE_PHOTOS)]][:PHONE_PHOTOS]
+    paths = read_photos(Bundle.open(bundle), data, "test", progress=output).paths
+    return list(paths[:: max(1, len(paths) // PHONE_PHOTOS)])[:PHONE_PHOTOS]
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import BundleArgument, Json
 from dermport.cli.output import bar, emit_json, say
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dermport.bundle.photo_set import PhotoSet
     from dermport.bundle.store import Bundle
-    from dermport.cli.photos import Photos
     from dermport.training.evaluation.difference import Against
     from dermport.training.evaluation.evaluation import Evaluation
     from dermport.training.evaluation.report import EvaluationReport
@@ -103,35 +104,34 @@ def _score(bundle: Bundle, data: Path, part: str, other: Bundle | None, out: Pat
 
 
 def _evaluation(bundle: Bundle, data: Path, part: str, other: Bundle | None) -> Evaluation:
-    from dermport.cli.photos import read_part
     from dermport.statistics.subgroups import grouped
-    from dermport.training.evaluation.evaluation import Scored
     from dermport.training.evaluation.evaluation import evaluate as score
+    from dermport.workflows.photos import read_photos
 
-    photos = read_part(bundle, data, part)
-    groups = tuple(grouped([record.metadata for record in photos.records], photos.tensors))
-    scored = Scored(photos.dataset, part, photos.ids, photos.lesions, photos.truth, photos.external, groups)
     manifest = bundle.manifest
+    photos = read_photos(bundle, data, part, progress=output)
     evaluation = score(
-        _answers(bundle, photos.tensors),
-        scored,
+        _answers(bundle, photos),
+        photos,
         manifest.task,
         manifest.decision,
         temperature=manifest.calibration.temperature,
+        subgroups=tuple(grouped(photos.metadata, photos.tensors(manifest.preprocessing))),
         tuning=_tuning(bundle, data, photos),
     )
     return evaluation.compared(_against(evaluation, photos, other)) if other else evaluation
 
 
-def _answers(bundle: Bundle, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _answers(bundle: Bundle, photos: PhotoSet) -> NDArray[np.float32]:
     from dermport.exporters.source import load_model
     from dermport.training.model.network import predict
 
+    tensors = photos.tensors(bundle.manifest.preprocessing)
     with bar(f"asking {bundle.manifest.name}") as update:
         return predict(load_model(bundle), tensors, update=update)
 
 
-def _tuning(bundle: Bundle, data: Path, scored: Photos) -> Tuning | None:
+def _tuning(bundle: Bundle, data: Path, scored: PhotoSet) -> Tuning | None:
     """Return what the threshold was chosen on: as the bundle keeps it, else scored again, else None."""
     from dermport.training.evaluation.files import TUNING, read_tuning
 
@@ -148,30 +148,28 @@ def _tuning(bundle: Bundle, data: Path, scored: Photos) -> Tuning | None:
 def _scored_again(bundle: Bundle, data: Path) -> Tuning:
     import numpy as np
 
-    from dermport.cli.photos import read_part
     from dermport.statistics.metrics import scores
     from dermport.training.evaluation.threshold import Tuning
+    from dermport.workflows.photos import read_photos
 
     part, positive = bundle.manifest.decision.part, bundle.manifest.task.positive_indices
-    photos = read_part(bundle, data, part)
-    found = scores(_answers(bundle, photos.tensors), positive)
-    return Tuning(photos.ids, photos.lesions, found, np.isin(photos.truth, positive), part)
+    photos = read_photos(bundle, data, part, progress=output)
+    found = scores(_answers(bundle, photos), positive)
+    return Tuning(photos.ids, photos.groups, found, np.isin(photos.targets, positive), part)
 
 
-def _against(evaluation: Evaluation, photos: Photos, other: Bundle) -> Against:
+def _against(evaluation: Evaluation, photos: PhotoSet, other: Bundle) -> Against:
     from dermport.bundle.manifest import ModelRef
     from dermport.statistics.metrics import Predictions
-    from dermport.training.data.photos import load_tensors
     from dermport.training.evaluation.difference import against, seen_before
 
     manifest = other.manifest
-    with bar(f"preparing photos for {manifest.name}") as update:
-        tensors = load_tensors(photos.records, manifest.preprocessing, update=update)
-    answers = _answers(other, tensors)
     return against(
         evaluation.predictions,
-        Predictions(answers, photos.truth, manifest.task.positive_indices, manifest.decision.threshold),
-        photos.lesions,
+        Predictions(
+            _answers(other, photos), photos.targets, manifest.task.positive_indices, manifest.decision.threshold
+        ),
+        photos.groups,
         model=ModelRef(name=manifest.name, version=manifest.version, model_sha256=other.model_sha256),
-        seen=seen_before(other.file(manifest.dataset.split.file), photos.ids, photos.lesions),
+        seen=seen_before(other.file(manifest.dataset.split.file), photos.ids, photos.groups),
     )

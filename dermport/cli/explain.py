@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import BundleArgument, Json, Out
 from dermport.cli.output import bar, console, emit_json, new_table, say
 
@@ -15,20 +16,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dermport.bundle.manifest import Manifest
+    from dermport.bundle.manifest import Manifest, Preprocessing
+    from dermport.bundle.photo_set import PhotoSet
     from dermport.bundle.store import Bundle
     from dermport.exporters.deletion import Deletion
 
 _OVERLAYS = 24  # of a data set's photos; of photos that are named, all
-
-
-@dataclass(frozen=True)
-class _Photos:
-    """What is explained: names [N], tensors uint8 [N, S, S, 3], lesions [N] that intervals are drawn by."""
-
-    names: tuple[str, ...]
-    tensors: NDArray[np.uint8]
-    lesions: tuple[str, ...]
 
 
 def explain(
@@ -43,14 +36,15 @@ def explain(
     from dermport.bundle.atomic import atomic_directory, write_json
     from dermport.bundle.store import Bundle
     from dermport.errors import UsageError
+    from dermport.workflows.photos import read_photos
 
     if (data is None) == (not photos):
         raise UsageError("Name photos, or a data set with --data.")
     opened = Bundle.open(bundle)
-    asked = _of_data(opened, data, limit) if data else _of_files(opened, photos or [])
+    asked = read_photos(opened, data, "test", progress=output).spread(limit) if data else _of_files(photos or [])
     with atomic_directory(out) as folder:
         maps, deletion = _explained(opened, asked)
-        drawn = len(asked.names) if data is None else _OVERLAYS
+        drawn = len(asked) if data is None else _OVERLAYS
         _draw(opened.manifest, asked, maps, folder, drawn)
         document = _document(opened.manifest, asked, deletion)
         write_json(folder / "deletion.json", document)
@@ -59,51 +53,45 @@ def explain(
         emit_json(document)
 
 
-def _of_files(bundle: Bundle, paths: list[Path]) -> _Photos:
+def _of_files(paths: list[Path]) -> PhotoSet:
     import numpy as np
 
+    from dermport.bundle.photo_set import PhotoSet
     from dermport.bundle.prep import prepare
     from dermport.errors import DataError
 
-    tensors = []
-    for path in paths:
-        try:
-            tensors.append(prepare(path.read_bytes(), bundle.manifest.preprocessing).tensor)
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    def load(preprocessing: Preprocessing, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        tensors = []
+        for index in indices:
+            try:
+                tensors.append(prepare(paths[index].read_bytes(), preprocessing).tensor)
+            except OSError as error:
+                raise DataError(f"{paths[index]} cannot be read: {error.strerror}.") from error
+        return np.stack(tensors)
+
     names = tuple(f"{number:03d}-{path.stem}" for number, path in enumerate(paths, 1))
-    return _Photos(names, np.stack(tensors), names)
+    return PhotoSet("photos", names, load, groups=names, paths=paths)
 
 
-def _of_data(bundle: Bundle, data: Path, limit: int) -> _Photos:
-    from dermport.cli.photos import part_records
-    from dermport.training.data.photos import load_tensors
-
-    records = part_records(bundle, data, "test")
-    count = min(limit, len(records))
-    chosen = [records[i * len(records) // count] for i in range(count)]
-    names, lesions = tuple(r.photo_id for r in chosen), tuple(r.lesion_id for r in chosen)
-    return _Photos(names, load_tensors(chosen, bundle.manifest.preprocessing), lesions)
-
-
-def _explained(bundle: Bundle, asked: _Photos) -> tuple[NDArray[np.float32], Deletion]:
+def _explained(bundle: Bundle, asked: PhotoSet) -> tuple[NDArray[np.float32], Deletion]:
     from dermport.exporters.deletion import deletion_curves
     from dermport.exporters.maps import keras_maps
     from dermport.exporters.source import load_model
     from dermport.training.model.network import predict
 
     model = load_model(bundle)
-    maps = keras_maps(model, asked.tensors)
+    tensors = asked.tensors(bundle.manifest.preprocessing)
+    maps = keras_maps(model, tensors)
     with bar("deleting") as update:
-        return maps, deletion_curves(lambda photos: predict(model, photos), asked.tensors, maps, update=update)
+        return maps, deletion_curves(lambda photos: predict(model, photos), tensors, maps, update=update)
 
 
-def _draw(manifest: Manifest, asked: _Photos, maps: NDArray[np.float32], folder: Path, count: int) -> None:
+def _draw(manifest: Manifest, asked: PhotoSet, maps: NDArray[np.float32], folder: Path, count: int) -> None:
     import numpy as np
 
     from dermport.figures.overlay import draw_overlay
 
-    for name, photo, grid in list(zip(asked.names, asked.tensors, maps, strict=True))[:count]:
+    for name, photo, grid in list(zip(asked.ids, asked.tensors(manifest.preprocessing), maps, strict=True))[:count]:
         logits = grid.mean(axis=(0, 1), dtype=np.float64)
         label = int(logits.argmax())
         probability = 1 / np.exp(logits - logits[label]).sum()
@@ -111,23 +99,23 @@ def _draw(manifest: Manifest, asked: _Photos, maps: NDArray[np.float32], folder:
         picture.save(folder / f"{name}.png")
 
 
-def _document(manifest: Manifest, asked: _Photos, deletion: Deletion) -> dict[str, Any]:
+def _document(manifest: Manifest, asked: PhotoSet, deletion: Deletion) -> dict[str, Any]:
     from dermport.exporters.deletion import ORDERS, paired_difference
 
     largest, random, smallest = ORDERS
     pairs = {"random less largest first": (random, largest), "smallest first less random": (smallest, random)}
     return {
         "bundle": manifest.name,
-        "photos": len(asked.names),
-        "lesions": len(set(asked.lesions)),
+        "photos": len(asked),
+        "lesions": len(set(asked.groups)),
         "shares": deletion.shares.tolist(),
         "curves": {order: deletion.curves[order].mean(axis=0).tolist() for order in ORDERS},
         "areas": {order: float(deletion.areas(order).mean()) for order in ORDERS},
         "differences": {
-            name: asdict(paired_difference(deletion.areas(first), deletion.areas(second), asked.lesions))
+            name: asdict(paired_difference(deletion.areas(first), deletion.areas(second), asked.groups))
             for name, (first, second) in pairs.items()
         },
-        "names": list(asked.names),
+        "names": list(asked.ids),
         "notice": manifest.notice,
     }
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import BundleArgument, Data, Json, Out, Seed
 from dermport.cli.output import bar, emit_json, new_table, say
 
 if TYPE_CHECKING:
     from dermport.bundle.store import Bundle
-    from dermport.training.data.records import Record
-    from dermport.training.robustness.measure import Photos
     from dermport.training.robustness.report import RobustnessReport
 
 
@@ -54,16 +53,16 @@ def _report(
     bundle: Bundle, data: Path, part: str, limit: int, severities: tuple[int, ...], others: Path | None, seed: int
 ) -> RobustnessReport:
     from dermport.bundle.manifest import ModelRef
-    from dermport.cli.photos import part_records
     from dermport.exporters.source import load_model
     from dermport.statistics.bootstrap import DEFAULT
     from dermport.training.model.network import predict
     from dermport.training.robustness.measure import Measurement
     from dermport.training.robustness.others import drawn_photos, other_photos
     from dermport.training.robustness.report import RobustnessReport
+    from dermport.workflows.photos import read_photos
 
     manifest = bundle.manifest
-    photos = _photos(bundle, _spread(part_records(bundle, data, part), limit))
+    photos = read_photos(bundle, data, part, progress=output).spread(limit)
     groups = drawn_photos(manifest.preprocessing, seed)
     if others is not None:
         groups = {**other_photos(others, manifest.preprocessing), **groups}
@@ -75,8 +74,8 @@ def _report(
         model=ModelRef(name=manifest.name, version=manifest.version, model_sha256=bundle.model_sha256),
         data=str(data.name),
         part=part,
-        photos=len(photos.truth),
-        lesions=len(set(photos.lesions)),
+        photos=len(photos),
+        lesions=len(set(photos.groups)),
         seed=seed,
         confidence=DEFAULT.confidence,
         rule=manifest.abstention,
@@ -85,27 +84,6 @@ def _report(
         others=measured.others,
         aurc=measured.aurc,
         coverage=measured.coverage,
-    )
-
-
-def _spread(records: tuple[Record, ...], limit: int) -> tuple[Record, ...]:
-    step = max(1.0, len(records) / limit)
-    return tuple(records[int(place * step)] for place in range(min(limit, len(records))))
-
-
-def _photos(bundle: Bundle, records: tuple[Record, ...]) -> Photos:
-    import numpy as np
-
-    from dermport.training.data.photos import load_tensors
-    from dermport.training.data.tasks import task_from_spec
-    from dermport.training.robustness.measure import Photos
-
-    task = task_from_spec(bundle.manifest.task)
-    return Photos(
-        load_tensors(records, bundle.manifest.preprocessing),
-        np.array([task.index_of(record.label) for record in records]),
-        tuple(record.lesion_id for record in records),
-        tuple(record.metadata for record in records),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import BundleArgument, Json, Precision, To
 from dermport.cli.output import bar, console, emit_json, new_table, say
 
@@ -68,16 +69,16 @@ def selected(bundle: Bundle, to: list[str] | None, precision: list[str] | None) 
 
 def _data_reference(bundle: Bundle, data: Path, part: str) -> Reference:
     """Prepare a data set's photos and ask the original about them."""
-    from dermport.cli.photos import read_part
     from dermport.exporters.source import load_model
     from dermport.exporters.verify import Reference, maps_of
     from dermport.training.model.network import predict
+    from dermport.workflows.photos import read_photos
 
-    photos = read_part(bundle, data, part)
+    photos = read_photos(bundle, data, part, progress=output)
+    tensors = photos.tensors(bundle.manifest.preprocessing)
     with bar("asking the original") as update:
-        probabilities = predict(load_model(bundle), photos.tensors, update=update)
-    maps = maps_of(bundle, photos.tensors)
-    return Reference(photos.name, photos.tensors, probabilities, photos.truth, photos.lesions, maps)
+        probabilities = predict(load_model(bundle), tensors, update=update)
+    return Reference(photos, probabilities, maps_of(bundle, tensors))
 
 
 def print_table(results: list[tuple[Export, Parity]]) -> None:

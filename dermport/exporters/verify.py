@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dermport.bundle.export_record import ExportRecord, MapParity, Parity
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.parity import Figures, compare, compare_maps, in_bundle_order
+from dermport.bundle.photo_set import PhotoSet, golden_photos
 from dermport.bundle.policy import Policy
 from dermport.bundle.store import Bundle, Export, write_record
 from dermport.errors import ExportError
@@ -33,28 +34,22 @@ class Reference:
     """The photos that artifacts are compared on, and what the original says of them.
 
     Attributes:
-        name: Where the photos come from, for people.
-        tensors: uint8 [N, S, S, 3].
+        photos: With their truth, where it is known.
         probabilities: The original's, float32 [N, C].
-        truth: Label indices int [N], or None where labels are unknown.
-        lesions: Lesion ids [N] for the bootstrap; None with `truth`.
         maps: Gives the original's class activation maps, float32 [N, h, w, C]; called where an artifact gives maps.
             None: such an artifact's maps are not compared.
     """
 
-    name: str
-    tensors: NDArray[np.uint8]
+    photos: PhotoSet
     probabilities: NDArray[np.float32]
-    truth: NDArray[np.int64] | None = None
-    lesions: tuple[str, ...] | None = None
     maps: Callable[[], NDArray[np.float32]] | None = None
 
 
 def golden_reference(bundle: Bundle) -> Reference:
     """Return the bundle's golden set as a reference; too small for metrics, so without labels."""
-    golden = bundle.golden()
-    maps = maps_of(bundle, golden.tensors)
-    return Reference(f"golden set of {bundle.manifest.name}", golden.tensors, golden.probabilities, maps=maps)
+    photos = golden_photos(bundle)
+    maps = maps_of(bundle, photos.tensors(bundle.manifest.preprocessing))
+    return Reference(photos, bundle.golden().probabilities, maps)
 
 
 def maps_of(bundle: Bundle, tensors: NDArray[np.uint8]) -> Callable[[], NDArray[np.float32]]:
@@ -107,7 +102,7 @@ def verify(
 
 
 def _figures(manifest: Manifest, runtime: Runtime, reference: Reference, update: Update | None) -> Figures:
-    raw, maps = run_with_maps(runtime, reference.tensors, update)
+    raw, maps = run_with_maps(runtime, reference.photos.tensors(manifest.preprocessing), update)
     if raw.shape != reference.probabilities.shape:
         raise ExportError(f"The artifact answers {raw.shape}, the original {reference.probabilities.shape}.")
     artifact = in_bundle_order(raw, runtime.labels, manifest.task.ids)
@@ -132,13 +127,13 @@ def _map_parity(reference: Reference, artifact: NDArray[np.float32]) -> MapParit
 
 
 def _metric_changes(manifest: Manifest, reference: Reference, artifact: NDArray[np.float32]) -> Mapping[str, Delta]:
-    if reference.truth is None or reference.lesions is None or not np.isfinite(artifact).all():
+    if reference.photos.truth is None or not np.isfinite(artifact).all():
         return {}
     return paired_intervals(
         reference.probabilities,
         artifact,
-        reference.truth,
-        reference.lesions,
+        reference.photos.truth,
+        reference.photos.groups,
         positive=manifest.task.positive_indices,
         threshold=manifest.decision.threshold,
     )
@@ -151,7 +146,7 @@ def _judged(
     return Parity(
         evidence=execution.evidence,
         evidence_reason=execution.reason,
-        data=reference.name,
+        data=reference.photos.title,
         photos=figures.photos,
         max_change=figures.max_change,
         mean_change=figures.mean_change,

@@ -27,10 +27,11 @@ from dermport.progress import Progress
 from dermport.statistics.metrics import scores
 from dermport.statistics.subgroups import grouped
 from dermport.training.curves import draw_curves, write_history
+from dermport.training.data.photos import photo_set
 from dermport.training.data.splits import write_split
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs, with_shares
 from dermport.training.evaluation.calibration import fit_temperature
-from dermport.training.evaluation.evaluation import Evaluation, Scored, evaluate
+from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
 from dermport.training.evaluation.threshold import Tuning, choose_threshold
@@ -191,20 +192,13 @@ def _answers(model: keras.Model, photos: Photos, progress: Progress) -> NDArray[
 
 def _evaluate(test: Photos, answers: NDArray[np.float32], calibrated: Calibrated) -> Evaluation:
     dataset = test.split.dataset
-    scored = Scored(
-        data=dataset.name,
-        part=test.part,
-        photo_ids=[record.photo_id for record in test.records],
-        lesions=[record.lesion_id for record in test.records],
-        truth=test.targets,
-        groups=tuple(grouped([record.metadata for record in test.records], test.tensors)),
-    )
     return evaluate(
         answers,
-        scored,
+        photo_set(dataset, test.records, test.part),
         dataset.task.spec,
         calibrated.decision,
         temperature=calibrated.temperature,
+        subgroups=tuple(grouped([record.metadata for record in test.records], test.tensors)),
         tuning=calibrated.tuning,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from dermport.bundle.atomic import write_json
 from dermport.bundle.benchmark_record import BenchmarkResult
 from dermport.bundle.export_record import ExportRecord
@@ -45,11 +47,20 @@ PUBLISHED: dict[str, type[Contract]] = {
     "release": ReleaseManifest,
     "benchmark": BenchmarkResult,
 }
+_TITLES = {"PhotoSetRecord": "PhotoSet"}
+
+
+class _Published(GenerateJsonSchema):
+    """Names a class as its title does where that is another, so that what is published outlives our own names."""
+
+    def normalize_name(self, name: str) -> str:
+        return super().normalize_name(_TITLES.get(name, name))
 
 
 def schema(kind: type[Contract]) -> dict[str, Any]:
     """Return the JSON Schema of a contract class, by the names that the JSON carries."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **kind.model_json_schema(by_alias=True)}
+    document = kind.model_json_schema(by_alias=True, schema_generator=_Published)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
 
 
 def main() -> None:

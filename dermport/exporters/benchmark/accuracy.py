@@ -9,8 +9,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.benchmark_record import SMALLEST_GROUP, Accuracy, ClassFigures, Figure, Flips, Subgroup
-from dermport.exporters.benchmark.sample import Truth, bits
+from dermport.bundle.benchmark_record import (
+    SMALLEST_GROUP,
+    Accuracy,
+    ClassFigures,
+    Figure,
+    Flips,
+    PhotoSetRecord,
+    Subgroup,
+)
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.photo_set import PhotoSet
 from dermport.statistics.bootstrap import Resampled, changes, class_changes, figures_of, resampled
 from dermport.statistics.estimates import Delta, Metric
 from dermport.statistics.metrics import Predictions, scores
@@ -70,30 +79,30 @@ class Judge:
 
     Args:
         reference: The reference's answers to all photos.
-        truth: None where the photos have no labels: then there is agreement, and no more.
-        tensors: The photos, uint8 [N, S, S, 3], for the skin tone.
+        photos: With their truth; where they have none there is agreement, and no more.
+        tensors: Of the photos, uint8 [N, S, S, 3], for the skin tone.
         labels: The labels' ids, [C], for the figures of each class; without them there are none.
     """
 
     def __init__(
         self,
         reference: Answers,
-        truth: Truth | None,
+        photos: PhotoSet,
         tensors: NDArray[np.uint8],
         labels: Sequence[str] = (),
     ) -> None:
         self._reference = reference
         self._labels = tuple(labels)
-        self._truth = truth
+        self._photos = photos
         self._everyone = np.ones(len(reference.probabilities), dtype=np.bool_)
-        if truth is not None:
+        if photos.truth is not None:
             self._all = self._resampled(reference, self._everyone)
-            self._groups = tuple(self._grouped(grouped(truth.metadata, tensors)))
+            self._groups = tuple(self._grouped(grouped(photos.metadata, tensors)))
 
     def judged(self, answers: Answers) -> Accuracy:
         """Return everything that is said of one artifact's answers."""
         change = np.abs(answers.probabilities.astype(np.float64) - self._reference.probabilities)
-        truth = self._truth
+        truth = self._photos.truth
         drawn = None if truth is None else self._resampled(answers, self._everyone)
         return Accuracy(
             agreement=self._agreement(answers),
@@ -103,16 +112,15 @@ class Judge:
             figures={} if drawn is None else _figures(self._all, drawn),
             classes=() if drawn is None else tuple(self._classes(drawn)),
             subgroups=() if truth is None else tuple(self._subgroup(answers, group) for group in self._groups),
-            correct=None if truth is None else bits(answers.labels == truth.labels),
+            correct=None if truth is None else bits(answers.labels == truth),
             decided=bits(answers.decided),
         )
 
     def _classes(self, drawn: Resampled) -> Iterator[ClassFigures]:
-        assert self._truth is not None
         metrics, deltas = figures_of(drawn).per_class, class_changes(self._all, drawn)
         for index, label in enumerate(self._labels):
             figures = {name: _figure(values[index], deltas[name][index]) for name, values in metrics.items()}
-            photos = int((self._truth.labels == index).sum())
+            photos = int((self._photos.targets == index).sum())
             yield ClassFigures(label=label, photos=photos, figures=figures)
 
     def _agreement(self, answers: Answers) -> Metric:
@@ -126,16 +134,13 @@ class Judge:
             yield _Group(kind, name, members, self._resampled(self._reference, members) if enough else None)
 
     def _resampled(self, answers: Answers, members: NDArray[np.bool_]) -> Resampled:
-        assert self._truth is not None
-        (result,) = resampled((answers.against(self._truth.labels, members),), self._lesions(members))
+        (result,) = resampled((answers.against(self._photos.targets, members),), self._lesions(members))
         return result
 
     def _lesions(self, members: NDArray[np.bool_]) -> list[str]:
-        assert self._truth is not None
-        return [self._truth.lesions[index] for index in np.flatnonzero(members)]
+        return [lesion for lesion, member in zip(self._photos.groups, members, strict=True) if member]
 
     def _subgroup(self, answers: Answers, group: _Group) -> Subgroup:
-        assert self._truth is not None
         members, figures = group.members, {}
         if group.resampled is not None:
             every = _figures(group.resampled, self._resampled(answers, members))
@@ -146,7 +151,7 @@ class Judge:
             group=group.name,
             photos=int(members.sum()),
             lesions=len(set(self._lesions(members))),
-            positive=int(np.isin(self._truth.labels[members], answers.positive).sum()),
+            positive=int(np.isin(self._photos.targets[members], answers.positive).sum()),
             agreement=float(same.mean()) if figures else None,
             flips=self._flips(answers, members),
             figures=figures,
@@ -157,8 +162,8 @@ class Judge:
         lost, gained = members & before.decided & ~after.decided, members & ~before.decided & after.decided
         renamed = members & (before.labels != after.labels)
         counts = {"to_positive": gained, "to_negative": lost, "label_changes": renamed}
-        if self._truth is not None:
-            cancer = np.isin(self._truth.labels, before.positive)
+        if self._photos.truth is not None:
+            cancer = np.isin(self._photos.targets, before.positive)
             named = np.isin(before.labels, before.positive) & ~np.isin(after.labels, after.positive)
             counts |= {
                 "dangerous": lost & cancer,
@@ -184,3 +189,21 @@ def _figure(metric: Metric, delta: Delta) -> Figure:
         change_low=delta.low,
         change_high=delta.high,
     )
+
+
+def described(photos: PhotoSet, positive: tuple[int, ...]) -> PhotoSetRecord:
+    """Return the photos for the record; `positive` are the indices of the positive labels."""
+    truth = photos.truth
+    return PhotoSetRecord(
+        name=photos.name,
+        part=photos.part,
+        photos=len(photos),
+        lesions=None if truth is None else len(set(photos.groups)),
+        sha256=sha256_bytes("\n".join(photos.ids).encode()),
+        positive=None if truth is None else bits(np.isin(truth, positive)),
+    )
+
+
+def bits(values: NDArray[np.bool_]) -> str:
+    """Return e.g. ``"0110"`` of bool [4]."""
+    return "".join("1" if value else "0" for value in values)

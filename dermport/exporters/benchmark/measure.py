@@ -10,19 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib import metadata
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings, ExportResult, Reference, Session
 from dermport.bundle.export_record import Evidence
 from dermport.bundle.parity import in_bundle_order
-from dermport.bundle.store import Bundle, Export
+from dermport.bundle.photo_set import PhotoSet, golden_photos
+from dermport.bundle.store import Export
 from dermport.errors import UnavailableError
-from dermport.exporters.benchmark.accuracy import Answers, Judge
+from dermport.exporters.benchmark.accuracy import Answers, Judge, described
 from dermport.exporters.benchmark.candidates import Candidate, bundle_entry, originals
 from dermport.exporters.benchmark.energy import measure_energy
 from dermport.exporters.benchmark.machine import this_machine
@@ -30,7 +30,6 @@ from dermport.exporters.benchmark.phases import Phase, silent
 from dermport.exporters.benchmark.process import Process
 from dermport.exporters.benchmark.results import Measured, export_result
 from dermport.exporters.benchmark.rounds import run_rounds
-from dermport.exporters.benchmark.sample import Sample, golden_sample
 from dermport.progress import Update
 
 REAL: frozenset[Evidence] = frozenset({"device", "host-runtime"})
@@ -43,32 +42,26 @@ PASSES = 3
 class _Run:
     """One benchmark: what it was asked, and what it has so far."""
 
-    sample: Sample
+    photos: PhotoSet
     settings: BenchmarkSettings
     phase: Phase
     measured: dict[Key, Measured]
-    golden: Sample
-    prepared: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
-
-    def tensors(self, sample: Sample, bundle: Bundle) -> NDArray[np.uint8]:
-        """Return the photos of a sample as a bundle wants them, prepared once for all bundles that want them so."""
-        key = f"{sample.name} {bundle.manifest.preprocessing.model_dump_json()}"
-        if key not in self.prepared:
-            self.prepared[key] = sample.tensors(bundle.manifest.preprocessing)
-        return self.prepared[key]
+    golden: PhotoSet
 
     def process(self, one: Candidate) -> Process:
         """Return a process for an artifact, not yet started."""
-        return Process(one.export, self.tensors(self.golden, one.bundle)[:TIMED_PHOTOS], self.settings.threads)
+        return Process(
+            one.export, self.golden.tensors(one.bundle.manifest.preprocessing)[:TIMED_PHOTOS], self.settings.threads
+        )
 
     def timed_photos(self) -> int:
         """Return how many photos each process holds to be timed with."""
-        return min(TIMED_PHOTOS, len(self.golden.ids))
+        return min(TIMED_PHOTOS, len(self.golden))
 
 
 def benchmark(
     candidates: Sequence[Candidate],
-    sample: Sample,
+    photos: PhotoSet,
     settings: BenchmarkSettings,
     *,
     command: str = "",
@@ -78,7 +71,7 @@ def benchmark(
 
     Args:
         candidates: What to measure; the first one's bundle is the first bundle.
-        sample: The photos that accuracy is measured on.
+        photos: The photos that accuracy is measured on.
         settings: How to time.
         command: What the user typed, for the record.
         phase: Opens a progress report for each phase.
@@ -89,7 +82,7 @@ def benchmark(
     """
     started = time.perf_counter()
     bundles = list({one.bundle.model_sha256: one.bundle for one in candidates}.values())
-    run = _Run(sample, settings, phase, {one.key: Measured(one) for one in candidates}, golden_sample(bundles[0]))
+    run = _Run(photos, settings, phase, {one.key: Measured(one) for one in candidates}, golden_photos(bundles[0]))
     for one in candidates:
         one.check()
     with ExitStack() as stack:
@@ -105,7 +98,7 @@ def benchmark(
         dermport=metadata.version("dermport"),
         machine=this_machine(),
         settings=settings,
-        photos=sample.described(bundles[0].manifest.task.positive_indices),
+        photos=described(photos, bundles[0].manifest.task.positive_indices),
         reference=reference,
         exports=_results(run, reference),
         seconds=round(time.perf_counter() - started, 1),
@@ -166,9 +159,9 @@ def _time(run: _Run, processes: dict[Key, Process]) -> None:
 
 
 def _ask(run: _Run, measured: Measured, process: Process, update: Update | None = None) -> None:
-    """Have an artifact answer all photos of the sample."""
+    """Have an artifact answer all photos of the set."""
     manifest = measured.candidate.bundle.manifest
-    tensors = run.tensors(run.sample, measured.candidate.bundle)
+    tensors = run.photos.tensors(measured.candidate.bundle.manifest.preprocessing)
     try:
         raw = process.answers(tensors, update)
     except UnavailableError as error:
@@ -188,7 +181,7 @@ def _reference(run: _Run, processes: dict[Key, Process]) -> Reference | None:
     for one in originals([measured.candidate for measured in run.measured.values()]).values():
         measured = run.measured[one.key]
         if measured.timed and measured.answers:
-            answers = processes[one.key].answers(run.tensors(run.golden, one.bundle))
+            answers = processes[one.key].answers(run.golden.tensors(one.bundle.manifest.preprocessing))
             ordered = in_bundle_order(answers, processes[one.key].opened.labels, one.bundle.manifest.task.ids)
             change = float(np.abs(ordered - one.bundle.golden().probabilities).max())
             return Reference(bundle=one.bundle.model_sha256, export=one.name, golden_change=change)
@@ -202,7 +195,7 @@ def _results(run: _Run, reference: Reference | None) -> tuple[ExportResult, ...]
         return tuple(export_result(one, None, None, None, run.settings.seed) for one in measured)
     base = run.measured[reference.bundle, reference.export]
     assert base.answers is not None
-    judge = Judge(base.answers, run.sample.truth, run.tensors(run.sample, first), first.manifest.task.ids)
+    judge = Judge(base.answers, run.photos, run.photos.tensors(first.manifest.preprocessing), first.manifest.task.ids)
     of_target = {
         target: run.measured[one.key] for target, one in originals([each.candidate for each in measured]).items()
     }

@@ -21,6 +21,7 @@ from dermport.bundle.manifest import (
     Part,
     SplitSpec,
 )
+from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.store import file_entries, write_manifest
 from dermport.progress import Progress
 from dermport.training.assemble import MODEL, SPLIT, VERSION
@@ -28,7 +29,7 @@ from dermport.training.cross_validation.finished import Finished
 from dermport.training.cross_validation.folds import HELD_OUT
 from dermport.training.data.photos import load_tensors
 from dermport.training.data.splits import Split, write_split
-from dermport.training.evaluation.evaluation import Evaluation, Scored, evaluate
+from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
 from dermport.training.evaluation.threshold import Tuning, choose_threshold
@@ -116,17 +117,17 @@ class Ensemble:
         found, held_out = self.done.found, self.done.folds.held_out
         dataset, task = self.done.folds.dataset, found.task
         if not len(held_out):
-            scored = Scored(dataset.name, "out-of-fold", found.photo_ids, found.groups, found.truth)
+            scored = PhotoSet(dataset.name, found.photo_ids, part="out-of-fold", truth=found.truth, groups=found.groups)
             return evaluate(found.probabilities, scored, task, self.decision, temperature=1.0)
         with progress.bar("Scoring the held-out photos") as update:
             answers = predict(model, self._tensors(held_out), update=update)
         groups = dataset.groups()
-        scored = Scored(
+        scored = PhotoSet(
             dataset.name,
-            "test",
             [dataset.records[index].photo_id for index in held_out],
-            [groups[index] for index in held_out],
-            dataset.targets()[held_out],
+            part="test",
+            truth=dataset.targets()[held_out],
+            groups=[groups[index] for index in held_out],
         )
         tuning = Tuning(found.photo_ids, found.groups, found.pooled.scores, found.pooled.is_positive)
         return evaluate(answers, scored, task, self.decision, temperature=1.0, tuning=tuning)

@@ -17,10 +17,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.prep import prepare
 from dermport.errors import DataError, PhotoError
-from dermport.progress import Update
+from dermport.progress import SILENT, Progress, Update
 from dermport.training.cache import kept_folder
+from dermport.training.data.dataset import Dataset
 from dermport.training.data.records import Record
 
 _BATCHES_AHEAD = 2
@@ -180,3 +182,40 @@ def cached_tensors(
 
     key = {"photos": sha256_json([record.sha256 for record in records]), "preprocessing": spec.model_dump()}
     return kept_folder(cache, {**key, "layout": 1}, decode, keep=_KEPT) / _TENSORS
+
+
+def photo_set(
+    dataset: Dataset,
+    records: Sequence[Record],
+    part: str | None = None,
+    *,
+    external: bool = False,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> PhotoSet:
+    """Return photos of a data set with all that it says of them; they are decoded when they are first needed.
+
+    Args:
+        dataset: Where they come from.
+        records: The photos.
+        part: Which part of the data set they are.
+        external: Whether the bundle in question was trained on another data set.
+        jobs: Threads that decode; None for one per processor.
+        progress: Where decoding is shown.
+    """
+
+    def load(spec: Preprocessing, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        with progress.bar("preparing photos") as update:
+            return load_tensors([records[index] for index in indices], spec, jobs=jobs, update=update)
+
+    return PhotoSet(
+        name=dataset.name,
+        part=part,
+        ids=tuple(record.photo_id for record in records),
+        load=load,
+        truth=np.array([dataset.task.index_of(record.label) for record in records], dtype=np.int64),
+        groups=tuple(record.lesion_id for record in records),
+        metadata=tuple(record.metadata for record in records),
+        paths=tuple(record.path for record in records),
+        external=external,
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.manifest import Decision, Metrics, Part, TaskSpec
+from dermport.bundle.photo_set import PhotoSet
 from dermport.errors import DataError
 from dermport.statistics.bootstrap import DEFAULT, Bootstrap, intervals
 from dermport.statistics.estimates import Metric
@@ -25,29 +26,6 @@ from dermport.training.evaluation.threshold import Tuning, threshold_report
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Which photos were scored.
-
-    Attributes:
-        data: The data set's name.
-        part: ``train``, ``validation`` or ``test`` by the bundle's split, or ``all``.
-        photo_ids: [N].
-        lesions: The lesion that each photo shows, [N].
-        truth: int [N], label indices.
-        external: Whether the data set is another than the one trained on.
-        groups: Of people, whose photos are looked at apart (see :func:`dermport.statistics.subgroups.grouped`).
-    """
-
-    data: str
-    part: str
-    photo_ids: Sequence[str]
-    lesions: Sequence[str]
-    truth: NDArray[np.integer]
-    external: bool = False
-    groups: Sequence[Group] = ()
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """What a model says of each photo, and every figure that follows.
 
@@ -61,7 +39,7 @@ class Evaluation:
         tuning: What the threshold was chosen on, where it is at hand.
     """
 
-    photos: Scored
+    photos: PhotoSet
     predictions: Predictions
     uncalibrated: Predictions
     report: EvaluationReport
@@ -81,11 +59,12 @@ class Evaluation:
 
 def evaluate(
     probabilities: NDArray[np.floating],
-    photos: Scored,
+    photos: PhotoSet,
     task: TaskSpec,
     decision: Decision,
     *,
     temperature: float,
+    subgroups: Sequence[Group] = (),
     tuning: Tuning | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> Evaluation:
@@ -97,29 +76,29 @@ def evaluate(
         task: The labels.
         decision: The rule, with its threshold.
         temperature: What calibration divided the logits by; the probabilities before it follow from it.
+        subgroups: Of people, whose photos are looked at apart (see :func:`dermport.statistics.subgroups.grouped`).
         tuning: What the threshold was chosen on; None where it is not at hand.
         bootstrap: How intervals are drawn.
 
     Raises:
         DataError: Shapes do not fit, or a probability is not finite.
     """
-    if probabilities.shape[1:] != (len(task.labels),) or len(photos.photo_ids) != len(probabilities):
+    if probabilities.shape[1:] != (len(task.labels),) or len(photos) != len(probabilities):
         raise DataError(
-            f"Probabilities {probabilities.shape} are not of {len(photos.photo_ids)} photos and "
-            f"{len(task.labels)} labels."
+            f"Probabilities {probabilities.shape} are not of {len(photos)} photos and {len(task.labels)} labels."
         )
-    predictions = Predictions(probabilities, photos.truth, task.positive_indices, decision.threshold)
+    predictions = Predictions(probabilities, photos.targets, task.positive_indices, decision.threshold)
     before = at_temperature(log_probabilities(probabilities), 1 / temperature)
-    uncalibrated = Predictions(before, photos.truth, task.positive_indices, decision.threshold)
-    found = intervals(predictions, photos.lesions, bootstrap)
-    curves, of_decision = all_curves(predictions, photos.lesions, bootstrap)
+    uncalibrated = Predictions(before, photos.targets, task.positive_indices, decision.threshold)
+    found = intervals(predictions, photos.groups, bootstrap)
+    curves, of_decision = all_curves(predictions, photos.groups, bootstrap)
     report = EvaluationReport(
         task=task.name,
-        data=photos.data,
-        part=photos.part,
+        data=photos.name,
+        part=photos.part or "all",
         external=photos.external,
-        photos=len(photos.truth),
-        lesions=len(set(photos.lesions)),
+        photos=len(photos),
+        lesions=len(set(photos.groups)),
         confidence=bootstrap.confidence,
         resamples=bootstrap.resamples,
         seed=bootstrap.seed,
@@ -128,23 +107,23 @@ def evaluate(
         confusion_matrix=tuple(map(tuple, confusion_matrix(predictions).tolist())),
         decision=_decision(predictions, task, decision, of_decision),
         calibration=_calibration(uncalibrated, predictions, temperature),
-        threshold=threshold_report(tuning, predictions, photos.lesions, decision, bootstrap) if tuning else None,
-        decision_curve=decision_curve(predictions, photos.lesions, bootstrap),
-        fairness=fairness(predictions, photos.lesions, photos.groups, bootstrap),
+        threshold=threshold_report(tuning, predictions, photos.groups, decision, bootstrap) if tuning else None,
+        decision_curve=decision_curve(predictions, photos.groups, bootstrap),
+        fairness=fairness(predictions, photos.groups, subgroups, bootstrap),
     )
     return Evaluation(photos, predictions, uncalibrated, report, curves, of_decision, tuning)
 
 
 def _classes(
-    task: TaskSpec, photos: Scored, metrics: dict[str, tuple[Metric, ...]], curves: Sequence[Curves | None]
+    task: TaskSpec, photos: PhotoSet, metrics: dict[str, tuple[Metric, ...]], curves: Sequence[Curves | None]
 ) -> tuple[ClassReport, ...]:
-    lesions = np.asarray(photos.lesions, dtype=np.str_)
+    lesions = np.asarray(photos.groups, dtype=np.str_)
     return tuple(
         ClassReport(
             id=label.id,
             name=label.name,
-            photos=int((photos.truth == index).sum()),
-            lesions=len(np.unique(lesions[photos.truth == index])),
+            photos=int((photos.targets == index).sum()),
+            lesions=len(np.unique(lesions[photos.targets == index])),
             **{name: of_classes[index] for name, of_classes in metrics.items()},
             average_precision=_average_precision(curves[index]),
         )

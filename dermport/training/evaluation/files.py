@@ -92,8 +92,8 @@ def _photo_table(evaluation: Evaluation) -> tuple[list[str], Iterable[Sequence[o
     ids = [one.id for one in evaluation.report.classes]
     photos, predictions = evaluation.photos, evaluation.predictions
     columns = zip(
-        photos.photo_ids,
-        photos.lesions,
+        photos.ids,
+        photos.groups,
         [ids[index] for index in predictions.truth],
         [ids[index] for index in predictions.predicted],
         predictions.scores.tolist(),

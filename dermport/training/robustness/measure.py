@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dermport.bundle.abstention import distance
 from dermport.bundle.manifest import Manifest
+from dermport.bundle.photo_set import PhotoSet
 from dermport.statistics.bootstrap import Bootstrap, intervals
 from dermport.statistics.estimates import Metric, share_of
 from dermport.statistics.metrics import Predictions, scores
@@ -23,23 +24,6 @@ AS_THEY_ARE = "as they are"
 _COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 Tick = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Photos:
-    """Test photos.
-
-    Attributes:
-        tensors: The model's inputs, uint8 [N, S, S, 3].
-        truth: Label indices, int64 [N].
-        lesions: That they show, [N].
-        metadata: The data set's columns of each, [N]; empty where there are none.
-    """
-
-    tensors: NDArray[np.uint8]
-    truth: NDArray[np.int64]
-    lesions: Sequence[str]
-    metadata: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -65,28 +49,35 @@ class Measurement:
     """
 
     def __init__(
-        self, manifest: Manifest, predict: Predict, photos: Photos, *, seed: int = 0, bootstrap: Bootstrap | None = None
+        self,
+        manifest: Manifest,
+        predict: Predict,
+        photos: PhotoSet,
+        *,
+        seed: int = 0,
+        bootstrap: Bootstrap | None = None,
     ) -> None:
         self._manifest, self._predict, self._photos = manifest, predict, photos
+        self._tensors = photos.tensors(manifest.preprocessing)
         self._seed, self._bootstrap = seed, bootstrap or Bootstrap()
 
     def over(self, severities: Sequence[int], others: Mapping[str, NDArray[np.uint8]], tick: Tick) -> Measured:
         """Measure every corruption at these severities, and these other photos; `tick` is told (done, total)."""
         spoilt = [(name, severity) for name in CORRUPTIONS for severity in severities]
         total = 1 + len(spoilt) + len(others)
-        probabilities, surveyed = self._asked(self._photos.tensors)
+        probabilities, surveyed = self._asked(self._tensors)
         conditions = [self._condition(AS_THEY_ARE, 0, probabilities, surveyed)]
         tick(1, total)
         for done, (name, severity) in enumerate(spoilt, 2):
-            tensors = corrupted(self._photos.tensors, name, severity, self._seed)
+            tensors = corrupted(self._tensors, name, severity, self._seed)
             conditions.append(self._condition(name, severity, *self._asked(tensors)))
             tick(done, total)
         groups = []
         for done, (group, tensors) in enumerate(others.items(), len(spoilt) + 2):
             groups.append(self._others(group, *self._asked(tensors), probabilities, surveyed))
             tick(done, total)
-        wrong = probabilities.argmax(axis=1) != self._photos.truth
-        curve, aurc = risk_coverage(probabilities.max(axis=1), wrong, self._photos.lesions, self._bootstrap)
+        wrong = probabilities.argmax(axis=1) != self._photos.targets
+        curve, aurc = risk_coverage(probabilities.max(axis=1), wrong, self._photos.groups, self._bootstrap)
         return Measured(tuple(conditions), tuple(self._groups(surveyed)), tuple(groups), _points(curve), aurc)
 
     def _groups(self, surveyed: Surveyed) -> Iterator[GroupAnswered]:
@@ -94,8 +85,8 @@ class Measurement:
             return
         told = answered(rule, surveyed)
         photos, ids = self._photos, self._manifest.task.ids
-        labels = [("label", label, photos.truth == index) for index, label in enumerate(ids)]
-        for kind, group, members in [*labels, *grouped(photos.metadata, photos.tensors)] if photos.metadata else labels:
+        labels = [("label", label, photos.targets == index) for index, label in enumerate(ids)]
+        for kind, group, members in [*labels, *grouped(photos.metadata, self._tensors)] if photos.metadata else labels:
             share = share_of(int(told[members].sum()), int(members.sum()))
             yield GroupAnswered(kind=kind, group=group, answered=share)
 
@@ -122,11 +113,11 @@ class Measurement:
         manifest, photos = self._manifest, self._photos
         said = Predictions(
             probabilities[members],
-            photos.truth[members],
+            photos.targets[members],
             manifest.task.positive_indices,
             manifest.decision.threshold,
         )
-        lesions = [lesion for lesion, member in zip(photos.lesions, members, strict=True) if member]
+        lesions = [lesion for lesion, member in zip(photos.groups, members, strict=True) if member]
         return intervals(said, lesions, self._bootstrap).overall
 
     def _others(

@@ -19,7 +19,7 @@ from dermport.bundle.benchmark_record import (
     Figure,
     Flips,
     MachineRecord,
-    PhotoSet,
+    PhotoSetRecord,
     Ratio,
     Reference,
     Session,
@@ -214,8 +214,8 @@ def _energy(ms: float) -> Energy:
     )
 
 
-def photo_set(*, labels: bool = True, name: str = "ham10000") -> PhotoSet:
-    return PhotoSet(
+def photo_set(*, labels: bool = True, name: str = "ham10000") -> PhotoSetRecord:
+    return PhotoSetRecord(
         name=name,
         part="test",
         photos=PHOTOS,

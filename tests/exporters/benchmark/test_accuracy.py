@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dermport.bundle.photo_set import PhotoSet
 from dermport.exporters.benchmark.accuracy import GROUP_FIGURES, Answers, Judge
-from dermport.exporters.benchmark.sample import Truth
 from dermport.statistics.bootstrap import paired_intervals
 
 POSITIVE = (0, 1)  # of three labels: two kinds of cancer, and one benign
@@ -17,9 +17,9 @@ def _answers(rows: list[tuple[float, float, float]], threshold: float = 0.5) -> 
     return Answers(np.array(rows, np.float32), POSITIVE, threshold)
 
 
-def _truth(labels: list[int], metadata: list[dict[str, str]] | None = None) -> Truth:
+def _truth(labels: list[int], metadata: list[dict[str, str]] | None = None) -> PhotoSet:
     lesions = tuple(f"lesion-{index}" for index in range(len(labels)))
-    return Truth(np.array(labels), lesions, tuple(metadata or [{}] * len(labels)))
+    return PhotoSet("drawn", lesions, truth=np.array(labels), groups=lesions, metadata=metadata or [{}] * len(labels))
 
 
 def _photos(count: int) -> NDArray[np.uint8]:
@@ -44,14 +44,14 @@ def test_dangerous_flips_are_those_of_cancer_only() -> None:
 
 def test_each_bundle_decides_by_its_own_threshold() -> None:
     rows = [(0.3, 0.1, 0.6), (0.5, 0.1, 0.4)]
-    judged = Judge(_answers(rows, 0.3), None, _photos(2)).judged(_answers(rows, 0.5))
+    judged = Judge(_answers(rows, 0.3), PhotoSet("drawn", "ab"), _photos(2)).judged(_answers(rows, 0.5))
     assert judged.flips.to_negative == 1
     assert judged.agreement.value == 1.0
 
 
 def test_without_truth_there_is_agreement_and_no_more() -> None:
     rows = [(0.3, 0.1, 0.6), (0.5, 0.1, 0.4)]
-    judged = Judge(_answers(rows), None, _photos(2)).judged(_answers(rows))
+    judged = Judge(_answers(rows), PhotoSet("drawn", "ab"), _photos(2)).judged(_answers(rows))
     assert (judged.figures, judged.subgroups, judged.correct) == ({}, (), None)
     assert judged.flips.dangerous is None
     assert judged.flips.cancer_to_other is None
@@ -69,14 +69,15 @@ def test_each_class_against_the_rest() -> None:
     assert third.figures["precision"].change == pytest.approx(-1 / 3)
 
 
-def _many(count: int = 120) -> tuple[Answers, Answers, Truth]:
+def _many(count: int = 120) -> tuple[Answers, Answers, PhotoSet]:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, count)
     good = random.dirichlet((1, 1, 1), count) + 0.8 * np.eye(3)[labels]
     bad = random.dirichlet((1, 1, 1), count) + 0.3 * np.eye(3)[labels]
     metadata = [{"age": "80.0" if index < 100 else "35", "sex": "female", "localization": ""} for index in range(count)]
     first, second = ((rows / rows.sum(axis=1, keepdims=True)).astype(np.float32) for rows in (good, bad))
-    truth = Truth(labels, tuple(f"lesion-{index // 2}" for index in range(count)), tuple(metadata))
+    lesions = [f"lesion-{index // 2}" for index in range(count)]
+    truth = PhotoSet("drawn", [str(index) for index in range(count)], truth=labels, groups=lesions, metadata=metadata)
     return Answers(first, POSITIVE, 0.5), Answers(second, POSITIVE, 0.5), truth
 
 
@@ -84,7 +85,7 @@ def test_figures_are_those_of_verify() -> None:
     before, after, truth = _many()
     figures = Judge(before, truth, _photos(120)).judged(after).figures
     deltas = paired_intervals(
-        before.probabilities, after.probabilities, truth.labels, truth.lesions, positive=POSITIVE, threshold=0.5
+        before.probabilities, after.probabilities, truth.targets, truth.groups, positive=POSITIVE, threshold=0.5
     )
     for name, figure in figures.items():
         assert (figure.original, figure.value, figure.change) == (

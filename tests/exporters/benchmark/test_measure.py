@@ -15,22 +15,25 @@ import pytest
 from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings, ExportResult
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Compression, ModelRef, TaskSpec
+from dermport.bundle.photo_set import PhotoSet, golden_photos
 from dermport.bundle.store import Bundle, file_entries, write_manifest, write_record
 from dermport.errors import DataError, ExportError, IntegrityError, UsageError
+from dermport.exporters.benchmark.accuracy import described
 from dermport.exporters.benchmark.candidates import bundle_entry, choose
 from dermport.exporters.benchmark.files import read_result, write_result
 from dermport.exporters.benchmark.measure import benchmark
-from dermport.exporters.benchmark.sample import Sample, Truth, golden_sample
 
 SETTINGS = BenchmarkSettings(runs=3, repeats=2, warm_up=1, threads=1, batches=(1, 8), seed=0)
 ROOT = Path(__file__).parents[3]
 
 
-def _labelled(bundle: Bundle) -> Sample:
-    golden = golden_sample(bundle)
+def _labelled(bundle: Bundle) -> PhotoSet:
+    golden = golden_photos(bundle)
     labels = [bundle.manifest.task.ids.index(photo.label or "") for photo in bundle.golden().index.photos]
-    truth = Truth(np.array(labels), golden.ids, tuple({"sex": "female"} for _ in labels))
-    return Sample("drawn", "test", golden.ids, golden.tensors, truth)
+    people = [{"sex": "female"} for _ in labels]
+    return PhotoSet(
+        "drawn", golden.ids, golden.load, "test", truth=np.array(labels), groups=golden.ids, metadata=people
+    )
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +168,12 @@ def test_a_child_is_held_against_its_parent(shared_exports: Bundle, tmp_path: Pa
 
 
 def test_the_golden_photos_are_prepared_for_bundles_of_another_size(shared_bundle: Bundle) -> None:
-    golden = golden_sample(shared_bundle)
+    golden = golden_photos(shared_bundle)
     own = shared_bundle.manifest.preprocessing
     assert golden.tensors(own) is not None
     smaller = golden.tensors(own.model_copy(update={"size": 48}))
     assert smaller.shape == (16, 48, 48, 3)
-    assert golden.described((0,)).sha256 == sha256_bytes("\n".join(golden.ids).encode())
+    assert described(golden, (0,)).sha256 == sha256_bytes("\n".join(golden.ids).encode())
 
 
 def test_whatever_is_named_is_held_against_the_same_original(shared_exports: Bundle) -> None:
@@ -209,11 +212,11 @@ def test_damaged_and_foreign_artifacts_are_refused(exported_bundle: Bundle) -> N
     stranger = export.record.bundle.model_copy(update={"model_sha256": "0" * 64})
     write_record(export.path, export.record.model_copy(update={"bundle": stranger}))
     with pytest.raises(ExportError, match="another model"):
-        benchmark(choose([exported_bundle], names=["onnx-fp32"]), golden_sample(exported_bundle), SETTINGS)
+        benchmark(choose([exported_bundle], names=["onnx-fp32"]), golden_photos(exported_bundle), SETTINGS)
     write_record(export.path, export.record)
     export.artifact.write_bytes(export.artifact.read_bytes()[:-1])
     with pytest.raises(IntegrityError):
-        benchmark(candidates, golden_sample(exported_bundle), SETTINGS)
+        benchmark(candidates, golden_photos(exported_bundle), SETTINGS)
 
 
 def test_an_uncountable_model_says_why_its_macs_are_unknown(tiny_bundle: Bundle) -> None:
@@ -236,14 +239,15 @@ import sys
 from pathlib import Path
 from dermport.bundle.benchmark_record import BenchmarkSettings
 from dermport.bundle.store import Bundle
+from dermport.exporters.benchmark.accuracy import described
 from dermport.exporters.benchmark.candidates import choose
 from dermport.exporters.benchmark.measure import benchmark
-from dermport.exporters.benchmark.sample import golden_sample
+from dermport.bundle.photo_set import golden_photos
 if __name__ == "__main__":
     bundle = Bundle.open(Path(sys.argv[1]))
     settings = BenchmarkSettings(runs=1, repeats=1, warm_up=0, threads=1, batches=(1,), seed=0)
     names = ["tflite-fp32", "onnx-fp32", "coreml-fp16"]
-    print(benchmark(choose([bundle], names=names), golden_sample(bundle), settings).model_dump_json())
+    print(benchmark(choose([bundle], names=names), golden_photos(bundle), settings).model_dump_json())
 """
 
 

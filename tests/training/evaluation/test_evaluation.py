@@ -7,11 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from dermport.bundle.manifest import Decision, Label, TaskSpec
+from dermport.bundle.photo_set import PhotoSet
 from dermport.errors import DataError, UsageError
 from dermport.statistics.bootstrap import Bootstrap
 from dermport.statistics.metrics import Predictions, figures
 from dermport.training.evaluation.calibration import at_temperature, fit_temperature, log_probabilities
-from dermport.training.evaluation.evaluation import Evaluation, Scored, evaluate
+from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.threshold import choose_threshold
 
 TASK = TaskSpec(
@@ -109,7 +110,7 @@ def evaluated(photos: int = 240, temperature: float = 2.0) -> Evaluation:
     logits, truth = drawn_logits(photos)
     probabilities = at_temperature(logits, 1.0).astype(np.float32)
     ids = [f"photo-{i}" for i in range(photos)]
-    scored = Scored("drawn", "test", ids, [f"lesion-{i // 2}" for i in range(photos)], truth)
+    scored = PhotoSet("drawn", ids, part="test", truth=truth, groups=[f"lesion-{i // 2}" for i in range(photos)])
     return evaluate(probabilities, scored, TASK, DECISION, temperature=temperature, bootstrap=Bootstrap(resamples=50))
 
 
@@ -145,7 +146,7 @@ def test_calibration_before_follows_from_the_folded_temperature() -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
-    scored = Scored("drawn", "test", ["a", "b"], ["a", "b"], np.array([0, 1]))
+    scored = PhotoSet("drawn", ["a", "b"], truth=np.array([0, 1]), groups=["a", "b"])
     for shape in ((3, 3), (2, 4)):
         with pytest.raises(DataError, match="not of 2 photos and 3 labels"):
             evaluate(np.full(shape, 0.1), scored, TASK, DECISION, temperature=1.0)

@@ -13,10 +13,11 @@ from PIL import Image
 
 from dermport.bundle.manifest import Decision, Label, Manifest, TaskSpec
 from dermport.bundle.notice import NOTICE
+from dermport.bundle.photo_set import PhotoSet
 from dermport.errors import BundleError
 from dermport.statistics.bootstrap import Bootstrap
 from dermport.statistics.subgroups import grouped
-from dermport.training.evaluation.evaluation import Evaluation, Scored, evaluate
+from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import read_tuning, write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
 from dermport.training.evaluation.report import EvaluationReport, read_report
@@ -49,13 +50,14 @@ def score(classes: int = 2, temperature: float = 1.5) -> Evaluation:
     ids, lesions = [f"photo, {i}" for i in range(60)], [str(i // 2) for i in range(60)]
     people = [{"sex": "female" if i < 56 else "male", "age": "70"} for i in range(60)]
     photos = np.full((60, 8, 8, 3), 200, np.uint8)
-    scored = Scored("drawn", "test", ids, lesions, truth, groups=tuple(grouped(people, photos)))
+    scored = PhotoSet("drawn", ids, part="test", truth=truth, groups=lesions)
     return evaluate(
         probabilities,
         scored,
         TASK,
         Decision(threshold=0.4, target_sensitivity=0.9),
         temperature=temperature,
+        subgroups=tuple(grouped(people, photos)),
         tuning=Tuning(ids, lesions, probabilities[:, 0].astype(np.float64), truth == 0),
         bootstrap=Bootstrap(resamples=40),
     )
@@ -139,7 +141,7 @@ def test_predictions_are_kept_to_the_last_bit(folder: Path, evaluation: Evaluati
     table = rows(folder / "predictions.csv")
     kept = np.array([[float(row[f"p_{label}"]) for label in TASK.ids] for row in table], dtype=np.float32)
     assert (kept == evaluation.predictions.probabilities).all()
-    assert [row["photo_id"] for row in table] == list(evaluation.photos.photo_ids)
+    assert [row["photo_id"] for row in table] == list(evaluation.photos.ids)
     assert [row["truth"] for row in table[:2]] == ["Skin Cancer", "Other"]
     for row in table:
         assert row["predicted"] == max(TASK.ids, key=lambda label: float(row[f"p_{label}"]))

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dermport.bundle.manifest import Manifest, ModelRef, Preprocessing
 from dermport.bundle.notice import NOTICE
+from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import DataError, UsageError
 from dermport.statistics.bootstrap import Bootstrap
@@ -18,7 +19,7 @@ from dermport.training.abstained import write_abstaining
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
 from dermport.training.robustness.charts import draw_risk_coverage, draw_robustness
 from dermport.training.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from dermport.training.robustness.measure import Measured, Measurement, Photos
+from dermport.training.robustness.measure import Measured, Measurement
 from dermport.training.robustness.others import drawn_photos, other_photos
 from dermport.training.robustness.report import RobustnessReport, to_markdown
 from tests.factories import draw_set, manifest_of, tensors_of
@@ -28,11 +29,14 @@ QUICK = Bootstrap(resamples=20)
 
 
 @pytest.fixture(scope="module")
-def photos() -> Photos:
+def photos() -> PhotoSet:
     drawn, truth = draw_set(6)
     lesions = tuple(f"lesion-{index}" for index in range(len(truth)))
     people = tuple({"sex": "female" if index % 2 else "male"} for index in range(len(truth)))
-    return Photos(tensors_of(drawn), truth, lesions, people)
+    tensors = tensors_of(drawn)
+    return PhotoSet(
+        "drawn", lesions, lambda spec, indices: tensors[indices], truth=truth, groups=lesions, metadata=people
+    )
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +58,14 @@ def reddish(tensors: np.ndarray) -> np.ndarray:
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
-def measured(manifest: Manifest, photos: Photos) -> Measured:
+def measured(manifest: Manifest, photos: PhotoSet) -> Measured:
     measurement = Measurement(manifest, reddish, photos, bootstrap=QUICK)
     return measurement.over((1, 5), drawn_photos(SPEC, 0, count=6), lambda done, of: None)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_corruption_is_repeatable_and_grows(name: str, photos: Photos) -> None:
-    some = photos.tensors[:4]
+def test_a_corruption_is_repeatable_and_grows(name: str, photos: PhotoSet) -> None:
+    some = photos.tensors(SPEC)[:4]
     spoilt = [corrupted(some, name, severity, seed=1) for severity in SEVERITIES]
     assert all(one.shape == some.shape and one.dtype == np.uint8 for one in spoilt)
     assert np.array_equal(spoilt[2], corrupted(some, name, 3, seed=1))
@@ -95,15 +99,15 @@ def test_risk_and_coverage_by_hand() -> None:
     assert area.low <= (area.value or 0)
 
 
-def test_without_a_rule_everything_is_answered(bundle: Bundle, photos: Photos) -> None:
+def test_without_a_rule_everything_is_answered(bundle: Bundle, photos: PhotoSet) -> None:
     found = measured(bundle.manifest, photos)
     assert [one.corruption for one in found.conditions][:3] == ["as they are", "noise", "noise"]
     assert all(one.answered is None for one in found.conditions)
     assert all(one.refused is None and one.auc_distance is None for one in found.others)
 
 
-def test_a_rule_refuses_what_looks_otherwise(bundle: Bundle, photos: Photos, tmp_path: Path) -> None:
-    rule = fit_abstention(survey_inputs(photos.tensors), 0.9)
+def test_a_rule_refuses_what_looks_otherwise(bundle: Bundle, photos: PhotoSet, tmp_path: Path) -> None:
+    rule = fit_abstention(survey_inputs(photos.tensors(SPEC)), 0.9)
     manifest = bundle.manifest.model_copy(update={"abstention": rule})
     found = measured(manifest, photos)
     clean, dark = found.conditions[0], found.conditions[8]
@@ -121,7 +125,7 @@ def test_a_rule_refuses_what_looks_otherwise(bundle: Bundle, photos: Photos, tmp
     _check_files(_report(manifest, found, photos), tmp_path)
 
 
-def _report(manifest: Manifest, found: Measured, photos: Photos) -> RobustnessReport:
+def _report(manifest: Manifest, found: Measured, photos: PhotoSet) -> RobustnessReport:
     return RobustnessReport(
         model=ModelRef(name=manifest.name, version=manifest.version, model_sha256="0" * 64),
         data="drawn",
@@ -150,10 +154,10 @@ def _check_files(report: RobustnessReport, folder: Path) -> None:
     assert RobustnessReport.model_validate_json(report.model_dump_json(by_alias=True)) == report
 
 
-def test_a_bundle_gets_a_rule_in_a_copy(bundle: Bundle, photos: Photos, tmp_path: Path) -> None:
+def test_a_bundle_gets_a_rule_in_a_copy(bundle: Bundle, photos: PhotoSet, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in bundle.path.rglob("*") if path.is_file()}
-    first = write_abstaining(bundle, fit_abstention(survey_inputs(photos.tensors), 0.9), tmp_path / "first")
-    second = write_abstaining(first, fit_abstention(survey_inputs(photos.tensors), 0.5), tmp_path / "second")
+    first = write_abstaining(bundle, fit_abstention(survey_inputs(photos.tensors(SPEC)), 0.9), tmp_path / "first")
+    second = write_abstaining(first, fit_abstention(survey_inputs(photos.tensors(SPEC)), 0.5), tmp_path / "second")
     assert {path: path.read_bytes() for path in before} == before
     assert second.manifest.abstention
     assert second.manifest.abstention.answer_rate == 0.5
