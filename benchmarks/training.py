@@ -51,7 +51,7 @@ from dermport.training.phases.feed import Waiting, made_ahead
 from dermport.training.phases.loop import Loop, Targets, steps_per_epoch
 from dermport.training.phases.recipes import adamw_with_cosine, all_phase, compile_for, head_phase
 from dermport.training.phases.twin import twin_of
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 from dermport.training.sample.sample_set import draw_sample_set
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Photos:
         return cls(chosen, np.array([task.index_of(record.label) for record in chosen], dtype=np.int64))
 
 
-def cached_way(recipe: Recipe, train: Photos, validation: Photos, classes: int, folder: Path) -> Clock:
+def cached_way(recipe: TrainingRecipe, train: Photos, validation: Photos, classes: int, folder: Path) -> Clock:
     clock = Clock()
     network = build_network(recipe, classes)
     cache = FeatureCache(folder / "features", trunk_of(network), recipe.seed)
@@ -114,7 +114,7 @@ def cached_way(recipe: Recipe, train: Photos, validation: Photos, classes: int, 
     return clock
 
 
-def plain_epoch(recipe: Recipe, train: Photos, validation: Photos, classes: int) -> float:
+def plain_epoch(recipe: TrainingRecipe, train: Photos, validation: Photos, classes: int) -> float:
     model = _plain_model(recipe, classes)
     warm_up = _dataset(recipe, Photos(train.records[:128], train.targets[:128]), classes)
     model.fit(warm_up, validation_data=warm_up, shuffle=False, verbose=0)
@@ -124,7 +124,7 @@ def plain_epoch(recipe: Recipe, train: Photos, validation: Photos, classes: int)
     return time.perf_counter() - started
 
 
-def _plain_model(recipe: Recipe, classes: int) -> keras.Model:
+def _plain_model(recipe: TrainingRecipe, classes: int) -> keras.Model:
     import keras
 
     network = build_network(recipe, classes)
@@ -142,7 +142,7 @@ def _plain_model(recipe: Recipe, classes: int) -> keras.Model:
     return model
 
 
-def _dataset(recipe: Recipe, photos: Photos, classes: int) -> Any:
+def _dataset(recipe: TrainingRecipe, photos: Photos, classes: int) -> Any:
     import tensorflow as tf
 
     def load(path: Any, target: Any) -> Any:
@@ -158,7 +158,7 @@ def _dataset(recipe: Recipe, photos: Photos, classes: int) -> Any:
 class FullPhase:
     """An epoch of all layers, each way."""
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     photos: Photos
     classes: int
     folder: Path
@@ -178,12 +178,12 @@ class FullPhase:
         cached_tensors(self.folder, self.photos.records, self.recipe.preprocessing, bar=SILENT.bar(""))
         return time.perf_counter() - started
 
-    def _ours(self, recipe: Recipe) -> Callable[[], object]:
+    def _ours(self, recipe: TrainingRecipe) -> Callable[[], object]:
         bar = SILENT.bar("")
         path = cached_tensors(self.folder, self.photos.records, recipe.preprocessing, bar=bar)
         rows = cast("NDArray[np.uint8]", Rows.opened(path, np.arange(len(self.photos.records))))
         network = build_network(recipe, self.classes)
-        trained = twin_of(network, fused_norm=recipe.fused_norm, precision=recipe.precision)
+        trained = twin_of(network, fused_norm=recipe.fused_norm)
         phase = all_phase(trained, recipe, rows, rows)
         targets = Targets(self.photos.targets, self.photos.targets, np.ones(self.classes, np.float32))
 
@@ -267,7 +267,7 @@ def full_phase(phase: FullPhase, rounds: int) -> dict[str, Any]:
     }
 
 
-def run(recipe: Recipe, data: Path, photos: int, folder: Path, full: tuple[int, int]) -> dict[str, Any]:
+def run(recipe: TrainingRecipe, data: Path, photos: int, folder: Path, full: tuple[int, int]) -> dict[str, Any]:
     """Measure the frozen phase with `photos`, and all layers with (photos, rounds); 0 photos: not at all."""
     task = load_task("ham7")
     records = read_dataset(data, task).records
@@ -287,7 +287,9 @@ def run(recipe: Recipe, data: Path, photos: int, folder: Path, full: tuple[int, 
     return figures
 
 
-def frozen_phase(recipe: Recipe, shuffled: tuple[Record, ...], task: Task, photos: int, folder: Path) -> dict[str, Any]:
+def frozen_phase(
+    recipe: TrainingRecipe, shuffled: tuple[Record, ...], task: Task, photos: int, folder: Path
+) -> dict[str, Any]:
     train = Photos.first(photos, shuffled, task)
     validation = Photos.first(max(1, round(photos * VALIDATION)), shuffled[::-1], task)
     classes = len(task.spec.ids)
@@ -322,7 +324,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file to write the figures to")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    recipe = Recipe(arguments.weights, alpha=arguments.alpha, size=arguments.input_size, epochs=arguments.epochs)
+    recipe = TrainingRecipe(
+        arguments.weights, alpha=arguments.alpha, size=arguments.input_size, epochs=arguments.epochs
+    )
     with tempfile.TemporaryDirectory() as name:
         data = arguments.data or Path(name) / "drawn"
         if arguments.data is None:

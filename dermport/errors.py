@@ -21,21 +21,33 @@ Each message says what was wrong, with which file, and what to do about it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+_FIELD = re.compile(r"\{(\w+)\}")
+
 
 class DermportError(Exception):
     """Base of every error that dermport raises on purpose.
 
     Args:
-        message: What was wrong and with which file or option.
+        message: What was wrong and with which file or field.
         remedy: What the reader can do about it; shown on a line of its own.
+        of: The dataclass whose fields both name in braces, as in ``"{batch} is odd."``; None where they name none.
     """
 
     exit_code = 2
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
+    def __init__(self, message: str, *, remedy: str = "", of: type | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        self.message, self.remedy = self._text = message, remedy
+        self.of = of
+        self.name_fields(lambda field: field)
+
+    def name_fields(self, named: Callable[[str], str]) -> None:
+        """Say the fields in other words than their names, such as the command line's options."""
+        if self.of is not None:
+            self.message, self.remedy = (_FIELD.sub(lambda field: named(field[1]), text) for text in self._text)
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.remedy}" if self.remedy else self.message

@@ -70,10 +70,10 @@ def _compress(
 ) -> None:
     from dermport.bundle.store import Bundle
     from dermport.cli import output
-    from dermport.cli.training_request import bundle_name
     from dermport.compression.pipeline import Request
     from dermport.compression.pipeline import compress as run
     from dermport.compression.recipe import load_recipe
+    from dermport.training.request import bundle_name
 
     loaded = load_recipe(recipe, changes)
     folder = out or parent.resolve().parent / f"{parent.resolve().name}-{loaded.name}"

@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from dermport.cli.engines import EngineName, Parallel, RayAddress, engine_of
 from dermport.cli.options import Json
-from dermport.cli.training_request import asks_training
+from dermport.cli.requests import asks
+from dermport.training.cross_validation.request import CrossValidation
 
 if TYPE_CHECKING:
-    from dermport.training.cross_validation.request import CrossValidation
     from dermport.training.cross_validation.run import CrossValidated
     from dermport.training.engines.engine import Engine
-    from dermport.training.request import Request
-
-_FOLDS = "Folds"
 
 
-@asks_training
+@asks(CrossValidation, without=("split",))
 def cross_validate(
-    request: Request,
-    folds: Annotated[int, typer.Option("--folds", help="How many, k.", rich_help_panel=_FOLDS)] = 5,
-    held_out: Annotated[
-        float,
-        typer.Option(
-            "--held-out",
-            help="Share of photos that no fold sees; the kept model is scored on them, once.",
-            rich_help_panel=_FOLDS,
-        ),
-    ] = 0.0,
-    validation: Annotated[
-        float,
-        typer.Option(
-            "--validation",
-            help="Share of a fold's training photos that chooses its epochs, temperature and threshold.",
-            rich_help_panel=_FOLDS,
-        ),
-    ] = 0.2,
-    keep: Annotated[
-        Literal["none", "median", "ensemble"],
-        typer.Option(
-            "--keep",
-            help="What becomes OUT/bundle: the median fold's model, one that averages all folds' probabilities, or "
-            "nothing.",
-            rich_help_panel=_FOLDS,
-        ),
-    ] = "none",
-    by: Annotated[
-        str,
-        typer.Option("--by", help="The figure whose median names the fold, e.g. accuracy.", rich_help_panel=_FOLDS),
-    ] = "macro_roc_auc",
+    asked: CrossValidation,
     parallel: Parallel = 0,
     engine: EngineName = "processes",
     ray_address: RayAddress = "",
@@ -63,9 +30,7 @@ def cross_validate(
     Folds are trained in OUT/fold-1 ... and go on where they were when the same command is given again after a kill.
     """
     from dermport.cli import output
-    from dermport.training.cross_validation.request import CrossValidation
 
-    asked = CrossValidation(request, folds, held_out, validation, keep, by)
     done = _run(asked, engine_of(engine, parallel, ray_address))
     _print(done)
     if json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -24,6 +25,7 @@ from dermport.cli.keys import app as keys
 from dermport.cli.models import app as models
 from dermport.cli.package import package
 from dermport.cli.reproduce import reproduce
+from dermport.cli.requests import name_options
 from dermport.cli.robustness import robustness
 from dermport.cli.runs import runs
 from dermport.cli.sample_data import sample_data
@@ -62,9 +64,23 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 GROUPS: tuple[typer.Typer, ...] = (keys, models)
 
 
+class Commands(typer.core.TyperGroup):
+    """The subcommands; an error that names fields of a request is passed on naming the options."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the subcommand that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except DermportError as error:
+            name_options(error)
+            raise
+
+
 def build_app() -> typer.Typer:
     """Return the Typer app with every subcommand registered."""
-    app = typer.Typer(name="dermport", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        name="dermport", cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
     for command in COMMANDS:
         app.command()(command)
     for group in GROUPS:

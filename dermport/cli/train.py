@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dermport.cli.options import Json
+from dermport.cli.requests import asks
 from dermport.cli.train_check import check
-from dermport.cli.training_request import asks_training
+from dermport.training.request import TrainingRequest
 
 if TYPE_CHECKING:
     from dermport.bundle.store import Bundle
-    from dermport.training.request import Request
 
 
-@asks_training
+@asks(TrainingRequest)
 def train(
-    request: Request,
-    split: Annotated[
-        Path | None,
-        typer.Option(
-            "--split",
-            help="A CSV with photo_id and part (train, validation, test), such as another bundle's split.csv. "
-            "Default: 64/16/20 by lesion.",
-            rich_help_panel="Photos",
-        ),
-    ] = None,
+    request: TrainingRequest,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check photos, weights, memory and disk, time a few steps, and write nothing."),
@@ -43,7 +32,6 @@ def train(
     """
     from dermport.cli import output
 
-    request = replace(request, split=split)
     if dry_run:
         check(request, json)
         return
@@ -53,7 +41,7 @@ def train(
         output.emit_json(bundle.manifest.model_dump(mode="json", by_alias=True))
 
 
-def _trained(request: Request) -> Bundle:
+def _trained(request: TrainingRequest) -> Bundle:
     """Train; where a person or the system stops it, say how to go on, and exit with 130 as shells do."""
     from dermport.cli import output
     from dermport.training.pipeline import train as run

@@ -9,10 +9,10 @@ import typer
 
 if TYPE_CHECKING:
     from dermport.training.dry_run import DryRun
-    from dermport.training.request import Request
+    from dermport.training.request import TrainingRequest
 
 
-def check(request: Request, json: bool) -> None:
+def check(request: TrainingRequest, json: bool) -> None:
     """Check a training and print what it would take.
 
     Raises:

@@ -42,7 +42,7 @@ from dermport.training.model.network import class_logits, predict
 from dermport.training.parts import Parts, Photos
 from dermport.training.phases.state import EpochFigures, best_of
 from dermport.training.provenance import provenance
-from dermport.training.request import Request
+from dermport.training.request import TrainingRequest
 from dermport.training.runs.log import TENSORBOARD, write_events
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Calibrated:
     tuning: Tuning
 
 
-def describe(request: Request, trained: Trained) -> Description:
+def describe(request: TrainingRequest, trained: Trained) -> Description:
     """Return what the bundle of a training says of itself."""
     recipe = request.recipe
     return Description(
@@ -263,7 +263,7 @@ def _dataset(parts: Parts, lesion_pattern: str | None) -> DatasetSpec:
     )
 
 
-def training_in_words(request: Request, trained: Trained) -> dict[str, object]:
+def training_in_words(request: TrainingRequest, trained: Trained) -> dict[str, object]:
     """Return what the training did, for the model card's table."""
     recipe = request.recipe
     words: dict[str, object] = {}

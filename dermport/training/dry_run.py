@@ -23,8 +23,8 @@ from dermport.training.phases.loop import Phase, Targets, class_weights, steps_p
 from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
 from dermport.training.phases.twin import check_device, trained_in_place_of
 from dermport.training.pipeline import read_photos
-from dermport.training.recipe import Recipe
-from dermport.training.request import Request
+from dermport.training.recipe import TrainingRecipe
+from dermport.training.request import TrainingRequest
 
 if TYPE_CHECKING:
     import keras
@@ -68,7 +68,7 @@ class DryRun:
         return {**asdict(self), "total_seconds": round(sum(self.seconds.values()), 1), "fits": self.fits}
 
 
-def dry_run(request: Request, progress: Progress) -> DryRun:
+def dry_run(request: TrainingRequest, progress: Progress) -> DryRun:
     """Check a request and time a few of its steps.
 
     Raises:
@@ -106,7 +106,7 @@ def dry_run(request: Request, progress: Progress) -> DryRun:
 class _Trial:
     """A few training photos, and how many there are in all."""
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     tensors: NDArray[np.uint8]
     targets: Targets
     train: int
@@ -169,7 +169,7 @@ def _timed(step: Callable[[], object]) -> float:
     return (time.perf_counter() - started) / _STEPS
 
 
-def _disk(recipe: Recipe, network: keras.Model, train: int, validation: int, photos: int) -> int:
+def _disk(recipe: TrainingRecipe, network: keras.Model, train: int, validation: int, photos: int) -> int:
     decoded = photos * recipe.size**2 * 3
     cut, pooled = (int(np.prod(output.shape[1:])) for output in trunk_of(network).outputs)
     features = (recipe.views * train + validation) * (2 * cut + 4 * pooled) if recipe.head_epochs else 0

@@ -16,7 +16,7 @@ from dermport.training.phases.loop import Loop, Targets, class_weights
 from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
 from dermport.training.phases.state import EpochFigures, seconds_spent
 from dermport.training.phases.twin import trained_in_place_of
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 from dermport.training.run import Run
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Trained:
     seconds: float
 
 
-def fit(recipe: Recipe, parts: Parts, run: Run, progress: Progress) -> Trained:
+def fit(recipe: TrainingRecipe, parts: Parts, run: Run, progress: Progress) -> Trained:
     """Train a network as the recipe says, from wherever the run's checkpoints stand.
 
     Args:
@@ -65,7 +65,7 @@ def fit(recipe: Recipe, parts: Parts, run: Run, progress: Progress) -> Trained:
     return Trained(network, history, describe_weights(recipe.weights), seconds)
 
 
-def prepare_features(recipe: Recipe, photos: Photos, cache: Path, progress: Progress) -> None:
+def prepare_features(recipe: TrainingRecipe, photos: Photos, cache: Path, progress: Progress) -> None:
     """Decode photos, and compute the features of a frozen trunk, so that trainings that share the caches find both.
 
     Args:
@@ -83,13 +83,13 @@ def prepare_features(recipe: Recipe, photos: Photos, cache: Path, progress: Prog
         _view(features, photos, view, progress)
 
 
-def _all_layers(recipe: Recipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
+def _all_layers(recipe: TrainingRecipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
     with trained_in_place_of(network, **recipe.computed) as trained:
         return loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
 
 
 def _frozen_phases(
-    recipe: Recipe, network: keras.Model, parts: Parts, cache: Path, loop: Loop
+    recipe: TrainingRecipe, network: keras.Model, parts: Parts, cache: Path, loop: Loop
 ) -> tuple[EpochFigures, ...]:
     """Run the phases in which the trunk, or all of it but its last four layers, never changes."""
     features = FeatureCache(cache, trunk_of(network), recipe.seed)
@@ -107,7 +107,7 @@ def _view(cache: FeatureCache, photos: Photos, view: int, progress: Progress) ->
     return features.rows(photos.split.indices(photos.part)) if photos.whole else features
 
 
-def _targets(recipe: Recipe, parts: Parts) -> Targets:
+def _targets(recipe: TrainingRecipe, parts: Parts) -> Targets:
     train = parts.train.targets
     classes = len(parts.train.split.dataset.task.spec.ids)
     return Targets(train, parts.validation.targets, class_weights(train, classes, recipe.balance))

@@ -20,11 +20,11 @@ from dermport.training.fit import fit
 from dermport.training.model.weights import describe_weights
 from dermport.training.parts import Parts, Photos
 from dermport.training.phases.twin import check_device
-from dermport.training.request import Request
+from dermport.training.request import TrainingRequest
 from dermport.training.run import Run, close_run, open_run
 
 
-def train(request: Request, progress: Progress) -> Bundle:
+def train(request: TrainingRequest, progress: Progress) -> Bundle:
     """Train a model and write its bundle; a killed training of the same request goes on where it was.
 
     The training's state is kept in a hidden sibling of the bundle, ``.<name>.run``, until the bundle is written.
@@ -40,7 +40,7 @@ def train(request: Request, progress: Progress) -> Bundle:
     return train_split(request, read_photos(request, progress), progress)
 
 
-def train_split(request: Request, split: Split, progress: Progress, *, caches: Path | None = None) -> Bundle:
+def train_split(request: TrainingRequest, split: Split, progress: Progress, *, caches: Path | None = None) -> Bundle:
     """Do as :func:`train` does, with photos that are read and parted already.
 
     Args:
@@ -62,7 +62,7 @@ def train_split(request: Request, split: Split, progress: Progress, *, caches: P
     return bundle
 
 
-def read_photos(request: Request, progress: Progress) -> Split:
+def read_photos(request: TrainingRequest, progress: Progress) -> Split:
     """Read and part the photos of a request, and check that each part can do its work.
 
     Raises:
@@ -82,7 +82,7 @@ def read_photos(request: Request, progress: Progress) -> Split:
     return split
 
 
-def read_all(request: Request, progress: Progress) -> Dataset:
+def read_all(request: TrainingRequest, progress: Progress) -> Dataset:
     """Read the photos of a request.
 
     Raises:
@@ -114,7 +114,8 @@ def check_parts(split: Split) -> None:
     if absent := [label for label, count in zip(spec.ids, counts["train"], strict=True) if not count]:
         raise DataError(
             f"{split.dataset.name} has no training photo of {', '.join(absent)}.",
-            remedy="Add photos of it, or name a --task without it.",
+            remedy="Add photos of it, or name a {task} without it.",
+            of=TrainingRequest,
         )
     validation = counts["validation"]
     if not 0 < validation[list(spec.positive_indices)].sum() < validation.sum() or not counts["test"].sum():
@@ -125,14 +126,14 @@ def check_parts(split: Split) -> None:
         )
 
 
-def _parts(request: Request, split: Split, run: Run, progress: Progress, *, whole: bool) -> Parts:
+def _parts(request: TrainingRequest, split: Split, run: Run, progress: Progress, *, whole: bool) -> Parts:
     def photos(part: Part) -> Photos:
         return Photos(split, part, request.recipe.preprocessing, request.jobs, progress, run.photos, whole)
 
     return Parts(photos("train"), photos("validation"), photos("test"))
 
 
-def _asked(request: Request, split: Split, weights: str) -> dict[str, object]:
+def _asked(request: TrainingRequest, split: Split, weights: str) -> dict[str, object]:
     return {
         "recipe": {**request.recipe.to_json(), "weights": weights},
         "task": split.dataset.task.spec.model_dump(mode="json"),

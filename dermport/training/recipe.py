@@ -1,99 +1,111 @@
-"""How a model is trained: every choice that changes the weights, as frozen data that a resumed run is held against."""
+"""How a model is trained: every choice that changes the weights, as frozen data that a resumed run is held against.
+
+The command line makes its options of it: a choice is one line here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from dermport.bundle.manifest import Crop, Preprocessing
 from dermport.errors import UsageError
+from dermport.options import Option, Seed, check_fields
 
+if TYPE_CHECKING:
+    from dermport.bundle.manifest import Preprocessing
+
+Crop = Literal["full-frame", "centre-square"]  # dermport.bundle.manifest's, without pydantic: --help reads this module
 FineTune = Literal["last4", "all", "none"]
 Balance = Literal["none", "sqrt", "full"]
 Distribute = Literal["none", "mirrored"]
-Precision = Literal["float32", "mixed_bfloat16"]
 
+_PHOTOS, _PHASES = "Photos", "Training"
 # Left out of a recipe's JSON at their defaults: a run that was begun before they came can go on.
-_LATER = ("fused_norm", "precision", "xla", "distribute", "mixup")
+_LATER = ("fused_norm", "distribute", "mixup")
 _EPOCHS = {"last4": 20, "all": 14, "none": 0}
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The options of one training.
+class TrainingRecipe:
+    """The options of one training; each says what it is.
 
-    Attributes:
-        weights: What the trunk starts from: ``imagenet`` (Keras' own download), ``none``, or a weights file.
-        alpha: Width multiplier of MobileNetV2 (Sandler et al. 2018).
-        size: Side of the input, pixels.
-        crop: What of the photo is seen.
-        epochs: Epochs of the classification layer with the trunk frozen.
-        learning_rate: Of these (Adam).
-        dropout: Share of the trunk's features dropped while training.
-        views: Views of each photo in the feature cache: the photo itself and `views` - 1 augmented copies.
-        fine_tune: What is trained after that: the trunk's ``last4`` layers, ``all``, or ``none``.
-        fine_tune_epochs: Epochs of that; None for the choice's own number.
-        fine_tune_rate: Learning rate of that (the peak of its schedule for ``all``); None for the choice's own.
-        batch: Photos a step.
-        balance: Weights of the classes: equal, 1/sqrt(count) or 1/count.
-        label_smoothing: Share of each target that is spread over all classes while ``all`` is trained.
-        mixup: While ``all`` is trained, photos are blended in pairs with shares drawn from Beta(mixup, mixup); 0 for
-            not at all, None for the choice's own.
-        patience: Epochs without a better validation figure after which a phase stops; 0 for never.
-        seed: Of everything random.
-        fused_norm: Whether ``all`` is trained with fused batch normalisation (TensorFlow's): faster, rounded otherwise.
-        precision: In which ``all`` is trained; weights, their averages and the saved model are float32.
-        xla: Whether ``all`` is trained by compiled steps (on a GPU).
-        distribute: Whether ``all`` is trained on every device of this machine at once.
+    Raises:
+        UsageError: A value is out of range, or nothing would be trained.
     """
 
-    weights: str = "imagenet"
-    alpha: float = 1.0
-    size: int = 224
-    crop: Crop = "full-frame"
-    epochs: int = 50
-    learning_rate: float = 1e-3
-    dropout: float = 0.2
-    views: int = 2
-    fine_tune: FineTune = "last4"
-    fine_tune_epochs: int | None = None
-    fine_tune_rate: float | None = None
-    batch: int = 32
-    balance: Balance = "sqrt"
+    weights: Annotated[str, Option("What the trunk starts from: imagenet (downloaded), none, or a FILE.")] = "imagenet"
+    alpha: Annotated[float, Option("Width multiplier of MobileNetV2 (Sandler et al. 2018).", gt=0, le=2)] = 1.0
+    size: Annotated[
+        int, Option("Side of the model's input.", ge=32, le=1024, unit="pixels", name="input-size", panel=_PHOTOS)
+    ] = 224
+    crop: Annotated[Crop, Option("What of a photo the model sees.", panel=_PHOTOS)] = "full-frame"
+    epochs: Annotated[int, Option("Epochs of the classification layer, trunk frozen.", ge=0, panel=_PHASES)] = 50
+    learning_rate: Annotated[float, Option("Learning rate of these (Adam).", gt=0, name="lr", panel=_PHASES)] = 1e-3
+    dropout: Annotated[float, Option("Share of features dropped while training.", ge=0, lt=1, panel=_PHASES)] = 0.2
+    views: Annotated[
+        int, Option("Views of each photo in these: itself and augmented copies.", ge=1, le=8, panel=_PHASES)
+    ] = 2
+    fine_tune: Annotated[
+        FineTune,
+        Option(
+            "Then: the trunk's last four layers, as published; all layers, for the best model; or none.", panel=_PHASES
+        ),
+    ] = "last4"
+    fine_tune_epochs: Annotated[int | None, Option("Default: 20 for last4, 14 for all.", ge=0, panel=_PHASES)] = None
+    fine_tune_rate: Annotated[
+        float | None,
+        Option(
+            "Default: 0.0001 for last4, 0.0005 for all (there the peak of its schedule), 0.012 from scratch.",
+            gt=0,
+            name="fine-tune-lr",
+            panel=_PHASES,
+        ),
+    ] = None
+    # Of a single photo, batch normalisation has no statistics.
+    batch: Annotated[int, Option("Photos a step.", ge=2, panel=_PHASES)] = 32
+    balance: Annotated[Balance, Option("Class weights: equal, 1/sqrt(count), 1/count.", panel=_PHASES)] = "sqrt"
     label_smoothing: float = 0.05
-    patience: int = 0
-    seed: int = 0
-    fused_norm: bool = False
-    precision: Precision = "float32"
-    xla: bool = False
-    distribute: Distribute = "none"
-    mixup: float | None = None
+    """Share of each target that is spread over all classes while all layers are trained; no option."""
+    patience: Annotated[
+        int, Option("Stop a phase after so many epochs without a better one; 0: never.", ge=0, panel=_PHASES)
+    ] = 0
+    seed: Seed = 0
+    fused_norm: Annotated[
+        bool,
+        Option(
+            "Train all layers with TensorFlow's fused batch normalisation: faster, rounded otherwise.", panel=_PHASES
+        ),
+    ] = False
+    distribute: Annotated[
+        Distribute,
+        Option(
+            "mirrored: share each batch of training all layers among this machine's GPUs (tf.distribute).",
+            panel=_PHASES,
+        ),
+    ] = "none"
+    mixup: Annotated[
+        float | None,
+        Option(
+            "While all layers are trained, blend photos in pairs by Beta(x, x); 0: never. Default: 0.2, from scratch "
+            "0.",
+            ge=0,
+            panel=_PHASES,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        checks = {
-            "--alpha": 0 < self.alpha <= 2,
-            "--input-size": 32 <= self.size <= 1024,
-            "--epochs": self.epochs >= 0,
-            "--fine-tune-epochs": self.tuning_epochs >= 0,
-            "--batch": self.batch >= 2,  # batch normalisation has no statistics of a single photo
-            "--views": 1 <= self.views <= 8,
-            "--patience": self.patience >= 0,
-            "--lr": self.learning_rate > 0,
-            "--fine-tune-lr": self.tuning_rate > 0,
-            "--dropout": 0 <= self.dropout < 1,
-            "--mixup": self.blending >= 0,
-        }
-        if refused := [option for option, allowed in checks.items() if not allowed]:
-            raise UsageError(f"{' and '.join(refused)} cannot be meant: out of range.")
+        check_fields(self)
         if not (self.head_epochs or self.tuning_epochs):
             raise UsageError(
                 "Nothing would be trained.",
-                remedy="--weights none needs --fine-tune all; otherwise ask for at least one epoch.",
+                remedy="{weights} none needs {fine_tune} all; otherwise ask for at least one epoch.",
+                of=TrainingRecipe,
             )
         if self.from_scratch and self.fine_tune != "all":
             raise UsageError(
-                "--weights none leaves the trunk random unless all of it is trained.",
-                remedy="Add --fine-tune all, or name the weights to start from.",
+                "{weights} none leaves the trunk random unless all of it is trained.",
+                remedy="Add {fine_tune} all, or name the weights to start from.",
+                of=TrainingRecipe,
             )
 
     @property
@@ -128,11 +140,13 @@ class Recipe:
     @property
     def computed(self) -> dict[str, Any]:
         """How ``all`` is computed, as :func:`dermport.training.phases.twin.trained_in_place_of` takes it."""
-        return {"fused_norm": self.fused_norm, "precision": self.precision, "distribute": self.distribute}
+        return {"fused_norm": self.fused_norm, "distribute": self.distribute}
 
     @property
     def preprocessing(self) -> Preprocessing:
         """What the photos go through."""
+        from dermport.bundle.manifest import Preprocessing
+
         return Preprocessing(size=self.size, crop=self.crop)
 
     def to_json(self) -> dict[str, Any]:

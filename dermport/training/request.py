@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from dermport.errors import UsageError
-from dermport.training.evaluation.abstention import check_answer_rate
-from dermport.training.recipe import Recipe
+from dermport.options import DataPath, Jobs, Option, OutPath, check_fields
+from dermport.training.recipe import TrainingRecipe
+
+_PHOTOS = "Photos"
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of a training.
+class TrainingRequest:
+    """What is asked of a training; each field says what it is.
 
-    Attributes:
-        data: The photos.
-        out: The bundle's folder; must not exist.
-        name: The bundle's name.
-        task: A built-in task, or ``FILE.toml[:NAME]``.
-        recipe: How to train.
-        target_sensitivity: What the decision's threshold is chosen for, on validation photos.
-        require_metadata: Whether photos with incomplete metadata are left out.
-        lesion_pattern: How a file's name tells its lesion, for a folder per class.
-        jobs: Threads that decode; None for one per processor.
-        command: What a person typed, for the manifest.
-        answer_rate: The share of the validation photos that is answered; of the others the model cannot tell. None
-            answers every photo.
-        split: A CSV of photo_id and part that parts the photos; None parts them by lesion, 64/16/20.
+    `recipe` is how to train, and `command` what a person typed, for the manifest.
+
+    Raises:
+        UsageError: A value is out of range.
     """
 
-    data: Path
-    out: Path
-    name: str
-    task: str
-    recipe: Recipe
-    target_sensitivity: float = 0.9
-    require_metadata: bool = False
-    lesion_pattern: str | None = None
-    jobs: int | None = None
+    data: DataPath
+    out: OutPath
+    name: Annotated[str, Option("The bundle's name. Default: the last part of --out.")] = ""
+    task: Annotated[str, Option("ham7, cancer, or a grouping table of your own: FILE.toml[:NAME].")] = "ham7"
+    recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
+    target_sensitivity: Annotated[float, Option("What the decision's threshold is chosen for.", gt=0, le=1)] = 0.9
+    require_metadata: Annotated[bool, Option("Leave out photos with incomplete metadata.", panel=_PHOTOS)] = False
+    lesion_pattern: Annotated[
+        str | None,
+        Option(
+            "For a folder per class: a regular expression whose first group, in a file's name, is the lesion.",
+            panel=_PHOTOS,
+        ),
+    ] = None
+    jobs: Jobs = 0
     command: str = ""
-    answer_rate: float | None = None
-    split: Path | None = None
+    answer_rate: Annotated[
+        float | None,
+        Option(
+            "Share of the validation photos to answer; of others the model cannot tell. Default: answers all.",
+            gt=0,
+            le=1,
+        ),
+    ] = None
+    split: Annotated[
+        Path | None,
+        Option(
+            "A CSV with photo_id and part (train, validation, test), such as another bundle's split.csv. "
+            "Default: 64/16/20 by lesion.",
+            panel=_PHOTOS,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.target_sensitivity <= 1:
-            raise UsageError(f"--target-sensitivity {self.target_sensitivity:g} is not above 0 and at most 1.")
-        if self.answer_rate is not None:
-            check_answer_rate(self.answer_rate)
+        object.__setattr__(self, "name", self.name or bundle_name(self.out))
+        check_fields(self)
 
     def check_out(self) -> None:
         """Refuse to write over something, before anything is read.
@@ -56,4 +68,13 @@ class Request:
             UsageError: The bundle's folder exists.
         """
         if self.out.exists():
-            raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
+            raise UsageError(
+                f"{self.out} exists already.",
+                remedy="Choose another {out}, or remove the folder first.",
+                of=TrainingRequest,
+            )
+
+
+def bundle_name(out: Path) -> str:
+    """Return the folder's name as a bundle's name may be: small letters, digits and ``._-``."""
+    return re.sub(r"[^a-z0-9._-]+", "-", out.resolve().name.lower()).lstrip("._-")[:64] or "model"

@@ -45,14 +45,14 @@ def shared_parent(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
     def make(path: Path) -> None:
         from dermport.training.pipeline import train
-        from dermport.training.recipe import Recipe
-        from dermport.training.request import Request
+        from dermport.training.recipe import TrainingRecipe
+        from dermport.training.request import TrainingRequest
 
         draw_sample_set(path.parent / "photos", photos=84, seed=5, size=(96, 72))
-        recipe = Recipe(
+        recipe = TrainingRecipe(
             weights="none", alpha=0.35, size=SIZE, batch=16, fine_tune="all", fine_tune_epochs=40, fine_tune_rate=4e-3
         )
-        train(Request(path.parent / "photos", path, "drawn", "ham7", recipe), Said())
+        train(TrainingRequest(path.parent / "photos", path, "drawn", "ham7", recipe), Said())
 
     return made_once(tmp_path_factory, "parent", make)
 

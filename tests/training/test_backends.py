@@ -20,7 +20,7 @@ from dermport.training.model.calibrated import calibrated_model
 from dermport.training.model.network import build_network, predict, trunk_of
 from dermport.training.phases.loop import Loop, Targets
 from dermport.training.phases.recipes import all_phase, head_phase
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 
 class Quiet:
     say = staticmethod(lambda text: None)
@@ -29,7 +29,7 @@ class Quiet:
 folder = Path(sys.argv[1])
 photos = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
 truth = np.arange(16) % 7
-recipe = Recipe("none", alpha=0.35, size=32, fine_tune="all", fine_tune_epochs=1, batch=8)
+recipe = TrainingRecipe("none", alpha=0.35, size=32, fine_tune="all", fine_tune_epochs=1, batch=8)
 network = build_network(recipe, 7)
 cache = FeatureCache(folder, trunk_of(network), 0)
 views = [cache.view(PhotoSource({}, 16, lambda: photos), view, lambda: Quiet.bar("")) for view in (0, 1)]

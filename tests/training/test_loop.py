@@ -16,9 +16,9 @@ from dermport.training.model.network import build_network
 from dermport.training.phases.loop import Loop, Phase, Targets
 from dermport.training.phases.recipes import adamw_with_cosine, compile_for, head_phase, random_views
 from dermport.training.phases.state import EpochFigures, PhaseState, load_state, save_state
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 
-TINY = Recipe(weights="none", alpha=0.35, size=64, fine_tune="all")
+TINY = TrainingRecipe(weights="none", alpha=0.35, size=64, fine_tune="all")
 
 
 class Quiet:
@@ -57,7 +57,7 @@ def _separable(count: int, width: int, seed: int) -> tuple[Features, np.ndarray]
     return Features(np.zeros((count, 1, 1, 1), np.float16), pooled), truth
 
 
-def _head(folder: Path, recipe: Recipe, progress: Any) -> tuple[tuple[EpochFigures, ...], list[np.ndarray]]:
+def _head(folder: Path, recipe: TrainingRecipe, progress: Any) -> tuple[tuple[EpochFigures, ...], list[np.ndarray]]:
     network = build_network(recipe, 7)
     width = network.get_layer("classifier").get_weights()[0].shape[0]
     train, truth = _separable(200, width, 1)

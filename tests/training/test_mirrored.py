@@ -11,7 +11,7 @@ import pytest
 
 from dermport.errors import UsageError
 from dermport.training.phases.twin import check_device
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 
 _CODE = """
 import tensorflow as tf
@@ -80,6 +80,6 @@ def test_two_devices_train_as_one_does(tmp_path: Path) -> None:
 def test_what_cannot_be_shared_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dermport.training.phases.mirrored.devices", lambda: ["GPU:0", "GPU:1", "GPU:2"])
     with pytest.raises(UsageError, match="32 photos cannot be shared evenly by 3"):
-        check_device(Recipe("x", fine_tune="all", batch=32, distribute="mirrored"))
+        check_device(TrainingRecipe("x", fine_tune="all", batch=32, distribute="mirrored"))
     with pytest.raises(UsageError, match="statistics alone"):
-        check_device(Recipe("x", fine_tune="all", batch=33, distribute="mirrored", fused_norm=True))
+        check_device(TrainingRecipe("x", fine_tune="all", batch=33, distribute="mirrored", fused_norm=True))

@@ -22,11 +22,11 @@ from dermport.training.model.calibrated import calibrated_model
 from dermport.training.model.network import build_network, class_logits, head_of, predict, tail_of, trunk_of
 from dermport.training.model.weights import load_trunk
 from dermport.training.phases.loop import class_weights, steps_per_epoch
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 from dermport.training.run import open_run
 
 SIZE = 64
-TINY = Recipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all")
+TINY = TrainingRecipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all")
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,9 @@ def test_a_weights_file_gives_its_weights(tmp_path: Path) -> None:
     source.save_weights(tmp_path / "trunk.weights.h5")
     network = build_network(replace(TINY, weights=str(tmp_path / "trunk.weights.h5")), 7)
     assert np.array_equal(network.get_layer("Conv_1").get_weights()[0], source.get_layer("Conv_1").get_weights()[0])
-    with pytest.raises(DataError, match=r"trunk\.weights\.h5 does not fit MobileNetV2 with alpha 0\.5(.|\n)*--alpha"):
+    with pytest.raises(
+        DataError, match=r"trunk\.weights\.h5 does not fit MobileNetV2 with alpha 0\.5(.|\n)*Name the alpha"
+    ):
         build_network(replace(TINY, weights=str(tmp_path / "trunk.weights.h5"), alpha=0.5), 7)
 
 
@@ -172,9 +174,9 @@ def test_imagenet_weights_without_a_network_name_the_remedy(network: Any, monkey
         raise OSError("no route to host")
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
-    with pytest.raises(DataError, match=r"no route to host(.|\n)*--weights FILE"):
+    with pytest.raises(DataError, match=r"no route to host(.|\n)*weights FILE"):
         load_trunk(network, "imagenet", 0.35, 96)
-    with pytest.raises(DataError, match=r"--alpha 0\.6"):
+    with pytest.raises(DataError, match=r"alpha 0\.6"):
         load_trunk(network, "imagenet", 0.6, 96)
 
 
@@ -260,18 +262,19 @@ def test_a_pass_that_was_stopped_leaves_no_features(network: Any, photos: np.nda
 
 
 @pytest.mark.parametrize(
-    ("changes", "option"),
+    ("changes", "said"),
     [
-        ({"size": 8}, "--input-size"),
-        ({"batch": 1}, "--batch"),
-        ({"views": 0}, "--views"),
-        ({"learning_rate": 0.0}, "--lr"),
-        ({"fine_tune": "last4"}, "--fine-tune all"),
+        ({"size": 8}, "size cannot be meant: 8 is out of range .32 to 1024 pixels."),
+        ({"batch": 1}, "batch cannot"),
+        ({"views": 0}, "views cannot"),
+        ({"learning_rate": 0.0}, "learning_rate cannot"),
+        ({"fine_tune": "last4"}, "Add fine_tune all"),
+        ({"balance": "half"}, "balance cannot be meant: 'half' is none of none, sqrt, full"),
         ({"fine_tune_epochs": 0}, "Nothing would be trained"),
     ],
 )
-def test_a_recipe_that_cannot_be_meant_is_refused(changes: dict[str, Any], option: str) -> None:
-    with pytest.raises(UsageError, match=option):
+def test_a_recipe_that_cannot_be_meant_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
         replace(TINY, **changes)
 
 
@@ -284,9 +287,9 @@ def test_a_run_goes_on_only_with_what_it_was_asked(tmp_path: Path) -> None:
 
 
 def test_mixup_is_the_recipes_or_that_of_its_start() -> None:
-    assert Recipe("x", fine_tune="all").blending == 0.2
-    assert Recipe("none", fine_tune="all").blending == 0
-    assert Recipe("none", fine_tune="all", mixup=0.5).blending == 0.5
-    assert "mixup" not in Recipe("x").to_json()
-    with pytest.raises(UsageError, match="--mixup"):
-        Recipe("x", mixup=-1)
+    assert TrainingRecipe("x", fine_tune="all").blending == 0.2
+    assert TrainingRecipe("none", fine_tune="all").blending == 0
+    assert TrainingRecipe("none", fine_tune="all", mixup=0.5).blending == 0.5
+    assert "mixup" not in TrainingRecipe("x").to_json()
+    with pytest.raises(UsageError, match="mixup"):
+        TrainingRecipe("x", mixup=-1)

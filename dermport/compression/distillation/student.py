@@ -18,7 +18,7 @@ from dermport.compression.step import Step
 from dermport.errors import UsageError
 from dermport.training.model.network import DROPOUT, build_network
 from dermport.training.model.weights import describe_weights
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +48,7 @@ class Student(Step):
             UsageError: It would be wider than the network whose channels it is to be made of.
             DataError: The weights cannot be had, or do not fit.
         """
-        recipe = Recipe(
+        recipe = TrainingRecipe(
             weights="none" if self.weights == "parent" else self.weights,
             alpha=self.alpha,
             size=int(network.input.shape[1]),

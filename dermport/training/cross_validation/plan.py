@@ -17,6 +17,7 @@ from dermport.training.cross_validation.folds import Folds, draw_folds, read_fol
 from dermport.training.cross_validation.request import CrossValidation
 from dermport.training.data.dataset import Dataset
 from dermport.training.model.weights import describe_weights
+from dermport.training.request import TrainingRequest
 from dermport.training.run import differences
 
 PLAN = "plan.json"
@@ -49,7 +50,11 @@ def open_plan(asked: CrossValidation, dataset: Dataset) -> tuple[Plan, Folds]:
         _refuse_changes(asked.out, plan, question)
         return plan, read_folds(table, dataset, count=asked.folds, validation=asked.validation, seed=asked.seed)
     if asked.out.is_dir() and any(one for one in asked.out.iterdir() if one.name != TABLE):
-        raise UsageError(f"{asked.out} exists already, and holds no cross-validation.", remedy="Choose another --out.")
+        raise UsageError(
+            f"{asked.out} exists already, and holds no cross-validation.",
+            remedy="Choose another {out}.",
+            of=TrainingRequest,
+        )
     folds = draw_folds(dataset, asked.folds, held_out=asked.held_out, validation=asked.validation, seed=asked.seed)
     plan = Plan(asked=question, task=dataset.task.spec, sha256=write_folds(folds, table))
     write_json(path, plan.model_dump(mode="json", by_alias=True))
@@ -73,7 +78,8 @@ def read_plan(folder: Path) -> Plan:
     if not (folder / TABLE).is_file() or sha256_file(folder / TABLE) != plan.sha256:
         raise IntegrityError(
             f"{folder / TABLE} is not the table of folds that {PLAN} names.",
-            remedy="Restore it, or start again in another --out: the folds there were trained by the first table.",
+            remedy="Restore it, or start again in another {out}: the folds there were trained by the first table.",
+            of=TrainingRequest,
         )
     return plan
 
@@ -82,7 +88,8 @@ def _refuse_changes(out: Path, plan: Plan, question: dict[str, Any]) -> None:
     if changed := differences(plan.asked, question):
         raise UsageError(
             f"{out} holds a cross-validation with another {', '.join(changed)}.",
-            remedy="Repeat its options and photos to go on with it, or choose another --out.",
+            remedy="Repeat its options and photos to go on with it, or choose another {out}.",
+            of=TrainingRequest,
         )
 
 

@@ -4,54 +4,68 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from dermport.errors import UsageError
-from dermport.statistics.metrics import TITLES
-from dermport.training.request import Request
+from dermport.options import Option, check_fields
+from dermport.training.request import TrainingRequest
 
 Keep = Literal["none", "median", "ensemble"]
+
+_FOLDS = "Folds"
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What is asked of a cross-validation.
+    """What is asked of a cross-validation; each field says what it is.
 
-    Attributes:
-        training: How each fold is trained; its ``out`` is the folder of the whole, its ``name`` the kept bundle's.
-        folds: How many, k.
-        held_out: The share of photos that no fold sees, 0 or more.
-        validation: The share of a fold's training photos that chooses its epochs, temperature and threshold.
-        keep: What becomes ``OUT/bundle``: the model of the ``median`` fold, an ``ensemble`` of all, or ``none``.
-        by: The figure (key of :data:`dermport.statistics.metrics.TITLES`) whose median names the fold.
+    `training` is how each fold is trained; its ``out`` is the folder of the whole, its ``name`` the kept bundle's.
 
     Raises:
         UsageError: A number is out of range, the figure is unknown, or an ensemble is to have an answer rate.
     """
 
-    training: Request
-    folds: int = 5
-    held_out: float = 0.0
-    validation: float = 0.2
-    keep: Keep = "none"
-    by: str = "macro_roc_auc"
+    training: TrainingRequest
+    folds: Annotated[int, Option("How many, k.", ge=2, le=100, panel=_FOLDS)] = 5
+    held_out: Annotated[
+        float,
+        Option(
+            "Share of photos that no fold sees; the kept model is scored on them, once.", ge=0, le=0.5, panel=_FOLDS
+        ),
+    ] = 0.0
+    validation: Annotated[
+        float,
+        Option(
+            "Share of a fold's training photos that chooses its epochs, temperature and threshold.",
+            gt=0,
+            le=0.5,
+            panel=_FOLDS,
+        ),
+    ] = 0.2
+    keep: Annotated[
+        Keep,
+        Option(
+            "What becomes OUT/bundle: the median fold's model, one that averages all folds' probabilities, or nothing.",
+            panel=_FOLDS,
+        ),
+    ] = "none"
+    by: Annotated[str, Option("The figure whose median names the fold, e.g. accuracy.", panel=_FOLDS)] = "macro_roc_auc"
 
     def __post_init__(self) -> None:
-        checks = {
-            "--folds": 2 <= self.folds <= 100,
-            "--held-out": 0 <= self.held_out <= 0.5,
-            "--validation": 0 < self.validation <= 0.5,
-            "--by": self.by in TITLES,
-        }
-        if refused := [option for option, allowed in checks.items() if not allowed]:
+        from dermport.statistics.metrics import TITLES
+
+        check_fields(self)
+        if self.by not in TITLES:
             raise UsageError(
-                f"{' and '.join(refused)} cannot be meant: out of range.",
-                remedy=f"2 folds or more; shares of at most 0.5; --by takes {', '.join(TITLES)}.",
+                f"{{by}} cannot be meant: there is no figure {self.by!r}.",
+                remedy=f"{{by}} takes {', '.join(TITLES)}.",
+                of=CrossValidation,
             )
         if self.keep == "ensemble" and self.training.answer_rate is not None:
             raise UsageError(
-                "An ensemble has no --answer-rate: no photos are left that none of its members was tuned on.",
+                "An ensemble has no {answer_rate}: no photos are left that none of its members was tuned on.",
                 remedy="Leave it out, or keep the median fold.",
+                of=CrossValidation,
             )
 
     @property
@@ -81,7 +95,7 @@ class CrossValidation:
         moved = replace(training, out=training.out.absolute(), data=training.data.absolute(), recipe=recipe)
         return replace(self, training=moved)
 
-    def of_fold(self, fold: int) -> Request:
+    def of_fold(self, fold: int) -> TrainingRequest:
         """Return what is asked of a fold's training."""
         name = f"{self.training.name[:55]}-fold-{fold}"
         return replace(self.training, out=self.fold_folder(fold), name=name)

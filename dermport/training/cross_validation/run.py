@@ -25,7 +25,7 @@ from dermport.training.model.weights import describe_weights
 from dermport.training.parts import Photos
 from dermport.training.phases.twin import check_device
 from dermport.training.pipeline import check_parts, read_all, train_split
-from dermport.training.request import Request
+from dermport.training.request import TrainingRequest
 from dermport.training.run import cache_folders
 
 _CACHES = ".caches"
@@ -110,7 +110,7 @@ class Fold:
         caches: Where decoded photos and features are, which all folds share.
     """
 
-    request: Request
+    request: TrainingRequest
     split: Split
     caches: Path
 
@@ -137,7 +137,8 @@ def _opened(folder: Path, split: Split) -> Bundle:
     except BundleError as error:
         raise BundleError(
             f"{folder} holds no bundle, though its fold was trained.",
-            remedy="Where other machines train, --out must lie on storage that all of them share.",
+            remedy="Where other machines train, {out} must lie on storage that all of them share.",
+            of=TrainingRequest,
         ) from error
     if read_split(bundle.file(bundle.manifest.dataset.split.file), split.dataset).parts != split.parts:
         raise UsageError(

@@ -12,6 +12,7 @@ from dermport.training.data.merged import MergedReader
 from dermport.training.data.records import Reader
 from dermport.training.data.slcd import SlcdReader, is_slcd
 from dermport.training.data.table import LABEL_COLUMNS, PATH_COLUMNS, TableReader, is_table
+from dermport.training.request import TrainingRequest
 
 
 def open_dataset(path: Path, *, lesion_pattern: str | None = None) -> Reader:
@@ -31,7 +32,9 @@ def open_dataset(path: Path, *, lesion_pattern: str | None = None) -> Reader:
         return _open_file(path)
     if not path.is_dir():
         raise DataError(
-            f"{path} does not exist.", remedy="--data takes a folder of photos, a CSV, or a TOML that names several."
+            f"{path} does not exist.",
+            remedy="{data} takes a folder of photos, a CSV, or a TOML that names several.",
+            of=TrainingRequest,
         )
     return _open_folder(path, lesion_pattern)
 

@@ -14,6 +14,7 @@ from dermport.bundle import toml
 from dermport.bundle.manifest import Label, TaskSpec
 from dermport.contract import Contract
 from dermport.errors import DataError
+from dermport.training.request import TrainingRequest
 
 BUILT_IN = Path(__file__).with_name("groupings.toml")
 
@@ -87,7 +88,8 @@ def _choose(path: Path, name: str) -> Task:
         where = "" if path == BUILT_IN else f" in {path}"
         raise DataError(
             f"There is no task {name!r}{where}; there are: {', '.join(tables)}.",
-            remedy="A grouping of your own: --task FILE.toml:NAME.",
+            remedy="A grouping of your own: {task} FILE.toml:NAME.",
+            of=TrainingRequest,
         )
     try:
         return _task(name, _TaskTable.model_validate(tables[name]))

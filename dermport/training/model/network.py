@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dermport.progress import Update
 from dermport.training.model.weights import load_trunk
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +19,7 @@ LAST_FOUR = ("block_16_project_BN", "Conv_1", "Conv_1_bn", "out_relu")
 POOL, DROPOUT, CLASSIFIER = "pool", "dropout", "classifier"
 
 
-def build_network(recipe: Recipe, classes: int) -> keras.Model:
+def build_network(recipe: TrainingRecipe, classes: int) -> keras.Model:
     """Return the network that is trained: float32 [N, S, S, 3], 0..255, to logits float32 [N, C], or [N, 1] for two.
 
     Two classes are told apart by one logit (of the second class), for sigmoid and binary cross-entropy.

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from dermport.bundle.hashing import sha256_file
 from dermport.errors import DataError
+from dermport.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import keras
 
-_OFFLINE = "Without a network, name a weights file: --weights FILE (MobileNetV2 without its top, .weights.h5)."
+_OFFLINE = "Without a network, name a weights file: {weights} FILE (MobileNetV2 without its top, .weights.h5)."
 _ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 _SIZES = (96, 128, 160, 192, 224)
 
@@ -39,10 +40,18 @@ def describe_weights(weights: str) -> str:
     """Return what ``bundle.json`` says of the initial weights: imagenet, none, or the file's name and sha256."""
     if weights in ("imagenet", "none"):
         return weights
-    path = Path(weights)
-    if not path.is_file():
-        raise DataError(f"The weights file {path} does not exist.", remedy="--weights takes imagenet, none or a FILE.")
+    path = _existing(Path(weights))
     return f"{path.name} sha256:{sha256_file(path)}"
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(
+            f"The weights file {path} does not exist.",
+            remedy="{weights} takes imagenet, none or a FILE.",
+            of=TrainingRecipe,
+        )
+    return path
 
 
 def _download(alpha: float, size: int) -> keras.Model:
@@ -50,7 +59,8 @@ def _download(alpha: float, size: int) -> keras.Model:
 
     if alpha not in _ALPHAS:
         raise DataError(
-            f"Keras has no ImageNet weights for --alpha {alpha:g}; it has them for {', '.join(map(str, _ALPHAS))}."
+            f"Keras has no ImageNet weights for {{alpha}} {alpha:g}; it has them for {', '.join(map(str, _ALPHAS))}.",
+            of=TrainingRecipe,
         )
     # The weights do not depend on the size where the top is left out; Keras offers five sizes, trained alike.
     nearest = min(_SIZES, key=lambda offered: abs(offered - size))
@@ -59,16 +69,21 @@ def _download(alpha: float, size: int) -> keras.Model:
             input_shape=(nearest, nearest, 3), alpha=alpha, include_top=False, weights="imagenet"
         )
     except Exception as error:  # urllib, ssl, socket and Keras itself raise a dozen types here
-        raise DataError(f"The ImageNet weights could not be downloaded: {error}", remedy=_OFFLINE) from error
+        raise DataError(
+            f"The ImageNet weights could not be downloaded: {error}", remedy=_OFFLINE, of=TrainingRecipe
+        ) from error
 
 
 def _from_file(path: Path, alpha: float, size: int) -> keras.Model:
     import keras
 
-    if not path.is_file():
-        raise DataError(f"The weights file {path} does not exist.", remedy="--weights takes imagenet, none or a FILE.")
     model = keras.applications.MobileNetV2(input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None)
-    load_file(model, path, f"MobileNetV2 with alpha {alpha:g}", remedy="Name the --alpha that the file was made for.")
+    load_file(
+        model,
+        _existing(path),
+        f"MobileNetV2 with alpha {alpha:g}",
+        remedy="Name the {alpha} that the file was made for.",
+    )
     return model
 
 
@@ -86,4 +101,6 @@ def load_file(trunk: keras.Model, path: Path, name: str, *, remedy: str) -> None
             trunk.load_weights(path)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{path} does not fit {name} and without its top: {reason}", remedy=remedy) from error
+        raise DataError(
+            f"{path} does not fit {name} and without its top: {reason}", remedy=remedy, of=TrainingRecipe
+        ) from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dermport.errors import UsageError
+from dermport.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -37,11 +38,12 @@ def check_devices(batch: int) -> None:
     import keras
 
     if keras.backend.backend() != "tensorflow":
-        raise UsageError(f"--distribute is TensorFlow's; Keras runs on {keras.backend.backend()}.")
+        raise UsageError(f"{{distribute}} is TensorFlow's; Keras runs on {keras.backend.backend()}.", of=TrainingRecipe)
     if batch % (count := len(devices())):
         raise UsageError(
             f"A batch of {batch} photos cannot be shared evenly by {count} devices.",
-            remedy=f"Choose a --batch that {count} divides.",
+            remedy=f"Choose a {{batch}} that {count} divides.",
+            of=TrainingRecipe,
         )
 
 

@@ -12,7 +12,7 @@ from dermport.training.augment import GENTLE, STRONG, augment
 from dermport.training.features import Features
 from dermport.training.model.network import head_of, tail_of
 from dermport.training.phases.loop import Inputs, Phase, steps_per_epoch
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +24,7 @@ _WEIGHT_DECAY = 0.05
 _AVERAGED = 2
 
 
-def head_phase(network: keras.Model, recipe: Recipe, train: Sequence[Features], validation: Features) -> Phase:
+def head_phase(network: keras.Model, recipe: TrainingRecipe, train: Sequence[Features], validation: Features) -> Phase:
     """Train the classification layer on pooled features: Adam, cross-entropy, the trunk frozen."""
     model = head_of(network)
     compile_for(model, _adam(recipe.learning_rate))
@@ -33,7 +33,9 @@ def head_phase(network: keras.Model, recipe: Recipe, train: Sequence[Features], 
     return Phase("head", "Classification layer", model, recipe.head_epochs, inputs, validation.pooled)
 
 
-def last_four_phase(network: keras.Model, recipe: Recipe, train: Sequence[Features], validation: Features) -> Phase:
+def last_four_phase(
+    network: keras.Model, recipe: TrainingRecipe, train: Sequence[Features], validation: Features
+) -> Phase:
     """Train the trunk's last four layers with the classification layer, from the activations before them."""
     model = tail_of(network)
     compile_for(model, _adam(recipe.tuning_rate))
@@ -42,7 +44,9 @@ def last_four_phase(network: keras.Model, recipe: Recipe, train: Sequence[Featur
     return Phase("last4", "Last four layers", model, recipe.tuning_epochs, inputs, validation.activations)
 
 
-def all_phase(network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], validation: NDArray[np.uint8]) -> Phase:
+def all_phase(
+    network: keras.Model, recipe: TrainingRecipe, train: NDArray[np.uint8], validation: NDArray[np.uint8]
+) -> Phase:
     """Train every layer: AdamW with warm-up and cosine, a moving average of the weights.
 
     A trunk with ImageNet's weights soon knows the photos by heart: strong augmentation and mixup. One that starts from
@@ -54,7 +58,7 @@ def all_phase(network: keras.Model, recipe: Recipe, train: NDArray[np.uint8], va
         if hasattr(layer, "moving_mean"):
             layer.momentum = memory
     optimizer = adamw_with_cosine(recipe.tuning_rate, recipe.tuning_epochs * steps, _memory(_AVERAGED * steps))
-    compile_for(network, optimizer, recipe.label_smoothing, xla=recipe.xla)
+    compile_for(network, optimizer, recipe.label_smoothing)
     augmentation = GENTLE if recipe.from_scratch else STRONG
 
     def inputs(indices: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float32]:
@@ -105,9 +109,7 @@ def adamw_with_cosine(rate: float, steps: int, memory: float) -> keras.optimizer
     return optimizer
 
 
-def compile_for(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, smoothing: float = 0.0, *, xla: bool = False
-) -> None:
+def compile_for(model: keras.Model, optimizer: keras.optimizers.Optimizer, smoothing: float = 0.0) -> None:
     """Compile a model that gives logits: binary cross-entropy for one, categorical for more."""
     import keras
 
@@ -118,4 +120,4 @@ def compile_for(
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     # XLA takes fifteen times as long for these convolutions on a CPU as oneDNN does (measured, TensorFlow 2.21).
-    model.compile(optimizer, loss, metrics=[accuracy], jit_compile=xla)
+    model.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)

@@ -11,52 +11,43 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dermport.errors import UsageError
-from dermport.training.model.network import CLASSIFIER
 from dermport.training.phases.mirrored import check_devices, scope, sharded
-from dermport.training.recipe import Distribute, Precision, Recipe
+from dermport.training.recipe import Distribute, TrainingRecipe
 
 if TYPE_CHECKING:
     import keras
 
-_FLOAT32 = ("scale", CLASSIFIER)  # pixels have 8 bits, bfloat16 keeps 8; logits are where small differences count
-
 
 @contextmanager
 def trained_in_place_of(
-    network: keras.Model,
-    *,
-    fused_norm: bool = False,
-    precision: Precision = "float32",
-    distribute: Distribute = "none",
+    network: keras.Model, *, fused_norm: bool = False, distribute: Distribute = "none"
 ) -> Iterator[keras.Model]:
     """Yield what is to be trained, the network itself or its twin; the network has its weights when the block is over.
 
     Raises:
         UsageError: Fused batch normalisation is asked for without TensorFlow.
     """
-    if not fused_norm and precision == "float32" and distribute == "none":
+    if not fused_norm and distribute == "none":
         yield network
         return
     if fused_norm:
         check_fused_norm()
     mirrored = distribute == "mirrored"
     with scope() if mirrored else nullcontext():
-        twin = twin_of(network, fused_norm=fused_norm, precision=precision, synchronized=mirrored)
+        twin = twin_of(network, fused_norm=fused_norm, synchronized=mirrored)
         yield sharded(twin) if mirrored else twin
         network.set_weights(twin.get_weights())
 
 
-def twin_of(network: keras.Model, *, fused_norm: bool, precision: Precision, synchronized: bool = False) -> keras.Model:
-    """Return a copy of `network` with its weights, whose layers are fused, of lower precision, or synchronized.
+def twin_of(network: keras.Model, *, fused_norm: bool, synchronized: bool = False) -> keras.Model:
+    """Return a copy of `network` with its weights, whose layers are fused or synchronized.
 
-    Its variables are float32, in the order of the network's, so that checkpoints and weights fit both.
+    Its variables are in the order of the network's, so that checkpoints and weights fit both.
     """
     import keras
 
     def copied(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
-        if layer.name not in _FLOAT32:
-            config["dtype"] = precision
         kind = type(layer)
         if synchronized and kind is keras.layers.BatchNormalization:
             config["synchronized"] = True  # over the devices: statistics of the whole batch
@@ -69,24 +60,23 @@ def twin_of(network: keras.Model, *, fused_norm: bool, precision: Precision, syn
     return twin
 
 
-def check_device(recipe: Recipe) -> None:
+def check_device(recipe: TrainingRecipe) -> None:
     """Refuse what this machine or this backend cannot do, before anything is read.
 
     Raises:
-        UsageError: XLA is asked for without a GPU, fused batch normalisation without TensorFlow, or a training is to be
-            shared that cannot be.
+        UsageError: Fused batch normalisation is asked for without TensorFlow, or a training is to be shared that cannot
+            be.
     """
     if recipe.distribute == "mirrored":
         check_devices(recipe.batch)
         if recipe.fused_norm:
-            raise UsageError("--fused-norm knows one device's statistics alone.", remedy="Leave out one of the two.")
+            raise UsageError(
+                "{fused_norm} knows one device's statistics alone.",
+                remedy="Leave out one of the two.",
+                of=TrainingRecipe,
+            )
     if recipe.fused_norm:
         check_fused_norm()
-    if recipe.xla and not _has_gpu():
-        raise UsageError(
-            "--xla needs a GPU, and Keras sees none: on a CPU, XLA takes 15 times as long for these convolutions.",
-            remedy="Leave it out.",
-        )
 
 
 def check_fused_norm() -> None:
@@ -98,13 +88,7 @@ def check_fused_norm() -> None:
     import keras
 
     if keras.backend.backend() != "tensorflow":
-        raise UsageError(f"--fused-norm is TensorFlow's; Keras runs on {keras.backend.backend()}.")
-
-
-def _has_gpu() -> bool:
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
+        raise UsageError(f"{{fused_norm}} is TensorFlow's; Keras runs on {keras.backend.backend()}.", of=TrainingRecipe)
 
 
 @cache

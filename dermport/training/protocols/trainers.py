@@ -19,7 +19,7 @@ from dermport.training.protocols.draws import Draw, Indices
 from dermport.training.protocols.networks import backbone, small_network, weights_of
 from dermport.training.protocols.protocol import Architecture, Backbones, Protocol, SmallNetwork, Transfer
 from dermport.training.protocols.workplace import Workplace, of_each
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -78,9 +78,9 @@ def _transfer(work: Workplace, training: Transfer) -> Candidate:
     )
 
 
-def transfer_recipe(protocol: Protocol, training: Transfer, weights: str, seed: int) -> Recipe:
+def transfer_recipe(protocol: Protocol, training: Transfer, weights: str, seed: int) -> TrainingRecipe:
     """Return the protocol's training as `dermport train` takes it."""
-    return Recipe(
+    return TrainingRecipe(
         weights=weights,
         alpha=training.alpha,
         size=protocol.size,
@@ -143,8 +143,8 @@ def _backbone(work: Workplace, training: Backbones, name: Architecture) -> Candi
     return Candidate(name, start, build, train if training.epochs else None)
 
 
-def _backbone_recipe(work: Workplace, training: Backbones, start: str) -> Recipe:
-    return Recipe(
+def _backbone_recipe(work: Workplace, training: Backbones, start: str) -> TrainingRecipe:
+    return TrainingRecipe(
         weights=start,
         size=work.protocol.size,
         fine_tune="all",

@@ -13,17 +13,17 @@ from typing import Any, Literal
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError, DataError, UsageError
+from dermport.options import option_fields
 from dermport.statistics.estimates import Metric
 from dermport.training.data.rows import read_rows
 from dermport.training.phases.state import load_history
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 from dermport.training.run import COMMAND, QUESTION, run_folder
 
 State = Literal["finished", "unfinished", "damaged"]
 
 _DEPTH = 3
 _MANIFEST, _HISTORY = "bundle.json", "evaluation/history.csv"
-_OPTIONS = {"size": "input-size", "learning_rate": "lr", "fine_tune_rate": "fine-tune-lr"}
 _NO_OPTION = ("out", "name", "json", "jobs", "dry-run")  # these change no figure
 _CURVES = ("val_loss", "val_accuracy", "val_macro_auc")
 
@@ -136,13 +136,14 @@ def options_of(command: str) -> dict[str, str]:
         elif not value:
             value = rest.pop(0) if rest and not rest[0].startswith("--") else "yes"
         given[name] = Path(value).name if "/" in value else value
-    defaults = recipe_options(vars(Recipe())) if what in ("train", "cross-validate") else {}
+    defaults = recipe_options(vars(TrainingRecipe())) if what in ("train", "cross-validate") else {}
     return {name: v for name, v in {"command": what, **defaults, **given}.items() if name not in _NO_OPTION}
 
 
 def recipe_options(recipe: dict[str, Any]) -> dict[str, str]:
     """Return a recipe's fields by the names of the options, as text."""
-    named = {_OPTIONS.get(name, name.replace("_", "-")): value for name, value in recipe.items()}
+    flags = {one.name: one.flag.removeprefix("--") for one in option_fields(TrainingRecipe)}
+    named = {flags.get(name, name.replace("_", "-")): value for name, value in recipe.items()}
     return {name: "default" if value is None else f"{value}" for name, value in named.items()}
 
 
@@ -175,7 +176,7 @@ def _unfinished(name: str, path: Path) -> RunEntry:
     if told.is_file():
         options = options_of(told.read_text(encoding="utf-8").strip())
     elif not options and isinstance(recipe, dict):
-        options = {"command": "train", **recipe_options({**vars(Recipe()), **recipe})}
+        options = {"command": "train", **recipe_options({**vars(TrainingRecipe()), **recipe})}
     done = {checkpoint.stem: load_history(checkpoint) for checkpoint in _checkpoints(folder)}
     epochs = [one for history in done.values() for one in history]
     note = ", ".join(f"{phase} {len(history)} epochs" for phase, history in done.items()) or "no epoch yet"

@@ -9,11 +9,11 @@ from dermport.compression.distillation.student import Student
 from dermport.compression.network import network_of
 from dermport.errors import DataError, UsageError
 from dermport.training.model.network import build_network
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 
 
 def _network(alpha: float, context: Context) -> keras.Model:
-    recipe = Recipe(weights="none", alpha=alpha, size=64, fine_tune="all", dropout=0.3)
+    recipe = TrainingRecipe(weights="none", alpha=alpha, size=64, fine_tune="all", dropout=0.3)
     return build_network(recipe, context.classes)
 
 

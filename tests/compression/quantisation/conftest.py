@@ -11,7 +11,7 @@ import pytest
 
 from dermport.compression.context import Context
 from dermport.training.model.network import build_network
-from dermport.training.recipe import Recipe
+from dermport.training.recipe import TrainingRecipe
 from tests.compression.conftest import Said
 from tests.factories import LABELS, SIZE, draw_set, learn, tensors_of
 
@@ -34,7 +34,7 @@ def network(drawn_parts: Any) -> Any:
     import keras
 
     keras.utils.set_random_seed(0)
-    network = build_network(Recipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all"), len(LABELS))
+    network = build_network(TrainingRecipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all"), len(LABELS))
     for layer in network.layers:
         if hasattr(layer, "momentum"):
             layer.momentum = 0.7  # the default forgets too slowly for two hundred steps

@@ -19,8 +19,8 @@ from dermport.training.cross_validation.folds import read_folds
 from dermport.training.cross_validation.plan import read_plan
 from dermport.training.engines.engine import Lines
 from dermport.training.pipeline import read_all, train_split
-from dermport.training.recipe import Recipe
-from dermport.training.request import Request
+from dermport.training.recipe import TrainingRecipe
+from dermport.training.request import TrainingRequest
 from tests.stopping import stop_after
 from tests.training.conftest import TRUNK_SIZE
 
@@ -111,8 +111,8 @@ def test_a_killed_fold_ends_as_one_that_was_trained_at_once(
     whole: Path, photos: Path, trunk_file: Path, tmp_path: Path
 ) -> None:
     manifest = Bundle.open(whole / "fold-1").manifest
-    recipe = Recipe(**{**read_plan(whole).asked["recipe"], "weights": str(trunk_file)})
-    request = Request(photos, tmp_path / "plain", "plain", "cancer", recipe)
+    recipe = TrainingRecipe(**{**read_plan(whole).asked["recipe"], "weights": str(trunk_file)})
+    request = TrainingRequest(photos, tmp_path / "plain", "plain", "cancer", recipe)
     dataset = read_all(request, Lines())
     folds = read_folds(whole / "folds.csv", dataset, count=2, validation=0.2, seed=0)
     plain = train_split(request, folds.split(1), Lines(), caches=tmp_path)
