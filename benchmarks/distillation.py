@@ -37,8 +37,8 @@ from dermport.bundle.store import Bundle
 from dermport.errors import DataError, DermportError, UsageError
 from dermport.statistics.bootstrap import Bootstrap, averaged, changes, resampled
 from dermport.statistics.estimates import Delta
-from dermport.statistics.mcnemar import mcnemar_exact
 from dermport.statistics.metrics import LOWER_IS_BETTER, TITLES, Predictions
+from dermport.statistics.paired import mcnemar_exact
 
 PREDICTIONS = "evaluation/predictions.csv"
 HEAD = ("accuracy", "balanced_accuracy", "macro_roc_auc")

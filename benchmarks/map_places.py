@@ -26,6 +26,7 @@ from dermport.bundle.store import Bundle
 from dermport.cli import output
 from dermport.progress import Update
 from dermport.runtimes.base import Runtime
+from dermport.statistics.bootstrap import percentile_interval, resampled_clusters
 from dermport.workflows.photos import read_photos
 
 _REACH = 1.5  # cells to each side of the centre that count; what lies beyond is the photo's, not the cell's
@@ -129,13 +130,13 @@ def measure(
 
 
 def _interval(found: Profiles, profiles: Floats, lesions: list[str], pitch: float) -> dict[str, float]:
-    rng, of = np.random.default_rng(0), np.asarray(lesions)
-    groups = [np.flatnonzero(of == lesion) for lesion in sorted(set(lesions))]
-    drawn = []
-    for _ in range(_RESAMPLES):
-        chosen = np.concatenate([groups[index] for index in rng.integers(0, len(groups), len(groups))])
-        drawn.append(found.centre(profiles, chosen, pitch))
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    of = np.asarray(lesions)
+    photos = [np.flatnonzero(of == lesion) for lesion in sorted(set(lesions))]
+    drawn = [
+        found.centre(profiles, np.concatenate([photos[index] for index in resample]), pitch)
+        for resample in resampled_clusters(len(photos), _RESAMPLES)
+    ]
+    low, high = percentile_interval(np.array(drawn))
     return {"pixels": found.centre(profiles, np.arange(len(of)), pitch), "low": float(low), "high": float(high)}
 
 

@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter
 
 from dermport.bundle.activation_map import nearest_cells
 from dermport.progress import Update
+from dermport.statistics.bootstrap import percentile_interval, resampled_clusters
 
 Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 ORDERS = ("largest first", "random", "smallest first")
@@ -101,7 +102,6 @@ def paired_difference(
     differences = first - second
     _, groups = np.unique(np.asarray(lesions), return_inverse=True)
     sums, sizes = np.bincount(groups, differences), np.bincount(groups)
-    drawn = np.random.default_rng(seed).integers(0, len(sums), (_RESAMPLES, len(sums)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
+    drawn = resampled_clusters(len(sums), _RESAMPLES, seed)
+    low, high = percentile_interval(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
     return Difference(float(differences.mean()), float(low), float(high), float((differences > 0).mean()))

@@ -12,8 +12,8 @@ from dermport.mobile_stub.comparison import AgainstTruth, BlandAltman, Latencies
 from dermport.mobile_stub.prediction import Prediction
 from dermport.statistics.bootstrap import DEFAULT, Bootstrap, intervals, paired_intervals
 from dermport.statistics.estimates import Metric
-from dermport.statistics.mcnemar import mcnemar_exact
 from dermport.statistics.metrics import Floats, Predictions
+from dermport.statistics.paired import mcnemar_exact
 from dermport.statistics.wilson import Z95
 
 Pair = tuple[PhotoComparison, Prediction, Prediction]

@@ -1,9 +1,13 @@
-"""Bootstrap intervals by lesion: photos of one lesion are no independent cases, so lesions are what gets resampled.
+"""Percentile bootstrap intervals (Davison and Hinkley 1997, section 3.8), and what is resampled for them.
 
-Percentile intervals of the cluster bootstrap (Davison and Hinkley 1997, section 3.8). A resample is a weight per photo,
-how often its lesion was drawn. An interval is taken over the resamples in which the figure is defined. Calibration
-errors are biased upwards by resampling, so that a small ECE can lie at the lower end of its own interval;
-a figure without a single error gets an interval without width, which says nothing about the errors still to come.
+Photos of one lesion are no independent cases, so that lesions are what gets resampled: :class:`Bootstrap`, in which a
+resample is a weight per photo, how often its lesion was drawn. An interval is taken over the resamples in which the
+figure is defined. Calibration errors are biased upwards by resampling, so that a small ECE can lie at the lower end of
+its own interval; a figure without a single error gets an interval without width, which says nothing about the errors
+still to come.
+
+:func:`resampled_clusters` and :func:`resampled_blocks` serve figures that are no sums of weights: they say which
+clusters, or which measurements, each resample holds.
 """
 
 from __future__ import annotations
@@ -19,6 +23,38 @@ from dermport.statistics.estimates import Delta, Metric
 from dermport.statistics.metrics import Floats, Predictions, Statistics, defined, statistics
 
 _CHUNK = 500_000  # weights held at once: 4 MB, about what a core's cache holds
+
+
+def percentile_interval(drawn: NDArray[np.floating], confidence: float = 0.95) -> Floats:
+    """Return the ends of the interval of B resampled figures float [B, ...]: float64 [2, ...], the lower first."""
+    tail = (1 - confidence) / 2
+    return np.asarray(np.quantile(drawn, (tail, 1 - tail), axis=0))
+
+
+def resampled_clusters(clusters: int, resamples: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return which of N clusters each of B resamples holds, int64 [B, N]; equal arguments give equal draws.
+
+    A cluster is what varies on its own: a lesion with its photos, a round of calls that share the machine's mood.
+    """
+    return np.random.default_rng(seed).integers(clusters, size=(resamples, clusters))
+
+
+def resampled_blocks(
+    blocks: Sequence[Sequence[float]] | Floats, resamples: int, generator: np.random.Generator
+) -> Floats:
+    """Return resamples of P blocks of M measurements each, float64 [B, P, M]: whole blocks, then the members of each.
+
+    Measurements of one block are alike (the calls of a pass share the machine's mood), so that blocks are drawn first.
+
+    Args:
+        blocks: The measurements [P, M].
+        resamples: B.
+        generator: Draws; series that take turns with it have draws of their own.
+    """
+    values = np.asarray(blocks, dtype=np.float64)
+    which = generator.integers(len(values), size=(resamples, len(values), 1))
+    members = generator.integers(values.shape[1], size=(resamples, *values.shape))
+    return np.asarray(values[which, members])
 
 
 @dataclass(frozen=True)
@@ -51,8 +87,7 @@ class Bootstrap:
         known = values[~np.isnan(values)]
         if not known.size:
             return None, None
-        tail = (1 - self.confidence) / 2
-        low, high = np.quantile(known, (tail, 1 - tail))
+        low, high = percentile_interval(known, self.confidence)
         return float(low), float(high)
 
     def metric(self, value: float, drawn: Floats) -> Metric:

@@ -13,7 +13,7 @@ from dermport.bundle.manifest import Compression, ModelRef
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import DataError, UsageError
 from dermport.statistics.estimates import Delta
-from dermport.statistics.mcnemar import mcnemar_exact
+from dermport.statistics.paired import mcnemar_exact
 from tests.factories import LABELS
 
 

@@ -15,6 +15,7 @@ from dermport.compression.search.record import LatencyRecord
 from dermport.errors import UsageError
 from dermport.exporters.benchmark.machine import this_machine
 from dermport.runtimes.base import Runtime
+from dermport.statistics.bootstrap import percentile_interval, resampled_clusters
 
 _WARM_UP = 3
 _DECILE = 10
@@ -123,9 +124,8 @@ class Stopwatch:
 
 def _interval(times: NDArray[np.float64]) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of the ratio of the fast deciles, of times [rounds, 2]."""
-    drawn = np.random.default_rng(0).integers(len(times), size=(_RESAMPLES, len(times)))
-    own, its = np.percentile(times[drawn], _DECILE, axis=1).T
-    low, high = np.percentile(own / its, (2.5, 97.5))
+    own, its = np.percentile(times[resampled_clusters(len(times), _RESAMPLES)], _DECILE, axis=1).T
+    low, high = percentile_interval(own / its)
     return float(low), float(high)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from dermport.bundle.benchmark_record import BenchmarkResult, Energy, ExportResult, Session, Timing
 from dermport.exporters.benchmark.compare_quality import answers_of, quality_lines
 from dermport.exporters.benchmark.comparison import Comparison, Line, verdict_on
-from dermport.exporters.benchmark.differences import ratio_of_medians
 from dermport.exporters.benchmark.merge import machine_labels, same_machine
+from dermport.statistics.paired import ratio_of_medians
 
 _SIZE_FLOOR = 0.005
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dermport.bundle.benchmark_record import Accuracy, ExportResult, Figure, Session
 from dermport.exporters.benchmark.comparison import Verdict, verdict_on
-from dermport.exporters.benchmark.differences import Flags, flags, paired_change
 from dermport.statistics.metrics import LOWER_IS_BETTER, TITLES
+from dermport.statistics.paired import paired_change
 
 _ALPHA = 0.01
 _UNPAIRED = ("balanced_accuracy", "macro_roc_auc", "decision_roc_auc", "ece")
+
+Flags = NDArray[np.bool_]
+
+
+def flags(bits: str) -> Flags:
+    """Return a record's string of 0 and 1 as bool [N]."""
+    return np.asarray(np.frombuffer(bits.encode(), np.uint8) == ord("1"))
 
 
 @dataclass(frozen=True)

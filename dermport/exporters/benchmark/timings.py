@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dermport.bundle.benchmark_record import Ratio, Timing
 from dermport.exporters.benchmark.rounds import Course
+from dermport.statistics.bootstrap import percentile_interval, resampled_blocks
 
 LEAST_FOR_P99 = 100
 _RESAMPLES = 1000
@@ -55,21 +55,15 @@ def ratio(times: Passes, reference: Passes, seed: int = 0) -> Ratio:
     rounds within each (Davison and Hinkley 1997, section 3.8).
 
     Args:
-        times: Seconds, one sequence for each pass.
+        times: Seconds, one sequence for each pass, of equally many rounds.
         reference: Seconds of the same rounds.
         seed: Of the resamples.
     """
-    shares = [np.asarray(a) / np.asarray(b) for a, b in zip(times, reference, strict=True)]
-    random = np.random.default_rng(seed)
-    medians = [_resampled_median(shares, random) for _ in range(_RESAMPLES)]
-    low, high = np.quantile(medians, (0.025, 0.975))
-    value = float(np.median(np.concatenate(shares)))
+    shares = np.asarray(times) / np.asarray(reference)
+    drawn = resampled_blocks(shares, _RESAMPLES, np.random.default_rng(seed))
+    low, high = percentile_interval(np.median(drawn, axis=(1, 2)))
+    value = float(np.median(shares))
     return Ratio(value=round(value, 4), low=round(float(low), 4), high=round(float(high), 4))
-
-
-def _resampled_median(shares: list[NDArray[np.float64]], random: np.random.Generator) -> float:
-    passes = (shares[index] for index in random.integers(len(shares), size=len(shares)))
-    return float(np.median(np.concatenate([random.choice(each, size=len(each)) for each in passes])))
 
 
 def _milliseconds(seconds: float) -> float:

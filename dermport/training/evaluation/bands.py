@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.statistics.bootstrap import Bootstrap
+from dermport.statistics.bootstrap import Bootstrap, percentile_interval
 from dermport.statistics.estimates import Metric
 from dermport.statistics.metrics import Floats, Predictions
 
@@ -120,6 +120,5 @@ def _average_precision(hits: Floats, misses: Floats) -> float:
 
 
 def _interval(drawn: list[Floats], bootstrap: Bootstrap) -> tuple[Floats, Floats]:
-    tail = (1 - bootstrap.confidence) / 2
-    low, high = np.quantile(np.array(drawn), (tail, 1 - tail), axis=0)
+    low, high = percentile_interval(np.array(drawn), bootstrap.confidence)
     return low, high

@@ -14,8 +14,8 @@ from dermport.bundle.manifest import ModelRef
 from dermport.contract import Contract, Fraction
 from dermport.statistics.bootstrap import DEFAULT, Bootstrap, changes, figures_of, resampled
 from dermport.statistics.delong import delong
-from dermport.statistics.mcnemar import mcnemar_exact
 from dermport.statistics.metrics import Predictions
+from dermport.statistics.paired import mcnemar_exact
 from dermport.training.data.rows import read_rows
 
 

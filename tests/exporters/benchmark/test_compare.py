@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings
 from dermport.exporters.benchmark.compare import compare
 from dermport.exporters.benchmark.comparison import Comparison, Line
-from dermport.exporters.benchmark.differences import paired_change, ratio_of_medians
 from tests.exporters.benchmark.made import JETSON, X86, accuracy, export, photo_set, result, session, timing
 
 
@@ -163,22 +161,3 @@ def test_counts_have_every_verdict() -> None:
     counts = compare(_faster("tflite-int8", 10.0), result()).counts()
     assert list(counts) == ["worse", "better", "no difference shown", "not comparable"]
     assert counts["worse"] == 2
-
-
-def test_the_ratio_of_medians_resamples_passes() -> None:
-    """Passes that lie apart make the interval wide, however many calls each has."""
-    still = [[1.0] * 500, [1.0] * 500, [1.0] * 500]
-    moody = [[1.0] * 500, [1.0] * 500, [2.0] * 500]
-    assert ratio_of_medians(still, still).low == ratio_of_medians(still, still).high == 1
-    assert ratio_of_medians(moody, still).high == 2
-
-
-def test_a_paired_change_covers_the_truth_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(1)
-    covered = 0
-    for _ in range(400):
-        first = generator.random(300) < 0.8
-        second = np.where(generator.random(300) < 0.1, ~first, first)
-        change = paired_change(second, first)
-        covered += change.low <= -0.06 <= change.high  # 0.1 × (0.2 − 0.8)
-    assert covered >= 390

@@ -14,7 +14,6 @@ from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import DataError, UsageError
 from dermport.statistics.bootstrap import Bootstrap
-from dermport.statistics.risk_coverage import risk_coverage
 from dermport.training.abstained import write_abstaining
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
 from dermport.training.robustness.charts import draw_risk_coverage, draw_robustness
@@ -88,15 +87,6 @@ def test_other_photos_are_read_by_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no"):
         other_photos(tmp_path / "empty", SPEC)
-
-
-def test_risk_and_coverage_by_hand() -> None:
-    confidence = np.array([0.9, 0.6, 0.8, 0.7])
-    curve, area = risk_coverage(confidence, np.array([False, True, False, True]), ["a", "b", "c", "d"], QUICK)
-    assert curve.tolist() == pytest.approx([0, 0, 1 / 3, 1 / 2])
-    assert area.value == pytest.approx((0 + 0 + 1 / 3 + 1 / 2) / 4)
-    assert area.low is not None
-    assert area.low <= (area.value or 0)
 
 
 def test_without_a_rule_everything_is_answered(bundle: Bundle, photos: PhotoSet) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dermport.bundle.benchmark_record import Accuracy
-from dermport.exporters.benchmark.differences import flags
+from dermport.exporters.benchmark.compare_quality import flags
 from dermport.exporters.benchmark.published import COMPRESSION, NOT_FOUND, Paper, papers
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
 from dermport.exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
