@@ -23,7 +23,7 @@ from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.store import Bundle
 from dermport.compression.network import network_of
 from dermport.statistics.metrics import TITLES, Predictions, figures
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.workflows.photos import read_photos
 

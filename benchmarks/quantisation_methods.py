@@ -35,7 +35,7 @@ from dermport.compression.pipeline import split_of
 from dermport.compression.quantisation.quantise import Quantise
 from dermport.compression.quantisation.stages import Methods, Stage, stages
 from dermport.statistics.bootstrap import paired_intervals
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.training.parts import Parts, Photos
 

@@ -109,7 +109,7 @@ def _options(step: object) -> str:
 def _print(parent: Bundle, child: Bundle) -> None:
     from dermport.cli.output import console, new_table, say
     from dermport.statistics.metrics import TITLES
-    from dermport.training.evaluation.report import in_words
+    from dermport.statistics.text import in_words
 
     before, after = parent.manifest, child.manifest
     table = new_table("", before.name, after.name)

@@ -54,8 +54,8 @@ def _print(done: CrossValidated) -> None:
     from dermport.bundle.notice import NOTICE
     from dermport.cli.output import console, new_table, say
     from dermport.statistics.metrics import TITLES
+    from dermport.statistics.text import in_words
     from dermport.training.cross_validation.files import MARKDOWN, spread_in_words
-    from dermport.training.evaluation.report import in_words
 
     report = done.report
     table = new_table("figure", f"{len(report.folds)} folds, mean ± sd", "out of fold")

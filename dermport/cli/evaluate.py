@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dermport.bundle.evaluation_report import Against, EvaluationReport
     from dermport.bundle.photo_set import PhotoSet
     from dermport.bundle.store import Bundle
-    from dermport.training.evaluation.difference import Against
     from dermport.training.evaluation.evaluation import Evaluation
-    from dermport.training.evaluation.report import EvaluationReport
     from dermport.training.evaluation.threshold import Tuning
 
 
@@ -65,8 +64,8 @@ def evaluate(
 
 
 def _saved(bundle: Bundle) -> EvaluationReport:
+    from dermport.bundle.evaluation_report import read_report
     from dermport.training.evaluation.files import METRICS
-    from dermport.training.evaluation.report import read_report
 
     say(f"Saved with {bundle.path}; nothing was run. To score the model again: --data DIR.")
     return read_report(bundle.file(f"evaluation/{METRICS}"))

@@ -10,9 +10,9 @@ from dermport.cli.output import console, new_table, say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dermport.training.evaluation.difference import Against, RightnessTest
-    from dermport.training.evaluation.fairness import Fairness
-    from dermport.training.evaluation.report import EvaluationReport
+    from dermport.bundle.evaluation_report import Against, EvaluationReport
+    from dermport.statistics.fairness import Fairness
+    from dermport.statistics.paired import RightnessTest
 
 
 def print_report(report: EvaluationReport) -> None:
@@ -36,7 +36,7 @@ def _overall(report: EvaluationReport) -> Table:
     from rich.table import Table
 
     from dermport.statistics.metrics import TITLES
-    from dermport.training.evaluation.report import in_words
+    from dermport.statistics.text import in_words
 
     photos = f"{report.photos:,} photos of {report.lesions:,} lesions"
     table = Table("figure", f"value ({_level(report)})", title=f"{report.data}, {report.part}: {photos}")
@@ -49,7 +49,7 @@ def _classes(report: EvaluationReport) -> Table:
     from rich.table import Table
 
     from dermport.statistics.metrics import CLASS_TITLES
-    from dermport.training.evaluation.report import in_words
+    from dermport.statistics.text import in_words
 
     title = f"Each class against the rest ({_level(report)})"
     table = Table("class", "photos", "lesions", *CLASS_TITLES.values(), title=title)
@@ -61,7 +61,7 @@ def _classes(report: EvaluationReport) -> Table:
 def _gaps(fairness: Fairness, level: str) -> Table:
     from dermport.statistics.metrics import TITLES
     from dermport.statistics.subgroups import KINDS
-    from dermport.training.evaluation.report import in_words
+    from dermport.statistics.text import in_words
 
     title = "Gaps between groups of people: the largest figure less the smallest"
     table = new_table("groups", "figure", f"gap ({level})", "by chance", "p", "lowest", title=title)
@@ -137,7 +137,7 @@ def _remarks(report: EvaluationReport) -> Iterator[str]:
 
 
 def _threshold(report: EvaluationReport) -> Iterator[str]:
-    from dermport.training.evaluation.report import in_words
+    from dermport.statistics.text import in_words
 
     found = report.threshold
     if found is not None:

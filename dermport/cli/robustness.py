@@ -89,8 +89,7 @@ def _report(
 
 def _print(report: RobustnessReport, out: Path) -> None:
     from dermport.cli.output import console
-    from dermport.statistics.text import share_text
-    from dermport.training.evaluation.report import in_words
+    from dermport.statistics.text import in_words, share_text
 
     table = new_table("photos", "severity", "accuracy", "answered", "accuracy of these")
     for one in report.conditions:

@@ -74,7 +74,7 @@ def _compare(entries: Sequence[RunEntry], differences: Sequence[str]) -> None:
     from dermport.bundle.notice import NOTICE
     from dermport.cli.output import console, new_table, say
     from dermport.statistics.metrics import TITLES
-    from dermport.training.evaluation.report import in_words
+    from dermport.statistics.text import in_words
 
     table = new_table("", *(one.name for one in entries))
     for name in differences:

@@ -62,7 +62,7 @@ def _trained(request: TrainingRequest) -> Bundle:
 def _print(bundle: Bundle) -> None:
     from dermport.cli.output import say
     from dermport.statistics.metrics import TITLES
-    from dermport.training.evaluation.report import in_words
+    from dermport.statistics.text import in_words
 
     metrics = bundle.manifest.metrics
     for key in ("accuracy", "balanced_accuracy", "macro_roc_auc", "decision_roc_auc"):

@@ -10,12 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb, sqrt
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from dermport.statistics.bootstrap import percentile_interval, resampled_blocks
-from dermport.statistics.metrics import Floats
+from dermport.contract import Contract, Fraction
+from dermport.statistics.bootstrap import (
+    Bootstrap,
+    changes,
+    figures_of,
+    percentile_interval,
+    resampled,
+    resampled_blocks,
+)
+from dermport.statistics.delong import delong
+from dermport.statistics.metrics import Floats, Predictions
 
 LEVEL = 0.99
 Z99 = 2.5758293035489004
@@ -46,6 +57,33 @@ class PairedChange:
     low: float
     high: float
     p: float
+
+
+class Difference(Contract):
+    """A figure of both models; the interval of the change is of paired bootstrap resamples, by lesion."""
+
+    this: float | None
+    other: float | None
+    change: Annotated[float | None, Field(description="this less the other")]
+    low: float | None
+    high: float | None
+
+
+class AucTest(Contract):
+    """DeLong's test of the decision's ROC AUC, which takes photos as independent."""
+
+    change: float
+    low: float
+    high: float
+    p: Fraction
+
+
+class RightnessTest(Contract):
+    """McNemar's exact test of who is right more often, which takes photos as independent."""
+
+    this_only: Annotated[int, Field(description="photos in which only this model is right")]
+    other_only: int
+    p: Fraction
 
 
 def mcnemar_exact(first_only: int, second_only: int) -> float:
@@ -94,3 +132,36 @@ def _drawn_medians(passes: Sequence[Sequence[float]], generator: np.random.Gener
     shortest = min(map(len, passes))
     drawn = resampled_blocks([one[:shortest] for one in passes], _RESAMPLES, generator)
     return np.asarray(np.median(drawn, axis=(1, 2)))
+
+
+def paired_differences(
+    this: Predictions, other: Predictions, lesions: Sequence[str], bootstrap: Bootstrap
+) -> dict[str, Difference]:
+    """Return how every figure of `this` differs from `other`'s, by the keys of :data:`.metrics.TITLES`.
+
+    Args:
+        this: N photos.
+        other: Of the same photos, each with its own threshold.
+        lesions: The lesion that each photo shows, [N].
+        bootstrap: How to resample; both share the resamples.
+    """
+    first, second = resampled((other, this), lesions, bootstrap)
+    before, after = figures_of(first, bootstrap).overall, figures_of(second, bootstrap).overall
+    return {
+        name: Difference(
+            this=after[name].value, other=before[name].value, change=one.change, low=one.low, high=one.high
+        )
+        for name, one in changes(first, second, bootstrap).items()
+    }
+
+
+def auc_test(this: Predictions, other: Predictions, confidence: float) -> AucTest | None:
+    """Return DeLong's test of the decision's ROC AUC; None with fewer than two positives or negatives."""
+    found = delong(this.scores, other.scores, this.is_positive, confidence)
+    return None if found is None else AucTest(change=found.change, low=found.low, high=found.high, p=found.p)
+
+
+def rightness_test(this: NDArray[np.bool_], other: NDArray[np.bool_]) -> RightnessTest:
+    """Return McNemar's test of which of two is right more often, bool [N] each."""
+    gained, lost = int((this & ~other).sum()), int((other & ~this).sum())
+    return RightnessTest(this_only=gained, other_only=lost, p=mcnemar_exact(gained, lost))

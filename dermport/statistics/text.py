@@ -37,3 +37,12 @@ def interval(metric: WithInterval, digits: int = 3) -> str:
     if metric.low is None or metric.high is None:
         return f"{metric.value:.{digits}f}"
     return f"{metric.value:.{digits}f} ({metric.low:.{digits}f} to {metric.high:.{digits}f})"
+
+
+def in_words(metric: WithInterval) -> str:
+    """Return e.g. ``0.821 (0.801-0.839)`` with an en dash; ``undefined`` where there is no value."""
+    if metric.value is None:
+        return "undefined"
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.3f}"
+    return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"

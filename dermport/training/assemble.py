@@ -26,15 +26,16 @@ from dermport.errors import BundleError
 from dermport.progress import Progress
 from dermport.statistics.metrics import scores
 from dermport.statistics.subgroups import grouped
+from dermport.statistics.temperature import fit_temperature
+from dermport.statistics.threshold import choose_threshold
 from dermport.training.curves import draw_curves, write_history
 from dermport.training.data.photos import photo_set
 from dermport.training.data.splits import write_split
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs, with_shares
-from dermport.training.evaluation.calibration import fit_temperature
 from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
-from dermport.training.evaluation.threshold import Tuning, choose_threshold
+from dermport.training.evaluation.threshold import Tuning
 from dermport.training.fit import Trained
 from dermport.training.golden import choose_calibration, choose_golden, write_golden_set
 from dermport.training.model.calibrated import calibrated_model

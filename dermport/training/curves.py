@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.training.evaluation.style import BLACK, BLUE, GREY, ORANGE, chart
+from dermport.figures.style import BLACK, BLUE, GREY, ORANGE, chart
 from dermport.training.phases.state import EpochFigures, best_of
 
 if TYPE_CHECKING:

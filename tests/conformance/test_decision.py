@@ -17,7 +17,7 @@ from dermport.bundle.store import Bundle
 from dermport.exporters.contract import Recipe, Target
 from dermport.server.serving.answers import verdict_of
 from dermport.statistics.metrics import scores
-from dermport.training.evaluation.calibration import log_probabilities
+from dermport.statistics.temperature import log_probabilities
 from tests.conformance.test_targets import EVERY
 
 NODE = shutil.which("node")

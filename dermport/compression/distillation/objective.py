@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import POOL
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from dermport.compression.fine_tune import augmented
 from dermport.compression.quantisation.graph import Graph, Node, Weights, along
 from dermport.compression.quantisation.sensitivity import divergence
 from dermport.compression.quantisation.stages import Stage
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.training.phases.loop import Loop, Phase, steps_per_epoch
 from dermport.training.phases.recipes import compile_for

@@ -18,7 +18,7 @@ from dermport.compression.quantisation.stages import SWEPT, Methods, Stage, stag
 from dermport.compression.quantisation.sweep import Sweep
 from dermport.compression.step import Step
 from dermport.errors import UsageError
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.training.phases.state import EpochFigures
 

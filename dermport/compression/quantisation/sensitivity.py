@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dermport.compression.quantisation.graph import Graph, Weights
 from dermport.exporters.integer.pattern import fake_quantised
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dermport.compression.search.record import Measured
 from dermport.compression.search.verdict import Result
-from dermport.training.evaluation.style import BLACK, GREY, PALETTE, chart
+from dermport.figures.style import BLACK, GREY, PALETTE, chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dermport.figures.style import BLUE, GREY, ORANGE, chart
 from dermport.statistics.metrics import TITLES
 from dermport.training.cross_validation.report import CrossValidationReport
-from dermport.training.evaluation.style import BLUE, GREY, ORANGE, chart
 
 _SHOWN = (
     "accuracy",

@@ -24,6 +24,7 @@ from dermport.bundle.manifest import (
 from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.store import file_entries, write_manifest
 from dermport.progress import Progress
+from dermport.statistics.threshold import choose_threshold
 from dermport.training.assemble import MODEL, SPLIT, VERSION
 from dermport.training.cross_validation.finished import Finished
 from dermport.training.cross_validation.folds import HELD_OUT
@@ -32,7 +33,7 @@ from dermport.training.data.splits import Split, write_split
 from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
-from dermport.training.evaluation.threshold import Tuning, choose_threshold
+from dermport.training.evaluation.threshold import Tuning
 from dermport.training.golden import GOLDEN_PHOTOS, choose_calibration, choose_golden, write_golden_set
 from dermport.training.model.network import predict
 from dermport.training.provenance import provenance

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from dermport.bundle.atomic import write_json, write_text
 from dermport.statistics.metrics import CLASS_TITLES, TITLES
+from dermport.statistics.text import in_words
 from dermport.training.cross_validation.chart import draw_folds_chart
 from dermport.training.cross_validation.predictions import PREDICTIONS, OutOfFold, write_predictions
 from dermport.training.cross_validation.report import CrossValidationReport, FoldReport, Spread
-from dermport.training.evaluation.report import in_words
 
 REPORT, MARKDOWN, CHART = "cross_validation.json", "report.md", "folds.png"
 _SHOWN = ("accuracy", "balanced_accuracy", "macro_roc_auc", "decision_roc_auc", "decision_sensitivity")

@@ -8,20 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.bundle.evaluation_report import Against, CalibrationReport, ClassReport, DecisionReport, EvaluationReport
 from dermport.bundle.manifest import Decision, Metrics, Part, TaskSpec
 from dermport.bundle.photo_set import PhotoSet
 from dermport.errors import DataError
 from dermport.statistics.bootstrap import DEFAULT, Bootstrap, intervals
+from dermport.statistics.curves import Curves, all_curves
 from dermport.statistics.estimates import Metric
+from dermport.statistics.fairness import fairness
 from dermport.statistics.metrics import Predictions, confusion_matrix
 from dermport.statistics.net_benefit import decision_curve
 from dermport.statistics.reliability import decision_reliability, reliability
 from dermport.statistics.subgroups import Group
-from dermport.training.evaluation.bands import Curves, all_curves
-from dermport.training.evaluation.calibration import at_temperature, log_probabilities
-from dermport.training.evaluation.difference import Against
-from dermport.training.evaluation.fairness import fairness
-from dermport.training.evaluation.report import CalibrationReport, ClassReport, DecisionReport, EvaluationReport
+from dermport.statistics.temperature import at_temperature, log_probabilities
 from dermport.training.evaluation.threshold import Tuning, threshold_report
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from dermport.bundle.atomic import write_json
+from dermport.bundle.evaluation_report import EvaluationReport
 from dermport.errors import BundleError
-from dermport.training.evaluation.confusion_chart import draw_confusion
-from dermport.training.evaluation.curve_charts import draw_decision_curve, draw_precision_recall, draw_roc
+from dermport.figures.confusion import draw_confusion
+from dermport.figures.curves import draw_decision_curve, draw_precision_recall, draw_roc
+from dermport.figures.fairness import draw_fairness
+from dermport.figures.reliability import draw_decision_reliability, draw_reliability
 from dermport.training.evaluation.evaluation import Evaluation
-from dermport.training.evaluation.fairness_chart import draw_fairness
-from dermport.training.evaluation.reliability_charts import draw_decision_reliability, draw_reliability
-from dermport.training.evaluation.report import EvaluationReport
 from dermport.training.evaluation.threshold import Tuning
 
 METRICS = "metrics.json"
@@ -49,8 +49,8 @@ def write_charts(folder: Path, evaluation: Evaluation) -> None:
     """
     report = evaluation.report
     draw_confusion(folder / "confusion.png", report)
-    draw_roc(folder / "roc.png", evaluation)
-    draw_precision_recall(folder / "precision_recall.png", evaluation)
+    draw_roc(folder / "roc.png", report, evaluation.curves, evaluation.decision_curves)
+    draw_precision_recall(folder / "precision_recall.png", report, evaluation.curves, evaluation.decision_curves)
     draw_reliability(folder / "reliability.png", report)
     if report.decision_curve:
         draw_decision_curve(folder / "decision_curve.png", report, report.decision_curve)

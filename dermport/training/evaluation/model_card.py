@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from dermport.bundle.evaluation_report import EvaluationReport
 from dermport.bundle.manifest import Manifest
+from dermport.statistics.fairness import FIGURES
 from dermport.statistics.metrics import CLASS_TITLES, TITLES
 from dermport.statistics.subgroups import KINDS
+from dermport.statistics.text import in_words
 from dermport.training.evaluation.abstention_card import with_section
-from dermport.training.evaluation.fairness import FIGURES
-from dermport.training.evaluation.report import EvaluationReport, in_words
 
 _TEMPLATE = Path(__file__).with_name("model_card.md.in")
 _LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt", "LICENCE.md")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dermport.bundle.hashing import sha256_bytes
 from dermport.progress import Progress
 from dermport.statistics.metrics import Predictions, figures
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.training.phases.feed import Waiting, made_ahead
 from dermport.training.phases.state import Arrays, EpochFigures, PhaseState, load_state, restore, save_state, snapshot

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_bytes
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.phases.state import seconds_spent
 from dermport.training.protocols.draws import Draw, draws_of
 from dermport.training.protocols.protocol import Arm

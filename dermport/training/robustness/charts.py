@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.training.evaluation.style import BLUE, GREY, VERMILION, chart
+from dermport.figures.style import BLUE, GREY, VERMILION, chart
 from dermport.training.robustness.report import Condition, RobustnessReport
 
 if TYPE_CHECKING:

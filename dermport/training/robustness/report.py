@@ -10,8 +10,7 @@ from dermport.bundle.manifest import Abstention, ModelRef
 from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, Fraction
 from dermport.statistics.estimates import Metric, Share
-from dermport.statistics.text import share_text
-from dermport.training.evaluation.report import in_words
+from dermport.statistics.text import in_words, share_text
 
 
 class Condition(Contract):

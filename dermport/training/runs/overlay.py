@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dermport.training.evaluation.style import chart, line_style
+from dermport.figures.style import chart, line_style
 
 _PANELS = {
     "val_loss": "Cross-entropy, validation",

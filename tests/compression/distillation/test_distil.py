@@ -17,8 +17,8 @@ from dermport.compression.distillation.lesson import Kept, Lesson, Live
 from dermport.compression.distillation.objective import Objective
 from dermport.compression.distillation.teacher import Teacher, of_file
 from dermport.compression.fine_tune import augmented
+from dermport.statistics.temperature import at_temperature
 from dermport.training.augment import STRONG
-from dermport.training.evaluation.calibration import at_temperature
 from dermport.training.phases.loop import Loop
 from tests.compression.distillation.networks import small_network
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dermport.compression.distillation.objective import Objective, standardised
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 
 RANDOM = np.random.default_rng(0)
 TEMPERATURE = 3.0

@@ -17,7 +17,7 @@ from dermport.compression.distillation import architectures
 from dermport.compression.distillation.architectures import TeacherTraining, trained_teacher
 from dermport.compression.distillation.teacher import find_teacher
 from dermport.errors import DataError, UsageError
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from tests.compression.distillation.networks import small_network
 
 

@@ -25,7 +25,7 @@ from dermport.compression.quantisation.stages import Methods, Stage, stages
 from dermport.compression.quantisation.sweep import Sweep
 from dermport.errors import UsageError
 from dermport.exporters.integer.pattern import split
-from dermport.training.evaluation.calibration import at_temperature
+from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, predict
 from tests.compression.conftest import Said
 from tests.factories import LABELS, SIZE

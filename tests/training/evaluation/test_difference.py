@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dermport.bundle.evaluation_report import Against, Seen
 from dermport.bundle.manifest import ModelRef
 from dermport.errors import DataError
 from dermport.statistics.bootstrap import Bootstrap, paired_intervals
 from dermport.statistics.metrics import Predictions
-from dermport.training.evaluation.difference import Against, Seen, against, seen_before
+from dermport.training.evaluation.difference import against, seen_before
 
 MODEL = ModelRef(name="other", version="1.0.0", model_sha256="0" * 64)
 LESIONS = [str(index // 2) for index in range(300)]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dermport.bundle.evaluation_report import EvaluationReport, read_report
 from dermport.bundle.manifest import Decision, Label, Manifest, TaskSpec
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.photo_set import PhotoSet
@@ -20,7 +21,6 @@ from dermport.statistics.subgroups import grouped
 from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import read_tuning, write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
-from dermport.training.evaluation.report import EvaluationReport, read_report
 from dermport.training.evaluation.threshold import Tuning
 
 TASK = TaskSpec(

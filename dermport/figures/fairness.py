@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dermport.bundle.evaluation_report import EvaluationReport
+from dermport.figures.style import BLUE, GREY, VERMILION, chart
+from dermport.statistics.fairness import FIGURES, Fairness, GroupReport
 from dermport.statistics.metrics import TITLES
 from dermport.statistics.subgroups import KINDS, GroupKind
-from dermport.training.evaluation.fairness import FIGURES, Fairness, GroupReport
-from dermport.training.evaluation.report import EvaluationReport
-from dermport.training.evaluation.style import BLUE, GREY, VERMILION, chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dermport.bundle.evaluation_report import DecisionReport, EvaluationReport
+from dermport.figures.style import BLACK, BLUE, CHANCE, GREY, ORANGE, VERMILION, chart, panels, unit_square
+from dermport.statistics.curves import GRID, Band, Curves
 from dermport.statistics.estimates import Metric
 from dermport.statistics.net_benefit import HIGHEST, LOWEST, DecisionCurve
-from dermport.training.evaluation.bands import GRID, Band, Curves
-from dermport.training.evaluation.evaluation import Evaluation
-from dermport.training.evaluation.report import DecisionReport, EvaluationReport, in_words
-from dermport.training.evaluation.style import BLACK, BLUE, CHANCE, GREY, ORANGE, VERMILION, chart, panels, unit_square
+from dermport.statistics.text import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TICKS = (0, 0.25, 0.5, 0.75, 1)
 _ODDS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
-_Panel = tuple[str, Metric | None, Curves | None]
 
 
 @dataclass(frozen=True)
@@ -35,53 +34,54 @@ class _Kind:
     mark: Callable[[Axes, DecisionReport], None]
 
 
-def draw_roc(path: Path, evaluation: Evaluation) -> None:
+def draw_roc(
+    path: Path, report: EvaluationReport, of_classes: Sequence[Curves | None], of_decision: Curves | None
+) -> None:
     """Draw the ROC curves as PNG: the decision with its operating point, and each class against the rest."""
     kind = _Kind("ROC curves", "1 − specificity", "Sensitivity", _draw_roc, _operating)
-    _small_multiples(path, evaluation.report, kind, list(_roc_panels(evaluation)))
+    areas = [report.figures["decision_roc_auc"], *(one.roc_auc for one in report.classes)]
+    _small_multiples(path, report, kind, areas, [of_decision, *of_classes])
 
 
-def draw_precision_recall(path: Path, evaluation: Evaluation) -> None:
+def draw_precision_recall(
+    path: Path, report: EvaluationReport, of_classes: Sequence[Curves | None], of_decision: Curves | None
+) -> None:
     """Draw precision over recall as PNG: the decision with its operating point, and each class against the rest."""
     title = "Precision-recall curves (average precision; dashed: the prevalence)"
     kind = _Kind(title, "Recall (sensitivity)", "Precision", _draw_precision, _precise)
-    _small_multiples(path, evaluation.report, kind, list(_precision_panels(evaluation)))
+    areas = [report.decision.average_precision, *(one.average_precision for one in report.classes)]
+    _small_multiples(path, report, kind, areas, [of_decision, *of_classes])
 
 
-def _roc_panels(evaluation: Evaluation) -> Iterator[_Panel]:
-    report = evaluation.report
-    yield _decision_title(report), report.figures["decision_roc_auc"], evaluation.decision_curves
-    for one, curves in zip(report.classes, evaluation.curves, strict=True):
-        yield f"{one.id} ({one.photos:,} photos)", one.roc_auc, curves
-
-
-def _precision_panels(evaluation: Evaluation) -> Iterator[_Panel]:
-    report = evaluation.report
-    yield _decision_title(report), report.decision.average_precision, evaluation.decision_curves
-    for one, curves in zip(report.classes, evaluation.curves, strict=True):
-        yield f"{one.id} ({one.photos:,} photos)", one.average_precision, curves
-
-
-def _decision_title(report: EvaluationReport) -> str:
+def _titles(report: EvaluationReport) -> list[str]:
     photos = report.decision.true_positives + report.decision.false_negatives
-    return f"“{report.decision.name}” ({photos:,} photos)"
+    return [
+        f"“{report.decision.name}” ({photos:,} photos)",
+        *(f"{one.id} ({one.photos:,} photos)" for one in report.classes),
+    ]
 
 
-def _small_multiples(path: Path, report: EvaluationReport, kind: _Kind, shown: Sequence[_Panel]) -> None:
+def _small_multiples(
+    path: Path,
+    report: EvaluationReport,
+    kind: _Kind,
+    areas: Sequence[Metric | None],
+    every: Sequence[Curves | None],
+) -> None:
     level = f"with {100 * report.confidence:g} % bands by lesion"
-    rows, columns = panels(len(shown))
+    rows, columns = panels(len(every))
     size = (2.75 * columns, 3.1 * rows + 0.7)
     with chart(path, f"{kind.title}, {level}\n{report.scored}", size, nrows=rows, ncols=columns) as axes:
-        for place, (name, area, curves) in enumerate(shown):
+        for place, (name, area, curves) in enumerate(zip(_titles(report), areas, every, strict=True)):
             axis = axes.flat[place]
             axis.set_title(f"{name}\n{'' if area is None else in_words(area)}", fontsize=8.5)
-            unit_square(axis, kind.x if place + columns >= len(shown) else "", "" if place % columns else kind.y)
+            unit_square(axis, kind.x if place + columns >= len(every) else "", "" if place % columns else kind.y)
             axis.set(xticks=_TICKS, yticks=_TICKS)
             if curves is not None:
                 kind.draw(axis, curves)
-        if shown[0][2] is not None:
+        if every[0] is not None:
             kind.mark(axes.flat[0], report.decision)
-        for axis in axes.flat[len(shown) :]:
+        for axis in axes.flat[len(every) :]:
             axis.remove()
 
 

@@ -10,18 +10,69 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from dermport.bundle.manifest import ModelRef, Part
 from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, Fraction
 from dermport.errors import BundleError
 from dermport.statistics.estimates import Metric
+from dermport.statistics.fairness import Fairness
 from dermport.statistics.metrics import CLASS_TITLES
 from dermport.statistics.net_benefit import DecisionCurve
+from dermport.statistics.paired import AucTest, Difference, RightnessTest
 from dermport.statistics.reliability import DecisionReliability, Reliability
-from dermport.training.evaluation.difference import Against
-from dermport.training.evaluation.fairness import Fairness
-from dermport.training.evaluation.threshold import ThresholdReport
 
 SCHEMA: Literal["dermport-evaluation/1"] = "dermport-evaluation/1"
+
+
+class OperatingPoint(Contract):
+    """What a threshold makes of the scored photos."""
+
+    threshold: Fraction
+    sensitivity: float | None
+    specificity: float | None
+
+
+class ThresholdReport(Contract):
+    """How sure the threshold is: chosen anew in every bootstrap resample, by lesion, of the photos it was chosen on.
+
+    The intervals of sensitivity and specificity on the scored photos hold both chances, of those photos and of these;
+    those among the report's figures take the threshold as given.
+    """
+
+    part: Part
+    photos: int
+    lesions: int
+    positives: Annotated[int, Field(description="photos of a positive label, that the threshold rests on")]
+    threshold: Metric
+    sensitivity: Metric
+    specificity: Metric
+    low: Annotated[OperatingPoint, Field(description="had the threshold been the lower end of its interval")]
+    high: Annotated[OperatingPoint, Field(description="had it been the upper end")]
+
+
+class Seen(Contract):
+    """How many of the scored photos the other model was made with, by its own split."""
+
+    train: Annotated[int, Field(description="photos that it, or of whose lesions it, was trained on")]
+    validation: Annotated[int, Field(description="likewise: chosen epochs, temperature or threshold by")]
+
+
+class Against(Contract):
+    """Another model, asked the same photos."""
+
+    model: ModelRef
+    seen: Seen
+    photos: int
+    lesions: int
+    figures: Annotated[dict[str, Difference], Field(description="keys as in bundle.metrics.TITLES")]
+    auc: Annotated[AucTest | None, Field(description="none with fewer than two positives or negatives")]
+    top_class: RightnessTest
+    decision: Annotated[RightnessTest, Field(description="each by its own threshold")]
+
+    @property
+    def flattered(self) -> bool:
+        """Whether the other model was made with some of the photos that it is scored on."""
+        return bool(self.seen.train or self.seen.validation)
 
 
 class ClassReport(Contract):
@@ -123,12 +174,3 @@ def read_report(path: Path) -> EvaluationReport:
             f"{path} is not an evaluation as this version of dermport writes it: {error.errors()[0]['msg']}.",
             remedy="Score the model again: `dermport evaluate BUNDLE --data DIR --out FOLDER`.",
         ) from error
-
-
-def in_words(metric: Metric) -> str:
-    """Return e.g. ``0.821 (0.801-0.839)`` with an en dash; ``undefined`` where there is no value."""
-    if metric.value is None:
-        return "undefined"
-    if metric.low is None or metric.high is None:
-        return f"{metric.value:.3f}"
-    return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.training.evaluation.report import EvaluationReport
-from dermport.training.evaluation.style import GREY, chart
+from dermport.bundle.evaluation_report import EvaluationReport
+from dermport.figures.style import GREY, chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dermport.statistics.bootstrap import Bootstrap, intervals
+from dermport.statistics.fairness import FIGURES, SMALLEST, Fairness, Gap, fairness
 from dermport.statistics.metrics import Predictions, figures
 from dermport.statistics.subgroups import Group, GroupKind
-from dermport.training.evaluation.fairness import FIGURES, SMALLEST, Fairness, Gap, fairness
 
 BOOTSTRAP = Bootstrap(resamples=200)
 PHOTOS = 480

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dermport.statistics.bootstrap import Bootstrap
-from dermport.training.evaluation.bands import GRID, Curves, curves_of
+from dermport.statistics.curves import GRID, Curves, curves_of
 
 BOOTSTRAP = Bootstrap(resamples=100)
 

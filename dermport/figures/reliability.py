@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.bundle.evaluation_report import EvaluationReport
+from dermport.figures.style import BLUE, CHANCE, VERMILION, chart
 from dermport.statistics.reliability import Bin, DecisionReliability, Reliability, bin_interval
-from dermport.training.evaluation.report import EvaluationReport, in_words
-from dermport.training.evaluation.style import BLUE, CHANCE, VERMILION, chart
+from dermport.statistics.text import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
