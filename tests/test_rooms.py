@@ -16,7 +16,7 @@ _BASE = {"statistics", "bundle"}
 _DEVICES = _BASE | {"figures", "runtimes"}
 _TRAINING = _BASE | {"figures"}
 _WORKING = {*_DEVICES, "training", "exporters", "compression", "server", "mobile_stub"}
-BENEATH = {"errors", "contract", "options", "progress"}
+BENEATH = {"errors", "contract", "options", "progress", "templates"}
 ALLOWED: dict[str, set[str]] = {
     "statistics": set(),
     "bundle": {"statistics"},

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dermport.bundle.store import Export
     from dermport.cli.demo_record import Demo
 
-TEMPLATE = "demo_report.html"
+_TEMPLATE = Path(__file__).parent / "templates/demo_report.html"
 # Plots of the evaluation, in the order of the page.
 _PLOTS = (
     ("curves.png", "Training: loss and accuracy by epoch"),
@@ -28,18 +28,14 @@ _COLOURS = {"pass": "#1a7f4b", "warn": "#b7791f", "fail": "#c0392b"}
 
 def write_report(demo: Demo, seconds: float) -> Path:
     """Write ``report.html`` into the demo's folder and return its path."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     from dermport.bundle.atomic import write_text
     from dermport.bundle.export_record import EVIDENCE_MEANING
     from dermport.bundle.store import Bundle
+    from dermport.templates import load_template
 
     bundle = Bundle.open(demo.bundle)
     exports = bundle.exports()
-    environment = Environment(
-        loader=PackageLoader("dermport.cli", "templates"), autoescape=True, undefined=StrictUndefined
-    )
-    html = environment.get_template(TEMPLATE).render(
+    html = load_template(_TEMPLATE).render(
         demo=demo,
         manifest=bundle.manifest,
         exports=exports,

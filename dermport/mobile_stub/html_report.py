@@ -20,9 +20,10 @@ from dermport.mobile_stub.plots import agreement_plot, bland_altman_plot, latenc
 from dermport.mobile_stub.prediction import Prediction
 from dermport.statistics.metrics import TITLES
 from dermport.statistics.text import interval, share_text, small
+from dermport.templates import load_template
 
 THUMBNAIL = Preprocessing(size=112, crop="centre-square")
-TEMPLATE = "comparison.html"
+_TEMPLATE = Path(__file__).with_name("comparison.html")
 LISTED = 300
 """How many photos of a kind the page shows, the largest differences first; all are in the CSV and the JSON."""
 FIGURES = (
@@ -104,14 +105,7 @@ class Section:
 
 def to_html(page: Page) -> str:
     """Return the page."""
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"small": small, "share": share_text, "interval": interval}
-    return environment.get_template(TEMPLATE).render(
+    return load_template(_TEMPLATE, small=small, share=share_text, interval=interval).render(
         page=page,
         first=page.comparisons[0],
         names={label.id: label.name for label in page.manifest.task.labels},

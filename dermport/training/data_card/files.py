@@ -9,6 +9,7 @@ from pathlib import Path
 from dermport.bundle.atomic import atomic_directory, write_json
 from dermport.bundle.cells import cell
 from dermport.bundle.photo_quality import bounds
+from dermport.templates import load_template
 from dermport.training.data.dataset import Dataset
 from dermport.training.data_card.card import DataCard
 from dermport.training.data_card.sheet import closest_first, write_sheet
@@ -36,16 +37,13 @@ def write_data_card(folder: Path, card: DataCard, dataset: Dataset, survey: Surv
 
 def render_data_card(card: DataCard) -> str:
     """Return the card as Markdown."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(  # Markdown, not HTML: nothing is escaped
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3g}"
-    environment.filters["count"] = "{:,}".format
-    environment.filters["share"] = lambda value: f"{100 * value:.1f} %"
-    environment.filters["cell"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(card=card)
+    return load_template(
+        _TEMPLATE,
+        figure=lambda value: "–" if value is None else f"{value:.3g}",
+        count="{:,}".format,
+        share=lambda value: f"{100 * value:.1f} %",
+        cell=lambda text: " ".join(str(text).replace("|", "\\|").split()),
+    ).render(card=card)
 
 
 def _quality_table(dataset: Dataset, survey: Survey) -> tuple[list[str], list[list[object]]]:

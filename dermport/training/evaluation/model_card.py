@@ -11,6 +11,7 @@ from dermport.statistics.fairness import FIGURES
 from dermport.statistics.metrics import CLASS_TITLES, TITLES
 from dermport.statistics.subgroups import KINDS
 from dermport.statistics.text import in_words
+from dermport.templates import load_template
 from dermport.training.evaluation.abstention_card import with_section
 
 _TEMPLATE = Path(__file__).with_name("model_card.md.in")
@@ -29,14 +30,10 @@ def render_model_card(
         training: What training did, in words, in the order of the table: ``{"Optimiser": "Adam, 0.001", ...}``.
         data_licence: The text of the data's own licence file (see :func:`read_licence`).
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(  # Markdown, not HTML: nothing is escaped
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    template = load_template(
+        _TEMPLATE, words=in_words, figure=lambda value: "undefined" if value is None else f"{value:.3f}"
     )
-    environment.filters["words"] = in_words
-    environment.filters["figure"] = lambda value: "undefined" if value is None else f"{value:.3f}"
-    card = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    card = template.render(
         manifest=manifest,
         report=report,
         training=training,

@@ -16,6 +16,7 @@ from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract
 from dermport.statistics.bootstrap import DEFAULT
 from dermport.statistics.estimates import Metric
+from dermport.templates import load_template
 from dermport.training.model.cost import cost_of
 from dermport.training.protocols.figures import TITLES, Drawn, Gap, gaps, measure, of_arm, with_intervals
 from dermport.training.protocols.protocol import Arm, Protocol
@@ -124,19 +125,17 @@ def write_report(folder: Path, report: Report, work: Workplace, trials: Sequence
 
 def render(report: Report) -> str:
     """Return the report as Markdown."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(  # Markdown, not HTML: nothing is escaped
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    template = load_template(
+        _TEMPLATE,
+        count="{:,}".format,
+        figure=lambda value: "–" if value is None else f"{value:.3f}",
+        metric=metric_in_words,
+        gap=gap_in_words,
+        words=_option,
+        cell=lambda text: " ".join(str(text).replace("|", "\\|").split()),
     )
-    environment.filters["count"] = "{:,}".format
-    environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
-    environment.filters["metric"] = metric_in_words
-    environment.filters["gap"] = gap_in_words
-    environment.filters["words"] = _option
-    environment.filters["cell"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
     published = {one.figure: one for one in report.protocol.published}
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    return template.render(
         report=report, protocol=report.protocol, published=published, titles=TITLES, level=100 * report.confidence
     )
 

@@ -9,24 +9,15 @@ from pathlib import Path
 from dermport.bundle.notice import NOTICE
 from dermport.exporters.benchmark.reporting.table import Section
 from dermport.figures.svg import hatch_definitions
+from dermport.templates import load_template
 
 _INTERVAL = re.compile(r"(?P<value>.*\S) (?P<ends>\([^()]+ to [^()]+\))")
-_FOLDER = Path(__file__).parent
+_TEMPLATE = Path(__file__).with_name("report.html")
 
 
 def to_html(title: str, sections: Sequence[Section]) -> str:
     """Return the page."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["stacked"] = stacked
-    template = environment.get_template("report.html")
+    template = load_template(_TEMPLATE, stacked=stacked)
     return template.render(title=title, sections=sections, notice=NOTICE, hatches=hatch_definitions())
 
 
