@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from dermport.compression.search.budget import Budget
-from dermport.compression.search.pareto import NOISE, beats, front
 from dermport.compression.search.record import Measured
+from dermport.statistics.pareto import on_front
+
+NOISE = 0.03
+"""Latencies closer than this share are not told apart when the front is held against single recipes."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,22 @@ def verdict(result: Result) -> str:
         f"{'is' if on_front == 1 else 'are'} on the front, and {beaten} {'is' if beaten == 1 else 'are'} dominated by "
         f"a combination, latencies within {NOISE:.0%} of each other taken as equal."
     )
+
+
+def objectives(one: Measured) -> tuple[float, float, float]:
+    """Return what is to be small: minus balanced accuracy, latency in milliseconds by the parent's, bytes."""
+    return -one.balanced_accuracy, one.latency.ratio, float(one.artifact_bytes)
+
+
+def front(measured: Sequence[Measured]) -> tuple[Measured, ...]:
+    """Return those that no other one dominates, the best first; of equals all."""
+    return tuple(sorted(compress(measured, on_front([objectives(one) for one in measured])), key=objectives))
+
+
+def beats(one: Measured, other: Measured) -> bool:
+    """Return whether `one` dominates `other`, latencies within the noise of each other taken as equal."""
+    (quality, time, size), (its_quality, its_time, its_size) = objectives(one), objectives(other)
+    clearly = time < its_time * (1 - NOISE)
+    no_slower = time <= its_time * (1 + NOISE)
+    no_worse = quality <= its_quality and size <= its_size and no_slower
+    return no_worse and (quality < its_quality or size < its_size or clearly)

@@ -16,7 +16,6 @@ from dermport.exporters.benchmark.files import read_result
 from dermport.exporters.benchmark.published import NOT_FOUND
 from dermport.exporters.benchmark.report import sections_of, write_report
 from dermport.exporters.benchmark.reporting.html import stacked
-from dermport.exporters.benchmark.reporting.pareto import Point, front
 from dermport.exporters.benchmark.reporting.subjects import Subjects
 from dermport.exporters.benchmark.reporting.table import Section, Table
 from dermport.exporters.benchmark.reporting.words import digits, share, signed
@@ -243,15 +242,6 @@ def test_classes_before_and_after() -> None:
 
 
 def test_the_front() -> None:
-    subjects = {one.name: one for one in Subjects(result()).all}
-    points = [
-        Point(subjects["onnx-fp32"], 10.0, 9_000_000, 0.80),
-        Point(subjects["tflite-fp16"], 9.0, 4_500_000, 0.80),
-        Point(subjects["tflite-int8"], 5.0, 2_600_000, 0.77),
-        Point(subjects["onnx-int8"], 20.0, 2_450_000, 0.75),
-        Point(subjects["coreml-palette4"], 20.0, 2_450_000, 0.75),
-    ]
-    assert front(points) == points[1:], "equals do not beat each other"
     marked = {row.cells[1]: row.cells[-1] for row in _table(result(), "pareto", "The plot's").rows}
     assert marked == {"onnx-fp32": "no", "onnx-int8": "yes", "tflite-fp16": "yes", "tflite-int8": "yes"}
 

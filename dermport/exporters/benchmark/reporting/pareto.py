@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from math import sqrt
 
 from dermport.exporters.benchmark.reporting.charts import SHAPE, kind_of, legend
@@ -11,6 +12,7 @@ from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
 from dermport.exporters.benchmark.reporting.table import Picture, Row, Section, Table, table
 from dermport.exporters.benchmark.reporting.words import digits, megabytes
 from dermport.figures.svg import Axis, Chart, linear_axis, log_axis
+from dermport.statistics.pareto import on_front
 
 _SMALLEST, _LARGEST = 4.5, 14.0
 
@@ -24,16 +26,6 @@ class Point:
     size: int
     quality: float
 
-    def dominates(self, other: Point) -> bool:
-        """Return whether this is nowhere worse than the other, and somewhere better."""
-        mine, theirs = (self.ms, self.size, -self.quality), (other.ms, other.size, -other.quality)
-        return all(here <= there for here, there in zip(mine, theirs, strict=True)) and mine != theirs
-
-
-def front(points: Sequence[Point]) -> list[Point]:
-    """Return the points that no other dominates, in their order."""
-    return [one for one in points if not any(other.dominates(one) for other in points)]
-
 
 def pareto_section(subjects: Subjects) -> Section:
     """Return a plot for each machine, and a table of its points."""
@@ -44,7 +36,7 @@ def pareto_section(subjects: Subjects) -> Section:
         if not points:
             continue
         where = f" on {machine}" if subjects.several_machines else ""
-        best = front(points)
+        best = list(compress(points, on_front([(one.ms, one.size, -one.quality) for one in points])))
         pictures.append(_picture(points, best, f"Size, latency and {measure}{where}", measure))
         rows = [_row(number, point, point in best) for number, point in enumerate(points, start=1)]
         head = ("number", "export", "p50, ms", "MB", measure, "on the front")

@@ -1,44 +1,15 @@
-"""The front by brute force, and single recipes against it."""
+"""The front, and single recipes against it."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from dermport.compression.search.budget import Budget, parse_budget
-from dermport.compression.search.pareto import beats, dominates, front, objectives
 from dermport.compression.search.record import Measured
-from dermport.compression.search.verdict import judge, verdict
+from dermport.compression.search.verdict import beats, front, judge, verdict
 from tests.compression.search.factories import measured
-
-_POINTS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=25)
 
 
 def _of(points: list[tuple[int, int, int]]) -> list[Measured]:
     return [measured(i, quality / 4, ratio, size) for i, (quality, ratio, size) in enumerate(points, start=1)]
-
-
-@given(_POINTS)
-def test_front_is_what_no_other_point_dominates(points: list[tuple[int, int, int]]) -> None:
-    every = _of(points)
-    for one, (quality, ratio, size) in zip(every, points, strict=True):
-        better = [
-            (q, r, s)
-            for q, r, s in points
-            if q >= quality and r <= ratio and s <= size and (q, r, s) != (quality, ratio, size)
-        ]
-        assert (one in front(every)) == (not better)
-
-
-@given(_POINTS)
-def test_dominance_is_strict_and_transitive(points: list[tuple[int, int, int]]) -> None:
-    values = [objectives(one) for one in _of(points)]
-    for a in values:
-        assert not dominates(a, a)
-        for b in values:
-            assert not (dominates(a, b) and dominates(b, a))
-            for c in values:
-                assert not (dominates(a, b) and dominates(b, c)) or dominates(a, c)
 
 
 def test_front_comes_with_the_most_accurate_first() -> None:
