@@ -94,9 +94,9 @@ def _compare(entries: Sequence[RunEntry], differences: Sequence[str]) -> None:
 
 def _draw(entries: Sequence[RunEntry], out: Path) -> None:
     from dermport.cli.output import say
-    from dermport.training.runs.overlay import draw_overlay
+    from dermport.figures.training import draw_runs
 
-    draw_overlay(out, {one.name: one.curves() for one in entries})
+    draw_runs(out, {one.name: one.curves() for one in entries})
     say(f"Curves: {out}")
 
 

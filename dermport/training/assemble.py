@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,12 @@ from dermport.bundle.manifest import (
 )
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import BundleError
+from dermport.figures.training import draw_training
 from dermport.progress import Progress
 from dermport.statistics.metrics import scores
 from dermport.statistics.subgroups import grouped
 from dermport.statistics.temperature import fit_temperature
 from dermport.statistics.threshold import choose_threshold
-from dermport.training.curves import draw_curves, write_history
 from dermport.training.data.photos import photo_set
 from dermport.training.data.splits import write_split
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs, with_shares
@@ -41,7 +41,7 @@ from dermport.training.golden import choose_calibration, choose_golden, write_go
 from dermport.training.model.calibrated import calibrated_model
 from dermport.training.model.network import class_logits, predict
 from dermport.training.parts import Parts, Photos
-from dermport.training.phases.state import EpochFigures, best_of
+from dermport.training.phases.state import EpochFigures, best_of, kept_epochs, write_history
 from dermport.training.provenance import provenance
 from dermport.training.request import TrainingRequest
 from dermport.training.runs.log import TENSORBOARD, write_events
@@ -147,7 +147,7 @@ def assemble(description: Description, parts: Parts, network: keras.Model, progr
         card = render_model_card(manifest, evaluation.report, description.words, read_licence(description.data))
         write_evaluation(folder / "evaluation", evaluation, card)
         if history:
-            draw_curves(folder / "evaluation" / "curves.png", history)
+            draw_training(folder / "evaluation" / "curves.png", [asdict(one) for one in history], kept_epochs(history))
             write_history(folder / "evaluation" / "history.csv", history)
             write_events(folder / "evaluation" / TENSORBOARD, history)
         write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))

@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 from dermport.bundle.store import Bundle
 from dermport.cli.main import build_app
 from dermport.errors import UsageError
-from dermport.training.curves import write_history
-from dermport.training.phases.state import EpochFigures
+from dermport.training.phases.state import EpochFigures, write_history
 
 
 def _run(*words: object) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dermport.bundle.atomic import write_json, write_text
+from dermport.figures.folds import draw_folds
 from dermport.statistics.metrics import CLASS_TITLES, TITLES
 from dermport.statistics.text import in_words
-from dermport.training.cross_validation.chart import draw_folds_chart
 from dermport.training.cross_validation.predictions import PREDICTIONS, OutOfFold, write_predictions
 from dermport.training.cross_validation.report import CrossValidationReport, FoldReport, Spread
 
@@ -19,7 +19,14 @@ def write_report(folder: Path, found: OutOfFold, report: CrossValidationReport) 
     """Write all of it into `folder`, each file atomically."""
     write_predictions(folder, found)
     drawn = folder / f".{CHART}.part.png"
-    draw_folds_chart(drawn, report)
+    draw_folds(
+        drawn,
+        f"{len(report.folds)}-fold cross-validation of {report.data}: {report.pooled.photos:,} photos",
+        [fold.figures for fold in report.folds],
+        means={name: spread.mean for name, spread in report.spread.items()},
+        pooled=report.pooled.figures,
+        level=report.pooled.confidence,
+    )
     drawn.replace(folder / CHART)
     write_text(folder / MARKDOWN, to_markdown(report))
     write_json(folder / REPORT, report.model_dump(mode="json", by_alias=True))

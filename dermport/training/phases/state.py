@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,20 @@ def best_of(history: Sequence[EpochFigures]) -> EpochFigures:
     photos of HAM10000, it changes from epoch to epoch by more than the epochs differ.
     """
     return min(history, key=lambda figures: figures.val_loss)
+
+
+def kept_epochs(history: Sequence[EpochFigures]) -> list[int]:
+    """Return the best epoch of each phase, counted from 0 over all phases."""
+    phases = groupby(range(len(history)), key=lambda index: history[index].phase)
+    return [min(phase, key=lambda index: history[index].val_loss) for _, phase in phases]
+
+
+def write_history(path: Path, history: Sequence[EpochFigures]) -> None:
+    """Write the epochs as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(EpochFigures)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in history)
 
 
 def snapshot(variables: Sequence[Any]) -> Arrays:
