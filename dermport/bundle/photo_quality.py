@@ -8,7 +8,6 @@ no judgement of the lesion, and says nothing of whether a model knows what it is
 from __future__ import annotations
 
 import functools
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dermport.bundle.manifest import Crop, InputColour, Preprocessing
-from dermport.bundle.prep import prepare
 
 _BLOCKS = 16
 _MARGIN = 2  # blocks at each edge that are left out: dermatoscopes darken the corners
@@ -88,17 +86,6 @@ def bounds() -> tuple[Bound, ...]:
     """Return the bounds, in the order in which hints are given."""
     hints = _definition()["hints"]
     return tuple(Bound(one["code"], one["side"], float(one["threshold"]), one["what"]) for one in hints)
-
-
-def survey_photo(data: bytes, spec: Preprocessing) -> PhotoQuality:
-    """Look at the photo that the model gets of a JPEG's or PNG's bytes.
-
-    Raises:
-        PhotoError: ``dermport-prep/1`` refuses the photo.
-    """
-    prepared = prepare(data, spec)
-    with Image.open(io.BytesIO(data)) as stored:
-        return survey(stored.convert("RGB"), prepared.tensor, spec, prepared.orientation)
 
 
 def survey(stored: Image.Image, tensor: NDArray[np.uint8], spec: Preprocessing, orientation: int = 1) -> PhotoQuality:

@@ -132,12 +132,6 @@ def figures(predictions: Predictions) -> dict[str, float | None]:
     return {name: defined(values[0]) for name, values in overall.items()}
 
 
-def class_figures(predictions: Predictions) -> dict[str, tuple[float | None, ...]]:
-    """Return C figures, one class against the rest, by the keys of :data:`CLASS_TITLES`, None where undefined."""
-    per_class = statistics(predictions, _ones(predictions)).per_class
-    return {name: tuple(map(defined, values[0])) for name, values in per_class.items()}
-
-
 def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
     """Return how often each class (rows) was taken for each (columns), int64 [C, C]."""
     return np.asarray(_confusion(predictions, _ones(predictions))[0], dtype=np.int64)

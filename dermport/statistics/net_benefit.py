@@ -38,11 +38,6 @@ class DecisionCurve(Contract):
     prevalence: Annotated[Fraction, Field(description="share of positives among the scored photos")]
     points: tuple[NetBenefit, ...]
 
-    @property
-    def useful(self) -> tuple[float, ...]:
-        """The thresholds at which the gain's interval is above 0."""
-        return tuple(one.threshold for one in self.points if (one.gain.low or 0.0) > 0)
-
 
 def decision_curve(predictions: Predictions, lesions: Sequence[str], bootstrap: Bootstrap) -> DecisionCurve:
     """Return the decision curve of a score, with intervals by lesion.

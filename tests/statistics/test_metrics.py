@@ -12,8 +12,8 @@ from dermport.statistics.metrics import (
     CLASS_TITLES,
     TITLES,
     Predictions,
-    class_figures,
     confusion_matrix,
+    defined,
     figures,
     roc_auc,
     statistics,
@@ -44,6 +44,12 @@ CASES = {
 @pytest.fixture(params=CASES.values(), ids=CASES.keys())
 def case(request: pytest.FixtureRequest) -> Predictions:
     return request.param
+
+
+def class_figures(predictions: Predictions) -> dict[str, tuple[float | None, ...]]:
+    """The figures of each class against the rest, None where undefined."""
+    per_class = statistics(predictions, np.ones((len(predictions.truth), 1))).per_class
+    return {name: tuple(map(defined, values[0])) for name, values in per_class.items()}
 
 
 def test_overall_figures_are_those_of_scikit_learn(case: Predictions) -> None:

@@ -89,12 +89,6 @@ class DriftWatch:
         self._lock = threading.Lock()
         self._alarmed: set[str] = set()
 
-    @property
-    def alarmed(self) -> frozenset[str]:
-        """The files, by sha256, whose agreement is too low now."""
-        with self._lock:
-            return frozenset(self._alarmed)
-
     def heard(self, answer: ComparisonAnswer) -> None:
         """Take in a comparison that was stored.
 

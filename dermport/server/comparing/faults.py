@@ -64,11 +64,6 @@ def fault(
     return Fault(code=code, cause=cause, exact=exact, left=left, change=change, words=words, remedy=remedy)
 
 
-def cause_of_fault(code: FaultCode) -> Cause:
-    """Return the cause that a fault is the finer name of."""
-    return _KNOWN[code][0]
-
-
 def near_words(left: InputDifference) -> str:
     """Return in words how much of a difference is left."""
     return f"on average {left.mean_level:.2g}, at most {left.max_level} of 255 levels"

@@ -63,11 +63,6 @@ def plain(source: str) -> str:
     return re.sub(r"[-_\s]+", " ", source).strip().casefold()
 
 
-def built_in_tasks() -> tuple[str, ...]:
-    """Return the names of the built-in tasks."""
-    return tuple(_read_tables(BUILT_IN))
-
-
 def load_task(name_or_path: str) -> Task:
     """Return a built-in task by its name, or a user's from ``FILE.toml`` or ``FILE.toml:NAME``.
 
