@@ -100,7 +100,8 @@ def _draw(manifest: Manifest, asked: PhotoSet, maps: NDArray[np.float32], folder
 
 
 def _document(manifest: Manifest, asked: PhotoSet, deletion: Deletion) -> dict[str, Any]:
-    from dermport.exporters.deletion import ORDERS, paired_difference
+    from dermport.exporters.deletion import ORDERS
+    from dermport.statistics.paired import mean_difference
 
     largest, random, smallest = ORDERS
     pairs = {"random less largest first": (random, largest), "smallest first less random": (smallest, random)}
@@ -112,7 +113,7 @@ def _document(manifest: Manifest, asked: PhotoSet, deletion: Deletion) -> dict[s
         "curves": {order: deletion.curves[order].mean(axis=0).tolist() for order in ORDERS},
         "areas": {order: float(deletion.areas(order).mean()) for order in ORDERS},
         "differences": {
-            name: asdict(paired_difference(deletion.areas(first), deletion.areas(second), asked.groups))
+            name: asdict(mean_difference(deletion.areas(first), deletion.areas(second), asked.groups))
             for name, (first, second) in pairs.items()
         },
         "names": list(asked.ids),

@@ -8,7 +8,7 @@ Beginning with the smallest is also the insertion test, read backwards: a blurre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +17,10 @@ from PIL import Image, ImageFilter
 
 from dermport.bundle.activation_map import nearest_cells
 from dermport.progress import Update
-from dermport.statistics.bootstrap import percentile_interval, resampled_clusters
 
 Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 ORDERS = ("largest first", "random", "smallest first")
 _BLUR = 0.08  # of the photo's side: structures of a lesion are gone, its mean colour stays
-_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -40,16 +38,6 @@ class Deletion:
     def areas(self, order: str) -> NDArray[np.float64]:
         """Return the area under each photo's curve, [N]; 0..1, small where the probability falls soon."""
         return np.asarray(np.trapezoid(self.curves[order], self.shares, axis=1))
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The mean of a paired difference, its 95 % bootstrap interval, and the share of photos where it is positive."""
-
-    mean: float
-    low: float
-    high: float
-    positive: float
 
 
 def deletion_curves(
@@ -93,15 +81,3 @@ def blurred_cells(photo: NDArray[np.uint8], shape: tuple[int, int], cells: NDArr
     blurred = np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(_BLUR * photo.shape[0])))
     chosen = np.isin(nearest_cells(shape, photo.shape[0]), cells)
     return np.where(chosen[..., None], blurred, photo)
-
-
-def paired_difference(
-    first: NDArray[np.float64], second: NDArray[np.float64], lesions: Sequence[str], seed: int = 0
-) -> Difference:
-    """Return `first` less `second`, [N] each, with an interval drawn by lesion, whose photos are one case."""
-    differences = first - second
-    _, groups = np.unique(np.asarray(lesions), return_inverse=True)
-    sums, sizes = np.bincount(groups, differences), np.bincount(groups)
-    drawn = resampled_clusters(len(sums), _RESAMPLES, seed)
-    low, high = percentile_interval(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    return Difference(float(differences.mean()), float(low), float(high), float((differences > 0).mean()))

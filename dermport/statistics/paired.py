@@ -24,6 +24,7 @@ from dermport.statistics.bootstrap import (
     percentile_interval,
     resampled,
     resampled_blocks,
+    resampled_clusters,
 )
 from dermport.statistics.delong import delong
 from dermport.statistics.metrics import Floats, Predictions
@@ -57,6 +58,16 @@ class PairedChange:
     low: float
     high: float
     p: float
+
+
+@dataclass(frozen=True)
+class MeanDifference:
+    """The mean of a paired difference, its 95 % bootstrap interval, and the share of photos where it is positive."""
+
+    mean: float
+    low: float
+    high: float
+    positive: float
 
 
 class Difference(Contract):
@@ -132,6 +143,16 @@ def _drawn_medians(passes: Sequence[Sequence[float]], generator: np.random.Gener
     shortest = min(map(len, passes))
     drawn = resampled_blocks([one[:shortest] for one in passes], _RESAMPLES, generator)
     return np.asarray(np.median(drawn, axis=(1, 2)))
+
+
+def mean_difference(first: Floats, second: Floats, lesions: Sequence[str], *, resamples: int = 2000) -> MeanDifference:
+    """Return `first` less `second`, [N] each, with an interval drawn by lesion, whose photos are one case."""
+    differences = first - second
+    _, groups = np.unique(np.asarray(lesions), return_inverse=True)
+    sums, sizes = np.bincount(groups, differences), np.bincount(groups)
+    drawn = resampled_clusters(len(sums), resamples)
+    low, high = percentile_interval(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    return MeanDifference(float(differences.mean()), float(low), float(high), float((differences > 0).mean()))
 
 
 def paired_differences(

@@ -9,8 +9,8 @@ from dermport.bundle.atomic import atomic_directory
 from dermport.bundle.manifest import Abstention
 from dermport.bundle.store import Bundle, check_files, file_entries, write_manifest
 from dermport.contract import FileEntry
-from dermport.training.evaluation.abstention_card import with_section
 from dermport.training.evaluation.files import MODEL_CARD
+from dermport.training.evaluation.model_card import with_section
 
 _CARD = f"evaluation/{MODEL_CARD}"
 

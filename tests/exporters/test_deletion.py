@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.activation_map import nearest_cells
-from dermport.exporters.deletion import ORDERS, blurred_cells, deletion_curves, paired_difference
+from dermport.exporters.deletion import ORDERS, blurred_cells, deletion_curves
 
 
 def _photos(count: int) -> NDArray[np.uint8]:
@@ -51,13 +51,3 @@ def test_only_the_cells_that_are_named_change() -> None:
     differs = np.unique(nearest_cells((4, 4), 32)[(changed != photo).any(axis=-1)])
     np.testing.assert_array_equal(differs, [0, 5])
     np.testing.assert_array_equal(blurred_cells(photo, (4, 4), np.array([], int)), photo)
-
-
-def test_interval_is_drawn_by_lesion() -> None:
-    first, second = np.tile([0.5, 0.1], 30), np.zeros(60)
-    apart = paired_difference(first, second, [str(i) for i in range(60)])
-    together = paired_difference(first, second, [str(i // 20) for i in range(60)])
-    assert apart.mean == together.mean
-    assert apart.low < apart.mean < apart.high
-    assert apart.positive == 1.0
-    assert together.high - together.low < 1e-9, "three lesions of equal means"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dermport.statistics.paired import mcnemar_exact, paired_change, ratio_of_medians
+from dermport.statistics.paired import mcnemar_exact, mean_difference, paired_change, ratio_of_medians
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,13 @@ def test_a_paired_change_covers_the_truth_as_often_as_it_says() -> None:
         change = paired_change(second, first)
         covered += change.low <= -0.06 <= change.high  # 0.1 × (0.2 − 0.8)
     assert covered >= 390
+
+
+def test_interval_of_a_mean_difference_is_drawn_by_lesion() -> None:
+    first, second = np.tile([0.5, 0.1], 30), np.zeros(60)
+    apart = mean_difference(first, second, [str(i) for i in range(60)])
+    together = mean_difference(first, second, [str(i // 20) for i in range(60)])
+    assert apart.mean == together.mean
+    assert apart.low < apart.mean < apart.high
+    assert apart.positive == 1.0
+    assert together.high - together.low < 1e-9, "three lesions of equal means"

@@ -3,7 +3,6 @@
 One file per subject; the published JSON Schemas are in ``dermport/bundle/schema/``.
 """
 
-from dermport.bundle.wire.activation_map import ActivationMap, Grid, grids_of
 from dermport.bundle.wire.base import (
     API_KEY_HEADER,
     IDEMPOTENCY_HEADER,
@@ -63,18 +62,20 @@ from dermport.bundle.wire.handout import (
     SigningKeyAnswer,
 )
 from dermport.bundle.wire.models import ExportSummary, ModelsAnswer, ModelSummary, ReadyAnswer
-from dermport.bundle.wire.operations import HealthAnswer, KeysAnswer, KeySummary
+from dermport.bundle.wire.operations import HealthAnswer, KeysAnswer, KeySummary, Problem
 from dermport.bundle.wire.prediction import (
+    ActivationMap,
     BatchAnswer,
     BatchItem,
+    Grid,
     PredictionAnswer,
     ReceivedPhoto,
     ServedModel,
     ServedRuntime,
     Timing,
     Verdict,
+    grids_of,
 )
-from dermport.bundle.wire.problem import Problem
 
 __all__ = [
     "API_KEY_HEADER",

@@ -1,11 +1,26 @@
-"""What a server says of itself to those who run it."""
+"""Errors as documents, and what a server says of itself to those who run it."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from dermport.bundle.wire.base import Message
+
+
+class Problem(Message):
+    """Every error, as RFC 9457 has it; ``code`` is stable and made for programs, ``remedy`` for people."""
+
+    type: str
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    instance: str
+    code: str
+    remedy: str = ""
+    request_id: str
 
 
 class HealthAnswer(Message):

@@ -27,7 +27,7 @@ Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class RobustnessFigures:
     """Everything measured: conditions, whose photos are answered, other photos, and risk by coverage with its area."""
 
     conditions: tuple[Condition, ...]
@@ -61,7 +61,7 @@ class Measurement:
         self._tensors = photos.tensors(manifest.preprocessing)
         self._seed, self._bootstrap = seed, bootstrap or Bootstrap()
 
-    def over(self, severities: Sequence[int], others: Mapping[str, NDArray[np.uint8]], tick: Tick) -> Measured:
+    def over(self, severities: Sequence[int], others: Mapping[str, NDArray[np.uint8]], tick: Tick) -> RobustnessFigures:
         """Measure every corruption at these severities, and these other photos; `tick` is told (done, total)."""
         spoilt = [(name, severity) for name in CORRUPTIONS for severity in severities]
         total = 1 + len(spoilt) + len(others)
@@ -78,7 +78,7 @@ class Measurement:
             tick(done, total)
         wrong = probabilities.argmax(axis=1) != self._photos.targets
         curve, aurc = risk_coverage(probabilities.max(axis=1), wrong, self._photos.groups, self._bootstrap)
-        return Measured(tuple(conditions), tuple(self._groups(surveyed)), tuple(groups), _points(curve), aurc)
+        return RobustnessFigures(tuple(conditions), tuple(self._groups(surveyed)), tuple(groups), _points(curve), aurc)
 
     def _groups(self, surveyed: Surveyed) -> Iterator[GroupAnswered]:
         if (rule := self._manifest.abstention) is None:

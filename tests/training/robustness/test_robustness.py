@@ -18,7 +18,7 @@ from dermport.training.abstained import write_abstaining
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
 from dermport.training.robustness.charts import draw_risk_coverage, draw_robustness
 from dermport.training.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from dermport.training.robustness.measure import Measured, Measurement
+from dermport.training.robustness.measure import Measurement, RobustnessFigures
 from dermport.training.robustness.others import drawn_photos, other_photos
 from dermport.training.robustness.report import RobustnessReport, to_markdown
 from tests.factories import draw_set, manifest_of, tensors_of
@@ -57,7 +57,7 @@ def reddish(tensors: np.ndarray) -> np.ndarray:
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
-def measured(manifest: Manifest, photos: PhotoSet) -> Measured:
+def measured(manifest: Manifest, photos: PhotoSet) -> RobustnessFigures:
     measurement = Measurement(manifest, reddish, photos, bootstrap=QUICK)
     return measurement.over((1, 5), drawn_photos(SPEC, 0, count=6), lambda done, of: None)
 
@@ -115,7 +115,7 @@ def test_a_rule_refuses_what_looks_otherwise(bundle: Bundle, photos: PhotoSet, t
     _check_files(_report(manifest, found, photos), tmp_path)
 
 
-def _report(manifest: Manifest, found: Measured, photos: PhotoSet) -> RobustnessReport:
+def _report(manifest: Manifest, found: RobustnessFigures, photos: PhotoSet) -> RobustnessReport:
     return RobustnessReport(
         model=ModelRef(name=manifest.name, version=manifest.version, model_sha256="0" * 64),
         data="drawn",
