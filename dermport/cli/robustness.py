@@ -12,8 +12,8 @@ from dermport.cli.options import BundleArgument, Data, Json, Out, Seed
 from dermport.cli.output import bar, emit_json, new_table, say
 
 if TYPE_CHECKING:
+    from dermport.bundle.robustness_report import RobustnessReport
     from dermport.bundle.store import Bundle
-    from dermport.training.robustness.report import RobustnessReport
 
 
 def robustness(
@@ -34,7 +34,7 @@ def robustness(
     """Spoil test photos by degrees and show others than lesions: figures, what is answered, risk by coverage."""
     from dermport.bundle.atomic import atomic_directory, write_json
     from dermport.bundle.store import Bundle
-    from dermport.training.robustness.charts import draw_risk_coverage, draw_robustness
+    from dermport.figures.robustness import draw_risk_coverage, draw_robustness
     from dermport.training.robustness.report import to_markdown
 
     opened = Bundle.open(bundle)
@@ -53,12 +53,12 @@ def _report(
     bundle: Bundle, data: Path, part: str, limit: int, severities: tuple[int, ...], others: Path | None, seed: int
 ) -> RobustnessReport:
     from dermport.bundle.manifest import ModelRef
+    from dermport.bundle.robustness_report import RobustnessReport
     from dermport.exporters.source import load_model
     from dermport.statistics.bootstrap import DEFAULT
     from dermport.training.model.network import predict
     from dermport.training.robustness.measure import Measurement
     from dermport.training.robustness.others import drawn_photos, other_photos
-    from dermport.training.robustness.report import RobustnessReport
     from dermport.workflows.photos import read_photos
 
     manifest = bundle.manifest

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dermport.bundle.abstention import distance
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.photo_set import PhotoSet
+from dermport.bundle.robustness_report import Condition, CoveragePoint, GroupAnswered, OtherPhotos
 from dermport.statistics.bootstrap import Bootstrap, intervals
 from dermport.statistics.estimates import Metric, share_of
 from dermport.statistics.metrics import Predictions, scores
@@ -18,7 +19,7 @@ from dermport.statistics.risk_coverage import risk_coverage
 from dermport.statistics.subgroups import grouped
 from dermport.training.evaluation.abstention import Surveyed, answered, survey_inputs
 from dermport.training.robustness.corruptions import CORRUPTIONS, corrupted
-from dermport.training.robustness.report import COLUMNS, Condition, CoveragePoint, GroupAnswered, OtherPhotos
+from dermport.training.robustness.report import COLUMNS
 
 AS_THEY_ARE = "as they are"
 _COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)

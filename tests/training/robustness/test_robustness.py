@@ -11,16 +11,17 @@ from PIL import Image
 from dermport.bundle.manifest import Manifest, ModelRef, Preprocessing
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.photo_set import PhotoSet
+from dermport.bundle.robustness_report import RobustnessReport
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import DataError, UsageError
+from dermport.figures.robustness import draw_risk_coverage, draw_robustness
 from dermport.statistics.bootstrap import Bootstrap
 from dermport.training.abstained import write_abstaining
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
-from dermport.training.robustness.charts import draw_risk_coverage, draw_robustness
 from dermport.training.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from dermport.training.robustness.measure import Measurement, RobustnessFigures
 from dermport.training.robustness.others import drawn_photos, other_photos
-from dermport.training.robustness.report import RobustnessReport, to_markdown
+from dermport.training.robustness.report import to_markdown
 from tests.factories import draw_set, manifest_of, tensors_of
 
 SPEC = Preprocessing(size=64)

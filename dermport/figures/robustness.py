@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dermport.bundle.robustness_report import Condition, RobustnessReport
 from dermport.figures.style import BLUE, GREY, VERMILION, chart
-from dermport.training.robustness.report import Condition, RobustnessReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
