@@ -50,18 +50,18 @@ class ThresholdReport(Contract):
     high: Annotated[OperatingPoint, Field(description="had it been the upper end")]
 
 
-class Seen(Contract):
+class TrainingOverlap(Contract):
     """How many of the scored photos the other model was made with, by its own split."""
 
     train: Annotated[int, Field(description="photos that it, or of whose lesions it, was trained on")]
     validation: Annotated[int, Field(description="likewise: chosen epochs, temperature or threshold by")]
 
 
-class Against(Contract):
+class ModelComparison(Contract):
     """Another model, asked the same photos."""
 
     model: ModelRef
-    seen: Seen
+    seen: TrainingOverlap
     photos: int
     lesions: int
     figures: Annotated[dict[str, Difference], Field(description="keys as in bundle.metrics.TITLES")]
@@ -70,7 +70,7 @@ class Against(Contract):
     decision: Annotated[RightnessTest, Field(description="each by its own threshold")]
 
     @property
-    def flattered(self) -> bool:
+    def overlaps(self) -> bool:
         """Whether the other model was made with some of the photos that it is scored on."""
         return bool(self.seen.train or self.seen.validation)
 
@@ -147,7 +147,7 @@ class EvaluationReport(Contract):
     fairness: Annotated[Fairness | None, Field(description="absent where nothing is known of the photos' people")] = (
         None
     )
-    against: Annotated[Against | None, Field(description="another model, asked the same photos")] = None
+    against: Annotated[ModelComparison | None, Field(description="another model, asked the same photos")] = None
 
     @property
     def scored(self) -> str:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dermport.bundle.evaluation_report import Against, EvaluationReport
+    from dermport.bundle.evaluation_report import EvaluationReport, ModelComparison
     from dermport.bundle.photo_set import PhotoSet
     from dermport.bundle.store import Bundle
     from dermport.training.evaluation.evaluation import Evaluation
-    from dermport.training.evaluation.threshold import Tuning
+    from dermport.training.evaluation.threshold import TuningSet
 
 
 def evaluate(
@@ -130,7 +130,7 @@ def _answers(bundle: Bundle, photos: PhotoSet) -> NDArray[np.float32]:
         return predict(load_model(bundle), tensors, update=update)
 
 
-def _tuning(bundle: Bundle, data: Path, scored: PhotoSet) -> Tuning | None:
+def _tuning(bundle: Bundle, data: Path, scored: PhotoSet) -> TuningSet | None:
     """Return what the threshold was chosen on: as the bundle keeps it, else scored again, else None."""
     from dermport.training.evaluation.files import TUNING, read_tuning
 
@@ -144,31 +144,31 @@ def _tuning(bundle: Bundle, data: Path, scored: PhotoSet) -> Tuning | None:
     return _scored_again(bundle, data)
 
 
-def _scored_again(bundle: Bundle, data: Path) -> Tuning:
+def _scored_again(bundle: Bundle, data: Path) -> TuningSet:
     import numpy as np
 
     from dermport.statistics.metrics import scores
-    from dermport.training.evaluation.threshold import Tuning
+    from dermport.training.evaluation.threshold import TuningSet
     from dermport.workflows.photos import read_photos
 
     part, positive = bundle.manifest.decision.part, bundle.manifest.task.positive_indices
     photos = read_photos(bundle, data, part, progress=output)
     found = scores(_answers(bundle, photos), positive)
-    return Tuning(photos.ids, photos.groups, found, np.isin(photos.targets, positive), part)
+    return TuningSet(photos.ids, photos.groups, found, np.isin(photos.targets, positive), part)
 
 
-def _against(evaluation: Evaluation, photos: PhotoSet, other: Bundle) -> Against:
+def _against(evaluation: Evaluation, photos: PhotoSet, other: Bundle) -> ModelComparison:
     from dermport.bundle.manifest import ModelRef
     from dermport.statistics.metrics import Predictions
-    from dermport.training.evaluation.difference import against, seen_before
+    from dermport.training.evaluation.model_comparison import compare_models, training_overlap
 
     manifest = other.manifest
-    return against(
+    return compare_models(
         evaluation.predictions,
         Predictions(
             _answers(other, photos), photos.targets, manifest.task.positive_indices, manifest.decision.threshold
         ),
         photos.groups,
         model=ModelRef(name=manifest.name, version=manifest.version, model_sha256=other.model_sha256),
-        seen=seen_before(other.file(manifest.dataset.split.file), photos.ids, photos.groups),
+        seen=training_overlap(other.file(manifest.dataset.split.file), photos.ids, photos.groups),
     )

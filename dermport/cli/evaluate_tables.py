@@ -10,7 +10,7 @@ from dermport.cli.output import console, new_table, say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dermport.bundle.evaluation_report import Against, EvaluationReport
+    from dermport.bundle.evaluation_report import EvaluationReport, ModelComparison
     from dermport.statistics.fairness import Fairness
     from dermport.statistics.paired import RightnessTest
 
@@ -72,7 +72,7 @@ def _gaps(fairness: Fairness, level: str) -> Table:
     return table
 
 
-def _differences(against: Against, level: str) -> Table:
+def _differences(against: ModelComparison, level: str) -> Table:
     from dermport.statistics.metrics import TITLES
 
     other = f"{against.model.name} {against.model.version}"
@@ -86,9 +86,9 @@ def _differences(against: Against, level: str) -> Table:
     return table
 
 
-def _tests(against: Against) -> Iterator[str]:
+def _tests(against: ModelComparison) -> Iterator[str]:
     seen, name = against.seen, against.model.name
-    if against.flattered:
+    if against.overlaps:
         yield (
             f"[bold red]{name} was made with {seen.train:,} (training) and {seen.validation:,} (validation) of these "
             f"{against.photos:,} photos or of their lesions: its figures are flattered, and no fair comparison.[/]"

@@ -35,7 +35,7 @@ from dermport.training.evaluation.abstention import fit_abstention, survey_input
 from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
-from dermport.training.evaluation.threshold import Tuning
+from dermport.training.evaluation.threshold import TuningSet
 from dermport.training.fit import Trained
 from dermport.training.golden import choose_calibration, choose_golden, write_golden_set
 from dermport.training.model.calibrated import calibrated_model
@@ -99,7 +99,7 @@ class Calibrated:
     model: keras.Model
     temperature: float
     decision: Decision
-    tuning: Tuning
+    tuning: TuningSet
 
 
 def describe(request: TrainingRequest, trained: Trained) -> Description:
@@ -163,7 +163,7 @@ def _calibrate(sensitivity: float, validation: Photos, network: keras.Model, pat
     score = scores(predict(model, validation.tensors), positive)
     is_positive = np.isin(validation.targets, positive)
     threshold = choose_threshold(score, is_positive, sensitivity)
-    tuning = Tuning(
+    tuning = TuningSet(
         photo_ids=[record.photo_id for record in validation.records],
         lesions=[record.lesion_id for record in validation.records],
         scores=score,

@@ -33,7 +33,7 @@ from dermport.training.data.splits import Split, write_split
 from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
-from dermport.training.evaluation.threshold import Tuning
+from dermport.training.evaluation.threshold import TuningSet
 from dermport.training.golden import GOLDEN_PHOTOS, choose_calibration, choose_golden, write_golden_set
 from dermport.training.model.network import predict
 from dermport.training.provenance import provenance
@@ -130,7 +130,7 @@ class Ensemble:
             truth=dataset.targets()[held_out],
             groups=[groups[index] for index in held_out],
         )
-        tuning = Tuning(found.photo_ids, found.groups, found.pooled.scores, found.pooled.is_positive)
+        tuning = TuningSet(found.photo_ids, found.groups, found.pooled.scores, found.pooled.is_positive)
         return evaluate(answers, scored, task, self.decision, temperature=1.0, tuning=tuning)
 
     def _manifest(self, folder: Path, evaluation: Evaluation, parameters: int) -> Manifest:

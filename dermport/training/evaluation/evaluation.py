@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.evaluation_report import Against, CalibrationReport, ClassReport, DecisionReport, EvaluationReport
+from dermport.bundle.evaluation_report import (
+    CalibrationReport,
+    ClassReport,
+    DecisionReport,
+    EvaluationReport,
+    ModelComparison,
+)
 from dermport.bundle.manifest import Decision, Metrics, Part, TaskSpec
 from dermport.bundle.photo_set import PhotoSet
 from dermport.errors import DataError
@@ -21,7 +27,7 @@ from dermport.statistics.net_benefit import decision_curve
 from dermport.statistics.reliability import decision_reliability, reliability
 from dermport.statistics.subgroups import Group
 from dermport.statistics.temperature import at_temperature, log_probabilities
-from dermport.training.evaluation.threshold import Tuning, threshold_report
+from dermport.training.evaluation.threshold import TuningSet, threshold_report
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,9 @@ class Evaluation:
     report: EvaluationReport
     curves: tuple[Curves | None, ...]
     decision_curves: Curves | None
-    tuning: Tuning | None = None
+    tuning: TuningSet | None = None
 
-    def compared(self, against: Against) -> Evaluation:
+    def compared(self, against: ModelComparison) -> Evaluation:
         """Return the evaluation with what sets it apart from another model."""
         return replace(self, report=self.report.model_copy(update={"against": against}))
 
@@ -64,7 +70,7 @@ def evaluate(
     *,
     temperature: float,
     subgroups: Sequence[Group] = (),
-    tuning: Tuning | None = None,
+    tuning: TuningSet | None = None,
     bootstrap: Bootstrap = DEFAULT,
 ) -> Evaluation:
     """Score a model.

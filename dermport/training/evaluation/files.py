@@ -16,7 +16,7 @@ from dermport.figures.curves import draw_decision_curve, draw_precision_recall, 
 from dermport.figures.fairness import draw_fairness
 from dermport.figures.reliability import draw_decision_reliability, draw_reliability
 from dermport.training.evaluation.evaluation import Evaluation
-from dermport.training.evaluation.threshold import Tuning
+from dermport.training.evaluation.threshold import TuningSet
 
 METRICS = "metrics.json"
 TUNING = "validation.csv"
@@ -60,7 +60,7 @@ def write_charts(folder: Path, evaluation: Evaluation) -> None:
         draw_fairness(folder / "fairness.png", report, report.fairness)
 
 
-def read_tuning(path: Path) -> Tuning:
+def read_tuning(path: Path) -> TuningSet:
     """Read a ``validation.csv``.
 
     Raises:
@@ -69,7 +69,7 @@ def read_tuning(path: Path) -> Tuning:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return Tuning(
+        return TuningSet(
             photo_ids=[row["photo_id"] for row in rows],
             lesions=[row["lesion_id"] for row in rows],
             scores=np.array([float(row["score"]) for row in rows]),
@@ -105,7 +105,7 @@ def _photo_table(evaluation: Evaluation) -> tuple[list[str], Iterable[Sequence[o
     return header, ([*values, *probabilities] for *values, probabilities in columns)
 
 
-def _tuning_table(tuning: Tuning) -> tuple[list[str], Iterable[Sequence[object]]]:
+def _tuning_table(tuning: TuningSet) -> tuple[list[str], Iterable[Sequence[object]]]:
     columns = (tuning.photo_ids, tuning.lesions, tuning.positive.astype(int).tolist(), tuning.scores.tolist())
     return ["photo_id", "lesion_id", "positive", "score"], zip(*columns, strict=True)
 

@@ -17,7 +17,7 @@ from dermport.statistics.threshold import rates_at, resampled_thresholds
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TuningSet:
     """The photos that the threshold was chosen on.
 
     Attributes:
@@ -36,7 +36,7 @@ class Tuning:
 
 
 def threshold_report(
-    tuning: Tuning, predictions: Predictions, lesions: Sequence[str], decision: Decision, bootstrap: Bootstrap
+    tuning: TuningSet, predictions: Predictions, lesions: Sequence[str], decision: Decision, bootstrap: Bootstrap
 ) -> ThresholdReport:
     """Return how sure the decision's threshold is, and what follows for the scored photos.
 

@@ -12,6 +12,7 @@ from dermport.bundle.abstention import distance
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.robustness_report import Condition, CoveragePoint, GroupAnswered, OtherPhotos
+from dermport.progress import Update
 from dermport.statistics.bootstrap import Bootstrap, intervals
 from dermport.statistics.estimates import Metric, share_of
 from dermport.statistics.metrics import Predictions, scores
@@ -24,7 +25,6 @@ from dermport.training.robustness.report import COLUMNS
 AS_THEY_ARE = "as they are"
 _COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
-Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -62,21 +62,23 @@ class Measurement:
         self._tensors = photos.tensors(manifest.preprocessing)
         self._seed, self._bootstrap = seed, bootstrap or Bootstrap()
 
-    def over(self, severities: Sequence[int], others: Mapping[str, NDArray[np.uint8]], tick: Tick) -> RobustnessFigures:
-        """Measure every corruption at these severities, and these other photos; `tick` is told (done, total)."""
+    def over(
+        self, severities: Sequence[int], others: Mapping[str, NDArray[np.uint8]], update: Update
+    ) -> RobustnessFigures:
+        """Measure every corruption at these severities, and these other photos; `update` is told (done, total)."""
         spoilt = [(name, severity) for name in CORRUPTIONS for severity in severities]
         total = 1 + len(spoilt) + len(others)
         probabilities, surveyed = self._asked(self._tensors)
         conditions = [self._condition(AS_THEY_ARE, 0, probabilities, surveyed)]
-        tick(1, total)
+        update(1, total)
         for done, (name, severity) in enumerate(spoilt, 2):
             tensors = corrupted(self._tensors, name, severity, self._seed)
             conditions.append(self._condition(name, severity, *self._asked(tensors)))
-            tick(done, total)
+            update(done, total)
         groups = []
         for done, (group, tensors) in enumerate(others.items(), len(spoilt) + 2):
             groups.append(self._others(group, *self._asked(tensors), probabilities, surveyed))
-            tick(done, total)
+            update(done, total)
         wrong = probabilities.argmax(axis=1) != self._photos.targets
         curve, aurc = risk_coverage(probabilities.max(axis=1), wrong, self._photos.groups, self._bootstrap)
         return RobustnessFigures(tuple(conditions), tuple(self._groups(surveyed)), tuple(groups), _points(curve), aurc)

@@ -21,7 +21,7 @@ from dermport.statistics.subgroups import grouped
 from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import read_tuning, write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
-from dermport.training.evaluation.threshold import Tuning
+from dermport.training.evaluation.threshold import TuningSet
 
 TASK = TaskSpec(
     name="cancer",
@@ -58,7 +58,7 @@ def score(classes: int = 2, temperature: float = 1.5) -> Evaluation:
         Decision(threshold=0.4, target_sensitivity=0.9),
         temperature=temperature,
         subgroups=tuple(grouped(people, photos)),
-        tuning=Tuning(ids, lesions, probabilities[:, 0].astype(np.float64), truth == 0),
+        tuning=TuningSet(ids, lesions, probabilities[:, 0].astype(np.float64), truth == 0),
         bootstrap=Bootstrap(resamples=40),
     )
 

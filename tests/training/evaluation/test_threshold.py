@@ -8,16 +8,16 @@ from dermport.bundle.manifest import Decision
 from dermport.statistics.bootstrap import Bootstrap, intervals
 from dermport.statistics.metrics import Predictions
 from dermport.statistics.threshold import choose_threshold
-from dermport.training.evaluation.threshold import Tuning, threshold_report
+from dermport.training.evaluation.threshold import TuningSet, threshold_report
 from tests.statistics.test_threshold import scored
 
 BOOTSTRAP = Bootstrap(resamples=200)
 TARGET = 0.9
 
 
-def tuning(photos: int, seed: int = 1) -> Tuning:
+def tuning(photos: int, seed: int = 1) -> TuningSet:
     scores, positive, ids = scored(photos, seed)
-    return Tuning(ids, ids, scores, positive)
+    return TuningSet(ids, ids, scores, positive)
 
 
 def predictions(photos: int, threshold: float, seed: int = 2) -> tuple[Predictions, list[str]]:

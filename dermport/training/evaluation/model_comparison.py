@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dermport.bundle.evaluation_report import Against, Seen
+from dermport.bundle.evaluation_report import ModelComparison, TrainingOverlap
 from dermport.bundle.manifest import ModelRef
 from dermport.statistics.bootstrap import DEFAULT, Bootstrap
 from dermport.statistics.metrics import Predictions
@@ -13,15 +13,15 @@ from dermport.statistics.paired import auc_test, paired_differences, rightness_t
 from dermport.training.data.rows import read_rows
 
 
-def against(
+def compare_models(
     this: Predictions,
     other: Predictions,
     lesions: Sequence[str],
     *,
     model: ModelRef,
-    seen: Seen,
+    seen: TrainingOverlap,
     bootstrap: Bootstrap = DEFAULT,
-) -> Against:
+) -> ModelComparison:
     """Return how `this` differs from `other`.
 
     Args:
@@ -34,7 +34,7 @@ def against(
     """
     right = [one.predicted == one.truth for one in (this, other)]
     decided_right = [one.decided == one.is_positive for one in (this, other)]
-    return Against(
+    return ModelComparison(
         model=model,
         seen=seen,
         photos=len(lesions),
@@ -46,7 +46,7 @@ def against(
     )
 
 
-def seen_before(split: Path, photo_ids: Sequence[str], lesions: Sequence[str]) -> Seen:
+def training_overlap(split: Path, photo_ids: Sequence[str], lesions: Sequence[str]) -> TrainingOverlap:
     """Return how many photos a model was made with.
 
     Args:
@@ -61,4 +61,4 @@ def seen_before(split: Path, photo_ids: Sequence[str], lesions: Sequence[str]) -
     of_photo = {row["photo_id"]: row["part"] for row in rows}
     of_lesion = {row["lesion_id"]: row["part"] for row in rows if row.get("lesion_id")}
     known = [of_photo.get(photo) or of_lesion.get(one) for photo, one in zip(photo_ids, lesions, strict=True)]
-    return Seen(train=known.count("train"), validation=known.count("validation"))
+    return TrainingOverlap(train=known.count("train"), validation=known.count("validation"))

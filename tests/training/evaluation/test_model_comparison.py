@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.bundle.evaluation_report import Against, Seen
+from dermport.bundle.evaluation_report import ModelComparison, TrainingOverlap
 from dermport.bundle.manifest import ModelRef
 from dermport.errors import DataError
 from dermport.statistics.bootstrap import Bootstrap, paired_intervals
 from dermport.statistics.metrics import Predictions
-from dermport.training.evaluation.difference import against, seen_before
+from dermport.training.evaluation.model_comparison import compare_models, training_overlap
 
 MODEL = ModelRef(name="other", version="1.0.0", model_sha256="0" * 64)
 LESIONS = [str(index // 2) for index in range(300)]
@@ -24,9 +24,14 @@ def scored(skill: float, seed: int = 0) -> Predictions:
     return Predictions(np.stack([1 - score, score], axis=1), TRUTH, (1,), 0.5)
 
 
-def compared(this: Predictions, other: Predictions) -> Against:
-    return against(
-        this, other, LESIONS, model=MODEL, seen=Seen(train=0, validation=0), bootstrap=Bootstrap(resamples=200)
+def compared(this: Predictions, other: Predictions) -> ModelComparison:
+    return compare_models(
+        this,
+        other,
+        LESIONS,
+        model=MODEL,
+        seen=TrainingOverlap(train=0, validation=0),
+        bootstrap=Bootstrap(resamples=200),
     )
 
 
@@ -57,7 +62,7 @@ def test_a_better_model_is_better_by_every_test() -> None:
     assert max(found.auc.p, found.top_class.p, found.decision.p) < 0.001
     right, wrong = this.predicted == TRUTH, other.predicted != TRUTH
     assert found.top_class.this_only == (right & wrong).sum()
-    assert not found.flattered
+    assert not found.overlaps
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
@@ -70,10 +75,10 @@ def test_a_model_does_not_differ_from_itself() -> None:
 def test_photos_and_other_photos_of_their_lesions_have_been_seen(tmp_path: Path) -> None:
     path = tmp_path / "split.csv"
     path.write_text("photo_id,lesion_id,label,part\na,1,mel,train\nb,1,mel,train\nc,2,nv,validation\nd,3,nv,test\n")
-    seen = seen_before(path, ["a", "x", "c", "d", "y"], ["1", "1", "2", "3", "9"])
+    seen = training_overlap(path, ["a", "x", "c", "d", "y"], ["1", "1", "2", "3", "9"])
     assert (seen.train, seen.validation) == (2, 1), "x is another photo of a's lesion"
     path.write_text("photo_id,part\na,train\n")
-    assert seen_before(path, ["a", "b"], ["1", "1"]).train == 1
+    assert training_overlap(path, ["a", "b"], ["1", "1"]).train == 1
     path.write_text("nothing\n")
     with pytest.raises(DataError, match="no column"):
-        seen_before(path, ["a"], ["1"])
+        training_overlap(path, ["a"], ["1"])
