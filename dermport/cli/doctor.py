@@ -36,7 +36,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("tensorflow-cpu|tensorflow", "keras", "scikit-learn", "matplotlib"),
     "export": ("onnx", "tf2onnx", "onnxruntime", "coremltools", "ai-edge-litert", "litert-quantizer"),
     "server": ("flask", "waitress", "onnxruntime", "ai-edge-litert"),
-    "phone": ("ai-edge-litert", "httpx", "jinja2"),
+    "phone": ("ai-edge-litert", "httpx2|httpx", "jinja2"),
 }
 _DISK_GB = 2.0
 
@@ -58,8 +58,8 @@ def examine() -> list[Check]:
 
 
 def _python() -> Check:
-    version = platform.python_version()
-    return Check("python", (3, 10) <= sys.version_info < (3, 14), version, "Use Python 3.10 to 3.13.")
+    usable = (3, 10) <= sys.version_info < (3, 15)
+    return Check("python", usable, platform.python_version(), "Use Python 3.10 to 3.13 (server and phone: or 3.14).")
 
 
 def _extra(name: str) -> Check:

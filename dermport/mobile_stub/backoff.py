@@ -1,4 +1,8 @@
-"""Asking again where a server has no time: exponential back-off that honours Retry-After, shared by all threads."""
+"""Asking again where a server has no time: exponential back-off that honours Retry-After, shared by all threads.
+
+Own code: a wait of `stamina` cannot be ended by the run that is stopped, and one thread's Retry-After holds up no
+other.
+"""
 
 from __future__ import annotations
 

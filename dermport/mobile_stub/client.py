@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from dermport.bundle.wire import (
@@ -28,6 +28,12 @@ from dermport.bundle.wire import (
 from dermport.errors import PhotoError, RequestError, ServerError, UnreachableError, UsageError
 from dermport.mobile_stub.said import ComparisonSaid
 
+if sys.version_info >= (3, 11):  # httpx stands still; this goes on with it
+    import httpx2 as httpx
+else:
+    import httpx
+
+Response: TypeAlias = httpx.Response
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
 CONNECT_RETRIES = 2
@@ -156,7 +162,7 @@ class JetsonClient:
         path: str,
         files: Mapping[str, tuple[str, bytes]] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
+    ) -> Response:
         with self._translated(path):
             return self._client.request(method, path, files=files, headers=headers)
 
@@ -172,7 +178,7 @@ class JetsonClient:
                 remedy="Start it with `dermport serve BUNDLE`, and check the address and the network.",
             ) from error
 
-    def _refusal(self, response: httpx.Response) -> RequestError:
+    def _refusal(self, response: Response) -> RequestError:
         problem = self._problem(response)
         wait = response.headers.get("Retry-After", "")
         return RequestError(
@@ -183,7 +189,7 @@ class JetsonClient:
             retry_after=float(wait) if wait.isdigit() else None,
         )
 
-    def _problem(self, response: httpx.Response) -> Problem:
+    def _problem(self, response: Response) -> Problem:
         if response.headers.get("content-type", "").split(";")[0] != PROBLEM_TYPE:
             kind = UnreachableError if response.status_code in {502, 503, 504} else ServerError
             raise kind(
@@ -192,7 +198,7 @@ class JetsonClient:
             )
         return self._read(response, Problem)
 
-    def _read(self, response: httpx.Response, kind: type[_Message]) -> _Message:
+    def _read(self, response: Response, kind: type[_Message]) -> _Message:
         try:
             return kind.model_validate_json(response.content)
         except ValidationError as error:

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx
-
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.wire import ReleaseFile
 from dermport.errors import IntegrityError, RequestError, ServerError
+from dermport.mobile_stub.client import Response
 from dermport.mobile_stub.handout import HandoutClient
 
 TRIES = 4
@@ -78,13 +77,13 @@ def _ask(have: int, listed: ReleaseFile) -> dict[str, str]:
     return {"Accept-Encoding": "identity", "Range": f"bytes={have}-", "If-Range": f'"{listed.sha256}"'}
 
 
-def _goes_on_at(answer: httpx.Response, have: int) -> bool:
+def _goes_on_at(answer: Response, have: int) -> bool:
     """Whether the answer begins with the byte after those that are there, and not with the first."""
     start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
     return answer.status_code == 206 and start is not None and int(start[1]) == have
 
 
-def _copy(answer: httpx.Response, file: BinaryIO, listed: ReleaseFile) -> None:
+def _copy(answer: Response, file: BinaryIO, listed: ReleaseFile) -> None:
     for block in answer.iter_bytes():  # as they arrive: blocks of a set size would be lost where the network breaks
         file.write(block)
         if file.tell() > listed.bytes:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import httpx
 from pydantic import BaseModel
 
 from dermport.bundle.wire import LatestAnswer, Platform, SigningKeyAnswer
 from dermport.errors import RequestError
-from dermport.mobile_stub.client import JetsonClient
+from dermport.mobile_stub.client import JetsonClient, Response
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
@@ -61,7 +60,7 @@ class HandoutClient(JetsonClient):
             return response.content
 
     @contextmanager
-    def stream(self, method: str, path: str, *, whole: bool = True, **sent: Any) -> Iterator[httpx.Response]:
+    def stream(self, method: str, path: str, *, whole: bool = True, **sent: Any) -> Iterator[Response]:
         """Open the answer to a request; it is closed when the ``with`` block ends.
 
         Args:

@@ -1,4 +1,8 @@
-"""The web app and the dashboard: the files of one built folder, below ``/app/`` and ``/dashboard/``."""
+"""The web app and the dashboard: the files of one built folder, below ``/app/`` and ``/dashboard/``.
+
+Own code: WhiteNoise answers before the app does, so past request ids, the log and the guard, and its ETags name a time
+and a size instead of the content.
+"""
 
 from __future__ import annotations
 

@@ -8,11 +8,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
-
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
 from dermport.errors import PhotoError
+from dermport.mobile_stub.client import httpx
 
 SERVED = "5" * 64
 

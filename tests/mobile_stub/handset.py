@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dermport.errors import DermportError
+from dermport.mobile_stub.client import httpx
 from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import ModelFolder
 from dermport.mobile_stub.update import Phone, Updater

@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 
 from dermport.bundle.store import Bundle
 from dermport.errors import PhotoError, ServerError, UsageError
-from dermport.mobile_stub.client import JetsonClient
+from dermport.mobile_stub.client import JetsonClient, httpx
 from tests.server.fakes import golden_photo, recall, recall_app
 
 URL = "http://localhost:8080"

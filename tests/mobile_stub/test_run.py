@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from dermport.bundle.store import Bundle
 from dermport.errors import DataError, RequestError, ServerError, UnreachableError, UsageError
 from dermport.mobile_stub.backoff import Backoff, Patience
-from dermport.mobile_stub.client import JetsonClient
+from dermport.mobile_stub.client import JetsonClient, httpx
 from dermport.mobile_stub.jetson import Jetson
 from dermport.mobile_stub.journal import Journal, Send
 from dermport.mobile_stub.phone import PhoneModel, choose_artifacts

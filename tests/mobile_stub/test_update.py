@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from dermport.bundle.atomic import write_text
@@ -16,6 +15,7 @@ from dermport.bundle.signature import sign
 from dermport.bundle.store import Bundle
 from dermport.bundle.wire import RELEASE_TYPE
 from dermport.errors import DataError, ExportError, IntegrityError, UsageError
+from dermport.mobile_stub.client import httpx
 from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import KEY, STATE, ModelFolder
 from dermport.mobile_stub.update import Phone, Updater

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from dermport.errors import IntegrityError, RequestError, ServerError
 from dermport.mobile_stub import download as downloads
+from dermport.mobile_stub.client import httpx
 from dermport.mobile_stub.handout import HandoutClient
 from tests.mobile_stub.handset import URL, Handset
 from tests.server.handout.made import WEIGHTS

@@ -10,7 +10,7 @@ import pytest
 
 _GROW = """
 from dermport.server.allocator import give_back_from
-from dermport.server.operations.memory import resident_bytes
+from dermport.server.operations.gauges import resident_bytes
 give_back_from(256 * 1024)
 before = resident_bytes()["front"]
 del (large := {"one": bytearray(16_000_000)})["one"]  # from here on, glibc keeps blocks up to this size

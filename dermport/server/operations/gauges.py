@@ -7,16 +7,29 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import psutil
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from dermport.errors import DermportError
 from dermport.runtimes.power.sensors import Sensors
-from dermport.server.operations.memory import resident_bytes
 from dermport.server.serving.live import Live
 
 _LOG = logging.getLogger("dermport.metrics")
+
+
+def resident_bytes() -> dict[str, int]:
+    """Return resident memory by part: "front", this process, and "workers", its children."""
+    own = psutil.Process()
+    return {"front": own.memory_info().rss, "workers": sum(map(_resident, own.children()))}
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # it has ended
+        return 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Log lines for machines or for people, with nothing in them that says who asked or what was on the photo.
 
-The standard library's formatter is enough for a JSON object a line; python-json-logger would add nothing used here.
+Own code: of python-json-logger's formatter, time, level and fields would have to be overridden, which is all there is.
 """
 
 from __future__ import annotations

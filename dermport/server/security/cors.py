@@ -1,6 +1,7 @@
 """Which web pages of other origins may call the server (CORS): those on a list, and without cookies.
 
-Own code: an exact list needs none of the patterns that Flask-CORS reads origins as.
+Own code: Flask-CORS reads origins as patterns, and can neither expose headers by how their names begin nor leave out
+what was not asked for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How often one caller may ask: a token bucket each, in bounded memory.
 
-Own code: the `limits` library counts in windows by the system's clock, and keeps as many counters as there are callers.
+Own code: the `limits` library counts in windows by the system's clock, keeps as many counters as there are callers, and
+starts a thread to forget them.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def _postgresql(url: URL) -> Engine:
         # A connection that the database has closed (a restart) is noticed before it is used.
         return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=dict(_POSTGRESQL))
     except ImportError as error:
-        raise UsageError("PostgreSQL needs psycopg.", remedy="pip install 'psycopg[binary]'") from error
+        raise UsageError("PostgreSQL needs psycopg.", remedy="pip install 'dermport[postgres]'") from error
 
 
 def _reader(engine: Engine) -> Engine:

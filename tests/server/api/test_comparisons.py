@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
@@ -21,7 +20,7 @@ from werkzeug.test import TestResponse
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.wire import ComparisonAnswer, ComparisonList, ComparisonSummary
 from dermport.errors import RequestError, UsageError
-from dermport.mobile_stub.client import JetsonClient
+from dermport.mobile_stub.client import JetsonClient, httpx
 from dermport.server import problems, request_ids
 from dermport.server.api import comparisons
 from dermport.server.comparing.comparisons import Keeping

@@ -200,6 +200,12 @@ def test_unreachable_postgresql_is_a_refusal(tmp_path: Path) -> None:
     assert str(tmp_path) not in str(error.value)
 
 
+def test_postgresql_without_psycopg_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UsageError, match=r"psycopg.*\n.*dermport\[postgres\]"):
+        Database("postgresql://nobody@/none")
+
+
 def test_postgresql_that_was_restarted_is_found_again(cluster: Cluster) -> None:
     database = Database(cluster.new_database())
     database.migrate()
