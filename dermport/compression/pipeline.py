@@ -18,7 +18,7 @@ from dermport.compression.run import keep, kept
 from dermport.compression.step import Step
 from dermport.errors import DataError, UsageError
 from dermport.progress import Progress
-from dermport.training.assemble import Description, assemble
+from dermport.training.assemble import BundleDescription, assemble
 from dermport.training.data.again import read_again
 from dermport.training.data.splits import Split, read_split
 from dermport.training.parts import Parts, Photos
@@ -152,7 +152,7 @@ def _asked(request: Request, parent: Bundle) -> dict[str, object]:
     }
 
 
-def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome]) -> Description:
+def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome]) -> BundleDescription:
     before, recipe = parent.manifest, request.recipe
     records = tuple(
         StepRecord(
@@ -165,7 +165,7 @@ def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome]) -> 
     )
     origin = ModelRef(name=before.name, version=before.version, model_sha256=parent.model_sha256)
     alphas = [outcome.alpha for outcome in outcomes if outcome.alpha is not None]
-    return Description(
+    return BundleDescription(
         out=request.out,
         name=request.name,
         data=request.data,

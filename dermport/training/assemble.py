@@ -36,7 +36,7 @@ from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import write_evaluation
 from dermport.training.evaluation.model_card import read_licence, render_model_card
 from dermport.training.evaluation.threshold import TuningSet
-from dermport.training.fit import Trained
+from dermport.training.fit import FitResult
 from dermport.training.golden import choose_calibration, choose_golden, write_golden_set
 from dermport.training.model.calibrated import calibrated_model
 from dermport.training.model.network import class_logits, predict
@@ -54,7 +54,7 @@ MODEL, SPLIT = "model.keras", "split.csv"
 
 
 @dataclass(frozen=True)
-class Description:
+class BundleDescription:
     """What a bundle says of itself that its photos and its network do not tell.
 
     Attributes:
@@ -102,10 +102,18 @@ class Calibrated:
     tuning: TuningSet
 
 
-def describe(request: TrainingRequest, trained: Trained) -> Description:
+@dataclass(frozen=True)
+class Scored:
+    """What a calibrated model answers to the test photos, float32 [N, C], and how good that is."""
+
+    answers: NDArray[np.float32]
+    evaluation: Evaluation
+
+
+def describe(request: TrainingRequest, trained: FitResult) -> BundleDescription:
     """Return what the bundle of a training says of itself."""
     recipe = request.recipe
-    return Description(
+    return BundleDescription(
         out=request.out,
         name=request.name,
         data=request.data,
@@ -114,7 +122,7 @@ def describe(request: TrainingRequest, trained: Trained) -> Description:
         preprocessing=recipe.preprocessing,
         target_sensitivity=request.target_sensitivity,
         alpha=recipe.alpha,
-        weights=trained.weights,
+        weights=recipe.weights_description,
         history=trained.history,
         words=training_in_words(request, trained),
         seconds=trained.seconds,
@@ -123,7 +131,7 @@ def describe(request: TrainingRequest, trained: Trained) -> Description:
     )
 
 
-def assemble(description: Description, parts: Parts, network: keras.Model, progress: Progress) -> Bundle:
+def assemble(description: BundleDescription, parts: Parts, network: keras.Model, progress: Progress) -> Bundle:
     """Calibrate and score a network, and write everything that a bundle holds.
 
     Args:
@@ -135,38 +143,26 @@ def assemble(description: Description, parts: Parts, network: keras.Model, progr
     Raises:
         BundleError: The saved model, read back, does not answer as the one in memory.
     """
-    history = description.history
     with atomic_directory(description.out) as folder:
-        calibrated = _calibrate(description.target_sensitivity, parts.validation, network, folder / MODEL)
-        answers = _answers(calibrated.model, parts.test, progress)
-        evaluation = _evaluate(parts.test, answers, calibrated)
-        write_split(parts.test.split, folder / SPLIT)
-        _write_golden(folder / "golden", parts.test, answers, description.seed)
-        _write_calibration(folder / "calibration", parts.train, description.seed)
-        manifest = _manifest(description, parts, calibrated, evaluation=evaluation, folder=folder)
-        card = render_model_card(manifest, evaluation.report, description.words, read_licence(description.data))
-        write_evaluation(folder / "evaluation", evaluation, card)
-        if history:
-            draw_training(folder / "evaluation" / "curves.png", [asdict(one) for one in history], kept_epochs(history))
-            write_history(folder / "evaluation" / "history.csv", history)
-            write_events(folder / "evaluation" / TENSORBOARD, history)
-        write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))
+        calibrated = calibrate(network, parts.validation, description.target_sensitivity, folder / MODEL)
+        scored = score(calibrated, parts.test, progress)
+        write(folder, description, parts, calibrated, scored)
     return Bundle.open(description.out)
 
 
-def _calibrate(sensitivity: float, validation: Photos, network: keras.Model, path: Path) -> Calibrated:
+def calibrate(network: keras.Model, validation: Photos, sensitivity: float, path: Path) -> Calibrated:
     """Save the model with the temperature that fits the validation photos; choose the threshold of what was saved."""
     logits = class_logits(predict(network, validation.tensors))
     temperature = fit_temperature(logits, validation.targets)
     model = _saved(calibrated_model(network, temperature), path, validation.tensors[:8])
     positive = validation.split.dataset.task.spec.positive_indices
-    score = scores(predict(model, validation.tensors), positive)
+    found = scores(predict(model, validation.tensors), positive)
     is_positive = np.isin(validation.targets, positive)
-    threshold = choose_threshold(score, is_positive, sensitivity)
+    threshold = choose_threshold(found, is_positive, sensitivity)
     tuning = TuningSet(
         photo_ids=[record.photo_id for record in validation.records],
         lesions=[record.lesion_id for record in validation.records],
-        scores=score,
+        scores=found,
         positive=is_positive,
     )
     return Calibrated(model, temperature, Decision(threshold=threshold, target_sensitivity=sensitivity), tuning)
@@ -185,23 +181,36 @@ def _saved(model: keras.Model, path: Path, tensors: NDArray[np.uint8]) -> keras.
     return read_back
 
 
-def _answers(model: keras.Model, photos: Photos, progress: Progress) -> NDArray[np.float32]:
-    tensors = photos.tensors
+def score(calibrated: Calibrated, test: Photos, progress: Progress) -> Scored:
+    """Answer the test photos, once, and evaluate the answers."""
+    dataset, tensors = test.split.dataset, test.tensors
     with progress.bar("Scoring the test part") as update:
-        return predict(model, tensors, update=update)
-
-
-def _evaluate(test: Photos, answers: NDArray[np.float32], calibrated: Calibrated) -> Evaluation:
-    dataset = test.split.dataset
-    return evaluate(
+        answers = predict(calibrated.model, tensors, update=update)
+    evaluation = evaluate(
         answers,
         photo_set(dataset, test.records, test.part),
         dataset.task.spec,
         calibrated.decision,
         temperature=calibrated.temperature,
-        subgroups=tuple(grouped([record.metadata for record in test.records], test.tensors)),
+        subgroups=tuple(grouped([record.metadata for record in test.records], tensors)),
         tuning=calibrated.tuning,
     )
+    return Scored(answers, evaluation)
+
+
+def write(folder: Path, description: BundleDescription, parts: Parts, calibrated: Calibrated, scored: Scored) -> None:
+    """Write what a bundle holds beside its model: split, golden and calibration photos, evaluation, manifest."""
+    write_split(parts.test.split, folder / SPLIT)
+    _write_golden(folder / "golden", parts.test, scored.answers, description.seed)
+    _write_calibration(folder / "calibration", parts.train, description.seed)
+    manifest = _manifest(description, parts, calibrated, evaluation=scored.evaluation, folder=folder)
+    card = render_model_card(manifest, scored.evaluation.report, description.words, read_licence(description.data))
+    write_evaluation(folder / "evaluation", scored.evaluation, card)
+    if history := description.history:
+        draw_training(folder / "evaluation" / "curves.png", [asdict(one) for one in history], kept_epochs(history))
+        write_history(folder / "evaluation" / "history.csv", history)
+        write_events(folder / "evaluation" / TENSORBOARD, history)
+    write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))
 
 
 def _write_golden(folder: Path, test: Photos, answers: NDArray[np.float32], seed: int) -> None:
@@ -221,7 +230,7 @@ def _write_calibration(folder: Path, train: Photos, seed: int) -> None:
 
 
 def _manifest(
-    description: Description, parts: Parts, calibrated: Calibrated, *, evaluation: Evaluation, folder: Path
+    description: BundleDescription, parts: Parts, calibrated: Calibrated, *, evaluation: Evaluation, folder: Path
 ) -> Manifest:
     parameters = int(calibrated.model.count_params())
     return Manifest(
@@ -264,7 +273,7 @@ def _dataset(parts: Parts, lesion_pattern: str | None) -> DatasetSpec:
     )
 
 
-def training_in_words(request: TrainingRequest, trained: Trained) -> dict[str, object]:
+def training_in_words(request: TrainingRequest, trained: FitResult) -> dict[str, object]:
     """Return what the training did, for the model card's table."""
     recipe = request.recipe
     words: dict[str, object] = {}

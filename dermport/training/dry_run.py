@@ -18,11 +18,10 @@ from dermport.progress import Progress
 from dermport.training.data.photos import load_tensors
 from dermport.training.features import Features
 from dermport.training.model.network import build_network, predict, trunk_of
-from dermport.training.model.weights import describe_weights
 from dermport.training.phases.loop import Phase, Targets, class_weights, steps_per_epoch
 from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
-from dermport.training.phases.twin import check_device, trained_in_place_of
-from dermport.training.pipeline import read_photos
+from dermport.training.phases.twin import trained_in_place_of
+from dermport.training.pipeline import check_recipe, read_photos
 from dermport.training.recipe import TrainingRecipe
 from dermport.training.request import TrainingRequest
 
@@ -76,8 +75,7 @@ def dry_run(request: TrainingRequest, progress: Progress) -> DryRun:
         DataError: The photos, the task or the weights cannot be used.
     """
     request.check_out()
-    check_device(request.recipe)
-    describe_weights(request.recipe.weights)
+    check_recipe(request.recipe)
     split = read_photos(request, progress)
     progress.say("Timing a few steps of each phase.")
     recipe, photos = request.recipe, split.photos()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from dermport.progress import Progress
 from dermport.training.features import FeatureCache, Features
 from dermport.training.model.network import build_network, trunk_of
-from dermport.training.model.weights import describe_weights
 from dermport.training.parts import Parts, Photos
 from dermport.training.phases.loop import Loop, Targets, class_weights
 from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
@@ -24,23 +23,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Trained:
+class FitResult:
     """A network with its best weights, and how it came by them.
 
     Attributes:
         network: Images to logits.
         history: Every epoch of every phase.
-        weights: What the trunk started from, as the manifest says it.
         seconds: That the training took, over all its resumptions.
     """
 
     network: keras.Model
     history: tuple[EpochFigures, ...]
-    weights: str
     seconds: float
 
 
-def fit(recipe: TrainingRecipe, parts: Parts, run: Run, progress: Progress) -> Trained:
+def fit(recipe: TrainingRecipe, parts: Parts, run: Run, progress: Progress) -> FitResult:
     """Train a network as the recipe says, from wherever the run's checkpoints stand.
 
     Args:
@@ -62,7 +59,7 @@ def fit(recipe: TrainingRecipe, parts: Parts, run: Run, progress: Progress) -> T
     if recipe.fine_tune == "all" and recipe.tuning_epochs:
         history += _all_layers(recipe, network, parts, loop)
     seconds = before + time.perf_counter() - started
-    return Trained(network, history, describe_weights(recipe.weights), seconds)
+    return FitResult(network, history, seconds)
 
 
 def prepare_features(recipe: TrainingRecipe, photos: Photos, cache: Path, progress: Progress) -> None:

@@ -17,9 +17,9 @@ from dermport.training.data.sources import open_dataset
 from dermport.training.data.splits import Split, read_split, split_dataset, torn
 from dermport.training.data.tasks import load_task
 from dermport.training.fit import fit
-from dermport.training.model.weights import describe_weights
 from dermport.training.parts import Parts, Photos
 from dermport.training.phases.twin import check_device
+from dermport.training.recipe import TrainingRecipe
 from dermport.training.request import TrainingRequest
 from dermport.training.run import Run, close_run, open_run
 
@@ -35,8 +35,7 @@ def train(request: TrainingRequest, progress: Progress) -> Bundle:
         DataError: The photos, the task or the weights cannot be used.
     """
     request.check_out()
-    check_device(request.recipe)
-    describe_weights(request.recipe.weights)
+    check_recipe(request.recipe)
     return train_split(request, read_photos(request, progress), progress)
 
 
@@ -51,8 +50,7 @@ def train_split(request: TrainingRequest, split: Split, progress: Progress, *, c
             beside the bundle, and features of this split's parts alone.
     """
     request.check_out()
-    weights = describe_weights(request.recipe.weights)
-    run = open_run(request.out, _asked(request, split, weights), request.command, caches)
+    run = open_run(request.out, _asked(request, split), request.command, caches)
     if run.resumed:
         progress.say(f"Going on with the training in {run.folder}.")
     parts = _parts(request, split, run, progress, whole=caches is not None)
@@ -60,6 +58,17 @@ def train_split(request: TrainingRequest, split: Split, progress: Progress, *, c
     bundle = assemble(describe(request, trained), parts, trained.network, progress)
     close_run(request.out)
     return bundle
+
+
+def check_recipe(recipe: TrainingRecipe) -> None:
+    """Refuse what cannot be trained here, before anything is read.
+
+    Raises:
+        UsageError: This machine or Keras' backend cannot do it.
+        DataError: The weights file does not exist.
+    """
+    check_device(recipe)
+    recipe.to_json()  # which tells of the weights
 
 
 def read_photos(request: TrainingRequest, progress: Progress) -> Split:
@@ -133,9 +142,9 @@ def _parts(request: TrainingRequest, split: Split, run: Run, progress: Progress,
     return Parts(photos("train"), photos("validation"), photos("test"))
 
 
-def _asked(request: TrainingRequest, split: Split, weights: str) -> dict[str, object]:
+def _asked(request: TrainingRequest, split: Split) -> dict[str, object]:
     return {
-        "recipe": {**request.recipe.to_json(), "weights": weights},
+        "recipe": request.recipe.to_json(),
         "task": split.dataset.task.spec.model_dump(mode="json"),
         "dataset": split.dataset.fingerprint,
         "split": sha256_json(split.parts),

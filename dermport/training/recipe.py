@@ -6,6 +6,7 @@ The command line makes its options of it: a choice is one line here.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from dermport.errors import UsageError
@@ -113,6 +114,17 @@ class TrainingRecipe:
         """Whether the trunk starts from random numbers."""
         return self.weights == "none"
 
+    @cached_property
+    def weights_description(self) -> str:
+        """What ``bundle.json`` says of the weights: imagenet, none, or the file's name and sha256, read once.
+
+        Raises:
+            DataError: The file does not exist.
+        """
+        from dermport.training.model.weights import describe_weights
+
+        return describe_weights(self.weights)
+
     @property
     def head_epochs(self) -> int:
         """Epochs of the frozen phase: none on a random trunk, whose features say nothing."""
@@ -150,6 +162,11 @@ class TrainingRecipe:
         return Preprocessing(size=self.size, crop=self.crop)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as a JSON document."""
+        """Return the recipe as a JSON document, its weights described.
+
+        Raises:
+            DataError: The weights file does not exist.
+        """
         defaults = {one.name: one.default for one in fields(self)}
-        return {name: v for name, v in asdict(self).items() if name not in _LATER or v != defaults[name]}
+        values = {**asdict(self), "weights": self.weights_description}
+        return {name: v for name, v in values.items() if name not in _LATER or v != defaults[name]}

@@ -290,6 +290,6 @@ def test_mixup_is_the_recipes_or_that_of_its_start() -> None:
     assert TrainingRecipe("x", fine_tune="all").blending == 0.2
     assert TrainingRecipe("none", fine_tune="all").blending == 0
     assert TrainingRecipe("none", fine_tune="all", mixup=0.5).blending == 0.5
-    assert "mixup" not in TrainingRecipe("x").to_json()
+    assert "mixup" not in TrainingRecipe().to_json()
     with pytest.raises(UsageError, match="mixup"):
         TrainingRecipe("x", mixup=-1)

@@ -16,7 +16,6 @@ from dermport.errors import BundleError, IntegrityError, UsageError
 from dermport.training.cross_validation.folds import Folds, draw_folds, read_folds, write_folds
 from dermport.training.cross_validation.request import CrossValidation
 from dermport.training.data.dataset import Dataset
-from dermport.training.model.weights import describe_weights
 from dermport.training.request import TrainingRequest
 from dermport.training.run import differences
 
@@ -102,7 +101,7 @@ def _question(asked: CrossValidation, dataset: Dataset) -> dict[str, Any]:
         "validation": asked.validation,
         "dataset": dataset.fingerprint,
         "task": dataset.task.spec.name,
-        "recipe": {**training.recipe.to_json(), "weights": describe_weights(training.recipe.weights)},
+        "recipe": training.recipe.to_json(),
         "target_sensitivity": training.target_sensitivity,
         "answer_rate": training.answer_rate,
         "require_metadata": training.require_metadata,

@@ -21,10 +21,8 @@ from dermport.training.data.splits import Split, read_split
 from dermport.training.engines.engine import Engine, Task
 from dermport.training.engines.local import InTurn
 from dermport.training.fit import prepare_features
-from dermport.training.model.weights import describe_weights
 from dermport.training.parts import Photos
-from dermport.training.phases.twin import check_device
-from dermport.training.pipeline import check_parts, read_all, train_split
+from dermport.training.pipeline import check_parts, check_recipe, read_all, train_split
 from dermport.training.request import TrainingRequest
 from dermport.training.run import cache_folders
 
@@ -71,8 +69,7 @@ def cross_validate(asked: CrossValidation, progress: Progress, engine: Engine | 
         UnavailableError: The engine is not there, or lost a fold.
     """
     asked = asked.absolute()
-    check_device(asked.training.recipe)
-    describe_weights(asked.training.recipe.weights)
+    check_recipe(asked.training.recipe)
     check_kept(asked)
     plan, folds = open_plan(asked, read_all(asked.training, progress))
     bundles = _train_folds(asked, folds, engine or InTurn(), progress)

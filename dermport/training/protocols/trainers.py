@@ -73,9 +73,7 @@ def _transfer(work: Workplace, training: Transfer) -> Candidate:
         tail = tail_of(network)
         return of_each(draw.test, lambda photos: _logits(tail, views[0].rows(photos).activations))
 
-    return Candidate(
-        "MobileNetV2", describe_weights(recipe.weights), lambda: build_network(recipe, work.classes), train
-    )
+    return Candidate("MobileNetV2", recipe.weights_description, lambda: build_network(recipe, work.classes), train)
 
 
 def transfer_recipe(protocol: Protocol, training: Transfer, weights: str, seed: int) -> TrainingRecipe:
