@@ -37,7 +37,7 @@ from dermport.compression.quantisation.stages import Methods, Stage, stages
 from dermport.statistics.bootstrap import paired_intervals
 from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
-from dermport.training.parts import Parts, Photos
+from dermport.training.parts import PartPhotos, SplitPhotos
 
 if TYPE_CHECKING:
     import keras
@@ -93,7 +93,7 @@ class Scene:
     def open(cls, bundle: Bundle, data: Path, photos: int | None, folder: Path) -> Scene:
         split = split_of(bundle, data, jobs=None, progress=output)
         spec = bundle.manifest.preprocessing
-        parts = Parts(*(Photos(split, part, spec, None, output) for part in ("train", "validation", "test")))
+        parts = SplitPhotos(*(PartPhotos(split, part, spec, None, output) for part in ("train", "validation", "test")))
         network = network_of(bundle)
         # Spread over the part: its photos are in the order of their ids, which goes by the year.
         chosen = np.linspace(0, len(parts.test.records) - 1, photos or len(parts.test.records)).astype(np.int64)

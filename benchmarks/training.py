@@ -47,8 +47,8 @@ from dermport.training.data.records import Record
 from dermport.training.data.tasks import Task, load_task
 from dermport.training.features import FeatureCache, Features, PhotoSource
 from dermport.training.model.network import POOL, build_network, trunk_of
-from dermport.training.phases.feed import Waiting, made_ahead
 from dermport.training.phases.loop import Loop, Targets, steps_per_epoch
+from dermport.training.phases.prefetch import Waiting, prefetched
 from dermport.training.phases.recipes import adamw_with_cosine, all_phase, compile_for, head_phase
 from dermport.training.phases.twin import twin_of
 from dermport.training.recipe import TrainingRecipe
@@ -190,7 +190,7 @@ class FullPhase:
         def epoch() -> None:
             random = np.random.default_rng(0)
             batches = random.permutation(len(rows)).reshape(-1, recipe.batch)
-            with made_ahead(partial(phase.batch, targets=targets, random=random), batches, Waiting()) as made:
+            with prefetched(partial(phase.batch, targets=targets, random=random), batches, Waiting()) as made:
                 for inputs, labels, weights in made:
                     phase.model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
 

@@ -10,16 +10,16 @@ import typer
 from dermport.cli.engines import EngineName, Parallel, RayAddress, engine_of
 from dermport.cli.options import Json
 from dermport.cli.requests import asks
-from dermport.training.cross_validation.request import CrossValidation
+from dermport.training.cross_validation.request import CrossValidationRequest
 
 if TYPE_CHECKING:
-    from dermport.training.cross_validation.run import CrossValidated
+    from dermport.training.cross_validation.run import CrossValidationResult
     from dermport.training.engines.engine import Engine
 
 
-@asks(CrossValidation, without=("split",))
+@asks(CrossValidationRequest, without=("split",))
 def cross_validate(
-    asked: CrossValidation,
+    asked: CrossValidationRequest,
     parallel: Parallel = 0,
     engine: EngineName = "processes",
     ray_address: RayAddress = "",
@@ -37,7 +37,7 @@ def cross_validate(
         output.emit_json(done.report.model_dump(mode="json", by_alias=True))
 
 
-def _run(asked: CrossValidation, engine: Engine) -> CrossValidated:
+def _run(asked: CrossValidationRequest, engine: Engine) -> CrossValidationResult:
     """Train; where a person or the system stops it, say how to go on, and exit with 130 as shells do."""
     from dermport.cli import output
     from dermport.training.cross_validation.run import cross_validate as run
@@ -50,7 +50,7 @@ def _run(asked: CrossValidation, engine: Engine) -> CrossValidated:
         raise typer.Exit(130) from None
 
 
-def _print(done: CrossValidated) -> None:
+def _print(done: CrossValidationResult) -> None:
     from dermport.bundle.notice import NOTICE
     from dermport.cli.output import console, new_table, say
     from dermport.statistics.metrics import TITLES

@@ -49,12 +49,12 @@ def engine_of(name: str, parallel: int, address: str, *, tasks_each: int = 0) ->
         UsageError: The number of tasks cannot be meant.
     """
     from dermport.errors import UsageError
-    from dermport.training.engines.local import InTurn, Processes
-    from dermport.training.engines.ray_engine import OnRay
+    from dermport.training.engines.local import ProcessEngine, SerialEngine
+    from dermport.training.engines.ray import RayEngine
 
     if parallel < 0:
         raise UsageError(f"--parallel {parallel} cannot be meant.")
     if name != "ray" and parallel <= 1 and not tasks_each:
-        return InTurn()
+        return SerialEngine()
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # or this process takes all memory of a GPU first
-    return OnRay(address, parallel, tasks_each) if name == "ray" else Processes(max(1, parallel), tasks_each)
+    return RayEngine(address, parallel, tasks_each) if name == "ray" else ProcessEngine(max(1, parallel), tasks_each)

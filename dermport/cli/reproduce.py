@@ -55,7 +55,7 @@ def reproduce(
     from dermport.cli import output
     from dermport.errors import UsageError
     from dermport.training.protocols.protocol import load_protocol
-    from dermport.training.protocols.reproduce import Request
+    from dermport.training.protocols.reproduce import ReproductionRequest
     from dermport.training.protocols.reproduce import reproduce as run
 
     if show:
@@ -66,7 +66,7 @@ def reproduce(
             "`dermport reproduce` needs a PRESET, its --data and --out.",
             remedy="`dermport reproduce --list` shows the presets.",
         )
-    request = Request(
+    request = ReproductionRequest(
         load_protocol(preset, change or []),
         data,
         out,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dermport.bundle.store import Bundle
 from dermport.progress import Progress
 from dermport.training.golden import choose_calibration
-from dermport.training.parts import Parts
+from dermport.training.parts import SplitPhotos
 from dermport.training.phases.loop import Loop, Targets, class_weights
 from dermport.training.phases.state import EpochFigures
 
@@ -35,7 +35,7 @@ class Context:
     """
 
     parent: Bundle
-    parts: Parts
+    parts: SplitPhotos
     folder: Path
     cache: Path
     seed: int

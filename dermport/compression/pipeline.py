@@ -19,9 +19,9 @@ from dermport.compression.step import Step
 from dermport.errors import DataError, UsageError
 from dermport.progress import Progress
 from dermport.training.assemble import BundleDescription, assemble
-from dermport.training.data.again import read_again
+from dermport.training.data.dataset import reopen_dataset
 from dermport.training.data.splits import Split, read_split
-from dermport.training.parts import Parts, Photos
+from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.state import EpochFigures
 from dermport.training.run import Run, close_run, open_run
 
@@ -87,7 +87,7 @@ def split_of(parent: Bundle, data: Path, *, jobs: int | None, progress: Progress
     """
     manifest = parent.manifest
     with progress.bar("Reading photos") as update:
-        dataset = read_again(manifest, data, jobs=jobs, update=update)
+        dataset = reopen_dataset(manifest, data, jobs=jobs, update=update)
     if dataset.fingerprint != manifest.dataset.fingerprint:
         raise DataError(
             f"{data} is not the data set that {manifest.name} was trained on (other fingerprint).",
@@ -101,9 +101,9 @@ def context_of(request: Request, parent: Bundle, split: Split, run: Run, progres
     """Return what the steps work with."""
     spec = preprocessing_of(request.recipe, parent.manifest)
     train, validation, test = (
-        Photos(split, part, spec, request.jobs, progress, run.photos) for part in ("train", "validation", "test")
+        PartPhotos(split, part, spec, request.jobs, progress, run.photos) for part in ("train", "validation", "test")
     )
-    return Context(parent, Parts(train, validation, test), run.folder, run.cache, request.seed, progress)
+    return Context(parent, SplitPhotos(train, validation, test), run.folder, run.cache, request.seed, progress)
 
 
 def preprocessing_of(recipe: Recipe, parent: Manifest) -> Preprocessing:

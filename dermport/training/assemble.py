@@ -40,7 +40,7 @@ from dermport.training.fit import FitResult
 from dermport.training.golden import choose_calibration, choose_golden, write_golden_set
 from dermport.training.model.calibrated import calibrated_model
 from dermport.training.model.network import class_logits, predict
-from dermport.training.parts import Parts, Photos
+from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.state import EpochFigures, best_of, kept_epochs, write_history
 from dermport.training.provenance import provenance
 from dermport.training.request import TrainingRequest
@@ -131,7 +131,7 @@ def describe(request: TrainingRequest, trained: FitResult) -> BundleDescription:
     )
 
 
-def assemble(description: BundleDescription, parts: Parts, network: keras.Model, progress: Progress) -> Bundle:
+def assemble(description: BundleDescription, parts: SplitPhotos, network: keras.Model, progress: Progress) -> Bundle:
     """Calibrate and score a network, and write everything that a bundle holds.
 
     Args:
@@ -150,7 +150,7 @@ def assemble(description: BundleDescription, parts: Parts, network: keras.Model,
     return Bundle.open(description.out)
 
 
-def calibrate(network: keras.Model, validation: Photos, sensitivity: float, path: Path) -> Calibrated:
+def calibrate(network: keras.Model, validation: PartPhotos, sensitivity: float, path: Path) -> Calibrated:
     """Save the model with the temperature that fits the validation photos; choose the threshold of what was saved."""
     logits = class_logits(predict(network, validation.tensors))
     temperature = fit_temperature(logits, validation.targets)
@@ -181,7 +181,7 @@ def _saved(model: keras.Model, path: Path, tensors: NDArray[np.uint8]) -> keras.
     return read_back
 
 
-def score(calibrated: Calibrated, test: Photos, progress: Progress) -> Scored:
+def score(calibrated: Calibrated, test: PartPhotos, progress: Progress) -> Scored:
     """Answer the test photos, once, and evaluate the answers."""
     dataset, tensors = test.split.dataset, test.tensors
     with progress.bar("Scoring the test part") as update:
@@ -198,7 +198,9 @@ def score(calibrated: Calibrated, test: Photos, progress: Progress) -> Scored:
     return Scored(answers, evaluation)
 
 
-def write(folder: Path, description: BundleDescription, parts: Parts, calibrated: Calibrated, scored: Scored) -> None:
+def write(
+    folder: Path, description: BundleDescription, parts: SplitPhotos, calibrated: Calibrated, scored: Scored
+) -> None:
     """Write what a bundle holds beside its model: split, golden and calibration photos, evaluation, manifest."""
     write_split(parts.test.split, folder / SPLIT)
     _write_golden(folder / "golden", parts.test, scored.answers, description.seed)
@@ -213,7 +215,7 @@ def write(folder: Path, description: BundleDescription, parts: Parts, calibrated
     write_manifest(folder, manifest.model_copy(update={"files": file_entries(folder)}))
 
 
-def _write_golden(folder: Path, test: Photos, answers: NDArray[np.float32], seed: int) -> None:
+def _write_golden(folder: Path, test: PartPhotos, answers: NDArray[np.float32], seed: int) -> None:
     chosen = choose_golden(test.targets, answers, seed)
     write_golden_set(
         folder,
@@ -224,13 +226,13 @@ def _write_golden(folder: Path, test: Photos, answers: NDArray[np.float32], seed
     )
 
 
-def _write_calibration(folder: Path, train: Photos, seed: int) -> None:
+def _write_calibration(folder: Path, train: PartPhotos, seed: int) -> None:
     folder.mkdir()
     np.save(folder / "tensors.npy", train.some_tensors(choose_calibration(len(train.records), seed)))
 
 
 def _manifest(
-    description: BundleDescription, parts: Parts, calibrated: Calibrated, *, evaluation: Evaluation, folder: Path
+    description: BundleDescription, parts: SplitPhotos, calibrated: Calibrated, *, evaluation: Evaluation, folder: Path
 ) -> Manifest:
     parameters = int(calibrated.model.count_params())
     return Manifest(
@@ -250,7 +252,7 @@ def _manifest(
     )
 
 
-def _abstention(answer_rate: float | None, parts: Parts) -> Abstention | None:
+def _abstention(answer_rate: float | None, parts: SplitPhotos) -> Abstention | None:
     """Return when the model cannot tell, chosen on the validation photos; None where it is to answer everything."""
     if answer_rate is None:
         return None
@@ -258,7 +260,7 @@ def _abstention(answer_rate: float | None, parts: Parts) -> Abstention | None:
     return with_shares(fit_abstention(validation, answer_rate), {"test": test})
 
 
-def _dataset(parts: Parts, lesion_pattern: str | None) -> DatasetSpec:
+def _dataset(parts: SplitPhotos, lesion_pattern: str | None) -> DatasetSpec:
     split, dataset = parts.test.split, parts.test.split.dataset
     lesions = len({record.lesion_id for record in dataset.records})
     return DatasetSpec(

@@ -10,7 +10,7 @@ from typing import Any
 
 from dermport.bundle.atomic import atomic_directory, write_json
 from dermport.bundle.hashing import sha256_json
-from dermport.training.locks import held
+from dermport.training.locks import exclusive_lock
 
 KEY = "key.json"
 _DAY = 86_400.0
@@ -27,7 +27,7 @@ def kept_folder(cache: Path, key: dict[str, Any], make: Callable[[Path], None], 
     """
     path = cache / sha256_json(key)[:32]
     if not path.is_dir():
-        with held(cache / f".{path.name}.lock"):
+        with exclusive_lock(cache / f".{path.name}.lock"):
             if not path.is_dir():  # else another process, which wanted the same, has made it meanwhile
                 with atomic_directory(path, replace=True) as part:
                     make(part)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dermport.progress import Progress
 from dermport.training.features import FeatureCache, Features
 from dermport.training.model.network import build_network, trunk_of
-from dermport.training.parts import Parts, Photos
+from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.loop import Loop, Targets, class_weights
 from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
 from dermport.training.phases.state import EpochFigures, seconds_spent
@@ -37,7 +37,7 @@ class FitResult:
     seconds: float
 
 
-def fit(recipe: TrainingRecipe, parts: Parts, run: Run, progress: Progress) -> FitResult:
+def fit(recipe: TrainingRecipe, parts: SplitPhotos, run: Run, progress: Progress) -> FitResult:
     """Train a network as the recipe says, from wherever the run's checkpoints stand.
 
     Args:
@@ -62,7 +62,7 @@ def fit(recipe: TrainingRecipe, parts: Parts, run: Run, progress: Progress) -> F
     return FitResult(network, history, seconds)
 
 
-def prepare_features(recipe: TrainingRecipe, photos: Photos, cache: Path, progress: Progress) -> None:
+def prepare_features(recipe: TrainingRecipe, photos: PartPhotos, cache: Path, progress: Progress) -> None:
     """Decode photos, and compute the features of a frozen trunk, so that trainings that share the caches find both.
 
     Args:
@@ -80,13 +80,15 @@ def prepare_features(recipe: TrainingRecipe, photos: Photos, cache: Path, progre
         _view(features, photos, view, progress)
 
 
-def _all_layers(recipe: TrainingRecipe, network: keras.Model, parts: Parts, loop: Loop) -> tuple[EpochFigures, ...]:
+def _all_layers(
+    recipe: TrainingRecipe, network: keras.Model, parts: SplitPhotos, loop: Loop
+) -> tuple[EpochFigures, ...]:
     with trained_in_place_of(network, **recipe.computed) as trained:
         return loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
 
 
 def _frozen_phases(
-    recipe: TrainingRecipe, network: keras.Model, parts: Parts, cache: Path, loop: Loop
+    recipe: TrainingRecipe, network: keras.Model, parts: SplitPhotos, cache: Path, loop: Loop
 ) -> tuple[EpochFigures, ...]:
     """Run the phases in which the trunk, or all of it but its last four layers, never changes."""
     features = FeatureCache(cache, trunk_of(network), recipe.seed)
@@ -98,13 +100,13 @@ def _frozen_phases(
     return history
 
 
-def _view(cache: FeatureCache, photos: Photos, view: int, progress: Progress) -> Features:
+def _view(cache: FeatureCache, photos: PartPhotos, view: int, progress: Progress) -> Features:
     title = f"Features of {'all' if photos.whole else photos.part} photos, view {view}"
     features = cache.view(photos.source, view, lambda: progress.bar(title))
     return features.rows(photos.split.indices(photos.part)) if photos.whole else features
 
 
-def _targets(recipe: TrainingRecipe, parts: Parts) -> Targets:
+def _targets(recipe: TrainingRecipe, parts: SplitPhotos) -> Targets:
     train = parts.train.targets
     classes = len(parts.train.split.dataset.task.spec.ids)
     return Targets(train, parts.validation.targets, class_weights(train, classes, recipe.balance))

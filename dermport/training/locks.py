@@ -21,7 +21,7 @@ else:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold a file alone; it is made where it is not there, and removed by whoever held it."""
     while True:
         with _opened(path) as file:
@@ -37,13 +37,13 @@ def held(path: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Place:
+class SharedLock:
     """A place in which several may work at once, and one at a time may be alone."""
 
     file: int
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Wait until nobody else is in the place, and keep everybody out."""
         _wait_for(self.file, _ALONE)  # lets go of its own share first, so that two who wait do not wait for each other
         try:
@@ -53,11 +53,11 @@ class Place:
 
 
 @contextlib.contextmanager
-def shared(path: Path) -> Iterator[Place]:
+def shared_lock(path: Path) -> Iterator[SharedLock]:
     """Hold a file together with others, and be in the place that it stands for."""
     with _opened(path) as file:
         _wait_for(file, _SHARED)
-        yield Place(file)
+        yield SharedLock(file)
 
 
 @contextlib.contextmanager

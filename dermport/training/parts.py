@@ -20,7 +20,7 @@ from dermport.training.features import PhotoSource
 
 
 @dataclass(frozen=True)
-class Photos:
+class PartPhotos:
     """The photos of one part, decoded when they are first needed.
 
     Attributes:
@@ -97,9 +97,9 @@ class Photos:
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitPhotos:
     """The photos of the three parts."""
 
-    train: Photos
-    validation: Photos
-    test: Photos
+    train: PartPhotos
+    validation: PartPhotos
+    test: PartPhotos

@@ -14,10 +14,10 @@ from dermport.progress import Progress
 from dermport.training.assemble import assemble, describe
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset
-from dermport.training.data.splits import Split, read_split, split_dataset, torn
+from dermport.training.data.splits import Split, groups_across_parts, read_split, split_dataset
 from dermport.training.data.tasks import load_task
 from dermport.training.fit import fit
-from dermport.training.parts import Parts, Photos
+from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.twin import check_device
 from dermport.training.recipe import TrainingRecipe
 from dermport.training.request import TrainingRequest
@@ -82,7 +82,7 @@ def read_photos(request: TrainingRequest, progress: Progress) -> Split:
         split = split_dataset(dataset, seed=request.recipe.seed)
     else:
         split = read_split(request.split, dataset)
-        if apart := torn(dataset.groups(), split.parts):
+        if apart := groups_across_parts(dataset.groups(), split.parts):
             progress.say(
                 f"Warning: {request.split} has {apart} groups in two parts (a patient's photos, or near-duplicates): "
                 "figures of the test part may be too good."
@@ -135,11 +135,11 @@ def check_parts(split: Split) -> None:
         )
 
 
-def _parts(request: TrainingRequest, split: Split, run: Run, progress: Progress, *, whole: bool) -> Parts:
-    def photos(part: Part) -> Photos:
-        return Photos(split, part, request.recipe.preprocessing, request.jobs, progress, run.photos, whole)
+def _parts(request: TrainingRequest, split: Split, run: Run, progress: Progress, *, whole: bool) -> SplitPhotos:
+    def photos(part: Part) -> PartPhotos:
+        return PartPhotos(split, part, request.recipe.preprocessing, request.jobs, progress, run.photos, whole)
 
-    return Parts(photos("train"), photos("validation"), photos("test"))
+    return SplitPhotos(photos("train"), photos("validation"), photos("test"))
 
 
 def _asked(request: TrainingRequest, split: Split) -> dict[str, object]:

@@ -59,13 +59,13 @@ def _check_same_part(bundle: Bundle, dataset: Dataset, records: Sequence[Record]
 
 
 def _read(bundle: Bundle, data: Path, part: str, progress: Progress) -> tuple[Dataset, tuple[Record, ...]]:
-    from dermport.training.data.again import read_again
+    from dermport.training.data.dataset import reopen_dataset
     from dermport.training.data.splits import read_split
 
     if part not in (*get_args(Part), "all"):
         raise UsageError(f"There is no part {part!r}.", remedy=f"Parts: {', '.join(get_args(Part))}, all.")
     with progress.bar("reading photos") as update:
-        dataset = read_again(bundle.manifest, data, update=update)
+        dataset = reopen_dataset(bundle.manifest, data, update=update)
     if part == "all":
         return dataset, dataset.records
     if dataset.fingerprint != bundle.manifest.dataset.fingerprint:

@@ -12,7 +12,7 @@ import pytest
 from dermport.bundle.store import Bundle
 from dermport.compression.context import Context
 from dermport.compression.pipeline import split_of
-from dermport.training.parts import Parts, Photos
+from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.sample.sample_set import draw_sample_set
 from tests.conftest import made_once
 
@@ -63,5 +63,5 @@ def context(shared_parent: Bundle, drawn: Path, tmp_path: Path) -> Context:
     said = Said()
     split = split_of(shared_parent, drawn, jobs=None, progress=said)
     spec = shared_parent.manifest.preprocessing
-    parts = Parts(*(Photos(split, part, spec, None, said) for part in ("train", "validation", "test")))
+    parts = SplitPhotos(*(PartPhotos(split, part, spec, None, said) for part in ("train", "validation", "test")))
     return Context(shared_parent, parts, tmp_path / "step", tmp_path / "cache", 0, said)

@@ -16,7 +16,7 @@ from dermport.training.data.dataset import read_dataset
 from dermport.training.data.photos import Rows, cached_tensors, load_tensors
 from dermport.training.data.records import Record
 from dermport.training.data.tasks import load_task
-from dermport.training.phases.feed import Waiting, made_ahead
+from dermport.training.phases.prefetch import Waiting, prefetched
 
 SPEC = Preprocessing(size=32)
 
@@ -79,7 +79,7 @@ def test_batches_come_in_order_from_one_thread() -> None:
         threads.add(threading.current_thread().name)
         return item * 10
 
-    with made_ahead(make, range(50), Waiting()) as made:
+    with prefetched(make, range(50), Waiting()) as made:
         assert list(made) == [item * 10 for item in range(50)]
     assert threads == {"batches"}
 
@@ -90,10 +90,10 @@ def test_one_who_waits_is_not_busy() -> None:
         return item
 
     starved = Waiting()
-    with made_ahead(slow, range(10), starved) as made:
+    with prefetched(slow, range(10), starved) as made:
         assert len(list(made)) == 10
     fed = Waiting()
-    with made_ahead(lambda item: item, range(10), fed) as made:
+    with prefetched(lambda item: item, range(10), fed) as made:
         for _ in made:
             time.sleep(0.02)
     assert starved.busy < fed.busy <= 1
@@ -106,12 +106,12 @@ def test_what_a_batch_raises_comes_out_in_its_place() -> None:
         return item
 
     got = list[int]()
-    with made_ahead(make, range(9), Waiting()) as made, pytest.raises(ValueError, match="fourth"):
+    with prefetched(make, range(9), Waiting()) as made, pytest.raises(ValueError, match="fourth"):
         got.extend(next(made) for _ in range(9))
     assert got == [0, 1, 2]
 
 
 def test_the_thread_ends_when_its_consumer_stops() -> None:
-    with made_ahead(lambda item: item, range(10**9), Waiting()) as made:
+    with prefetched(lambda item: item, range(10**9), Waiting()) as made:
         assert next(made) == 0
     assert "batches" not in {thread.name for thread in threading.enumerate()}

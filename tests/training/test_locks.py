@@ -6,7 +6,7 @@ import fcntl
 import threading
 from pathlib import Path
 
-from dermport.training.locks import held, shared
+from dermport.training.locks import exclusive_lock, shared_lock
 
 
 def lets_in(path: Path, how: int) -> bool:
@@ -21,7 +21,7 @@ def lets_in(path: Path, how: int) -> bool:
 
 def test_one_holds_a_file_and_lets_go_of_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / ".lock"
-    with held(path):
+    with exclusive_lock(path):
         assert not lets_in(path, fcntl.LOCK_SH)
     assert not path.exists()
     assert lets_in(path, fcntl.LOCK_EX)
@@ -32,7 +32,7 @@ def test_many_hold_a_file_one_after_the_other_though_each_removes_it(tmp_path: P
 
     def work() -> None:
         for _ in range(50):
-            with held(path):
+            with exclusive_lock(path):
                 inside.append(1)
                 most.append(len(inside))
                 inside.pop()
@@ -48,10 +48,10 @@ def test_many_hold_a_file_one_after_the_other_though_each_removes_it(tmp_path: P
 
 def test_several_share_a_place_and_one_is_alone_in_it(tmp_path: Path) -> None:
     path = tmp_path / "place"
-    with shared(path) as place:
+    with shared_lock(path) as place:
         assert lets_in(path, fcntl.LOCK_SH)
         assert not lets_in(path, fcntl.LOCK_EX)
-        with place.alone():
+        with place.exclusive():
             assert not lets_in(path, fcntl.LOCK_SH)
         assert lets_in(path, fcntl.LOCK_SH)
     assert lets_in(path, fcntl.LOCK_EX)
@@ -61,9 +61,9 @@ def test_two_who_want_to_be_alone_are_so_one_after_the_other(tmp_path: Path) -> 
     both_inside, alone = threading.Barrier(2), list[bool]()
 
     def work() -> None:
-        with shared(tmp_path / "place") as place:
+        with shared_lock(tmp_path / "place") as place:
             both_inside.wait()
-            with place.alone():
+            with place.exclusive():
                 alone.append(lets_in(tmp_path / "place", fcntl.LOCK_SH))
 
     threads = [threading.Thread(target=work) for _ in range(2)]

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from dermport.errors import DataError, UsageError
-from dermport.training.data.dataset import Dataset, read_dataset
-from dermport.training.data.fingerprint import fingerprint
+from dermport.training.data.dataset import Dataset, fingerprint, read_dataset
 from dermport.training.data.records import Record
 from dermport.training.data.report import build_report
 from dermport.training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, read_split, split_dataset, write_split

@@ -18,7 +18,7 @@ from dermport.compression.distillation.teacher import Teacher
 from dermport.progress import Progress
 from dermport.training.augment import Augmentation, augment_each
 from dermport.training.cache import kept_folder
-from dermport.training.parts import Photos
+from dermport.training.parts import PartPhotos
 
 _BATCH, _KEPT = 32, 16
 _LOGITS, _FEATURES = "logits.npy", "features.npy"
@@ -67,7 +67,7 @@ class Answers:
 
 
 def kept_answers(
-    folder: Path, teacher: Teacher, photos: Photos, views: Views, *, features: bool, progress: Progress
+    folder: Path, teacher: Teacher, photos: PartPhotos, views: Views, *, features: bool, progress: Progress
 ) -> Answers:
     """Return a teacher's answers, from the cache `folder` if they are there.
 
@@ -100,7 +100,7 @@ def kept_answers(
 
 
 def _compute(
-    folder: Path, teacher: Teacher, photos: Photos, views: Views, *, features: bool, progress: Progress
+    folder: Path, teacher: Teacher, photos: PartPhotos, views: Views, *, features: bool, progress: Progress
 ) -> None:
     tensors, count = photos.tensors, len(photos.records)
     create = np.lib.format.open_memmap

@@ -18,7 +18,7 @@ from dermport.errors import DataError
 from dermport.training.cache import kept_folder
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL
 from dermport.training.model.weights import describe_weights
-from dermport.training.parts import Parts
+from dermport.training.parts import SplitPhotos
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +63,7 @@ def trained_teacher(name: str, options: TeacherTraining, context: Context) -> Te
     own = context.parts.train.preprocessing
     preprocessing = own.model_copy(update={"size": options.size or own.size})
     given = (context.parts.train, context.parts.validation, context.parts.test)
-    parts = Parts(*(replace(part, preprocessing=preprocessing) for part in given))
+    parts = SplitPhotos(*(replace(part, preprocessing=preprocessing) for part in given))
     key = {
         "architecture": name,
         "options": options.model_dump(mode="json") | {"weights": describe_weights(options.weights)},

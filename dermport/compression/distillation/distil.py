@@ -14,7 +14,7 @@ from dermport.compression.distillation.lesson import Kept, Lesson, Live, Teachin
 from dermport.compression.distillation.objective import Objective
 from dermport.compression.distillation.teacher import PARENT, Pixels, Teacher, find_teacher
 from dermport.compression.fine_tune import STRENGTH, TrainingStep, augmented
-from dermport.training.parts import Photos
+from dermport.training.parts import PartPhotos
 from dermport.training.phases.loop import Inputs
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Distil(TrainingStep):
         return kept, kept.inputs(train.tensors)
 
 
-def _prepared_for(teacher: Teacher, photos: Photos) -> Photos:
+def _prepared_for(teacher: Teacher, photos: PartPhotos) -> PartPhotos:
     """Return the photos as the teacher takes them; `photos` themselves where that is how the student does."""
     same = teacher.preprocessing == photos.preprocessing
     return photos if same else replace(photos, preprocessing=teacher.preprocessing)

@@ -28,7 +28,7 @@ from dermport.compression.search.workshop import Made, Workshop
 from dermport.exporters.registry import get_target
 from dermport.exporters.verify import run
 from dermport.statistics.metrics import Predictions, figures
-from dermport.training.locks import shared
+from dermport.training.locks import shared_lock
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class Bench:
             DermportError: It cannot be made, exported or run here.
         """
         started = time.perf_counter()
-        with shared(self.machine) as place:
+        with shared_lock(self.machine) as place:
             made = self.workshop.make(candidate.structure)
             base = self.base
             with self._open(made, candidate.export) as loaded, self._open(self._parent, base.export) as its:
-                with place.alone() if self.clock.listens else nullcontext():
+                with place.exclusive() if self.clock.listens else nullcontext():
                     latency = self.clock.latency(loaded, its)
                 found, predicted = self._judged(loaded)
         record = loaded.export.record

@@ -27,7 +27,7 @@ from dermport.progress import Progress
 from dermport.statistics.bootstrap import paired_intervals
 from dermport.statistics.estimates import Delta
 from dermport.training.data.splits import Split
-from dermport.training.parts import Photos
+from dermport.training.parts import PartPhotos
 
 FOLDER = "finalists"
 _TOLD = ("balanced_accuracy", "accuracy")
@@ -164,11 +164,11 @@ def _graded(examination: Examination, one: Measured, bundle: Bundle, epochs: int
     )
 
 
-def _test(split: Split, bundle: Bundle, search: Search, progress: Progress) -> Photos:
-    return Photos(split, "test", bundle.manifest.preprocessing, search.request.jobs, progress)
+def _test(split: Split, bundle: Bundle, search: Search, progress: Progress) -> PartPhotos:
+    return PartPhotos(split, "test", bundle.manifest.preprocessing, search.request.jobs, progress)
 
 
-def _answers(export: Export, photos: Photos, parent: Bundle, threads: int) -> NDArray[np.float32]:
+def _answers(export: Export, photos: PartPhotos, parent: Bundle, threads: int) -> NDArray[np.float32]:
     execution = get_target(export.record.target).execution(export.path, threads)
     with execution.runtime as runtime:
         return in_bundle_order(run(runtime, photos.tensors), runtime.labels, parent.manifest.task.ids)

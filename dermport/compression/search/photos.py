@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dermport.bundle.manifest import Part, Preprocessing
 from dermport.progress import Progress
 from dermport.training.data.splits import Split
-from dermport.training.parts import Parts, Photos
+from dermport.training.parts import PartPhotos, SplitPhotos
 
 _WATCHED = 64  # validation photos that a quick training looks at after each epoch: a person's eyes, no choice
 _HELD = 2  # sizes whose photos are kept decoded
@@ -38,7 +38,7 @@ class SearchPhotos:
     seed: int
     jobs: int | None
     progress: Progress
-    _held: dict[int, tuple[Parts, Photos]] = field(default_factory=dict)
+    _held: dict[int, tuple[SplitPhotos, PartPhotos]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seen = [index for index, part in enumerate(self.split.parts) if part != "test"]
@@ -49,29 +49,29 @@ class SearchPhotos:
         """How many photos the quick training has."""
         return min(self.drawn, self.split.photos()["train"])
 
-    def parts(self, size: int) -> Parts:
+    def parts(self, size: int) -> SplitPhotos:
         """Return what the steps train on at a size; the test part is empty."""
         return self._at(size)[0]
 
-    def judged(self, size: int) -> Photos:
+    def judged(self, size: int) -> PartPhotos:
         """Return the validation photos at a size."""
         return self._at(size)[1]
 
-    def _at(self, size: int) -> tuple[Parts, Photos]:
+    def _at(self, size: int) -> tuple[SplitPhotos, PartPhotos]:
         if size not in self._held:
             while len(self._held) >= _HELD:
                 self._held.pop(next(iter(self._held)))
             self._held[size] = self._prepared(size)
         return self._held[size]
 
-    def _prepared(self, size: int) -> tuple[Parts, Photos]:
+    def _prepared(self, size: int) -> tuple[SplitPhotos, PartPhotos]:
         few = subset(self.split, [*self._some("train", self.training_photos), *self._some("validation", _WATCHED)])
         train, watched, nothing = (self._photos(few, part, size) for part in ("train", "validation", "test"))
-        return Parts(train, watched, nothing), self._photos(self.split, "validation", size)
+        return SplitPhotos(train, watched, nothing), self._photos(self.split, "validation", size)
 
-    def _photos(self, split: Split, part: Part, size: int) -> Photos:
+    def _photos(self, split: Split, part: Part, size: int) -> PartPhotos:
         spec = self.preprocessing.model_copy(update={"size": size})
-        return Photos(split, part, spec, self.jobs, self.progress)
+        return PartPhotos(split, part, spec, self.jobs, self.progress)
 
     def _some(self, part: Part, count: int) -> NDArray[np.int64]:
         indices = self.split.indices(part)

@@ -24,8 +24,8 @@ from dermport.compression.search.workshop import Workshop
 from dermport.errors import UsageError
 from dermport.exporters.registry import select
 from dermport.progress import SILENT, Progress
-from dermport.training.engines.engine import Engine, Task
-from dermport.training.engines.local import InTurn
+from dermport.training.engines.engine import Engine, WorkItem
+from dermport.training.engines.local import SerialEngine
 from dermport.training.run import open_run
 
 THIS_MACHINE = "this"
@@ -102,7 +102,7 @@ class Search:
         with progress.bar("Searching") as update:
             update(len(self.study.measured), self.request.trials)
             while self._wanted and not late():  # again where one was refused when no other was to be begun
-                for outcome in (engine or InTurn()).run(attempt, self._attempts(late), progress):
+                for outcome in (engine or SerialEngine()).run(attempt, self._attempts(late), progress):
                     self._note(outcome, progress)
                     update(len(self.study.measured), self.request.trials)
         self._say_why(progress)
@@ -114,12 +114,12 @@ class Search:
         study = self.study
         return len(study.measured) + study.under_way < self.request.trials and bool(study.left)
 
-    def _attempts(self, late: Callable[[], bool]) -> Iterator[Task[Attempt]]:
+    def _attempts(self, late: Callable[[], bool]) -> Iterator[WorkItem[Attempt]]:
         """Yield the next candidate, as often as it is drawn; what is told meanwhile decides which one that is."""
         first = [candidate for candidate in self.singles() if candidate.export in self.exports]
         while self._wanted and not late() and (candidate := self.study.ask(first)):
             number = len(self.study.measured) + self.study.under_way
-            yield Task(candidate.name, Attempt(self.bench, candidate, number))
+            yield WorkItem(candidate.name, Attempt(self.bench, candidate, number))
 
     def _note(self, outcome: Measured | Refused, progress: Progress) -> None:
         if isinstance(outcome, Refused):

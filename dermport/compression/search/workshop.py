@@ -27,7 +27,7 @@ from dermport.exporters.matrix import export_matrix
 from dermport.exporters.registry import select
 from dermport.exporters.source import CALIBRATION_FILE
 from dermport.progress import SILENT
-from dermport.training.locks import held
+from dermport.training.locks import exclusive_lock
 from dermport.training.model.calibrated import calibrated_model
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Made:
     def export(self, name: str) -> Export:
         """Return the artifact ``<target>-<precision>``, made now unless it is there."""
         folder = self.bundle.path
-        with held(folder.parent / f".{folder.name}-{name}.lock"):
+        with exclusive_lock(folder.parent / f".{folder.name}-{name}.lock"):
             return exported(self.bundle, name)
 
 
@@ -99,7 +99,7 @@ class Workshop:
     def _make(self, structure: Structure) -> Made:
         start, folder = self.starts[structure.start], self.folder / structure.name
         unchanged = structure == as_it_is(start)
-        with held(self.folder / f".{structure.name}.lock"):
+        with exclusive_lock(self.folder / f".{structure.name}.lock"):
             if unchanged and not folder.exists():
                 _copy(start.bundle, folder)
             elif not folder.exists():

@@ -26,7 +26,7 @@ from dermport.bundle.store import file_entries, write_manifest
 from dermport.progress import Progress
 from dermport.statistics.threshold import choose_threshold
 from dermport.training.assemble import MODEL, SPLIT, VERSION
-from dermport.training.cross_validation.finished import Finished
+from dermport.training.cross_validation.finished import TrainedFolds
 from dermport.training.cross_validation.folds import HELD_OUT
 from dermport.training.data.photos import load_tensors
 from dermport.training.data.splits import Split, write_split
@@ -62,7 +62,7 @@ class Ensemble:
         spec: What the manifest says of it.
     """
 
-    done: Finished
+    done: TrainedFolds
     spec: CrossValidationSpec
 
     def write(self, folder: Path, progress: Progress) -> None:
@@ -157,7 +157,7 @@ class Ensemble:
         return of_member.model_copy(update={"split": split})
 
 
-def keep_ensemble(done: Finished, progress: Progress) -> None:
+def keep_ensemble(done: TrainedFolds, progress: Progress) -> None:
     """Write the ensemble's bundle, ``OUT/bundle``; its figures are never of photos that its members saw.
 
     Each member keeps its own temperature, folded in; the average is not calibrated again, since there is no photo of

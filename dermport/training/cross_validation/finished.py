@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from dermport.bundle.manifest import ModelRef
 from dermport.bundle.store import Bundle
 from dermport.training.cross_validation.folds import Folds
-from dermport.training.cross_validation.plan import Plan
+from dermport.training.cross_validation.plan import FoldPlan
 from dermport.training.cross_validation.predictions import OutOfFold
-from dermport.training.cross_validation.request import CrossValidation
+from dermport.training.cross_validation.request import CrossValidationRequest
 
 
 @dataclass(frozen=True)
-class Finished:
+class TrainedFolds:
     """A cross-validation whose folds are all trained.
 
     Attributes:
@@ -24,8 +24,8 @@ class Finished:
         found: What each model said of the photos that it was tested on.
     """
 
-    asked: CrossValidation
-    plan: Plan
+    asked: CrossValidationRequest
+    plan: FoldPlan
     folds: Folds
     bundles: tuple[Bundle, ...]
     found: OutOfFold

@@ -15,16 +15,16 @@ from dermport.statistics.bootstrap import intervals
 from dermport.statistics.metrics import TITLES, Predictions
 from dermport.training.cross_validation.ensemble import keep_ensemble
 from dermport.training.cross_validation.files import spread_in_words
-from dermport.training.cross_validation.finished import Finished
+from dermport.training.cross_validation.finished import TrainedFolds
 from dermport.training.cross_validation.folds import Folds
 from dermport.training.cross_validation.report import CrossValidationReport, HeldOut
-from dermport.training.cross_validation.request import CrossValidation
+from dermport.training.cross_validation.request import CrossValidationRequest
 from dermport.training.data.photos import load_tensors
 from dermport.training.evaluation.files import MODEL_CARD
 from dermport.training.model.network import predict
 
 
-def check_kept(asked: CrossValidation) -> None:
+def check_kept(asked: CrossValidationRequest) -> None:
     """Refuse what would not be kept, before anything is trained.
 
     Raises:
@@ -41,7 +41,7 @@ def check_kept(asked: CrossValidation) -> None:
 
 
 def keep(
-    done: Finished, report: CrossValidationReport, progress: Progress
+    done: TrainedFolds, report: CrossValidationReport, progress: Progress
 ) -> tuple[Bundle | None, CrossValidationReport]:
     """Make the bundle that was asked for, and score it on the held-out photos, if there are any.
 
@@ -62,7 +62,7 @@ def keep(
     return kept, report.model_copy(update=told)
 
 
-def _check_fold(kept: Bundle, done: Finished, report: CrossValidationReport) -> None:
+def _check_fold(kept: Bundle, done: TrainedFolds, report: CrossValidationReport) -> None:
     """Refuse to pass another fold's model, kept by another figure, off as the one that is asked for."""
     of, asked = kept.manifest.cross_validation, done.asked
     if asked.keep == "median" and of is not None and of.fold != median_fold(report, asked.by):
@@ -83,7 +83,7 @@ def median_fold(report: CrossValidationReport, key: str) -> int:
     return known[(len(known) - 1) // 2][1] if known else report.folds[0].fold
 
 
-def _keep_median(done: Finished, report: CrossValidationReport, progress: Progress) -> None:
+def _keep_median(done: TrainedFolds, report: CrossValidationReport, progress: Progress) -> None:
     asked = done.asked
     fold = median_fold(report, asked.by)
     chosen, title, spread = done.bundles[fold - 1], TITLES[asked.by], report.spread[asked.by]

@@ -14,7 +14,7 @@ from dermport.bundle.manifest import TaskSpec
 from dermport.contract import Contract, Sha256
 from dermport.errors import BundleError, IntegrityError, UsageError
 from dermport.training.cross_validation.folds import Folds, draw_folds, read_folds, write_folds
-from dermport.training.cross_validation.request import CrossValidation
+from dermport.training.cross_validation.request import CrossValidationRequest
 from dermport.training.data.dataset import Dataset
 from dermport.training.request import TrainingRequest
 from dermport.training.run import differences
@@ -24,7 +24,7 @@ TABLE: Literal["folds.csv"] = "folds.csv"
 SCHEMA: Literal["dermport-folds/1"] = "dermport-folds/1"
 
 
-class Plan(Contract):
+class FoldPlan(Contract):
     """The whole of ``plan.json``."""
 
     schema_version: Annotated[Literal["dermport-folds/1"], Field(alias="schema")] = SCHEMA
@@ -34,7 +34,7 @@ class Plan(Contract):
     sha256: Annotated[Sha256, Field(description="of the table")]
 
 
-def open_plan(asked: CrossValidation, dataset: Dataset) -> tuple[Plan, Folds]:
+def open_plan(asked: CrossValidationRequest, dataset: Dataset) -> tuple[FoldPlan, Folds]:
     """Draw the folds and write them down, or read those that an earlier run of the same request wrote.
 
     Raises:
@@ -55,12 +55,12 @@ def open_plan(asked: CrossValidation, dataset: Dataset) -> tuple[Plan, Folds]:
             of=TrainingRequest,
         )
     folds = draw_folds(dataset, asked.folds, held_out=asked.held_out, validation=asked.validation, seed=asked.seed)
-    plan = Plan(asked=question, task=dataset.task.spec, sha256=write_folds(folds, table))
+    plan = FoldPlan(asked=question, task=dataset.task.spec, sha256=write_folds(folds, table))
     write_json(path, plan.model_dump(mode="json", by_alias=True))
     return plan, folds
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Path) -> FoldPlan:
     """Read the plan of a cross-validation, its table of folds held against it.
 
     Raises:
@@ -68,7 +68,7 @@ def read_plan(folder: Path) -> Plan:
         IntegrityError: The table of folds is not the one that was written.
     """
     try:
-        plan = Plan.model_validate_json((folder / PLAN).read_bytes())
+        plan = FoldPlan.model_validate_json((folder / PLAN).read_bytes())
     except (FileNotFoundError, ValidationError) as error:
         raise BundleError(
             f"{folder / PLAN} is not the plan of a cross-validation.",
@@ -83,7 +83,7 @@ def read_plan(folder: Path) -> Plan:
     return plan
 
 
-def _refuse_changes(out: Path, plan: Plan, question: dict[str, Any]) -> None:
+def _refuse_changes(out: Path, plan: FoldPlan, question: dict[str, Any]) -> None:
     if changed := differences(plan.asked, question):
         raise UsageError(
             f"{out} holds a cross-validation with another {', '.join(changed)}.",
@@ -92,7 +92,7 @@ def _refuse_changes(out: Path, plan: Plan, question: dict[str, Any]) -> None:
         )
 
 
-def _question(asked: CrossValidation, dataset: Dataset) -> dict[str, Any]:
+def _question(asked: CrossValidationRequest, dataset: Dataset) -> dict[str, Any]:
     """Return what a later run is held against; neither engine, nor jobs, nor what is kept changes a fold."""
     training = asked.training
     return {

@@ -15,7 +15,7 @@ from dermport.contract import Contract, Fraction, Sha256
 from dermport.statistics.bootstrap import DEFAULT, intervals
 from dermport.statistics.estimates import Metric
 from dermport.statistics.metrics import CLASS_TITLES, TITLES, confusion_matrix
-from dermport.training.cross_validation.finished import Finished
+from dermport.training.cross_validation.finished import TrainedFolds
 from dermport.training.cross_validation.predictions import OutOfFold
 from dermport.training.data.rows import read_rows
 
@@ -111,7 +111,7 @@ class CrossValidationReport(Contract):
     held_out: HeldOut | None = None
 
 
-def report_of(done: Finished) -> CrossValidationReport:
+def report_of(done: TrainedFolds) -> CrossValidationReport:
     """Return the figures of a cross-validation whose folds are all trained."""
     plan, folds, found = done.plan, done.folds, done.found
     rows = tuple(_fold(number, bundle, found) for number, bundle in enumerate(done.bundles, start=1))

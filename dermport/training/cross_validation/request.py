@@ -16,7 +16,7 @@ _FOLDS = "Folds"
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidationRequest:
     """What is asked of a cross-validation; each field says what it is.
 
     `training` is how each fold is trained; its ``out`` is the folder of the whole, its ``name`` the kept bundle's.
@@ -59,13 +59,13 @@ class CrossValidation:
             raise UsageError(
                 f"{{by}} cannot be meant: there is no figure {self.by!r}.",
                 remedy=f"{{by}} takes {', '.join(TITLES)}.",
-                of=CrossValidation,
+                of=CrossValidationRequest,
             )
         if self.keep == "ensemble" and self.training.answer_rate is not None:
             raise UsageError(
                 "An ensemble has no {answer_rate}: no photos are left that none of its members was tuned on.",
                 remedy="Leave it out, or keep the median fold.",
-                of=CrossValidation,
+                of=CrossValidationRequest,
             )
 
     @property
@@ -87,7 +87,7 @@ class CrossValidation:
         """The folder of the bundle that is kept."""
         return self.out / "bundle"
 
-    def absolute(self) -> CrossValidation:
+    def absolute(self) -> CrossValidationRequest:
         """Return the same with absolute paths, which mean the same in every process."""
         training = self.training
         weights = Path(training.recipe.weights)

@@ -10,18 +10,18 @@ from dermport.bundle.store import Bundle
 from dermport.errors import BundleError, UsageError
 from dermport.progress import Progress
 from dermport.training.cross_validation.files import write_report
-from dermport.training.cross_validation.finished import Finished
+from dermport.training.cross_validation.finished import TrainedFolds
 from dermport.training.cross_validation.folds import Folds
 from dermport.training.cross_validation.keep import check_kept, keep
 from dermport.training.cross_validation.plan import open_plan
 from dermport.training.cross_validation.predictions import OutOfFold, collect
 from dermport.training.cross_validation.report import CrossValidationReport, report_of
-from dermport.training.cross_validation.request import CrossValidation
+from dermport.training.cross_validation.request import CrossValidationRequest
 from dermport.training.data.splits import Split, read_split
-from dermport.training.engines.engine import Engine, Task
-from dermport.training.engines.local import InTurn
+from dermport.training.engines.engine import Engine, WorkItem
+from dermport.training.engines.local import SerialEngine
 from dermport.training.fit import prepare_features
-from dermport.training.parts import Photos
+from dermport.training.parts import PartPhotos
 from dermport.training.pipeline import check_parts, check_recipe, read_all, train_split
 from dermport.training.request import TrainingRequest
 from dermport.training.run import cache_folders
@@ -30,7 +30,7 @@ _CACHES = ".caches"
 
 
 @dataclass(frozen=True)
-class CrossValidated:
+class CrossValidationResult:
     """What came of a cross-validation.
 
     Attributes:
@@ -48,7 +48,9 @@ class CrossValidated:
     kept: Bundle | None
 
 
-def cross_validate(asked: CrossValidation, progress: Progress, engine: Engine | None = None) -> CrossValidated:
+def cross_validate(
+    asked: CrossValidationRequest, progress: Progress, engine: Engine | None = None
+) -> CrossValidationResult:
     """Train and score k folds, each a normal training with a bundle of its own in ``OUT/fold-K``.
 
     Folds hold whole groups (lesion, patient, near-duplicates) and each label's share (see
@@ -72,17 +74,17 @@ def cross_validate(asked: CrossValidation, progress: Progress, engine: Engine | 
     check_recipe(asked.training.recipe)
     check_kept(asked)
     plan, folds = open_plan(asked, read_all(asked.training, progress))
-    bundles = _train_folds(asked, folds, engine or InTurn(), progress)
+    bundles = _train_folds(asked, folds, engine or SerialEngine(), progress)
     predictions = collect(folds, bundles)
-    done = Finished(asked, plan, folds, bundles, predictions)
+    done = TrainedFolds(asked, plan, folds, bundles, predictions)
     kept, report = keep(done, report_of(done), progress)
     write_report(asked.out, predictions, report)
     for left in (asked.out / _CACHES, *asked.out.glob(".*.part")):  # and what a killed run left half-written
         shutil.rmtree(left, ignore_errors=True)
-    return CrossValidated(asked.out, bundles, predictions, report, kept)
+    return CrossValidationResult(asked.out, bundles, predictions, report, kept)
 
 
-def _train_folds(asked: CrossValidation, folds: Folds, engine: Engine, progress: Progress) -> tuple[Bundle, ...]:
+def _train_folds(asked: CrossValidationRequest, folds: Folds, engine: Engine, progress: Progress) -> tuple[Bundle, ...]:
     splits = {fold: folds.split(fold) for fold in range(1, asked.folds + 1)}
     for split in splits.values():
         check_parts(split)
@@ -91,7 +93,7 @@ def _train_folds(asked: CrossValidation, folds: Folds, engine: Engine, progress:
         progress.say(f"{done} of {len(splits)} folds are done already.")
     if left:
         _prepare(asked, splits[left[0]], progress)
-    tasks = [Task(f"fold {fold}", Fold(asked.of_fold(fold), splits[fold], asked.out / _CACHES)) for fold in left]
+    tasks = [WorkItem(f"fold {fold}", Fold(asked.of_fold(fold), splits[fold], asked.out / _CACHES)) for fold in left]
     for number in engine.run(train_fold, tasks, progress):
         progress.say(f"{number} is done.")
     return tuple(_opened(asked.fold_folder(fold), split) for fold, split in splits.items())
@@ -120,11 +122,11 @@ def train_fold(work: Fold, progress: Progress) -> str:
     return train_split(work.request, work.split, progress, caches=work.caches).path.name
 
 
-def _prepare(asked: CrossValidation, split: Split, progress: Progress) -> None:
+def _prepare(asked: CrossValidationRequest, split: Split, progress: Progress) -> None:
     """Decode every photo, and compute a frozen trunk's features of it, once for all folds."""
     training = asked.training
     features, photos = cache_folders(asked.out / _CACHES)
-    whole = Photos(split, "train", training.recipe.preprocessing, training.jobs, progress, photos, whole=True)
+    whole = PartPhotos(split, "train", training.recipe.preprocessing, training.jobs, progress, photos, whole=True)
     prepare_features(training.recipe, whole, features, progress)
 
 

@@ -13,17 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.hashing import sha256_bytes
-from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.hashing import sha256_bytes, sha256_json
+from dermport.bundle.manifest import Manifest, Preprocessing
 from dermport.bundle.prep import prepare
 from dermport.errors import DataError, PhotoError
 from dermport.progress import Update
-from dermport.training.data.fingerprint import fingerprint
 from dermport.training.data.near_duplicates import SIDE, Link, find_links, joined_groups, perceptual_hash
-from dermport.training.data.records import Dropped, Reader, Reason, Record
+from dermport.training.data.records import Dropped, DropReason, Reader, Record
 from dermport.training.data.report import ReadReport, build_report
 from dermport.training.data.sources import open_dataset
-from dermport.training.data.tasks import Task
+from dermport.training.data.tasks import Task, task_from_spec
 
 # Small: checking costs a decode and next to nothing more. Near-duplicates are looked for on it.
 _CHECK = Preprocessing(size=SIDE)
@@ -105,6 +104,32 @@ def read_dataset(
     return Dataset(report.source, task, records, report, fingerprint(records), links, joins)
 
 
+def reopen_dataset(manifest: Manifest, data: Path, *, jobs: int | None = None, update: Update | None = None) -> Dataset:
+    """Return the photos at `data` for the bundle's task.
+
+    If they are those that the bundle was trained on, incomplete rows are left out and lesions are told from file names
+    as they were then, so that the fingerprint is the same. Of any other data set every usable photo is returned.
+
+    Raises:
+        DataError: Nothing there can be read, or no photo is of the task.
+    """
+    task, trained_on = task_from_spec(manifest.task), manifest.dataset
+    require_metadata = DropReason.INCOMPLETE.value in trained_on.dropped
+    source = open_dataset(data, lesion_pattern=trained_on.lesion_pattern)
+    dataset = read_dataset(source, task, require_metadata=require_metadata, jobs=jobs, update=update)
+    if require_metadata and dataset.fingerprint != trained_on.fingerprint:
+        return read_dataset(source, task, jobs=jobs, update=update)
+    return dataset
+
+
+def fingerprint(records: Iterable[Record]) -> str:
+    """Return the sha256 over every photo's id, bytes, source label and lesion.
+
+    Neither the order of the records nor where the photos lie changes it; any change to a photo or its label does.
+    """
+    return sha256_json(sorted([one.photo_id, one.sha256, one.label, one.lesion_id] for one in records))
+
+
 def _check_all(
     listed: Sequence[Record | Dropped],
     check: Callable[[Record], Record | Dropped],
@@ -122,19 +147,19 @@ def _check_all(
 
 def _check(record: Record, task: Task, require_metadata: bool, hashed: bool) -> Record | Dropped:
     if task.label_of(record.label) is None:
-        return Dropped(record.photo_id, Reason.UNKNOWN_LABEL, f"label {record.label!r} is not in the task")
+        return Dropped(record.photo_id, DropReason.UNKNOWN_LABEL, f"label {record.label!r} is not in the task")
     empty = [name for name, value in record.metadata.items() if not value]
     if require_metadata and empty:
-        return Dropped(record.photo_id, Reason.INCOMPLETE, f"no {', '.join(empty)}")
+        return Dropped(record.photo_id, DropReason.INCOMPLETE, f"no {', '.join(empty)}")
     try:
         data = record.path.read_bytes()
         picture = prepare(data, _CHECK).tensor
     except FileNotFoundError:
-        return Dropped(record.photo_id, Reason.MISSING, f"{record.path.name} does not exist")
+        return Dropped(record.photo_id, DropReason.MISSING, f"{record.path.name} does not exist")
     except OSError as error:
-        return Dropped(record.photo_id, Reason.UNREADABLE, error.strerror or str(error))
+        return Dropped(record.photo_id, DropReason.UNREADABLE, error.strerror or str(error))
     except PhotoError as error:
-        return Dropped(record.photo_id, Reason.UNREADABLE, error.message)
+        return Dropped(record.photo_id, DropReason.UNREADABLE, error.message)
     return replace(record, sha256=sha256_bytes(data), phash=perceptual_hash(picture) if hashed else "")
 
 
@@ -150,11 +175,13 @@ def _without_repeats(
         labels = sorted({record.label for record in group})
         if len({task.label_of(label) for label in labels}) > 1:
             detail = f"the same photo is labelled {' and '.join(labels)}"
-            dropped += [Dropped(record.photo_id, Reason.CONFLICT, detail) for record in group]
+            dropped += [Dropped(record.photo_id, DropReason.CONFLICT, detail) for record in group]
         else:
             kept.append(first)
             dropped += [
-                Dropped(one.photo_id, Reason.DUPLICATE, f"the same photo as {first.photo_id}", (first.group, one.group))
+                Dropped(
+                    one.photo_id, DropReason.DUPLICATE, f"the same photo as {first.photo_id}", (first.group, one.group)
+                )
                 for one in rest
             ]
     return kept, dropped

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dermport.errors import DataError
-from dermport.training.data.records import Dropped, Reason, Record
+from dermport.training.data.records import Dropped, DropReason, Record
 from dermport.training.data.rows import read_header, read_rows
 
 METADATA = "HAM10000_metadata.csv"
@@ -50,7 +50,7 @@ class Ham10000Reader:
         for row in read_rows(self.metadata, REQUIRED):
             photo_id = row["image_id"]
             if photo_id not in photos:
-                yield Dropped(photo_id, Reason.MISSING, f"no {photo_id}.jpg in the image folders")
+                yield Dropped(photo_id, DropReason.MISSING, f"no {photo_id}.jpg in the image folders")
                 continue
             metadata = {name: row[name] for name in OPTIONAL if name in row}
             yield Record(photo_id, photos[photo_id], row["lesion_id"] or photo_id, row["dx"], metadata)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dermport.errors import DataError
 from dermport.training.data.folders import is_photo
-from dermport.training.data.records import Dropped, Reason, Record
+from dermport.training.data.records import Dropped, DropReason, Record
 from dermport.training.data.rows import read_header, read_rows
 
 CLASSES = frozenset({"MEL", "NV", "BCC", "AKIEC", "AK", "BKL", "DF", "VASC", "SCC", "UNK"})
@@ -84,7 +84,7 @@ class IsicChallengeReader:
                     yield _record(photo_id, marked[0], known.get(photo_id, {}), photos)
                 else:
                     detail = f"{table.name} marks {' and '.join(marked) or 'no class'}"
-                    yield Dropped(photo_id, Reason.UNKNOWN_LABEL, detail)
+                    yield Dropped(photo_id, DropReason.UNKNOWN_LABEL, detail)
 
 
 class IsicArchiveReader:
@@ -140,9 +140,9 @@ def find_photos(root: Path) -> dict[str, Path]:
 
 def _record(photo_id: str, label: str, row: Mapping[str, str], photos: Mapping[str, Path]) -> Record | Dropped:
     if photo_id not in photos:
-        return Dropped(photo_id, Reason.MISSING, f"no {photo_id}.jpg in the folders")
+        return Dropped(photo_id, DropReason.MISSING, f"no {photo_id}.jpg in the folders")
     if not label:
-        return Dropped(photo_id, Reason.UNKNOWN_LABEL, "no diagnosis is given")
+        return Dropped(photo_id, DropReason.UNKNOWN_LABEL, "no diagnosis is given")
     metadata = {ours: _given(row[theirs]) for theirs, ours in _OURS.items() if theirs in row}
     patient = _given(row.get("patient_id", ""))
     lesion_id = _given(row.get("lesion_id", "")) or photo_id

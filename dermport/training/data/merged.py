@@ -44,7 +44,7 @@ class _File(Contract):
 
 
 @dataclass(frozen=True)
-class Source:
+class MergedSource:
     """One of the data sets.
 
     Attributes:
@@ -123,11 +123,11 @@ def _read(path: Path) -> _File:
     return file
 
 
-def _opened(path: Path, source: _Source, open_dataset: Callable[[Path, str | None], Reader]) -> Source:
+def _opened(path: Path, source: _Source, open_dataset: Callable[[Path, str | None], Reader]) -> MergedSource:
     where = path.parent / source.path
     if where.suffix == path.suffix:
         raise DataError(
             f"{path}: the source {source.name} is a list of sources itself.", remedy="Name its sources here."
         )
     labels = {plain(theirs): ours for theirs, ours in source.labels.items()}
-    return Source(source.name, open_dataset(where, source.lesion_pattern), where, labels, source.licence)
+    return MergedSource(source.name, open_dataset(where, source.lesion_pattern), where, labels, source.licence)

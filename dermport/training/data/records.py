@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 
-class Reason(str, Enum):
+class DropReason(str, Enum):
     """Why a photo was left out; the values are what reports and ``bundle.json`` say."""
 
     MISSING = "missing file"
@@ -55,7 +55,7 @@ class Dropped:
     """A photo that was left out: which, why, and in what way (`detail`); `groups` are its kept twin's and its own."""
 
     photo_id: str
-    reason: Reason
+    reason: DropReason
     detail: str
     groups: tuple[str, str] | None = None
 

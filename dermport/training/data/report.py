@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dermport.training.data.near_duplicates import Link
-from dermport.training.data.records import Dropped, Reason, Record
+from dermport.training.data.records import Dropped, DropReason, Record
 from dermport.training.data.tasks import Task
 
 _EXAMPLES = 5
@@ -92,7 +92,7 @@ def build_report(
     """Count the `kept` records by the task's label and the `dropped` photos by reason; `links` are among `kept`."""
     photos = Counter(task.label_of(record.label) for record in kept)
     lesions = Counter(label for label, _ in {(task.label_of(record.label), record.lesion_id) for record in kept})
-    by_reason = {reason: [one for one in dropped if one.reason is reason] for reason in Reason}
+    by_reason = {reason: [one for one in dropped if one.reason is reason] for reason in DropReason}
     pairs = [(kept[link.first], kept[link.second]) for link in links]
     return ReadReport(
         source=source,

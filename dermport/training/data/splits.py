@@ -86,7 +86,7 @@ def split_dataset(dataset: Dataset, fractions: Mapping[Part, float] = DEFAULT_FR
     return Split(dataset, tuple(part_of[group] for group in dataset.groups()), seed)
 
 
-def torn(names: Sequence[str], parts: Sequence[Part | None]) -> int:
+def groups_across_parts(names: Sequence[str], parts: Sequence[Part | None]) -> int:
     """Return how many names (of lesions, or of groups), one for each photo, are in more than one part."""
     seen: dict[str, set[Part | None]] = defaultdict(set)
     for name, part in zip(names, parts, strict=True):

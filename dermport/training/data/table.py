@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dermport.errors import DataError
-from dermport.training.data.records import Dropped, Reason, Record
+from dermport.training.data.records import Dropped, DropReason, Record
 from dermport.training.data.rows import read_header, read_rows
 
 PATH_COLUMNS = ("path", "file", "filename", "image", "photo")
@@ -53,7 +53,7 @@ class TableReader:
         for row in read_rows(self.root, (path_column, label_column)):
             photo_id = row[path_column]
             if not photo_id:
-                yield Dropped("(no path)", Reason.MISSING, f"a row of {self.root.name} names no photo")
+                yield Dropped("(no path)", DropReason.MISSING, f"a row of {self.root.name} names no photo")
                 continue
             lesion_id = (row[lesion_column] if lesion_column else "") or photo_id
             metadata = {name: value for name, value in row.items() if name not in used}

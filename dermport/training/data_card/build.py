@@ -17,11 +17,11 @@ from dermport.training.data_card.card import (
     Column,
     DataCard,
     Distribution,
-    Fault,
     LabelCount,
-    Left,
+    LeftOut,
     NearDuplicates,
     Quality,
+    QualityFault,
     ValueCount,
 )
 from dermport.training.data_card.findings import findings
@@ -124,10 +124,10 @@ def _columns(dataset: Dataset) -> Iterator[Column]:
         yield Column(name=name, given=given, distinct=len(values), commonest=counted(values, _COMMONEST))
 
 
-def _left(dataset: Dataset) -> Iterator[Left]:
+def _left(dataset: Dataset) -> Iterator[LeftOut]:
     for reason, photos in dataset.report.dropped.items():
         examples = tuple(f"{one.photo_id}: {one.detail}" for one in dataset.report.examples[reason])
-        yield Left(reason=reason, photos=photos, examples=examples)
+        yield LeftOut(reason=reason, photos=photos, examples=examples)
 
 
 def _near_duplicates(dataset: Dataset) -> NearDuplicates:
@@ -162,9 +162,9 @@ def _quality(survey: Survey) -> Quality:
     )
 
 
-def _fault(bound: Bound, survey: Survey) -> Fault:
+def _fault(bound: Bound, survey: Survey) -> QualityFault:
     p1, median, p99 = _percentiles(one.values[bound.code] for one in survey.qualities)
-    return Fault(
+    return QualityFault(
         code=bound.code,
         what=bound.what,
         side=bound.side,

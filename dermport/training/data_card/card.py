@@ -47,7 +47,7 @@ class Column(Contract):
     commonest: tuple[ValueCount, ...]
 
 
-class Left(Contract):
+class LeftOut(Contract):
     """Photos that were left out for one reason."""
 
     reason: str
@@ -66,7 +66,7 @@ class NearDuplicates(Contract):
     lesions_joined: Annotated[int, Field(description="lesions that share a group with another for it")]
 
 
-class Fault(Contract):
+class QualityFault(Contract):
     """One bound of ``dermport/bundle/photo_quality.json``, and what the photos have."""
 
     code: str
@@ -85,7 +85,7 @@ class Quality(Contract):
     input_size: Annotated[int, Field(description="side of the model's input that they are judged for, pixels")]
     sizes: Annotated[tuple[ValueCount, ...], Field(description="the commonest stored sizes")]
     other_sizes: Annotated[int, Field(description="photos of any other size")]
-    faults: tuple[Fault, ...]
+    faults: tuple[QualityFault, ...]
     photos_with_a_fault: int
     black_over_tenth: Annotated[int, Field(description="photos of which more than a tenth is black")]
     white_over_tenth: Annotated[int, Field(description="photos of which more than a tenth is white")]
@@ -122,7 +122,7 @@ class SplitCheck(Contract):
     ]
 
 
-class Finding(Contract):
+class CardFinding(Contract):
     """Something that a person should know before training."""
 
     level: Literal["failure", "warning"]
@@ -152,12 +152,12 @@ class DataCard(Contract):
     complete_rows: Annotated[
         int, Field(description="photos without an empty cell in their metadata, which --require-metadata keeps")
     ]
-    dropped: tuple[Left, ...]
+    dropped: tuple[LeftOut, ...]
     near_duplicates: NearDuplicates
     quality: Quality
     licences: tuple[Licence, ...]
     split: SplitCheck
-    findings: tuple[Finding, ...]
+    findings: tuple[CardFinding, ...]
 
     @property
     def failed(self) -> bool:

@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from dermport.training.data.dataset import Dataset
-from dermport.training.data_card.card import DataCard, Finding
+from dermport.training.data_card.card import CardFinding, DataCard
 
 _FEW_LESIONS = 30  # of a label: a fifth of them are tested, and six say little of a sensitivity
 _MANY = 0.05  # of the photos
 
 
-def findings(card: DataCard, dataset: Dataset) -> tuple[Finding, ...]:
+def findings(card: DataCard, dataset: Dataset) -> tuple[CardFinding, ...]:
     """Return what would make a training fail or leak, then what makes its figures doubtful."""
-    failures = [Finding(level="failure", text=text) for text in _failures(card, dataset)]
-    return (*failures, *(Finding(level="warning", text=text) for text in _warnings(card)))
+    failures = [CardFinding(level="failure", text=text) for text in _failures(card, dataset)]
+    return (*failures, *(CardFinding(level="warning", text=text) for text in _warnings(card)))
 
 
 def _failures(card: DataCard, dataset: Dataset) -> Iterator[str]:

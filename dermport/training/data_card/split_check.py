@@ -10,7 +10,7 @@ import numpy as np
 
 from dermport.bundle.manifest import Part
 from dermport.training.data.dataset import Dataset
-from dermport.training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, split_dataset, torn
+from dermport.training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, groups_across_parts, split_dataset
 from dermport.training.data_card.card import PartCount, SplitCheck
 
 
@@ -20,8 +20,8 @@ def check_split(dataset: Dataset, seed: int) -> SplitCheck:
     return SplitCheck(
         seed=seed,
         parts=tuple(_count(split, part) for part in PARTS),
-        lesions_in_two_parts=torn([record.lesion_id for record in dataset.records], split.parts),
-        groups_in_two_parts=torn(dataset.groups(), split.parts),
+        lesions_in_two_parts=groups_across_parts([record.lesion_id for record in dataset.records], split.parts),
+        groups_in_two_parts=groups_across_parts(dataset.groups(), split.parts),
         near_duplicates_apart=sum(split.parts[link.first] != split.parts[link.second] for link in dataset.links),
         leak_by_photo=_leak_by_photo(dataset.groups(), seed),
     )

@@ -19,7 +19,7 @@ Worker = Callable[[Work, Progress], Result]
 
 
 @dataclass(frozen=True)
-class Task(Generic[Work]):
+class WorkItem(Generic[Work]):
     """One thing to do.
 
     Attributes:
@@ -34,7 +34,9 @@ class Task(Generic[Work]):
 class Engine(Protocol):
     """Runs tasks."""
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
+    def run(
+        self, worker: Worker[Work, Result], tasks: Iterable[WorkItem[Work]], progress: Progress
+    ) -> Iterator[Result]:
         """Yield the results as they come, in any order.
 
         A task is drawn when there is somebody to do it, and not before every result so far was yielded: what is to be
@@ -48,7 +50,7 @@ class Engine(Protocol):
         """
 
 
-class Crew(Protocol[Work, Result_co]):
+class WorkerPool(Protocol[Work, Result_co]):
     """Does several tasks at once."""
 
     @property
@@ -61,26 +63,26 @@ class Crew(Protocol[Work, Result_co]):
         """Whether a task is under way."""
         ...
 
-    def begin(self, task: Task[Work]) -> None:
+    def begin(self, task: WorkItem[Work]) -> None:
         """Begin a task; only where there is room."""
 
     def finished(self) -> Iterator[Result_co]:
         """Wait for a task that is under way, and yield its result, and those of others that are done."""
 
 
-def in_crew(crew: Crew[Work, Result], tasks: Iterable[Task[Work]]) -> Iterator[Result]:
-    """Yield the results of tasks that a crew does, each drawn as :meth:`Engine.run` says."""
+def run_in_pool(pool: WorkerPool[Work, Result], tasks: Iterable[WorkItem[Work]]) -> Iterator[Result]:
+    """Yield the results of tasks that a pool of workers does, each drawn as :meth:`Engine.run` says."""
     drawn = iter(tasks)
     while True:
-        while crew.room and (task := next(drawn, None)) is not None:
-            crew.begin(task)
-        if not crew.busy:
+        while pool.room and (task := next(drawn, None)) is not None:
+            pool.begin(task)
+        if not pool.busy:
             return
-        yield from crew.finished()
+        yield from pool.finished()
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedProgress:
     """A progress that tells of which task a line is.
 
     Attributes:
@@ -100,7 +102,7 @@ class Named:
         return self.progress.bar(f"{self.name}: {what}")
 
 
-class Lines:
+class LineProgress:
     """A progress that writes lines to stderr and draws no bars, which several processes would draw over each other."""
 
     def say(self, text: str) -> None:
@@ -113,6 +115,6 @@ class Lines:
         return nullcontext(lambda done, total: None)
 
 
-def do_elsewhere(worker: Worker[Work, Result], task: Task[Work]) -> Result:
+def do_in_worker(worker: Worker[Work, Result], task: WorkItem[Work]) -> Result:
     """Do a task in another process than the one that draws."""
-    return worker(task.work, Named(task.name, Lines()))
+    return worker(task.work, NamedProgress(task.name, LineProgress()))

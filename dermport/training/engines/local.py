@@ -16,22 +16,24 @@ from typing import Generic
 
 from dermport.errors import UnavailableError
 from dermport.progress import Progress
-from dermport.training.engines.engine import Named, Result, Task, Work, Worker, do_elsewhere, in_crew
+from dermport.training.engines.engine import NamedProgress, Result, Work, Worker, WorkItem, do_in_worker, run_in_pool
 
 _LOOK = 0.2  # seconds between two looks of a worker at whether it is still wanted
 
 
-class InTurn:
+class SerialEngine:
     """One task after the other, in this process."""
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
+    def run(
+        self, worker: Worker[Work, Result], tasks: Iterable[WorkItem[Work]], progress: Progress
+    ) -> Iterator[Result]:
         """Yield the results in order (see :meth:`dermport.training.engines.engine.Engine.run`)."""
         for task in tasks:
-            yield worker(task.work, Named(task.name, progress))
+            yield worker(task.work, NamedProgress(task.name, progress))
 
 
 @dataclass(frozen=True)
-class Processes:
+class ProcessEngine:
     """Several tasks at once, in processes of this machine.
 
     Attributes:
@@ -42,28 +44,30 @@ class Processes:
     count: int
     tasks_each: int = 0
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
+    def run(
+        self, worker: Worker[Work, Result], tasks: Iterable[WorkItem[Work]], progress: Progress
+    ) -> Iterator[Result]:
         """Yield the results as they come (see :meth:`dermport.training.engines.engine.Engine.run`).
 
         Raises:
             UnavailableError: A process ended without a word.
         """
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-        hands = [_Hand(context, self.tasks_each) for _ in range(self.count)]
+        processes = [_WorkerProcess(context, self.tasks_each) for _ in range(self.count)]
         try:
-            yield from in_crew(_Hands(worker, hands), tasks)
+            yield from run_in_pool(_ProcessPool(worker, processes), tasks)
         except BrokenProcessPool as error:
             raise UnavailableError(
                 "A process that worked was ended from outside, for want of memory perhaps.",
                 remedy="Give the same command again: it goes on where it was. A smaller --parallel needs less.",
             ) from error
         finally:
-            for hand in hands:
-                hand.close()
+            for process in processes:
+                process.close()
 
 
 @dataclass
-class _Hand:
+class _WorkerProcess:
     """One process, begun when it is first needed, and replaced after so many tasks.
 
     ProcessPoolExecutor can do that by itself from Python 3.11 on, and may hang then: python/cpython#115634.
@@ -75,14 +79,14 @@ class _Hand:
     _unwanted: Event = field(init=False)
     _given: int = field(default=0, init=False)
 
-    def do(self, worker: Worker[Work, Result], task: Task[Work]) -> Future[Result]:
+    def do(self, worker: Worker[Work, Result], task: WorkItem[Work]) -> Future[Result]:
         if self.tasks_each and self._given >= self.tasks_each:
             self.close()
         if self._pool is None:
             self._unwanted = self.context.Event()
             self._pool = ProcessPoolExecutor(1, self.context, initializer=_begin, initargs=(self._unwanted,))
         self._given += 1
-        return self._pool.submit(do_elsewhere, worker, task)
+        return self._pool.submit(do_in_worker, worker, task)
 
     def close(self) -> None:
         if self._pool is not None:
@@ -91,13 +95,13 @@ class _Hand:
         self._pool, self._given = None, 0
 
 
-class _Hands(Generic[Work, Result]):
-    """The processes as a crew (see :class:`dermport.training.engines.engine.Crew`)."""
+class _ProcessPool(Generic[Work, Result]):
+    """The processes as a pool (see :class:`dermport.training.engines.engine.WorkerPool`)."""
 
-    def __init__(self, worker: Worker[Work, Result], hands: list[_Hand]) -> None:
+    def __init__(self, worker: Worker[Work, Result], processes: list[_WorkerProcess]) -> None:
         self._worker = worker
-        self._idle = list(reversed(hands))  # the first one is taken first
-        self._doing: dict[Future[Result], _Hand] = {}
+        self._idle = list(reversed(processes))  # the first one is taken first
+        self._doing: dict[Future[Result], _WorkerProcess] = {}
 
     @property
     def room(self) -> bool:
@@ -107,9 +111,9 @@ class _Hands(Generic[Work, Result]):
     def busy(self) -> bool:
         return bool(self._doing)
 
-    def begin(self, task: Task[Work]) -> None:
-        hand = self._idle.pop()
-        self._doing[hand.do(self._worker, task)] = hand
+    def begin(self, task: WorkItem[Work]) -> None:
+        process = self._idle.pop()
+        self._doing[process.do(self._worker, task)] = process
 
     def finished(self) -> Iterator[Result]:
         done = wait(self._doing, return_when=FIRST_COMPLETED).done

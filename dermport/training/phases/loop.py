@@ -18,7 +18,7 @@ from dermport.progress import Progress
 from dermport.statistics.metrics import Predictions, figures
 from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
-from dermport.training.phases.feed import Waiting, made_ahead
+from dermport.training.phases.prefetch import Waiting, prefetched
 from dermport.training.phases.state import Arrays, EpochFigures, PhaseState, load_state, restore, save_state, snapshot
 from dermport.training.runs.log import RunLog
 
@@ -183,7 +183,7 @@ class Loop:
         waiting = Waiting()
         logs: list[dict[str, float]] = []
         make = partial(phase.batch, targets=self.targets, random=random)
-        with made_ahead(make, self._batches(random), waiting) as batches:
+        with prefetched(make, self._batches(random), waiting) as batches:
             for batch in batches:
                 logs.append(_step(phase, batch))
                 update(len(logs))

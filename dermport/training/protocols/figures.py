@@ -31,7 +31,7 @@ _OF_MANY = ("macro_f1", "macro_roc_auc")
 
 
 @dataclass(frozen=True)
-class Drawn:
+class ResampledFigure:
     """A figure, the mean over an arm's trainings.
 
     Attributes:
@@ -50,7 +50,7 @@ class Drawn:
         return defined(float(np.std(self.values, ddof=1))) if len(self.values) > 1 else None
 
 
-class Gap(Contract):
+class LeakGap(Contract):
     """How much better a figure is where photos leak: the published way of parting minus the honest one."""
 
     change: float | None
@@ -64,7 +64,7 @@ def measure(
     lesions: Sequence[str],
     task: TaskSpec,
     bootstrap: Bootstrap = DEFAULT,
-) -> dict[str, Drawn]:
+) -> dict[str, ResampledFigure]:
     """Return the figures of an arm by the keys of :data:`TITLES`: of the positive class where there are two classes.
 
     Args:
@@ -89,17 +89,19 @@ def _values(model: Resampled, key: str, task: TaskSpec) -> tuple[float, Floats]:
     return float(model.point.overall[name][0]), model.drawn.overall[name]
 
 
-def _mean(trainings: Sequence[tuple[float, Floats]]) -> Drawn:
+def _mean(trainings: Sequence[tuple[float, Floats]]) -> ResampledFigure:
     values = np.array([point for point, _ in trainings])
-    return Drawn(float(values.mean()), values, np.mean([drawn for _, drawn in trainings], axis=0))
+    return ResampledFigure(float(values.mean()), values, np.mean([drawn for _, drawn in trainings], axis=0))
 
 
-def with_intervals(figures: Mapping[str, Drawn], bootstrap: Bootstrap = DEFAULT) -> dict[str, Metric]:
+def with_intervals(figures: Mapping[str, ResampledFigure], bootstrap: Bootstrap = DEFAULT) -> dict[str, Metric]:
     """Return the figures with the intervals that their resamples give."""
     return {key: bootstrap.metric(one.point, one.resamples) for key, one in figures.items()}
 
 
-def gaps(published: Mapping[str, Drawn], honest: Mapping[str, Drawn], bootstrap: Bootstrap = DEFAULT) -> dict[str, Gap]:
+def gaps(
+    published: Mapping[str, ResampledFigure], honest: Mapping[str, ResampledFigure], bootstrap: Bootstrap = DEFAULT
+) -> dict[str, LeakGap]:
     """Return the figures of the published way of parting minus the honest ones.
 
     The arms have other test photos, so that their resamples are independent: they must be drawn with other seeds. The
@@ -108,12 +110,12 @@ def gaps(published: Mapping[str, Drawn], honest: Mapping[str, Drawn], bootstrap:
     return {key: _gap(one, honest[key], bootstrap) for key, one in published.items()}
 
 
-def _gap(published: Drawn, honest: Drawn, bootstrap: Bootstrap) -> Gap:
+def _gap(published: ResampledFigure, honest: ResampledFigure, bootstrap: Bootstrap) -> LeakGap:
     change = defined(published.point - honest.point)
     if change is None:
-        return Gap(change=None)
+        return LeakGap(change=None)
     low, high = bootstrap.bounds(published.resamples - honest.resamples)
-    return Gap(change=change, low=low, high=high)
+    return LeakGap(change=change, low=low, high=high)
 
 
 def of_arm(number: int, bootstrap: Bootstrap = DEFAULT) -> Bootstrap:

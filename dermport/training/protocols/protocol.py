@@ -52,7 +52,7 @@ class Counts(Contract):
     source: str
 
 
-class Data(Contract):
+class ProtocolData(Contract):
     """The paper's data set."""
 
     name: str
@@ -62,7 +62,7 @@ class Data(Contract):
     counts: Counts | None = None
 
 
-class Split(Contract):
+class ProtocolSplit(Contract):
     """How photos are parted: fractions of training, validation and test; with folds, validation is one of them."""
 
     train: Fraction
@@ -71,7 +71,7 @@ class Split(Contract):
     folds: Annotated[int, Field(ge=0, le=20, description="0: no cross-validation")] = 0
 
     @model_validator(mode="after")
-    def _sums(self) -> Split:
+    def _sums(self) -> ProtocolSplit:
         if abs(self.train + self.validation + self.test - 1) > 1e-9:
             raise ValueError("the fractions do not sum to 1")
         if self.folds == 1 or (self.folds > 0) == (self.validation > 0):
@@ -142,7 +142,7 @@ class Backbones(Contract):
 Training = Annotated[Transfer | SmallNetwork | Backbones, Field(discriminator="kind")]
 
 
-class Silent(Contract):
+class Unstated(Contract):
     """What the paper, as far as it could be read, leaves open."""
 
     what: str
@@ -156,14 +156,14 @@ class Protocol(Contract):
     title: str
     summary: str
     paper: Paper
-    data: Data
+    data: ProtocolData
     size: Annotated[int, Field(ge=32, le=1024, description="side of the input, pixels")]
     crop: Crop = "full-frame"
-    split: Split
+    split: ProtocolSplit
     training: Training
     arm: Annotated[tuple[Arm, ...], Field(min_length=1)]
     published: tuple[Published, ...] = ()
-    silent: tuple[Silent, ...] = ()
+    silent: tuple[Unstated, ...] = ()
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -11,8 +11,8 @@ from dermport.contract import Contract
 from dermport.statistics.table_arithmetic import always_yes_f1
 from dermport.training.data.dataset import Dataset
 from dermport.training.protocols.arithmetic import Range, contradictions, least_prevalence, prevalence_behind, rounded
+from dermport.training.protocols.overlap import expected_copies
 from dermport.training.protocols.protocol import Counts, Protocol
-from dermport.training.protocols.twins import expected_copies
 
 Level = Literal["cannot be", "note"]
 

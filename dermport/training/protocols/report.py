@@ -18,12 +18,12 @@ from dermport.statistics.bootstrap import DEFAULT
 from dermport.statistics.estimates import Metric
 from dermport.templates import load_template
 from dermport.training.model.cost import cost_of
-from dermport.training.protocols.figures import TITLES, Drawn, Gap, gaps, measure, of_arm, with_intervals
+from dermport.training.protocols.context import ReproductionContext
+from dermport.training.protocols.figures import TITLES, LeakGap, ResampledFigure, gaps, measure, of_arm, with_intervals
+from dermport.training.protocols.overlap import find_overlap
 from dermport.training.protocols.protocol import Arm, Protocol
 from dermport.training.protocols.remarks import Remark, remarks_on
 from dermport.training.protocols.trial import Trial
-from dermport.training.protocols.twins import find_twins
-from dermport.training.protocols.workplace import Workplace
 from dermport.training.provenance import provenance
 
 SCHEMA: Literal["dermport-reproduction/1"] = "dermport-reproduction/1"
@@ -33,7 +33,7 @@ _BYTES = 4  # of a float32
 _WORDS = {"True": "yes", "False": "no", "None": "its own"}
 
 
-class Photos(Contract):
+class PhotosUsed(Contract):
     """The photos that were used."""
 
     name: str
@@ -46,7 +46,7 @@ class Photos(Contract):
     stand_in: Annotated[bool, Field(description="whether these are other photos than the paper's")]
 
 
-class TwinReport(Contract):
+class OverlapReport(Contract):
     """Test entries that the training had seen; means over an arm's trainings."""
 
     same_photo: float
@@ -63,7 +63,7 @@ class ArmReport(Contract):
     train: Annotated[int, Field(description="entries, with those that oversampling added; of the first training")]
     validation: int
     test: int
-    twins: TwinReport | None
+    twins: OverlapReport | None
     figures: Annotated[dict[str, Metric], Field(description="empty: not measured, since nothing was trained")]
     spread: Annotated[dict[str, float | None], Field(description="standard deviation over the trainings")]
 
@@ -77,7 +77,7 @@ class NetworkReport(Contract):
     macs: int
     weight_bytes: Annotated[int, Field(description="float32 weights; compressed forms are smaller")]
     arms: tuple[ArmReport, ...]
-    gaps: Annotated[dict[str, Gap], Field(description="published way of parting minus honest one")]
+    gaps: Annotated[dict[str, LeakGap], Field(description="published way of parting minus honest one")]
 
 
 class Report(Contract):
@@ -87,7 +87,7 @@ class Report(Contract):
     notice: str = NOTICE
     protocol: Protocol
     changes: Annotated[tuple[str, ...], Field(description="options of the protocol that were changed for this run")]
-    data: Photos
+    data: PhotosUsed
     networks: tuple[NetworkReport, ...]
     remarks: tuple[Remark, ...]
     confidence: float
@@ -96,7 +96,7 @@ class Report(Contract):
 
 
 def build_report(
-    work: Workplace, trials: Sequence[Trial], changes: tuple[str, ...], command: str, seconds: float
+    work: ReproductionContext, trials: Sequence[Trial], changes: tuple[str, ...], command: str, seconds: float
 ) -> Report:
     """Return the report of all trials of a protocol."""
     names = dict.fromkeys(trial.candidate.name for trial in trials)
@@ -113,7 +113,7 @@ def build_report(
     )
 
 
-def write_report(folder: Path, report: Report, work: Workplace, trials: Sequence[Trial]) -> None:
+def write_report(folder: Path, report: Report, work: ReproductionContext, trials: Sequence[Trial]) -> None:
     """Write ``report.json``, ``report.md`` and, for each network and arm, ``predictions-<network>-<arm>.csv``."""
     write_json(folder / JSON, report.model_dump(mode="json", by_alias=True))
     (folder / MARKDOWN).write_text(render(report), encoding="utf-8")
@@ -140,10 +140,10 @@ def render(report: Report) -> str:
     )
 
 
-def _photos(work: Workplace) -> Photos:
+def _photos(work: ReproductionContext) -> PhotosUsed:
     dataset = work.dataset
     targets = np.bincount(dataset.targets(), minlength=work.classes).tolist()
-    return Photos(
+    return PhotosUsed(
         name=dataset.name,
         reader=dataset.report.reader,
         fingerprint=dataset.fingerprint,
@@ -155,9 +155,9 @@ def _photos(work: Workplace) -> Photos:
     )
 
 
-def _network(work: Workplace, trials: Sequence[Trial]) -> NetworkReport:
+def _network(work: ReproductionContext, trials: Sequence[Trial]) -> NetworkReport:
     model = trials[0].candidate.build()
-    measured: dict[str, dict[str, Drawn]] = {
+    measured: dict[str, dict[str, ResampledFigure]] = {
         trial.arm.name: _measured(work, trial, number) for number, trial in enumerate(trials) if trial.answers
     }
     parameters = int(model.count_params())
@@ -172,20 +172,20 @@ def _network(work: Workplace, trials: Sequence[Trial]) -> NetworkReport:
     )
 
 
-def _measured(work: Workplace, trial: Trial, number: int) -> dict[str, Drawn]:
+def _measured(work: ReproductionContext, trial: Trial, number: int) -> dict[str, ResampledFigure]:
     dataset, test = work.dataset, trial.draws[0].test
     lesions = [dataset.records[index].lesion_id for index in test]
     return measure(trial.answers, dataset.targets()[test], lesions, dataset.task.spec, of_arm(number))
 
 
-def _gaps(protocol: Protocol, measured: Mapping[str, Mapping[str, Drawn]]) -> dict[str, Gap]:
+def _gaps(protocol: Protocol, measured: Mapping[str, Mapping[str, ResampledFigure]]) -> dict[str, LeakGap]:
     published, honest = protocol.published_arm, protocol.honest_arm
     if published is None or honest is None or not measured:
         return {}
     return gaps(measured[published.name], measured[honest.name])
 
 
-def _arm(work: Workplace, trial: Trial, figures: Mapping[str, Drawn], number: int) -> ArmReport:
+def _arm(work: ReproductionContext, trial: Trial, figures: Mapping[str, ResampledFigure], number: int) -> ArmReport:
     first = trial.draws[0]
     return ArmReport(
         arm=trial.arm,
@@ -199,12 +199,12 @@ def _arm(work: Workplace, trial: Trial, figures: Mapping[str, Drawn], number: in
     )
 
 
-def _twins(work: Workplace, trial: Trial) -> TwinReport | None:
-    found = [find_twins(work.dataset, draw) for draw in trial.draws]
+def _twins(work: ReproductionContext, trial: Trial) -> OverlapReport | None:
+    found = [find_overlap(work.dataset, draw) for draw in trial.draws]
     truth = work.dataset.targets()[trial.draws[0].test]
     right = [one.argmax(axis=1) == truth for one in trial.answers]
     pairs = list(zip(right, found, strict=False))
-    return TwinReport(
+    return OverlapReport(
         same_photo=float(np.mean([one.same_photo.sum() for one in found])),
         same_lesion=float(np.mean([one.same_lesion.sum() for one in found])),
         accuracy_with=_share([hits[twins.same_lesion] for hits, twins in pairs]),
@@ -225,7 +225,7 @@ def metric_in_words(metric: Metric | None) -> str:
     return f"{metric.value:.3f}{ends}"
 
 
-def gap_in_words(gap: Gap | None) -> str:
+def gap_in_words(gap: LeakGap | None) -> str:
     """Return e.g. ``+0.121 (+0.101 to +0.139)``, or a dash."""
     if gap is None or gap.change is None:
         return "–"
@@ -242,7 +242,7 @@ def _option(value: Any) -> str:
     return _WORDS.get(str(value), str(value))
 
 
-def _write_predictions(path: Path, work: Workplace, trial: Trial) -> None:
+def _write_predictions(path: Path, work: ReproductionContext, trial: Trial) -> None:
     dataset, ids = work.dataset, work.dataset.task.spec.ids
     targets = dataset.targets()
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -13,16 +13,16 @@ from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset
 from dermport.training.data.tasks import load_task
 from dermport.training.model.weights import describe_weights
+from dermport.training.protocols.context import ReproductionContext
 from dermport.training.protocols.protocol import Protocol, Transfer
 from dermport.training.protocols.report import Report, build_report, write_report
-from dermport.training.protocols.trainers import candidates
+from dermport.training.protocols.trainers import protocol_networks
 from dermport.training.protocols.trial import Trial, run_trial, seconds_of
-from dermport.training.protocols.workplace import Workplace
 from dermport.training.run import Run, close_run, open_run
 
 
 @dataclass(frozen=True)
-class Request:
+class ReproductionRequest:
     """What is asked of a reproduction.
 
     Attributes:
@@ -54,7 +54,7 @@ class Request:
             raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
 
 
-def reproduce(request: Request, progress: Progress) -> Report:
+def reproduce(request: ReproductionRequest, progress: Progress) -> Report:
     """Run a protocol and write its report; one that was killed goes on where it was when it is asked for again.
 
     State is kept in a hidden sibling of the report's folder, ``.<name>.run``, until that is written; prepared photos
@@ -69,11 +69,11 @@ def reproduce(request: Request, progress: Progress) -> Report:
     if run.resumed:
         progress.say(f"Going on with the run in {run.folder}.")
     work = _workplace(request, dataset, run, progress)
-    trials = [run_trial(work, arm, one) for one in candidates(work) for arm in request.protocol.arm]
+    trials = [run_trial(work, arm, one) for one in protocol_networks(work) for arm in request.protocol.arm]
     return _written(request, work, trials)
 
 
-def _read(request: Request, progress: Progress) -> Dataset:
+def _read(request: ReproductionRequest, progress: Progress) -> Dataset:
     wanted = request.protocol.data
     source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
     with progress.bar("Reading photos") as update:
@@ -89,8 +89,8 @@ def _read(request: Request, progress: Progress) -> Dataset:
     return dataset
 
 
-def _workplace(request: Request, dataset: Dataset, run: Run, progress: Progress) -> Workplace:
-    return Workplace(
+def _workplace(request: ReproductionRequest, dataset: Dataset, run: Run, progress: Progress) -> ReproductionContext:
+    return ReproductionContext(
         request.protocol,
         dataset,
         run,
@@ -102,7 +102,7 @@ def _workplace(request: Request, dataset: Dataset, run: Run, progress: Progress)
     )
 
 
-def _asked(request: Request, dataset: Dataset) -> dict[str, Any]:
+def _asked(request: ReproductionRequest, dataset: Dataset) -> dict[str, Any]:
     """Return what decides the answers; what the paper says of itself does not."""
     protocol = request.protocol
     asked = protocol.model_dump(mode="json", include={"size", "crop", "split", "training", "arm"})
@@ -118,7 +118,7 @@ def _asked(request: Request, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _written(request: Request, work: Workplace, trials: list[Trial]) -> Report:
+def _written(request: ReproductionRequest, work: ReproductionContext, trials: list[Trial]) -> Report:
     report = build_report(work, trials, request.changes, request.command, seconds_of(work.run.folder))
     with atomic_directory(request.out) as folder:
         write_report(folder, report, work, trials)

@@ -15,10 +15,10 @@ from dermport.training.model.network import build_network, class_logits, predict
 from dermport.training.model.weights import describe_weights
 from dermport.training.phases.loop import Inputs, Phase
 from dermport.training.phases.recipes import all_phase, compile_for, head_phase, last_four_phase
+from dermport.training.protocols.context import ReproductionContext, of_each
 from dermport.training.protocols.draws import Draw, Indices
 from dermport.training.protocols.networks import backbone, small_network, weights_of
 from dermport.training.protocols.protocol import Architecture, Backbones, Protocol, SmallNetwork, Transfer
-from dermport.training.protocols.workplace import Workplace, of_each
 from dermport.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ProtocolNetwork:
     """A network that a protocol trains.
 
     Attributes:
@@ -43,7 +43,7 @@ class Candidate:
     train: Callable[[Draw, Path], NDArray[np.float32]] | None
 
 
-def candidates(work: Workplace) -> tuple[Candidate, ...]:
+def protocol_networks(work: ReproductionContext) -> tuple[ProtocolNetwork, ...]:
     """Return the networks of a protocol.
 
     Raises:
@@ -57,7 +57,7 @@ def candidates(work: Workplace) -> tuple[Candidate, ...]:
     return tuple(_backbone(work, training, name) for name in training.architectures)
 
 
-def _transfer(work: Workplace, training: Transfer) -> Candidate:
+def _transfer(work: ReproductionContext, training: Transfer) -> ProtocolNetwork:
     recipe = transfer_recipe(work.protocol, training, work.weights, work.seed)
 
     def train(draw: Draw, folder: Path) -> NDArray[np.float32]:
@@ -73,7 +73,9 @@ def _transfer(work: Workplace, training: Transfer) -> Candidate:
         tail = tail_of(network)
         return of_each(draw.test, lambda photos: _logits(tail, views[0].rows(photos).activations))
 
-    return Candidate("MobileNetV2", recipe.weights_description, lambda: build_network(recipe, work.classes), train)
+    return ProtocolNetwork(
+        "MobileNetV2", recipe.weights_description, lambda: build_network(recipe, work.classes), train
+    )
 
 
 def transfer_recipe(protocol: Protocol, training: Transfer, weights: str, seed: int) -> TrainingRecipe:
@@ -97,11 +99,11 @@ def transfer_recipe(protocol: Protocol, training: Transfer, weights: str, seed: 
     )
 
 
-def _view(work: Workplace, cache: FeatureCache, number: int) -> Features:
+def _view(work: ReproductionContext, cache: FeatureCache, number: int) -> Features:
     return cache.view(work.source, number, lambda: work.progress.bar(f"Features of all photos, view {number}"))
 
 
-def _small(work: Workplace, training: SmallNetwork) -> Candidate:
+def _small(work: ReproductionContext, training: SmallNetwork) -> ProtocolNetwork:
     def build() -> keras.Model:
         return small_network(work.protocol.size, work.classes, training.filters, training.dense, work.seed)
 
@@ -115,7 +117,7 @@ def _small(work: Workplace, training: SmallNetwork) -> Candidate:
         loop.run(Phase("small", "Small network", network, training.epochs, inputs, photos[draw.validation]))
         return of_each(draw.test, lambda indices: _logits(network, photos[indices]))
 
-    return Candidate("small CNN", "none", build, train)
+    return ProtocolNetwork("small CNN", "none", build, train)
 
 
 def _plain(photos: NDArray[np.uint8], rows: Indices) -> Inputs:
@@ -125,7 +127,7 @@ def _plain(photos: NDArray[np.uint8], rows: Indices) -> Inputs:
     return inputs
 
 
-def _backbone(work: Workplace, training: Backbones, name: Architecture) -> Candidate:
+def _backbone(work: ReproductionContext, training: Backbones, name: Architecture) -> ProtocolNetwork:
     file = weights_of(name, work.weights_dir)
     start = "none" if file is None else describe_weights(str(file))
 
@@ -138,10 +140,10 @@ def _backbone(work: Workplace, training: Backbones, name: Architecture) -> Candi
         work.loop(draw, folder, training.batch).run(all_phase(network, recipe, learned, held_out))
         return of_each(draw.test, lambda photos: _logits(network, work.tensors(photos)))
 
-    return Candidate(name, start, build, train if training.epochs else None)
+    return ProtocolNetwork(name, start, build, train if training.epochs else None)
 
 
-def _backbone_recipe(work: Workplace, training: Backbones, start: str) -> TrainingRecipe:
+def _backbone_recipe(work: ReproductionContext, training: Backbones, start: str) -> TrainingRecipe:
     return TrainingRecipe(
         weights=start,
         size=work.protocol.size,

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from dermport.bundle.atomic import write_bytes
 from dermport.statistics.temperature import at_temperature
 from dermport.training.phases.state import seconds_spent
+from dermport.training.protocols.context import ReproductionContext
 from dermport.training.protocols.draws import Draw, draws_of
 from dermport.training.protocols.protocol import Arm
-from dermport.training.protocols.trainers import Candidate
-from dermport.training.protocols.workplace import Workplace
+from dermport.training.protocols.trainers import ProtocolNetwork
 
 _ANSWERS = "answers.npy"
 
@@ -33,7 +33,7 @@ class Trial:
     """
 
     arm: Arm
-    candidate: Candidate
+    candidate: ProtocolNetwork
     draws: tuple[Draw, ...]
     answers: tuple[NDArray[np.float64], ...]
 
@@ -43,7 +43,7 @@ def seconds_of(folder: Path) -> float:
     return sum(seconds_spent(one) for one in {path.parent for path in folder.rglob("*.npz")})
 
 
-def run_trial(work: Workplace, arm: Arm, candidate: Candidate) -> Trial:
+def run_trial(work: ReproductionContext, arm: Arm, candidate: ProtocolNetwork) -> Trial:
     """Train what is not trained yet, and return the answers of all trainings of an arm."""
     draws = draws_of(work.protocol, arm, work.dataset, work.seed)
     if candidate.train is None:
@@ -57,7 +57,7 @@ def run_trial(work: Workplace, arm: Arm, candidate: Candidate) -> Trial:
     return Trial(arm, candidate, draws, tuple(answers))
 
 
-def _answers(candidate: Candidate, draw: Draw, folder: Path) -> NDArray[np.float64]:
+def _answers(candidate: ProtocolNetwork, draw: Draw, folder: Path) -> NDArray[np.float64]:
     path = folder / _ANSWERS
     if path.is_file():
         return np.asarray(np.load(path, allow_pickle=False))

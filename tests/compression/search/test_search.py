@@ -37,8 +37,8 @@ from dermport.errors import DataError, UsageError
 from dermport.progress import Progress
 from dermport.training import parts
 from dermport.training.data.records import Record
-from dermport.training.engines.engine import Engine, Result, Task, Work, Worker, in_crew
-from dermport.training.engines.local import InTurn
+from dermport.training.engines.engine import Engine, Result, Work, Worker, WorkItem, run_in_pool
+from dermport.training.engines.local import SerialEngine
 from dermport.training.run import run_folder
 from tests.compression.conftest import Said
 from tests.compression.search.factories import measured
@@ -150,8 +150,10 @@ def test_the_same_request_goes_on_and_measures_nothing_twice(done: Done, monkeyp
 class Packed:
     """An engine that has two candidates under way, packed as for another process, and does the later one first."""
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
-        yield from in_crew(Packer[Work, Result](worker), tasks)
+    def run(
+        self, worker: Worker[Work, Result], tasks: Iterable[WorkItem[Work]], progress: Progress
+    ) -> Iterator[Result]:
+        yield from run_in_pool(Packer[Work, Result](worker), tasks)
 
 
 @dataclass
@@ -167,7 +169,7 @@ class Packer(Generic[Work, Result]):
     def busy(self) -> bool:
         return bool(self.packed)
 
-    def begin(self, task: Task[Work]) -> None:
+    def begin(self, task: WorkItem[Work]) -> None:
         self.packed.append(pickle.dumps((self.worker, task)))
 
     def finished(self) -> Iterator[Result]:
@@ -186,7 +188,7 @@ def test_elsewhere_and_two_at_once_the_same_is_measured_of_what_others_made(done
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize("engine", [InTurn(), Packed()])
+@pytest.mark.parametrize("engine", [SerialEngine(), Packed()])
 def test_one_that_is_refused_last_is_made_up_for(
     engine: Engine, done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

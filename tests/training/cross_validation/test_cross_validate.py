@@ -17,7 +17,7 @@ from dermport.cli.main import build_app
 from dermport.errors import UsageError
 from dermport.training.cross_validation.folds import read_folds
 from dermport.training.cross_validation.plan import read_plan
-from dermport.training.engines.engine import Lines
+from dermport.training.engines.engine import LineProgress
 from dermport.training.pipeline import read_all, train_split
 from dermport.training.recipe import TrainingRecipe
 from dermport.training.request import TrainingRequest
@@ -113,9 +113,9 @@ def test_a_killed_fold_ends_as_one_that_was_trained_at_once(
     manifest = Bundle.open(whole / "fold-1").manifest
     recipe = TrainingRecipe(**{**read_plan(whole).asked["recipe"], "weights": str(trunk_file)})
     request = TrainingRequest(photos, tmp_path / "plain", "plain", "cancer", recipe)
-    dataset = read_all(request, Lines())
+    dataset = read_all(request, LineProgress())
     folds = read_folds(whole / "folds.csv", dataset, count=2, validation=0.2, seed=0)
-    plain = train_split(request, folds.split(1), Lines(), caches=tmp_path)
+    plain = train_split(request, folds.split(1), LineProgress(), caches=tmp_path)
     assert plain.manifest.decision == manifest.decision
     for name in ("predictions.csv", "validation.csv"):
         here, there = (folder / "evaluation" / name for folder in (plain.path, whole / "fold-1"))

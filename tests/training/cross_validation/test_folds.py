@@ -12,9 +12,8 @@ import pytest
 from dermport.errors import BundleError, DataError, IntegrityError, UsageError
 from dermport.training.cross_validation.folds import HELD_OUT, Folds, draw_folds, read_folds, write_folds
 from dermport.training.cross_validation.plan import TABLE, open_plan, read_plan
-from dermport.training.cross_validation.request import CrossValidation
-from dermport.training.data.dataset import Dataset
-from dermport.training.data.fingerprint import fingerprint
+from dermport.training.cross_validation.request import CrossValidationRequest
+from dermport.training.data.dataset import Dataset, fingerprint
 from dermport.training.data.records import Record
 from dermport.training.data.report import build_report
 from dermport.training.data.splits import PARTS, read_split, write_split
@@ -94,11 +93,11 @@ def test_too_few_groups_are_refused() -> None:
         drawn(made(5), held_out=0.0)
 
 
-def asked(out: Path, **recipe: int) -> CrossValidation:
+def asked(out: Path, **recipe: int) -> CrossValidationRequest:
     training = TrainingRequest(
         Path("photos"), out, "mine", "ham7", TrainingRecipe(weights="none", fine_tune="all", **recipe)
     )  # type: ignore[arg-type]
-    return CrossValidation(training, folds=3)
+    return CrossValidationRequest(training, folds=3)
 
 
 def test_a_plan_is_drawn_once_and_refuses_other_options_and_photos(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dermport.errors import DataError
 from dermport.progress import Progress
-from dermport.training.engines.engine import Task
-from dermport.training.engines.local import Processes
+from dermport.training.engines.engine import WorkItem
+from dermport.training.engines.local import ProcessEngine
 
 
 def doubled(number: int, progress: Progress) -> tuple[int, int]:
@@ -30,4 +30,4 @@ def told_and_blocked(folder: Path, progress: Progress) -> None:
 
 
 if __name__ == "__main__":
-    list(Processes(1).run(told_and_blocked, [Task("blocked", Path())], None))  # type: ignore[arg-type]
+    list(ProcessEngine(1).run(told_and_blocked, [WorkItem("blocked", Path())], None))  # type: ignore[arg-type]

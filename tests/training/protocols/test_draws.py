@@ -15,8 +15,8 @@ from dermport.training.data.records import Record
 from dermport.training.data.slcd import CLASSES
 from dermport.training.data.tasks import load_task
 from dermport.training.protocols.draws import Draw, draws_of, oversampled
+from dermport.training.protocols.overlap import expected_copies, find_overlap
 from dermport.training.protocols.protocol import Arm, load_protocol
-from dermport.training.protocols.twins import expected_copies, find_twins
 from tests.training.data.photos import drawn, save
 
 SCOPE, ENGINE = load_protocol("digiscope"), load_protocol("compression-engine")
@@ -52,12 +52,12 @@ def test_copies_are_parted_as_if_they_were_photos(dataset: Dataset) -> None:
     assert set(np.bincount(targets[entries]).tolist()) == {170}
     assert len(draw.test) / len(entries) == pytest.approx(0.2, abs=0.01)
     expected = expected_copies(np.bincount(targets).tolist(), 0.64)
-    assert find_twins(dataset, draw).same_photo.mean() == pytest.approx(expected, abs=0.05)
+    assert find_overlap(dataset, draw).same_photo.mean() == pytest.approx(expected, abs=0.05)
 
 
 def test_parted_by_photo_a_lesion_is_on_both_sides_but_no_photo_is(dataset: Dataset) -> None:
     (draw,) = draws_of(SCOPE, BY_PHOTO, dataset, 0)
-    twins = find_twins(dataset, draw)
+    twins = find_overlap(dataset, draw)
     assert not twins.same_photo.any()
     assert twins.same_lesion.mean() > 0.4
     assert len(set(np.bincount(dataset.targets()[draw.train]).tolist())) == 1
@@ -66,7 +66,7 @@ def test_parted_by_photo_a_lesion_is_on_both_sides_but_no_photo_is(dataset: Data
 
 def test_the_honest_arm_has_no_twin(dataset: Dataset) -> None:
     (draw,) = draws_of(SCOPE, ARMS["honest"], dataset, 0)
-    twins = find_twins(dataset, draw)
+    twins = find_overlap(dataset, draw)
     assert not twins.same_photo.any()
     assert not twins.same_lesion.any()
     assert set(draw.train) | set(draw.validation) | set(draw.test) == set(range(len(dataset.records)))
@@ -76,8 +76,8 @@ def test_the_honest_arm_has_no_twin(dataset: Dataset) -> None:
 def test_near_duplicates_count_as_twins(dataset: Dataset) -> None:
     joined = replace(dataset, joins=(("lesion-0", "lesion-100"),))
     draw = Draw(np.array([0]), np.array([5]), np.array([200, 300]))
-    assert find_twins(joined, draw).same_lesion.tolist() == [True, False]
-    assert find_twins(dataset, draw).same_lesion.tolist() == [False, False]
+    assert find_overlap(joined, draw).same_lesion.tolist() == [True, False]
+    assert find_overlap(dataset, draw).same_lesion.tolist() == [False, False]
 
 
 def test_expected_copies_of_one_class_and_of_two() -> None:

@@ -8,11 +8,11 @@ from typing import Any, Generic
 
 from dermport.errors import DermportError, UnavailableError
 from dermport.progress import Progress
-from dermport.training.engines.engine import Result, Task, Work, Worker, do_elsewhere, in_crew
+from dermport.training.engines.engine import Result, Work, Worker, WorkItem, do_in_worker, run_in_pool
 
 
 @dataclass(frozen=True)
-class OnRay:
+class RayEngine:
     """Each task is one of Ray's, spread over its nodes; every path of a task must lead to the same file on each node.
 
     A node needs dermport with its ``train`` extra, of the same version.
@@ -28,7 +28,9 @@ class OnRay:
     count: int = 0
     tasks_each: int = 0
 
-    def run(self, worker: Worker[Work, Result], tasks: Iterable[Task[Work]], progress: Progress) -> Iterator[Result]:
+    def run(
+        self, worker: Worker[Work, Result], tasks: Iterable[WorkItem[Work]], progress: Progress
+    ) -> Iterator[Result]:
         """Yield the results as they come (see :meth:`dermport.training.engines.engine.Engine.run`).
 
         Raises:
@@ -40,7 +42,7 @@ class OnRay:
             _connect(ray, self.address)
         cluster = _Cluster[Work, Result](ray, worker, self.tasks_each, self.count or _listed(tasks))
         try:
-            yield from in_crew(cluster, tasks)
+            yield from run_in_pool(cluster, tasks)
         except ray.exceptions.RayError as error:
             raise _translated(ray, error) from error
         finally:
@@ -50,7 +52,7 @@ class OnRay:
 
 
 class _Cluster(Generic[Work, Result]):
-    """A cluster's nodes as a crew (see :class:`dermport.training.engines.engine.Crew`)."""
+    """A cluster's nodes as a pool (see :class:`dermport.training.engines.engine.WorkerPool`)."""
 
     def __init__(self, ray: Any, worker: Worker[Work, Result], tasks_each: int, count: int) -> None:
         self._ray, self._worker, self._count = ray, worker, count
@@ -58,7 +60,7 @@ class _Cluster(Generic[Work, Result]):
         self._of = "GPU" if ray.cluster_resources().get("GPU") else "CPU"
         # A task that is lost with its node begins again from its checkpoints, on another one.
         asked = {"num_cpus": 1, "num_gpus": int(self._of == "GPU"), "max_retries": 3, "scheduling_strategy": "SPREAD"}
-        self._remote = ray.remote(max_calls=tasks_each, **asked)(do_elsewhere)
+        self._remote = ray.remote(max_calls=tasks_each, **asked)(do_in_worker)
 
     @property
     def room(self) -> bool:
@@ -69,7 +71,7 @@ class _Cluster(Generic[Work, Result]):
     def busy(self) -> bool:
         return bool(self._running)
 
-    def begin(self, task: Task[Work]) -> None:
+    def begin(self, task: WorkItem[Work]) -> None:
         self._running.append(self._remote.remote(self._worker, task))
 
     def finished(self) -> Iterator[Result]:

@@ -22,7 +22,7 @@ from dermport.training.run import Run
 
 
 @dataclass(frozen=True)
-class Workplace:
+class ReproductionContext:
     """What all trainings of a reproduction share.
 
     Attributes:

@@ -35,7 +35,7 @@ class Waiting:
 
 
 @contextmanager
-def made_ahead(make: Callable[[Item], Ready], items: Iterable[Item], waiting: Waiting) -> Iterator[Iterator[Ready]]:
+def prefetched(make: Callable[[Item], Ready], items: Iterable[Item], waiting: Waiting) -> Iterator[Iterator[Ready]]:
     """Yield an iterator over ``make(item)``, in order, which one thread computes ahead of who consumes it.
 
     One thread makes all of them, so that a random generator that `make` draws from is drawn from in order. What `make`
@@ -46,7 +46,7 @@ def made_ahead(make: Callable[[Item], Ready], items: Iterable[Item], waiting: Wa
         items: Iterated over in the thread.
         waiting: Where the consumer's waiting is counted.
     """
-    feed: _Feed[Ready] = _Feed(waiting)
+    feed: _Prefetch[Ready] = _Prefetch(waiting)
     thread = threading.Thread(target=feed.fill, args=(make, items), name="batches", daemon=True)
     thread.start()
     try:
@@ -56,7 +56,7 @@ def made_ahead(make: Callable[[Item], Ready], items: Iterable[Item], waiting: Wa
         thread.join()
 
 
-class _Feed(Generic[Ready]):
+class _Prefetch(Generic[Ready]):
     def __init__(self, waiting: Waiting) -> None:
         self.waiting = waiting
         self.error: BaseException | None = None

@@ -13,7 +13,7 @@ from dermport.training.protocols.draws import Draw
 
 
 @dataclass(frozen=True)
-class Twins:
+class Overlap:
     """Which entries of a test part have a twin in the training part.
 
     Attributes:
@@ -25,10 +25,10 @@ class Twins:
     same_lesion: NDArray[np.bool_]
 
 
-def find_twins(dataset: Dataset, draw: Draw) -> Twins:
+def find_overlap(dataset: Dataset, draw: Draw) -> Overlap:
     """Return the twins of a draw's test part; photos with equal bytes are one photo in a data set."""
     groups = np.asarray(dataset.groups())
-    return Twins(
+    return Overlap(
         same_photo=np.isin(draw.test, draw.train),
         same_lesion=np.isin(groups[draw.test], np.unique(groups[draw.train])),
     )
