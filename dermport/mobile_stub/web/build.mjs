@@ -1,6 +1,6 @@
 /**
- * Writes the web app's folder: our sources, the JavaScript port of dermport-prep/1, LiteRT.js and the crypto libraries,
- * their licences, compressed variants, and files.json with the sha256 of every file. The same sources give the same
+ * Writes the web app's folder: our sources, the JavaScript port of dermport-prep/1, LiteRT.js, the libraries for crypto and
+ * storage, their licences, compressed variants, and files.json with the sha256 of every file. The same sources give the same
  * bytes.
  *
  *     npm ci && node build.mjs [--out FOLDER] [--no-compress]
@@ -17,7 +17,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../../..');
 const PORT = join(ROOT, 'dermport/exporters/packages/templates/web');
 const SOURCES = /\.(js|json|css|html|svg|png|webmanifest)$/;
-const OURS = ['engine', 'app', 'dashboard', 'icons'];
+const OURS = ['engine', 'lib', 'app', 'dashboard', 'icons'];
 const COMPRESSED = /\.(js|json|css|html|svg|webmanifest|wasm|txt)$/;
 const NOBLE = ['sha2.js', '_md.js', '_u64.js', 'utils.js'];
 const WASM = ['litert_wasm_internal', 'litert_wasm_compat_internal'];
@@ -28,12 +28,14 @@ const SPECIFIERS = {
   '@noble/ed25519': 'vendor/noble-ed25519/index.js',
   '@noble/hashes/sha2.js': 'vendor/noble-hashes/sha2.js',
   '@noble/hashes/utils.js': 'vendor/noble-hashes/utils.js',
+  idb: 'vendor/idb/index.js',
 };
 const APACHE = join(ROOT, 'dermport/exporters/packages/templates/apache-2.0.txt');
 const LICENCES = [
   ['@litertjs/core', APACHE, 'Changed: imports by path; the wasm loaders export their factory.'],
   ['@noble/ed25519', 'LICENSE', 'Changed: imports by path.'],
   ['@noble/hashes', 'LICENSE', ''],
+  ['idb', 'LICENSE', ''],
 ];
 
 main();
@@ -82,6 +84,7 @@ function vendored() {
     ...WASM.map((name) => [`vendor/litert/${name}.js`, exporting(read(litert, `wasm/${name}.js`))]),
     ['vendor/noble-ed25519/index.js', read(HERE, 'node_modules/@noble/ed25519/index.js')],
     ...NOBLE.map((name) => [`vendor/noble-hashes/${name}`, read(HERE, `node_modules/@noble/hashes/${name}`)]),
+    ['vendor/idb/index.js', read(HERE, 'node_modules/idb/build/index.js')],
     ['vendor/versions.json', versions()],
     ['LICENCES.txt', licences()],
   ];
@@ -113,7 +116,7 @@ function packageOf(name) {
 /** Turns bare imports into paths, and drops the names of source maps that are not handed out. */
 function byPath(path, bytes) {
   const text = bytes.toString().replace(/^\/\/# sourceMappingURL=.*$/gm, '');
-  return Buffer.from(text.replace(/^((?:import|export)\b[^"'();]*)(["'])(@[^"'\n]+)\2/gm, (_, before, quote, name) => {
+  return Buffer.from(text.replace(/^((?:import|export)\b[^"'();]*\bfrom\s*)(["'])([^."'\n][^"'\n]*)\2/gm, (_, before, quote, name) => {
     if (!SPECIFIERS[name]) throw new Error(`${path} imports ${name}, which build.mjs does not know.`);
     const relative = posix.relative(posix.dirname(path), SPECIFIERS[name]);
     return `${before}${quote}${relative.startsWith('.') ? relative : `./${relative}`}${quote}`;
@@ -179,7 +182,7 @@ function table({id, files}, isCompressed) {
   const needed = files.filter(({path}) => !path.includes('compat') && !path.startsWith('dashboard/'));
   const parts = [
     ['LiteRT (one build of two)', needed.filter(({path}) => path.startsWith('vendor/litert/'))],
-    ['engine and crypto', needed.filter(({path}) => /^(engine|vendor\/noble)/.test(path))],
+    ['engine, crypto, storage', needed.filter(({path}) => /^(engine|vendor\/(noble|idb))/.test(path))],
     ['page', needed.filter(({path}) => !/^(engine|vendor|LICENCES)/.test(path))],
     ['what a phone downloads', needed.filter(({path}) => path !== 'LICENCES.txt')],
   ];

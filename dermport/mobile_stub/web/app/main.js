@@ -1,19 +1,19 @@
+import {Database} from '../engine/database.js';
+import {AppI18n} from './i18n.js';
 import {Jetson} from './jetson.js';
 import {Offline} from './offline.js';
 import {PhoneModel} from './phone-model.js';
 import {Queue} from './queue.js';
 import {Records} from './records.js';
 import {Settings} from './settings.js';
-import {openShelves} from './shelf.js';
 import {Shell} from './shell.js';
 import {Trials} from './trials.js';
 import {complaint} from './views/complaint.js';
-import {Words} from './words.js';
 
 /**
  * @typedef {object} App what the views work with
  * @property {Settings} settings
- * @property {Words} words
+ * @property {AppI18n} i18n
  * @property {Jetson} jetson
  * @property {PhoneModel} model
  * @property {Queue} queue
@@ -22,15 +22,15 @@ import {Words} from './words.js';
  * @property {Offline} offline
  */
 
-/** @param {Settings} settings @param {Words} words @returns {Promise<App>} */
-async function assemble(settings, words) {
+/** @param {Settings} settings @param {AppI18n} i18n @returns {Promise<App>} */
+async function assemble(settings, i18n) {
   const jetson = new Jetson(settings);
-  const shelves = await openShelves();
-  const queue = new Queue(shelves.queue, jetson);
-  const records = new Records(shelves.records);
+  const database = await Database.open('dermport-app', ['queue', 'records']);
+  const queue = new Queue(database.store('queue'), jetson);
+  const records = new Records(database.store('records'));
   const model = new PhoneModel(jetson, settings);
   const trials = new Trials(model, queue, records, settings);
-  return {settings, words, jetson, model, queue, records, trials, offline: new Offline()};
+  return {settings, i18n, jetson, model, queue, records, trials, offline: new Offline()};
 }
 
 /** @param {App} app */
@@ -44,10 +44,10 @@ async function start(app) {
 }
 
 const settings = new Settings();
-const words = new Words(settings);
+const i18n = new AppI18n(settings);
 try {
-  await start(await assemble(settings, words));
+  await start(await assemble(settings, i18n));
 } catch (error) {
-  document.body.prepend(complaint(words, error));
+  document.body.prepend(complaint(i18n, error));
   throw error;
 }

@@ -16,16 +16,16 @@ const LOCK = 'dermport-queue';
  * ends in between, it is counted once. Fires "answered" and "refused" ({id, answer | error, milliseconds}), "change".
  */
 export class Queue extends EventTarget {
-  #shelf;
+  #store;
   #jetson;
   #flushing = null;
   #timer = 0;
   #failures = 0;
 
-  /** @param {import('./shelf.js').Shelf} shelf @param {import('./jetson.js').Jetson} jetson */
-  constructor(shelf, jetson) {
+  /** @param {import('../engine/database.js').ObjectStore} store @param {import('./jetson.js').Jetson} jetson */
+  constructor(store, jetson) {
     super();
-    this.#shelf = shelf;
+    this.#store = store;
     this.#jetson = jetson;
   }
 
@@ -37,19 +37,19 @@ export class Queue extends EventTarget {
 
   /** @returns {Promise<number>} how many wait */
   async count() {
-    return (await this.#shelf.all()).length;
+    return (await this.#store.all()).length;
   }
 
   /** Keeps a comparison, and sends it as soon as that can be. @param {Waiting} waiting */
   async add(waiting) {
-    await this.#shelf.put(waiting);
+    await this.#store.put(waiting);
     this.#changed();
     this.flush();
   }
 
   /** Takes a comparison back that was not sent yet. @param {string} id */
   async remove(id) {
-    await this.#shelf.delete(id);
+    await this.#store.delete(id);
     this.#changed();
   }
 
@@ -73,7 +73,7 @@ export class Queue extends EventTarget {
   }
 
   async #oldest() {
-    return (await this.#shelf.all()).sort((one, other) => one.created.localeCompare(other.created))[0];
+    return (await this.#store.all()).sort((one, other) => one.created.localeCompare(other.created))[0];
   }
 
   /** @returns {Promise<boolean>} whether it is done with */
@@ -92,7 +92,7 @@ export class Queue extends EventTarget {
   }
 
   async #done(type, detail) {
-    await this.#shelf.delete(detail.id);
+    await this.#store.delete(detail.id);
     this.dispatchEvent(new CustomEvent(type, {detail}));
     this.#changed();
   }

@@ -1,28 +1,28 @@
 /** What was asked on this phone, newest first. Pictures are kept only while the page is open. Fires "change". */
 export class Records extends EventTarget {
-  #shelf;
+  #store;
   #pictures = new Map();
   #inputs = new Map();
 
-  /** @param {import('./shelf.js').Shelf} shelf */
-  constructor(shelf) {
+  /** @param {import('../engine/database.js').ObjectStore} store */
+  constructor(store) {
     super();
-    this.#shelf = shelf;
+    this.#store = store;
   }
 
   /** @returns {Promise<object[]>} */
   async all() {
-    return (await this.#shelf.all()).sort((one, other) => other.created.localeCompare(one.created));
+    return (await this.#store.all()).sort((one, other) => other.created.localeCompare(one.created));
   }
 
   /** @param {string} id @returns {Promise<object|undefined>} */
   get(id) {
-    return this.#shelf.get(id);
+    return this.#store.get(id);
   }
 
   /** @param {object} record */
   async put(record) {
-    await this.#shelf.put(record);
+    await this.#store.put(record);
     this.#changed(record.id);
   }
 
@@ -34,7 +34,7 @@ export class Records extends EventTarget {
 
   /** @param {string} id */
   async remove(id) {
-    await this.#shelf.delete(id);
+    await this.#store.delete(id);
     this.#forget(id);
     this.#changed(id);
   }

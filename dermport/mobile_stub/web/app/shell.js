@@ -1,4 +1,5 @@
-import {fill, h, icon} from './dom.js';
+import {fill, h} from '../lib/dom.js';
+import {icon} from './icons.js';
 import {historyView} from './views/history.js';
 import {photoView} from './views/photo.js';
 import {resultView} from './views/result.js';
@@ -25,10 +26,10 @@ export class Shell {
     this.#body = body;
     this.#app = app;
     const {settings, jetson, queue, offline} = app;
-    let language = app.words.language;
+    let language = app.i18n.language;
     settings.addEventListener('change', () => {
-      if (language !== app.words.language) this.show();
-      language = app.words.language;
+      if (language !== app.i18n.language) this.show();
+      language = app.i18n.language;
     });
     jetson.addEventListener('state', () => this.#tellState());
     queue.addEventListener('change', () => this.#tellState());
@@ -38,13 +39,13 @@ export class Shell {
 
   /** Draws everything, in the language that is set. */
   show() {
-    const {words} = this.#app;
-    document.documentElement.lang = words.language;
+    const {i18n} = this.#app;
+    document.documentElement.lang = i18n.language;
     this.#main = h('main', {id: 'main', tabindex: -1});
     this.#live = h('p', {class: 'unseen', role: 'status'});
     this.#status = h('p', {class: 'status'});
     this.#newer = h('div', {class: 'newer', hidden: true});
-    const skip = h('a', {class: 'skip', href: '#main', on: {click: (event) => this.#skip(event)}}, words.say('skip'));
+    const skip = h('a', {class: 'skip', href: '#main', onclick: (event) => this.#skip(event)}, i18n.t('skip'));
     fill(this.#body, skip, this.#header(), this.#newer, this.#main, this.#tabs(), this.#live);
     this.#tellState();
     this.#route({first: true});
@@ -54,14 +55,14 @@ export class Shell {
     const logo = h('img', {src: 'icons/icon.svg', alt: '', width: 28, height: 28});
     return h('header', {},
       h('div', {class: 'top'}, h('p', {class: 'name'}, logo, 'dermport'), this.#status),
-      h('p', {class: 'notice'}, this.#app.words.say('notice')));
+      h('p', {class: 'notice'}, this.#app.i18n.t('notice')));
   }
 
   #tabs() {
-    const {words} = this.#app;
-    return h('nav', {'aria-label': words.say('nav')}, TABS.map(([name, drawing]) =>
-      h('a', {href: `#${name}`, id: `tab-${name}`, on: {click: () => this.#again(name)}},
-        icon(drawing), h('span', {}, words.say(`nav.${name}`)))));
+    const {i18n} = this.#app;
+    return h('nav', {'aria-label': i18n.t('nav')}, TABS.map(([name, drawing]) =>
+      h('a', {href: `#${name}`, id: `tab-${name}`, onclick: () => this.#again(name)},
+        icon(drawing), h('span', {}, i18n.t(`nav.${name}`)))));
   }
 
   /** A tab leads to the beginning of its view, also from within it. */
@@ -97,16 +98,16 @@ export class Shell {
   }
 
   async #tellState() {
-    const {words, jetson, queue} = this.#app;
+    const {i18n, jetson, queue} = this.#app;
     const waiting = await queue.count();
-    fill(this.#status, h('span', {class: `dot ${jetson.state}`}), words.say(`status.${jetson.state}`),
-      waiting > 0 && h('span', {class: 'waiting'}, words.say('status.waiting', {count: waiting})));
+    fill(this.#status, h('span', {class: `dot ${jetson.state}`}), i18n.t(`status.${jetson.state}`),
+      waiting > 0 && h('span', {class: 'waiting'}, i18n.t('status.waiting', {count: waiting})));
   }
 
   #tellNewer() {
-    const {words, offline} = this.#app;
-    const button = h('button', {on: {click: () => offline.renew()}}, words.say('newer.use'));
-    fill(this.#newer, h('p', {}, words.say('newer')), button);
+    const {i18n, offline} = this.#app;
+    const button = h('button', {onclick: () => offline.renew()}, i18n.t('newer.use'));
+    fill(this.#newer, h('p', {}, i18n.t('newer')), button);
     this.#newer.hidden = false;
   }
 }

@@ -1,5 +1,5 @@
-import {reasonsNotToTell} from '../engine/dermport-abstention.js';
 import {decide} from '../engine/decision.js';
+import {reasonsNotToTell} from '../engine/dermport-abstention.js';
 import {APP_VERSION} from './phone-model.js';
 
 /**

@@ -1,12 +1,13 @@
+import {openDB} from 'idb';
 import {EngineError} from './errors.js';
 
 const REMEDY = 'Free some storage on this phone, or leave the private window: some browsers store nothing there.';
 
-/** IndexedDB, which is there on plain http too, as promises. */
+/** IndexedDB, which is there on plain http too; every method rejects with the {@link EngineError} "storage-failed". */
 export class Database {
   #db;
 
-  /** Use {@link Database.open}. @param {IDBDatabase} db */
+  /** Use {@link Database.open}. @param {import('idb').IDBPDatabase} db */
   constructor(db) {
     this.#db = db;
   }
@@ -15,71 +16,88 @@ export class Database {
    * @param {string} name
    * @param {string[]} stores made at the first time
    * @returns {Promise<Database>}
-   * @throws {EngineError} "storage-failed"
    */
   static async open(name, stores) {
-    try {
-      const request = indexedDB.open(name, 1);
-      request.onupgradeneeded = () => stores.forEach((store) => request.result.createObjectStore(store));
-      return new Database(await finished(request));
-    } catch (error) {
-      throw failed(error);
-    }
+    const upgrade = (db) => stores.forEach((store) => db.createObjectStore(store));
+    return new Database(await stored(() => openDB(name, 1, {upgrade})));
+  }
+
+  /** @param {string} name @returns {ObjectStore} one of the stores, of things with an `id` */
+  store(name) {
+    return new ObjectStore(this, name);
   }
 
   /** @returns {Promise<any>} the value of a key, or undefined */
   get(store, key) {
-    return this.#run([store], 'readonly', (stores) => finished(stores[store].get(key)));
+    return stored(() => this.#db.get(store, key));
   }
 
   /** @returns {Promise<any[]>} the keys of a store, in order */
   keys(store) {
-    return this.#run([store], 'readonly', (stores) => finished(stores[store].getAllKeys()));
+    return stored(() => this.#db.getAllKeys(store));
   }
 
   /** @returns {Promise<any[]>} the values of a range of keys, in the keys' order */
   values(store, range) {
-    return this.#run([store], 'readonly', (stores) => finished(stores[store].getAll(range)));
+    return stored(() => this.#db.getAll(store, range));
   }
 
   /**
    * Changes several things at once: all of them are stored, or none.
    * @param {string[]} names of the stores
-   * @param {(stores: Object<string, IDBObjectStore>) => void} change asks for the changes, and awaits nothing
-   * @throws {EngineError} "storage-failed"
+   * @param {(stores: Object<string, import('idb').IDBPObjectStore>) => Promise<any>|Promise<any>[]} change returns what
+   *     it asks for, and awaits nothing
    */
   change(names, change) {
-    return this.#run(names, 'readwrite', change);
+    return stored(() => this.#change(names, change));
   }
 
-  close() {
-    this.#db.close();
-  }
-
-  async #run(names, mode, work) {
-    try {
-      const transaction = this.#db.transaction(names, mode);
-      const ended = new Promise((resolve, reject) => {
-        transaction.oncomplete = resolve;
-        transaction.onabort = () => reject(transaction.error ?? new Error('the storage is full'));
-      });
-      ended.catch(() => {}); // `work` may fail first, and is awaited first
-      const result = await work(Object.fromEntries(names.map((name) => [name, transaction.objectStore(name)])));
-      await ended;
-      return result;
-    } catch (error) {
-      throw failed(error);
-    }
+  async #change(names, change) {
+    const transaction = this.#db.transaction(names, 'readwrite');
+    const stores = Object.fromEntries(names.map((name) => [name, transaction.objectStore(name)]));
+    await Promise.all([change(stores), transaction.done].flat());
   }
 }
 
-function finished(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
+/** Things by their `id`, which stay while the browser is closed; see {@link Database#store}. */
+class ObjectStore {
+  #database;
+  #name;
+
+  constructor(database, name) {
+    this.#database = database;
+    this.#name = name;
+  }
+
+  /** @returns {Promise<object[]>} everything, by id */
+  all() {
+    return this.#database.values(this.#name);
+  }
+
+  /** @param {string} id @returns {Promise<object|undefined>} */
+  get(id) {
+    return this.#database.get(this.#name, id);
+  }
+
+  /** @param {{id: string}} thing takes the place of the one with its id; it is on the disk once this resolves */
+  put(thing) {
+    return this.#change((store) => store.put(thing, thing.id));
+  }
+
+  /** @param {string} id */
+  delete(id) {
+    return this.#change((store) => store.delete(id));
+  }
+
+  #change(change) {
+    return this.#database.change([this.#name], (stores) => change(stores[this.#name]));
+  }
 }
 
-function failed(error) {
-  return new EngineError('storage-failed', `This browser cannot store models: ${error?.message || error}`, REMEDY);
+async function stored(work) {
+  try {
+    return await work();
+  } catch (error) {
+    throw new EngineError('storage-failed', `This browser cannot store models: ${error?.message || error}`, REMEDY);
+  }
 }

@@ -192,12 +192,12 @@ export class ModelStore {
   async #swap(installed, files) {
     const needed = new Set([installed.current, installed.previous].flatMap((place) => place?.files ?? []));
     const keys = await this.#database.keys(FILES);
-    await this.#database.change([STATE, FILES, PARTS], (stores) => {
-      files.forEach(([sha256, bytes]) => stores[FILES].put(bytes, sha256));
-      keys.filter((sha256) => !needed.has(sha256)).forEach((sha256) => stores[FILES].delete(sha256));
-      stores[PARTS].clear();
-      stores[STATE].put(installed, 'installed');
-    });
+    await this.#database.change([STATE, FILES, PARTS], (stores) => [
+      ...files.map(([sha256, bytes]) => stores[FILES].put(bytes, sha256)),
+      ...keys.filter((sha256) => !needed.has(sha256)).map((sha256) => stores[FILES].delete(sha256)),
+      stores[PARTS].clear(),
+      stores[STATE].put(installed, 'installed'),
+    ]);
   }
 }
 

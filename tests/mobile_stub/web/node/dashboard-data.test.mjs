@@ -5,7 +5,6 @@ import {Api, ApiError} from '../../../../dermport/mobile_stub/web/dashboard/data
 import {Filters} from '../../../../dermport/mobile_stub/web/dashboard/data/filters.js';
 import {Key} from '../../../../dermport/mobile_stub/web/dashboard/data/key.js';
 import {Names} from '../../../../dermport/mobile_stub/web/dashboard/data/names.js';
-import {LANGUAGES, chooseLanguage, sayIn} from '../../../../dermport/mobile_stub/web/dashboard/lib/language.js';
 
 const NOW = Date.parse('2026-11-21T15:30:00Z');
 
@@ -104,30 +103,4 @@ test('names come from the server’s models', () => {
   assert.equal(names.artifact('b'.repeat(64)), 'bbbbbbbbbb…');
   assert.equal(names.artifact('c'.repeat(64)), 'onnx fp32 / tensorrt fp32 · ham7 1.2.0', 'one file, two exports');
   assert.deepEqual([names.label('mel'), names.label('nv'), names.knows('b')], ['Melanoma', 'nv', false]);
-});
-
-test('the first language that is spoken is taken, in the reader’s own form', () => {
-  assert.deepEqual([['de', 'fr-CA', 'en'], ['constructor'], []].map(chooseLanguage), ['fr', 'en', 'en']);
-  assert.equal(sayIn('en', ['fr', 'en-GB']).language, 'en-GB');
-  assert.equal(sayIn('es', ['fr', 'en-GB']).language, 'es');
-});
-
-test('every language says everything, with the same values', () => {
-  const values = (message) => new Set([...JSON.stringify(message).matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
-  const {
-    en: [, english],
-    ...others
-  } = LANGUAGES;
-  for (const [tag, [, messages]] of Object.entries(others)) {
-    assert.deepEqual(Object.keys(messages).sort(), Object.keys(english).sort(), tag);
-    for (const [key, message] of Object.entries(english)) {
-      assert.deepEqual(values(messages[key]), values(message), `${tag} ${key}`);
-      const categories =
-        typeof message === 'string' ? [] : new Intl.PluralRules(tag).resolvedOptions().pluralCategories;
-      // "many" is of millions, which are said as "other" is.
-      categories
-        .filter((each) => each !== 'many')
-        .forEach((each) => assert.ok(messages[key][each], `${tag} ${key} ${each}`));
-    }
-  }
 });

@@ -1,4 +1,4 @@
-import {fill, h} from '../dom.js';
+import {fill, h} from '../../lib/dom.js';
 import {PRECISIONS} from '../phone-model.js';
 import {reason} from './complaint.js';
 
@@ -9,7 +9,7 @@ import {reason} from './complaint.js';
  * @returns {HTMLElement}
  */
 export function modelSettings(app, signal) {
-  const {words, model} = app;
+  const {i18n, model} = app;
   const facts = h('div', {});
   const said = h('p', {role: 'status'});
   const draw = async () => {
@@ -18,66 +18,66 @@ export function modelSettings(app, signal) {
   };
   model.addEventListener('change', draw, {signal});
   draw();
-  return h('section', {class: 'card'}, h('h2', {}, words.say('model.title')), facts, said);
+  return h('section', {class: 'card'}, h('h2', {}, i18n.t('model.title')), facts, said);
 }
 
 async function drawn(app, say) {
-  const {words, model} = app;
+  const {i18n, model} = app;
   const [keyId, back] = await Promise.all([model.keyId(), model.hasPrevious()]);
-  const update = button(words, 'update', async () => say(outcome(app, await model.update(), say)));
-  const rollBack = button(words, 'roll-back', async () => {
+  const update = button(i18n, 'update', async () => say(outcome(app, await model.update(), say)));
+  const rollBack = button(i18n, 'roll-back', async () => {
     await model.rollBack();
-    say(model.error ? reason(words, model.error) : words.say('model.updated', {version: named(model)}));
+    say(model.error ? reason(i18n, model.error) : i18n.t('model.updated', {version: named(model)}));
   });
   return [
-    model.state !== 'ready' && h('p', {class: 'strong'}, words.say(`model.${model.state}`)),
-    model.release && list(words, model),
+    model.state !== 'ready' && h('p', {class: 'strong'}, i18n.t(`model.${model.state}`)),
+    model.release && list(i18n, model),
     precision(app, say),
-    keyId && h('p', {class: 'quiet'}, `${words.say('model.key')}: `, h('code', {}, keyId)),
+    keyId && h('p', {class: 'quiet'}, `${i18n.t('model.key')}: `, h('code', {}, keyId)),
     h('div', {class: 'actions'}, update, back && rollBack, model.error?.code === 'untrusted' && trust(app, say)),
   ];
 }
 
-function list(words, {release, proof}) {
+function list(i18n, {release, proof}) {
   const {manifest} = release;
   const {runtime, selfTest} = proof;
-  const change = words.percent(selfTest.maxChange);
-  const test = words.say('model.self-test.passed', {photos: selfTest.photos, change});
+  const change = i18n.percent(selfTest.maxChange);
+  const test = i18n.t('model.self-test.passed', {photos: selfTest.photos, change});
   const rows = [
     ['version', `${manifest.name} ${manifest.version}`],
     ['runtime', `${runtime.name} ${runtime.version} (${runtime.accelerator})`],
     ['self-test', test],
   ];
-  const row = ([key, value]) => [h('dt', {}, words.say(`model.${key}`)), h('dd', {}, value)];
+  const row = ([key, value]) => [h('dt', {}, i18n.t(`model.${key}`)), h('dd', {}, value)];
   return h('dl', {class: 'facts'}, rows.map(row));
 }
 
 function precision(app, say) {
-  const {words, settings, model} = app;
+  const {i18n, settings, model} = app;
   const choose = async ({target}) => {
     settings.set({precision: target.value});
     say(outcome(app, await model.update(), say));
   };
   return h('div', {class: 'field'},
-    h('label', {for: 'setting-precision', class: 'strong'}, words.say('model.precision')),
-    h('select', {id: 'setting-precision', on: {change: choose}},
+    h('label', {for: 'setting-precision', class: 'strong'}, i18n.t('model.precision')),
+    h('select', {id: 'setting-precision', onchange: choose},
       PRECISIONS.map((name) => h('option', {value: name, selected: settings.values.precision === name}, name))));
 }
 
 /** What an update came to, in words; an older version is offered, not taken. */
 function outcome(app, update, say) {
-  const {words, model} = app;
-  if (!update) return [words.say('model.kept', {why: ''}), reason(words, model.error)];
-  if (update.changed) return words.say('model.updated', {version: named(model)});
-  if (!update.older) return words.say('model.current');
-  const take = button(words, 'older', async () => say(outcome(app, await model.update({allowOlder: true}), say)));
-  return [words.say('model.older.offered', {version: update.version}), ' ', take];
+  const {i18n, model} = app;
+  if (!update) return [i18n.t('model.kept', {why: ''}), reason(i18n, model.error)];
+  if (update.changed) return i18n.t('model.updated', {version: named(model)});
+  if (!update.older) return i18n.t('model.current');
+  const take = button(i18n, 'older', async () => say(outcome(app, await model.update({allowOlder: true}), say)));
+  return [i18n.t('model.older.offered', {version: update.version}), ' ', take];
 }
 
-function trust({words, model}, say) {
-  return button(words, 'trust', async () => {
-    if (!confirm(words.say('model.trust.sure'))) return;
-    say(words.say('model.trusted', {key: await model.trust()}));
+function trust({i18n, model}, say) {
+  return button(i18n, 'trust', async () => {
+    if (!confirm(i18n.t('model.trust.sure'))) return;
+    say(i18n.t('model.trusted', {key: await model.trust()}));
     await model.update();
   });
 }
@@ -86,6 +86,6 @@ function named({release}) {
   return `${release.manifest.name} ${release.manifest.version}`;
 }
 
-function button(words, key, act) {
-  return h('button', {type: 'button', on: {click: act}}, words.say(`model.${key}`));
+function button(i18n, key, act) {
+  return h('button', {type: 'button', onclick: act}, i18n.t(`model.${key}`));
 }

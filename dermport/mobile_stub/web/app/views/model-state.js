@@ -1,4 +1,4 @@
-import {fill, h} from '../dom.js';
+import {fill, h} from '../../lib/dom.js';
 import {reason} from './complaint.js';
 
 /**
@@ -7,29 +7,29 @@ import {reason} from './complaint.js';
  * @param {AbortSignal} signal ends it
  * @returns {HTMLElement}
  */
-export function modelState({model, words}, signal) {
+export function modelState({model, i18n}, signal) {
   const line = h('div', {class: 'model-state', 'aria-live': 'polite'});
-  const tell = () => fill(line, ...(model.state === 'ready' ? ready(model, words) : notReady(model, words)));
+  const tell = () => fill(line, ...(model.state === 'ready' ? ready(model, i18n) : notReady(model, i18n)));
   model.addEventListener('change', tell, {signal});
   tell();
   return line;
 }
 
-function ready({release, proof}, words) {
+function ready({release, proof}, i18n) {
   const {manifest, artifact} = release;
   const parts = [`${manifest.name} ${manifest.version}`, artifact.precision, proof.runtime.accelerator];
-  return [h('p', {}, h('span', {class: 'dot reachable'}), `${words.say('model.title')}: ${parts.join(' · ')}`)];
+  return [h('p', {}, h('span', {class: 'dot reachable'}), `${i18n.t('model.title')}: ${parts.join(' · ')}`)];
 }
 
-function notReady(model, words) {
-  const text = words.say(`model.${model.state}`);
+function notReady(model, i18n) {
+  const text = i18n.t(`model.${model.state}`);
   if (model.state !== 'missing' && model.state !== 'failed') {
     return [h('p', {class: 'busy'}, h('span', {class: 'spinner'}), text)];
   }
-  const retry = h('button', {on: {click: () => (model.state === 'failed' ? location.reload() : model.update())}},
-    words.say('model.retry'));
+  const retry = h('button', {onclick: () => (model.state === 'failed' ? location.reload() : model.update())},
+    i18n.t('model.retry'));
   return [h('div', {class: 'card'},
     h('p', {class: 'strong'}, text),
-    model.error && h('p', {}, reason(words, model.error)),
+    model.error && h('p', {}, reason(i18n, model.error)),
     h('div', {class: 'actions'}, retry))];
 }

@@ -1,5 +1,6 @@
+import {fill, h} from '../../lib/dom.js';
 import {Camera, hasCamera} from '../camera.js';
-import {fill, h, icon} from '../dom.js';
+import {icon} from '../icons.js';
 import {complaint} from './complaint.js';
 import {modelState} from './model-state.js';
 import {originCard} from './origin.js';
@@ -14,7 +15,7 @@ export function photoView(app, {say, signal}) {
 
 class PhotoView {
   #app;
-  #words;
+  #i18n;
   #say;
   #signal;
   #stage = h('section', {class: 'stage'});
@@ -22,15 +23,15 @@ class PhotoView {
 
   constructor(app, say, signal) {
     this.#app = app;
-    this.#words = app.words;
+    this.#i18n = app.i18n;
     this.#say = say;
     this.#signal = signal;
-    const {words} = app;
+    const {i18n} = app;
     this.elements = [
-      h('h1', {tabindex: -1}, words.say('photo.title')),
+      h('h1', {tabindex: -1}, i18n.t('photo.title')),
       this.#stage,
       modelState(app, signal),
-      originCard(words),
+      originCard(i18n),
     ];
     this.#offer();
   }
@@ -40,39 +41,39 @@ class PhotoView {
     const {privacy} = this.#app.settings.values;
     fill(this.#stage,
       problem,
-      h('p', {class: 'lead'}, this.#words.say('photo.lead')),
+      h('p', {class: 'lead'}, this.#i18n.t('photo.lead')),
       h('div', {class: 'ways'}, this.#cameraWay(), this.#fileWay('file', {})),
-      h('p', {class: 'privacy-now'}, this.#words.say(`privacy.now.${privacy}`), ' ',
-        h('a', {href: '#settings'}, this.#words.say('privacy.change'))));
+      h('p', {class: 'privacy-now'}, this.#i18n.t(`privacy.now.${privacy}`), ' ',
+        h('a', {href: '#settings'}, this.#i18n.t('privacy.change'))));
   }
 
   #cameraWay() {
     if (!hasCamera()) return this.#fileWay('app', {capture: 'environment'}); // works on plain http, too
     const live = {click: () => this.#live()};
-    return h('button', {class: 'primary way', on: live}, icon('camera'), this.#words.say('photo.camera'));
+    return h('button', {class: 'primary way', on: live}, icon('camera'), this.#i18n.t('photo.camera'));
   }
 
   #fileWay(name, props) {
     const take = ({target}) => target.files[0] && this.#take(target.files[0]);
     const id = `input-${name}`;
-    const input = h('input', {type: 'file', accept: ACCEPT, class: 'unseen', id, on: {change: take}, ...props});
+    const input = h('input', {type: 'file', accept: ACCEPT, class: 'unseen', id, onchange: take, ...props});
     const label = h('label', {class: `button way ${name === 'app' ? 'primary' : ''}`, for: id},
-      icon(name === 'app' ? 'camera' : 'file'), this.#words.say(`photo.${name}`));
+      icon(name === 'app' ? 'camera' : 'file'), this.#i18n.t(`photo.${name}`));
     return h('span', {class: 'file-way'}, input, label);
   }
 
   async #live() {
-    const video = h('video', {playsinline: true, muted: true, 'aria-label': this.#words.say('photo.live')});
+    const video = h('video', {playsinline: true, muted: true, 'aria-label': this.#i18n.t('photo.live')});
     video.muted = true; // the attribute alone does not mute, and a phone then refuses to play
-    const shoot = h('button', {class: 'primary', disabled: true}, icon('camera'), this.#words.say('photo.shoot'));
-    const cancel = h('button', {}, this.#words.say('photo.cancel'));
-    fill(this.#stage, h('div', {class: 'viewfinder'}, video), h('p', {class: 'lead'}, this.#words.say('photo.frame')),
+    const shoot = h('button', {class: 'primary', disabled: true}, icon('camera'), this.#i18n.t('photo.shoot'));
+    const cancel = h('button', {}, this.#i18n.t('photo.cancel'));
+    fill(this.#stage, h('div', {class: 'viewfinder'}, video), h('p', {class: 'lead'}, this.#i18n.t('photo.frame')),
       h('div', {class: 'actions'}, shoot, cancel));
     try {
       this.#aim(await Camera.open(video), shoot, cancel);
     } catch (error) {
       const why = CAMERA_ERRORS[error.name] ?? 'busy';
-      this.#offer(h('p', {class: 'problem', role: 'alert'}, this.#words.say(`photo.camera-${why}`)));
+      this.#offer(h('p', {class: 'problem', role: 'alert'}, this.#i18n.t(`photo.camera-${why}`)));
     }
   }
 
@@ -102,17 +103,17 @@ class PhotoView {
       if (draft.prepared.quality.length || !draft.prepared.exact) this.#advise(draft);
       else await this.#run(draft);
     } catch (error) {
-      this.#offer(complaint(this.#words, error, 'photo.refused'));
+      this.#offer(complaint(this.#i18n, error, 'photo.refused'));
     }
   }
 
   #advise(draft) {
     const hints = [...draft.prepared.quality.map(({code}) => code), ...(draft.prepared.exact ? [] : ['inexact'])];
-    const on = h('button', {class: 'primary', on: {click: () => this.#run(draft)}}, this.#words.say('photo.predict'));
-    const again = h('button', {on: {click: () => this.#offer()}}, this.#words.say('photo.another'));
-    const title = h('h2', {tabindex: -1}, this.#words.say('photo.hints'));
+    const on = h('button', {class: 'primary', onclick: () => this.#run(draft)}, this.#i18n.t('photo.predict'));
+    const again = h('button', {onclick: () => this.#offer()}, this.#i18n.t('photo.another'));
+    const title = h('h2', {tabindex: -1}, this.#i18n.t('photo.hints'));
     fill(this.#stage, this.#picture(draft.photo), h('div', {class: 'card hints'}, title,
-      h('ul', {}, hints.map((code) => h('li', {}, icon('alert'), h('span', {}, this.#words.say(`hint.${code}`)))))),
+      h('ul', {}, hints.map((code) => h('li', {}, icon('alert'), h('span', {}, this.#i18n.t(`hint.${code}`)))))),
     h('div', {class: 'actions'}, on, again));
     title.focus();
   }
@@ -123,12 +124,12 @@ class PhotoView {
       const {id} = await this.#app.trials.run(draft);
       if (!this.#signal.aborted) location.hash = `result/${id}`;
     } catch (error) {
-      this.#offer(complaint(this.#words, error));
+      this.#offer(complaint(this.#i18n, error));
     }
   }
 
   #busy(photo, key) {
-    const text = this.#words.say(key);
+    const text = this.#i18n.t(key);
     this.#say(text);
     fill(this.#stage, this.#picture(photo), h('p', {class: 'busy'}, h('span', {class: 'spinner'}), text));
   }
@@ -136,6 +137,6 @@ class PhotoView {
   #picture(photo) {
     const address = URL.createObjectURL(photo);
     this.#signal.addEventListener('abort', () => URL.revokeObjectURL(address));
-    return h('div', {class: 'viewfinder'}, h('img', {src: address, alt: this.#words.say('photo.chosen')}));
+    return h('div', {class: 'viewfinder'}, h('img', {src: address, alt: this.#i18n.t('photo.chosen')}));
   }
 }

@@ -1,4 +1,5 @@
-import {fill, h, icon} from '../dom.js';
+import {fill, h} from '../../lib/dom.js';
+import {icon} from '../icons.js';
 import {bars} from './bars.js';
 import {details} from './details.js';
 import {map} from './map.js';
@@ -8,20 +9,20 @@ import {why} from './why.js';
 
 /** Both answers to one photo, side by side; drawn anew when the Jetson's comes. */
 export function resultView(app, {signal, argument: id}) {
-  const {words, records, jetson, queue} = app;
+  const {i18n, records, jetson, queue} = app;
   const content = h('div', {class: 'result'});
   const mapped = {on: true, label: null};
   const draw = async () => {
     const record = await records.get(id);
-    if (!signal.aborted) fill(content, record ? drawn(app, record, mapped) : h('p', {}, words.say('result.gone')));
+    if (!signal.aborted) fill(content, record ? drawn(app, record, mapped) : h('p', {}, i18n.t('result.gone')));
   };
   records.addEventListener('change', ({detail}) => detail.id === id && draw(), {signal});
   for (const source of [jetson, queue]) source.addEventListener('state', draw, {signal});
   draw();
-  return [h('h1', {tabindex: -1}, words.say('result.title')), content];
+  return [h('h1', {tabindex: -1}, i18n.t('result.title')), content];
 }
 
-function drawn({words, records, jetson, trials}, record, mapped) {
+function drawn({i18n, records, jetson, trials}, record, mapped) {
   const {answer} = record.jetson;
   const picture = records.picture(record.id);
   const remove = async () => {
@@ -30,18 +31,18 @@ function drawn({words, records, jetson, trials}, record, mapped) {
   };
   return [
     h('div', {class: 'glance'},
-      picture && h('img', {class: 'thumbnail', src: picture, alt: words.say('photo.chosen')}),
-      verdict(words, record, jetson.state)),
+      picture && h('img', {class: 'thumbnail', src: picture, alt: i18n.t('photo.chosen')}),
+      verdict(i18n, record, jetson.state)),
     h('div', {class: 'pair'},
-      side(words, 'phone', phoneSide(record)),
-      side(words, 'jetson', answer ? jetsonSide(record) : null, pending(record, jetson.state))),
-    map(words, record, records.input(record.id), mapped),
-    answer && why(words, answer, record.privacy),
-    bars(words, record.labels, sidesOf(record)),
-    details(words, record),
+      side(i18n, 'phone', phoneSide(record)),
+      side(i18n, 'jetson', answer ? jetsonSide(record) : null, pending(record, jetson.state))),
+    map(i18n, record, records.input(record.id), mapped),
+    answer && why(i18n, answer, record.privacy),
+    bars(i18n, record.labels, sidesOf(record)),
+    details(i18n, record),
     h('div', {class: 'actions'},
-      h('a', {class: 'button primary', href: '#photo'}, words.say('result.again')),
-      h('button', {class: 'danger', on: {click: remove}}, words.say('result.delete'))),
+      h('a', {class: 'button primary', href: '#photo'}, i18n.t('result.again')),
+      h('button', {class: 'danger', onclick: remove}, i18n.t('result.delete'))),
   ];
 }
 

@@ -17,15 +17,19 @@ export class ApiError extends Error {
 
 /** Asks the server, with the key that the reader typed. */
 export class Api {
+  #root;
+  #key;
+  #ask;
+
   /**
    * @param {string} root where the API begins, with a slash at its end.
    * @param {function(): ?string} key gives the key; null where there is none.
    * @param {typeof fetch} [ask] how requests are sent.
    */
   constructor(root, key, ask = (...request) => fetch(...request)) {
-    this._root = root;
-    this._key = key;
-    this._ask = ask;
+    this.#root = root;
+    this.#key = key;
+    this.#ask = ask;
   }
 
   /**
@@ -36,12 +40,12 @@ export class Api {
    * @throws {ApiError}
    */
   async get(path, query) {
-    return (await this._answer('GET', path, {query})).json();
+    return (await this.#answer('GET', path, {query})).json();
   }
 
   /** Return a body as text. @param {string} path @returns {Promise<string>} @throws {ApiError} */
   async text(path) {
-    return (await this._answer('GET', path)).text();
+    return (await this.#answer('GET', path)).text();
   }
 
   /**
@@ -52,7 +56,7 @@ export class Api {
    * @throws {ApiError}
    */
   async file(path, query) {
-    return (await this._answer('GET', path, {query, patience: 10 * PATIENCE})).blob();
+    return (await this.#answer('GET', path, {query, patience: 10 * PATIENCE})).blob();
   }
 
   /**
@@ -64,35 +68,33 @@ export class Api {
    * @throws {ApiError}
    */
   async change(method, path, document) {
-    return (await this._answer(method, path, {document, patience: 10 * PATIENCE})).json();
+    return (await this.#answer(method, path, {document, patience: 10 * PATIENCE})).json();
   }
 
-  async _answer(method, path, {query, document, patience = PATIENCE} = {}) {
+  async #answer(method, path, {query, document, patience = PATIENCE} = {}) {
     const asked = query && String(query) ? `?${query}` : '';
-    const response = await this._sent(`${this._root}${path}${asked}`, {
+    const response = await this.#sent(`${this.#root}${path}${asked}`, {
       method,
-      headers: this._headers(document),
+      headers: this.#headers(document),
       body: document && JSON.stringify(document),
       cache: 'no-store',
       credentials: 'omit',
       signal: AbortSignal.timeout(patience),
     });
-    if (!response.ok) {
-      throw new ApiError(response.status, await response.json().catch(() => ({})));
-    }
+    if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => ({})));
     return response;
   }
 
-  async _sent(address, options) {
+  async #sent(address, options) {
     try {
-      return await this._ask(address, options);
+      return await this.#ask(address, options);
     } catch (error) {
       throw new ApiError(0, {code: 'unreachable', detail: error.message});
     }
   }
 
-  _headers(document) {
-    const key = this._key();
+  #headers(document) {
+    const key = this.#key();
     return {...(key && {[KEY_HEADER]: key}), ...(document && {'Content-Type': 'application/json'})};
   }
 }

@@ -1,6 +1,6 @@
 /** @file Which comparisons are looked at: what the form says, in the words of the API. */
 
-import {DAY} from '../lib/scales.js';
+import {DAY} from '../plots/scales.js';
 
 const PLAIN = ['model', 'artifact_sha256', 'device', 'cause', 'agrees'];
 const START = {days: '30', from: '', to: '', model: '', artifact_sha256: '', device: '', cause: '', agrees: ''};
@@ -41,9 +41,7 @@ export class Filters {
    * @returns {[?number, ?number]}
    */
   span(now) {
-    if (this.days === 'dates') {
-      return [this.from, this.to].map(midnight);
-    }
+    if (this.days === 'dates') return [this.from, this.to].map(midnight);
     const today = now - (now % DAY);
     return Number(this.days) > 0 ? [today - (Number(this.days) - 1) * DAY, today] : [null, null];
   }
@@ -58,12 +56,8 @@ export class Filters {
     const [first, last] = this.span(now);
     const said = PLAIN.map((name) => [name, this[name]]).filter(([, value]) => value !== '');
     const query = new URLSearchParams([...said, ...Object.entries(others)]);
-    if (first !== null) {
-      query.set('since', new Date(first).toISOString());
-    }
-    if (last !== null && this.days === 'dates') {
-      query.set('until', new Date(last + DAY).toISOString());
-    }
+    if (first !== null) query.set('since', new Date(first).toISOString());
+    if (last !== null && this.days === 'dates') query.set('until', new Date(last + DAY).toISOString());
     return query;
   }
 }

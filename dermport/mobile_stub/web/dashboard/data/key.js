@@ -4,27 +4,30 @@ const NAME = 'dermport-dashboard-key';
 
 /** Keeps the key. */
 export class Key {
+  #storage;
+  #value;
+
   /** @param {Storage} [storage] where it is kept; a browser that refuses that keeps it in memory. */
   constructor(storage = storageOf()) {
-    this._storage = storage;
-    this._value = storage?.getItem(NAME) ?? null;
+    this.#storage = storage;
+    this.#value = storage?.getItem(NAME) ?? null;
   }
 
   /** The key, or null. @returns {?string} */
   get value() {
-    return this._value;
+    return this.#value;
   }
 
   /** Keep a key. @param {string} text as it was typed. */
   keep(text) {
-    this._value = text.trim();
-    this._storage?.setItem(NAME, this._value);
+    this.#value = text.trim();
+    this.#storage?.setItem(NAME, this.#value);
   }
 
   /** Forget the key. */
   forget() {
-    this._value = null;
-    this._storage?.removeItem(NAME);
+    this.#value = null;
+    this.#storage?.removeItem(NAME);
   }
 }
 

@@ -4,11 +4,14 @@ const SHORT = 10;
 
 /** Knows the models that the server has. */
 export class Names {
+  #artifacts;
+  #labels;
+
   /** @param {Object[]} [models] of `GET /v1/models`. */
   constructor(models = []) {
-    this._artifacts = new Map();
-    this._labels = new Map(models.flatMap((model) => model.task.labels.map((label) => [label.id, label.name])));
-    models.forEach((model) => model.exports.forEach((one) => this._add(model, one)));
+    this.#artifacts = new Map();
+    this.#labels = new Map(models.flatMap((model) => model.task.labels.map((label) => [label.id, label.name])));
+    models.forEach((model) => model.exports.forEach((one) => this.#add(model, one)));
   }
 
   /**
@@ -17,24 +20,24 @@ export class Names {
    * @returns {string}
    */
   artifact(sha256) {
-    const known = this._artifacts.get(sha256);
+    const known = this.#artifacts.get(sha256);
     return known ? fileOf([...known.forms].join(' / '), known.model) : short(sha256);
   }
 
   /** Whether a bundle of the server has a file. @param {string} sha256 @returns {boolean} */
   knows(sha256) {
-    return this._artifacts.has(sha256);
+    return this.#artifacts.has(sha256);
   }
 
   /** Return a label's name. @param {string} id @returns {string} */
   label(id) {
-    return this._labels.get(id) ?? id;
+    return this.#labels.get(id) ?? id;
   }
 
   /** One file can be two exports: TensorRT's kit of a precision may be ONNX Runtime's model. */
-  _add(model, {target, precision, artifact_sha256: sha256}) {
-    const known = this._artifacts.get(sha256) ?? {model, forms: new Set()};
-    this._artifacts.set(sha256, {...known, forms: known.forms.add(`${target} ${precision}`)});
+  #add(model, {target, precision, artifact_sha256: sha256}) {
+    const known = this.#artifacts.get(sha256) ?? {model, forms: new Set()};
+    this.#artifacts.set(sha256, {...known, forms: known.forms.add(`${target} ${precision}`)});
   }
 }
 

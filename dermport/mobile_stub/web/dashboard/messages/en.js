@@ -1,6 +1,7 @@
 /** @file English. */
 
 export default {
+  'language.name': 'English',
   'title': 'dermport · dashboard',
   'skip': 'Skip to the figures',
   'heading': 'Phone and server',

@@ -1,6 +1,7 @@
 /** @file Spanish. */
 
 export default {
+  'language.name': 'Español',
   'title': 'dermport · panel',
   'skip': 'Ir a las cifras',
   'heading': 'Teléfono y servidor',

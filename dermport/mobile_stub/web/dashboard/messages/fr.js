@@ -1,6 +1,7 @@
 /** @file French. */
 
 export default {
+  'language.name': 'Français',
   'title': 'dermport · tableau de bord',
   'skip': 'Aller aux chiffres',
   'heading': 'Téléphone et serveur',

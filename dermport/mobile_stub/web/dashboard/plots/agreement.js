@@ -1,7 +1,7 @@
 /** @file Agreement by day, with Wilson's interval, and how many comparisons each day had. */
 
-import {s} from '../lib/dom.js';
-import {DAY, dayTicks, linear, shareFloor, ticks} from '../lib/scales.js';
+import {s} from '../../lib/dom.js';
+import {DAY, dayTicks, linear, shareFloor, ticks} from './scales.js';
 import {bottomAxis, leftAxis} from './axes.js';
 import {plot} from './plot.js';
 
@@ -21,13 +21,13 @@ const DAY_PIXELS = 78;
  * @param {Day[]} days in order; those without comparisons are not among them.
  * @param {'label_agreement'|'decision_agreement'} what
  * @param {[?number, ?number]} span first and last day that were asked for, ms; null where there is no limit.
- * @param {import('../lib/say.js').Say} say
+ * @param {import('../i18n.js').DashboardI18n} i18n
  * @returns {HTMLElement}
  */
-export function agreementPlot(days, what, span, say) {
+export function agreementPlot(days, what, span, i18n) {
   const points = days.map((day) => ({day, time: Date.parse(`${day.key}T00:00:00Z`), share: day[what]}));
-  const label = say.t('agreement.plot', {n: points.length, what: say.t(`agreement.${what}`)});
-  return plot(label, HEIGHT, (width) => draw(points, extent(points, span), width, say));
+  const label = i18n.t('agreement.plot', {n: points.length, what: i18n.t(`agreement.${what}`)});
+  return plot(label, HEIGHT, (width) => draw(points, extent(points, span), width, i18n));
 }
 
 function extent(points, [first, last]) {
@@ -36,25 +36,22 @@ function extent(points, [first, last]) {
   return from === to ? [from - DAY, to + DAY] : [from, to];
 }
 
-function draw(points, [from, to], width, say) {
+function draw(points, [from, to], width, i18n) {
   const bottom = HEIGHT - MARGIN.bottom;
   const area = {left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: bottom - COUNTS - GAP};
   const floor = shareFloor(Math.min(...points.map(({share}) => share.low)));
   const x = linear([from, to], [area.left + 10, area.right - 10]);
   const y = linear([floor, 1], [area.bottom, area.top]);
-  const shares = ticks(floor, 1, 5).map((share) => [y(share), say.percent(share)]);
+  const shares = ticks(floor, 1, 5).map((share) => [y(share), i18n.percent(share)]);
   const days = dayTicks(from, to, Math.max(2, Math.floor((area.right - area.left) / DAY_PIXELS)));
   const shapes = [
     ...leftAxis(area, shares),
-    ...counts(points, x, bottom, barWidth(x), say),
-    ...bottomAxis(
-      {...area, bottom},
-      days.map((day) => [x(day), say.day(day, true)]),
-    ),
+    ...counts(points, x, bottom, barWidth(x), i18n),
+    ...bottomAxis({...area, bottom}, days.map((day) => [x(day), i18n.day(day, true)])),
     s('path', {class: 'trend', d: path(points, x, y)}),
     ...points.flatMap((point) => interval(x(point.time), point.share, y)),
   ];
-  return {shapes, reading: (at) => reading(points, x, at, say)};
+  return {shapes, reading: (at) => reading(points, x, at, i18n)};
 }
 
 function interval(x, {count, of, low, high}, y) {
@@ -64,7 +61,7 @@ function interval(x, {count, of, low, high}, y) {
   ];
 }
 
-function counts(points, x, bottom, width, say) {
+function counts(points, x, bottom, width, i18n) {
   const most = Math.max(...points.map(({day}) => day.comparisons));
   const height = linear([0, most], [0, COUNTS]);
   const bars = points.map(({day, time}) => {
@@ -72,7 +69,7 @@ function counts(points, x, bottom, width, say) {
     return s('rect', {class: 'count', x: x(time) - width / 2, y: bottom - tall, width, height: tall});
   });
   const scale = s('text', {class: 'tick', x: MARGIN.left - 8, y: bottom - COUNTS, dy: '0.7em', 'text-anchor': 'end'});
-  scale.append(say.t('agreement.most', {most}));
+  scale.append(i18n.t('agreement.most', {most}));
   return [...bars, scale];
 }
 
@@ -89,15 +86,15 @@ function barWidth(x) {
   return Math.max(2, Math.min(18, (x(DAY) - x(0)) * 0.6));
 }
 
-function reading(points, x, at, say) {
+function reading(points, x, at, i18n) {
   const nearest = points.reduce((best, point) =>
     Math.abs(x(point.time) - at) < Math.abs(x(best.time) - at) ? point : best,
   );
   const {day, share, time} = nearest;
   const lines = [
-    say.day(day.key),
-    `${say.share(share)} · ${say.interval(share)}`,
-    say.t('comparisons', {n: day.comparisons}),
+    i18n.day(day.key),
+    `${i18n.share(share)} · ${i18n.interval(share)}`,
+    i18n.t('comparisons', {n: day.comparisons}),
   ];
   return Math.abs(x(time) - at) > 40 ? null : {x: x(time), lines};
 }

@@ -1,6 +1,6 @@
 /** @file The axes of plots. */
 
-import {s} from '../lib/dom.js';
+import {s} from '../../lib/dom.js';
 
 /**
  * Where a plot's data are, in pixels.

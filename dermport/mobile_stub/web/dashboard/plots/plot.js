@@ -1,6 +1,6 @@
 /** @file The frame of every plot: as wide as its place, with a reading at the pointer and a table beside it. */
 
-import {h, s} from '../lib/dom.js';
+import {fill, h, s} from '../../lib/dom.js';
 
 const LEAST_WIDTH = 240;
 const BESIDE = 12;
@@ -25,7 +25,7 @@ export function plot(label, height, draw) {
   const redraw = (width) => {
     drawing = draw(Math.max(LEAST_WIDTH, Math.floor(width)));
     svg.setAttribute('width', Math.max(LEAST_WIDTH, Math.floor(width)));
-    svg.replaceChildren(...drawing.shapes);
+    fill(svg, drawing.shapes);
     tip.hidden = true;
   };
   new ResizeObserver(([{contentRect}]) => redraw(contentRect.width)).observe(frame);
@@ -50,7 +50,7 @@ function point(frame, tip, drawing, event) {
   tip.hidden = reading === null;
   if (reading) {
     const [first, ...others] = reading.lines;
-    tip.replaceChildren(h('strong', {}, first), ...others.map((line) => h('span', {}, line)));
+    fill(tip, h('strong', {}, first), others.map((line) => h('span', {}, line)));
     const fits = reading.x + BESIDE + tip.offsetWidth <= bounds.width;
     tip.style.setProperty('left', `${fits ? reading.x + BESIDE : Math.max(0, reading.x - BESIDE - tip.offsetWidth)}px`);
   }

@@ -1,14 +1,14 @@
 /** @file A share with its interval, as small as a table's cell. */
 
-import {s} from '../lib/dom.js';
-import {linear} from '../lib/scales.js';
+import {s} from '../../lib/dom.js';
+import {linear} from './scales.js';
 
 const WIDTH = 150;
 const HEIGHT = 18;
 
 /**
  * Return a dot on a line; the numbers stand beside it, so that it is hidden from those who do not see it.
- * @param {import('../lib/say.js').Share} share
+ * @param {import('../i18n.js').Share} share
  * @param {number} floor lower end of the scale, which goes to 1.
  * @returns {SVGElement}
  */
@@ -31,10 +31,7 @@ export function span({count, of, low, high}, floor) {
  * @returns {SVGElement}
  */
 export function filledBar(share, kind) {
-  return s(
-    'svg',
-    {class: `filled ${kind}`, viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': 'true'},
+  return s('svg', {class: `filled ${kind}`, viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': 'true'},
     s('rect', {class: 'trough', width: 100, height: 10}),
-    s('rect', {class: 'fill', width: Math.max(0, Math.min(1, share)) * 100, height: 10}),
-  );
+    s('rect', {class: 'fill', width: Math.max(0, Math.min(1, share)) * 100, height: 10}));
 }

@@ -1,6 +1,6 @@
 /** @file Asks for the API key. */
 
-import {h} from '../lib/dom.js';
+import {h} from '../../lib/dom.js';
 import {problem} from './panel.js';
 
 const COMMAND = 'dermport keys create "Dashboard" --scope admin';
@@ -9,10 +9,10 @@ const COMMAND = 'dermport keys create "Dashboard" --scope admin';
  * Return the form.
  * @param {?import('../data/api.js').ApiError} refused why the key before was refused; null for the first.
  * @param {function(string)} open is called with the key.
- * @param {import('../lib/say.js').Say} say
+ * @param {import('../i18n.js').DashboardI18n} i18n
  * @returns {HTMLElement}
  */
-export function accessForm(refused, open, say) {
+export function accessForm(refused, open, i18n) {
   const input = h('input', {
     id: 'key',
     name: 'key',
@@ -26,15 +26,12 @@ export function accessForm(refused, open, say) {
     event.preventDefault();
     open(input.value);
   };
-  return h(
-    'form',
-    {class: 'access', onsubmit: submit},
-    h('h2', {}, say.t('access.heading')),
-    h('p', {}, say.t('access.words')),
+  return h('form', {class: 'access', onsubmit: submit},
+    h('h2', {}, i18n.t('access.heading')),
+    h('p', {}, i18n.t('access.words')),
     h('pre', {tabindex: '0'}, h('code', {}, COMMAND)),
-    refused && problem(refused, say),
-    h('label', {for: 'key'}, say.t('access.label')),
-    h('div', {class: 'row'}, input, h('button', {class: 'primary'}, say.t('access.open'))),
-    h('p', {class: 'quiet'}, say.t('access.kept')),
-  );
+    refused && problem(refused, i18n),
+    h('label', {for: 'key'}, i18n.t('access.label')),
+    h('div', {class: 'row'}, input, h('button', {class: 'primary'}, i18n.t('access.open'))),
+    h('p', {class: 'quiet'}, i18n.t('access.kept')));
 }

@@ -1,6 +1,6 @@
 /** @file Nothing is changed before the reader has said so. */
 
-import {h} from '../lib/dom.js';
+import {fill, h} from '../../lib/dom.js';
 import {problem} from './panel.js';
 
 /**
@@ -13,26 +13,23 @@ import {problem} from './panel.js';
 /**
  * Ask, act, and close; where the server refuses, the dialog stays and says why.
  * @param {Question} question
- * @param {import('../lib/say.js').Say} say
+ * @param {import('../i18n.js').DashboardI18n} i18n
  * @returns {Promise<boolean>} whether it was done.
  */
-export function ask({title, words, action, risky, act}, say) {
+export function ask({title, words, action, risky, act}, i18n) {
   const go = h('button', {class: risky ? 'primary risky' : 'primary'}, action);
-  const cancel = h('button', {type: 'button', onclick: () => dialog.close()}, say.t('cancel'));
+  const cancel = h('button', {type: 'button', onclick: () => dialog.close()}, i18n.t('cancel'));
   const told = h('div', {'aria-live': 'assertive'});
   const paragraphs = words.map((each) => (typeof each === 'string' ? h('p', {}, each) : each));
-  const form = h(
-    'form',
-    {method: 'dialog'},
+  const form = h('form', {method: 'dialog'},
     h('h2', {id: 'question'}, title),
     paragraphs,
     told,
-    h('div', {class: 'buttons'}, cancel, go),
-  );
+    h('div', {class: 'buttons'}, cancel, go));
   const dialog = h('dialog', {'aria-labelledby': 'question'}, form);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    submit(form, dialog, act, told, say);
+    submit(form, dialog, act, told, i18n);
   });
   document.body.append(dialog);
   dialog.showModal();
@@ -44,7 +41,7 @@ export function ask({title, words, action, risky, act}, say) {
   });
 }
 
-async function submit(form, dialog, act, told, say) {
+async function submit(form, dialog, act, told, i18n) {
   const said = new FormData(form); // before it is switched off
   const controls = [...form.querySelectorAll('button, input')];
   controls.forEach((control) => (control.disabled = true));
@@ -53,7 +50,7 @@ async function submit(form, dialog, act, told, say) {
     await act(said);
     dialog.close('done');
   } catch (error) {
-    told.replaceChildren(problem(error, say));
+    fill(told, problem(error, i18n));
   } finally {
     form.removeAttribute('aria-busy');
     controls.forEach((control) => (control.disabled = false));

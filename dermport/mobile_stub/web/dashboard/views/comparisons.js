@@ -3,7 +3,7 @@
 import {ApiError} from '../data/api.js';
 import {Filters} from '../data/filters.js';
 import {Names} from '../data/names.js';
-import {h} from '../lib/dom.js';
+import {byId, fill, h, save} from '../../lib/dom.js';
 import {apart} from './apart.js';
 import {causeList} from './causes.js';
 import {FilterBar} from './filterbar.js';
@@ -19,26 +19,43 @@ const COMMAND = 'dermport compare artifacts/MODEL --server URL photos/';
 
 /** The upper part of the page. */
 export class Comparisons {
+  #api;
+  #i18n;
+  #filters;
+  #asked;
+  #names;
+  #panels;
+  #bar;
+  #overTime;
+  #groups;
+  #latest;
+  #which;
+  #known;
+
   /**
    * @param {import('../data/api.js').Api} api
-   * @param {import('../lib/say.js').Say} say
+   * @param {import('../i18n.js').DashboardI18n} i18n
    */
-  constructor(api, say) {
-    Object.assign(this, {_api: api, _say: say, _filters: Filters.read(location.hash), _asked: 0, _names: new Names()});
-    this._panels = Object.fromEntries(PANELS.map((name) => [name, new Panel(at(name), say)]));
-    this._bar = new FilterBar(
-      at('filters').querySelector('form'),
-      say,
-      (changes) => this._change(this._filters.with(changes)),
-      () => this._change(new Filters({days: this._filters.days})),
+  constructor(api, i18n) {
+    this.#api = api;
+    this.#i18n = i18n;
+    this.#filters = Filters.read(location.hash);
+    this.#asked = 0;
+    this.#names = new Names();
+    this.#panels = Object.fromEntries(PANELS.map((name) => [name, new Panel(byId(name), i18n)]));
+    this.#bar = new FilterBar(
+      byId('filters').querySelector('form'),
+      i18n,
+      (changes) => this.#change(this.#filters.with(changes)),
+      () => this.#change(new Filters({days: this.#filters.days})),
     );
-    this._overTime = new OverTime(say);
-    this._groups = new Groups(say, (changes) => this._change(this._filters.with(changes)));
-    this._latest = new Latest(say, (cursor) => this._page({cursor}));
-    this._which = 'false';
-    this._known = {models: [], artifacts: new Set(), devices: new Set()};
-    at('csv').addEventListener('click', () => this._csv());
-    window.addEventListener('hashchange', () => this._change(Filters.read(location.hash)));
+    this.#overTime = new OverTime(i18n);
+    this.#groups = new Groups(i18n, (changes) => this.#change(this.#filters.with(changes)));
+    this.#latest = new Latest(i18n, (cursor) => this.#page({cursor}));
+    this.#which = 'false';
+    this.#known = {models: [], artifacts: new Set(), devices: new Set()};
+    byId('csv').addEventListener('click', () => this.#csv());
+    window.addEventListener('hashchange', () => this.#change(Filters.read(location.hash)));
   }
 
   /**
@@ -48,134 +65,120 @@ export class Comparisons {
    * @throws {ApiError} the server has no figures for this key.
    */
   async load(models, names) {
-    this._names = names;
-    this._known.models = models;
-    const asked = (this._asked += 1);
-    Object.values(this._panels).forEach((panel) => panel.wait());
-    const [summary, first] = await Promise.all([this._api.get('v1/comparisons/summary', this._query()), this._page()]);
-    if (asked === this._asked) {
+    this.#names = names;
+    this.#known.models = models;
+    const asked = (this.#asked += 1);
+    Object.values(this.#panels).forEach((panel) => panel.wait());
+    const [summary, first] = await Promise.all([this.#api.get('v1/comparisons/summary', this.#query()), this.#page()]);
+    if (asked === this.#asked) {
       // what was asked last is shown, whatever comes last
-      this._remember(summary);
-      this._show(summary, first);
+      this.#remember(summary);
+      this.#show(summary, first);
     }
   }
 
-  async _change(filters) {
-    this._filters = filters;
+  async #change(filters) {
+    this.#filters = filters;
     history.replaceState(null, '', `#${filters.write()}`);
     try {
-      await this.load(this._known.models, this._names);
+      await this.load(this.#known.models, this.#names);
     } catch (error) {
-      this._fail(error);
+      this.#fail(error);
     }
   }
 
-  _fail(error) {
-    if (!(error instanceof ApiError)) {
-      throw error;
-    }
-    this._showFilters();
-    this._open(false);
-    this._panels.totals.fail(error, () => this._change(this._filters));
+  #fail(error) {
+    if (!(error instanceof ApiError)) throw error;
+    this.#showFilters();
+    this.#open(false);
+    this.#panels.totals.fail(error, () => this.#change(this.#filters));
   }
 
   /** What there is to choose from grows with what was seen: a filter must not take away the others. */
-  _remember({artifacts, devices}) {
-    artifacts.forEach(({key}) => this._known.artifacts.add(key));
-    devices.forEach(({key}) => this._known.devices.add(key));
+  #remember({artifacts, devices}) {
+    artifacts.forEach(({key}) => this.#known.artifacts.add(key));
+    devices.forEach(({key}) => this.#known.devices.add(key));
   }
 
-  _show(summary, first) {
-    const say = this._say;
-    this._showFilters();
-    this._open(summary.total.comparisons > 0);
+  #show(summary, first) {
+    const i18n = this.#i18n;
+    this.#showFilters();
+    this.#open(summary.total.comparisons > 0);
     if (summary.total.comparisons === 0) {
-      this._panels.totals.show(this._nothing());
+      this.#panels.totals.show(this.#nothing());
       return;
     }
-    this._panels.totals.show(totals(summary, say));
-    this._panels.agreement.show(this._overTime.view(summary.days, this._filters.span(Date.now())));
-    this._panels.changes.show(...apart(summary, say));
-    this._panels.groups.show(this._groups.view(summary, this._names));
-    this._panels.causes.show(
-      causeList(summary.causes, this._filters.cause, (cause) => this._change(this._filters.with({cause})), say),
+    this.#panels.totals.show(totals(summary, i18n));
+    this.#panels.agreement.show(this.#overTime.view(summary.days, this.#filters.span(Date.now())));
+    this.#panels.changes.show(...apart(summary, i18n));
+    this.#panels.groups.show(this.#groups.view(summary, this.#names));
+    this.#panels.causes.show(
+      causeList(summary.causes, this.#filters.cause, (cause) => this.#change(this.#filters.with({cause})), i18n),
     );
-    this._showLatest(first);
+    this.#showLatest(first);
   }
 
-  _showFilters() {
-    const {models, artifacts, devices} = this._known;
-    this._bar.show(this._filters, {models, artifacts: [...artifacts], devices: [...devices].sort()}, this._names);
+  #showFilters() {
+    const {models, artifacts, devices} = this.#known;
+    this.#bar.show(this.#filters, {models, artifacts: [...artifacts], devices: [...devices].sort()}, this.#names);
   }
 
-  _showLatest(first) {
-    const free = this._filters.agrees === '';
-    const different = (free ? this._which : this._filters.agrees) === 'false';
-    at('latest').querySelector('h2').textContent = this._say.t(different ? 'latest.heading' : 'latest.heading.all');
-    at('latest')
-      .querySelector('.choice')
-      .replaceChildren(...(free ? [this._latest.choice(this._which, (which) => this._choose(which))] : []));
-    this._panels.latest.show(this._latest.view(first, this._names));
+  #showLatest(first) {
+    const free = this.#filters.agrees === '';
+    const different = (free ? this.#which : this.#filters.agrees) === 'false';
+    byId('latest').querySelector('h2').textContent = this.#i18n.t(different ? 'latest.heading' : 'latest.heading.all');
+    const choice = free && this.#latest.choice(this.#which, (which) => this.#choose(which));
+    fill(byId('latest').querySelector('.choice'), choice);
+    this.#panels.latest.show(this.#latest.view(first, this.#names));
   }
 
-  async _choose(which) {
-    this._which = which;
-    this._panels.latest.wait();
+  async #choose(which) {
+    this.#which = which;
+    this.#panels.latest.wait();
     try {
-      this._showLatest(await this._page());
-      at('latest').querySelector('.choice input:checked').focus();
+      this.#showLatest(await this.#page());
+      byId('latest').querySelector('.choice input:checked').focus();
     } catch (error) {
-      this._panels.latest.fail(error, () => this._choose(which));
+      this.#panels.latest.fail(error, () => this.#choose(which));
     }
   }
 
-  _nothing() {
-    const say = this._say;
-    if (this._filters.narrowed || this._filters.days !== 'all') {
-      const all = () => this._change(new Filters({days: 'all'}));
-      return h(
-        'div',
-        {class: 'empty'},
-        h('p', {}, say.t('empty.filtered')),
-        h('button', {type: 'button', onclick: all}, say.t('empty.all')),
-      );
+  #nothing() {
+    const i18n = this.#i18n;
+    if (this.#filters.narrowed || this.#filters.days !== 'all') {
+      const all = () => this.#change(new Filters({days: 'all'}));
+      return h('div', {class: 'empty'},
+        h('p', {}, i18n.t('empty.filtered')),
+        h('button', {type: 'button', onclick: all}, i18n.t('empty.all')));
     }
-    return h(
-      'div',
-      {class: 'empty'},
-      h('h2', {}, say.t('empty.heading')),
-      h('p', {}, `${say.t('empty.words')} `, h('code', {}, COMMAND)),
-    );
+    return h('div', {class: 'empty'},
+      h('h2', {}, i18n.t('empty.heading')),
+      h('p', {}, `${i18n.t('empty.words')} `, h('code', {}, COMMAND)));
   }
 
-  _open(hasFigures) {
-    at('comparing').hidden = at('latest').hidden = !hasFigures;
-    at('csv').disabled = !hasFigures;
+  #open(hasFigures) {
+    byId('comparing').hidden = byId('latest').hidden = !hasFigures;
+    byId('csv').disabled = !hasFigures;
   }
 
-  _query(others = {}) {
-    return this._filters.query(Date.now(), others);
+  #query(others = {}) {
+    return this.#filters.query(Date.now(), others);
   }
 
-  _page(others = {}) {
-    const which = this._filters.agrees === '' && this._which ? {agrees: this._which} : {};
-    return this._api.get('v1/comparisons', this._query({limit: PAGE, ...which, ...others}));
+  #page(others = {}) {
+    const which = this.#filters.agrees === '' && this.#which ? {agrees: this.#which} : {};
+    return this.#api.get('v1/comparisons', this.#query({limit: PAGE, ...which, ...others}));
   }
 
-  async _csv() {
-    at('csv').disabled = true;
+  async #csv() {
+    byId('csv').disabled = true;
     try {
-      const file = URL.createObjectURL(await this._api.file('v1/comparisons.csv', this._query()));
-      h('a', {href: file, download: 'comparisons.csv'}).click();
-      URL.revokeObjectURL(file);
+      save('comparisons.csv', await this.#api.file('v1/comparisons.csv', this.#query()));
     } catch (error) {
-      at('told').replaceChildren(problem(error, this._say));
+      fill(byId('told'), problem(error, this.#i18n));
     } finally {
-      at('csv').disabled = false;
+      byId('csv').disabled = false;
     }
   }
 }
 
-function at(id) {
-  return document.getElementById(id);
-}

@@ -1,6 +1,6 @@
 /** @file The form that says which comparisons are looked at. */
 
-import {h} from '../lib/dom.js';
+import {fill, h} from '../../lib/dom.js';
 import {nameOf} from './causes.js';
 
 const DAYS = ['1', '7', '30', '90', 'all', 'dates'];
@@ -8,14 +8,22 @@ const CAUSES = ['same', 'photo-changed', 'preprocessing', 'model', 'artifact', '
 
 /** Keeps the form in step with the filters. */
 export class FilterBar {
+  #place;
+  #i18n;
+  #change;
+  #reset;
+
   /**
    * @param {HTMLElement} place
-   * @param {import('../lib/say.js').Say} say
+   * @param {import('../i18n.js').DashboardI18n} i18n
    * @param {function(Object<string, string>)} change is called with the filters that were changed.
    * @param {function()} reset is called to have no filters.
    */
-  constructor(place, say, change, reset) {
-    Object.assign(this, {_place: place, _say: say, _change: change, _reset: reset});
+  constructor(place, i18n, change, reset) {
+    this.#place = place;
+    this.#i18n = i18n;
+    this.#change = change;
+    this.#reset = reset;
   }
 
   /**
@@ -26,70 +34,55 @@ export class FilterBar {
    */
   show(filters, known, names) {
     const focused = document.activeElement?.name;
-    this._place.replaceChildren(...this._fields(filters, known, names).filter(Boolean));
-    if (focused) {
-      this._place.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus();
-    }
+    fill(this.#place, this.#fields(filters, known, names));
+    if (focused) this.#place.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  _fields(filters, {models, artifacts, devices}, names) {
-    const say = this._say;
+  #fields(filters, {models, artifacts, devices}, names) {
+    const i18n = this.#i18n;
     const versions = models.map(({name, version}) => [`${name}/${version}`, `${name} ${version}`]);
     const files = artifacts.map((sha256) => [sha256, names.artifact(sha256)]);
     return [
-      this._select(
-        'days',
-        filters.days,
-        DAYS.map((days) => [days, say.t(`filter.days.${days}`)]),
-      ),
-      ...(filters.days === 'dates' ? [this._date('from', filters.from), this._date('to', filters.to)] : []),
-      this._select('model', filters.model, this._any(versions, filters.model)),
-      this._select('artifact_sha256', filters.artifact_sha256, this._any(files, filters.artifact_sha256), 'artifact'),
-      this._select(
+      this.#select('days', filters.days, DAYS.map((days) => [days, i18n.t(`filter.days.${days}`)])),
+      ...(filters.days === 'dates' ? [this.#date('from', filters.from), this.#date('to', filters.to)] : []),
+      this.#select('model', filters.model, this.#any(versions, filters.model)),
+      this.#select('artifact_sha256', filters.artifact_sha256, this.#any(files, filters.artifact_sha256), 'artifact'),
+      this.#select(
         'device',
         filters.device,
-        this._any(
+        this.#any(
           devices.map((id) => [id, id]),
           filters.device,
         ),
       ),
-      this._select('cause', filters.cause, this._any(CAUSES.map((cause) => [cause, nameOf(cause, say)]))),
-      this._select(
+      this.#select('cause', filters.cause, this.#any(CAUSES.map((cause) => [cause, nameOf(cause, i18n)]))),
+      this.#select(
         'agrees',
         filters.agrees,
-        this._any(['true', 'false'].map((value) => [value, say.t(`filter.agrees.${value}`)])),
+        this.#any(['true', 'false'].map((value) => [value, i18n.t(`filter.agrees.${value}`)])),
       ),
-      filters.narrowed && h('button', {type: 'button', class: 'reset', onclick: this._reset}, say.t('filter.reset')),
+      filters.narrowed && h('button', {type: 'button', class: 'reset', onclick: this.#reset}, i18n.t('filter.reset')),
     ];
   }
 
   /** What is chosen stays to be seen, also where no comparison has it any more. */
-  _any(options, chosen = '') {
+  #any(options, chosen = '') {
     const known = chosen === '' || options.some(([value]) => value === chosen);
-    return [['', this._say.t('filter.any')], ...options, ...(known ? [] : [[chosen, chosen]])];
+    return [['', this.#i18n.t('filter.any')], ...options, ...(known ? [] : [[chosen, chosen]])];
   }
 
-  _select(name, chosen, options, key = name) {
-    const change = ({target}) => this._change({[name]: target.value});
-    return h(
-      'label',
-      {},
-      h('span', {}, this._say.t(`filter.${key}`)),
-      h(
-        'select',
-        {name, onchange: change},
-        options.map(([value, text]) => h('option', {value, selected: value === chosen}, text)),
-      ),
-    );
+  #select(name, chosen, options, key = name) {
+    const change = ({target}) => this.#change({[name]: target.value});
+    return h('label', {},
+      h('span', {}, this.#i18n.t(`filter.${key}`)),
+      h('select', {name, onchange: change},
+        options.map(([value, text]) => h('option', {value, selected: value === chosen}, text))));
   }
 
-  _date(name, value) {
-    const change = ({target}) => this._change({[name]: target.value});
-    return h(
-      'label',
-      {},
-      h('span', {}, this._say.t(`filter.${name}`)),
-      h('input', {type: 'date', name, value, onchange: change}),
-    );
+  #date(name, value) {
+    const change = ({target}) => this.#change({[name]: target.value});
+    return h('label', {},
+      h('span', {}, this.#i18n.t(`filter.${name}`)),
+      h('input', {type: 'date', name, value, onchange: change}));
   }
 }

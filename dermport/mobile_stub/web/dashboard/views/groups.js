@@ -1,8 +1,8 @@
 /** @file Agreement by device model, device, phone's file and class. */
 
-import {h} from '../lib/dom.js';
-import {shareFloor} from '../lib/scales.js';
-import {table} from '../lib/table.js';
+import {fill, h} from '../../lib/dom.js';
+import {shareFloor} from '../plots/scales.js';
+import {table} from './table.js';
 import {span} from '../plots/span.js';
 import {segments} from './segments.js';
 
@@ -12,14 +12,18 @@ const FILTERS = {devices: 'device', artifacts: 'artifact_sha256'};
 
 /** Shows one grouping at a time. */
 export class Groups {
+  #i18n;
+  #narrow;
+  #kind;
+
   /**
-   * @param {import('../lib/say.js').Say} say
+   * @param {import('../i18n.js').DashboardI18n} i18n
    * @param {function(Object<string, string>)} narrow changes the filters.
    */
-  constructor(say, narrow) {
-    this._say = say;
-    this._narrow = narrow;
-    this._kind = KINDS[0];
+  constructor(i18n, narrow) {
+    this.#i18n = i18n;
+    this.#narrow = narrow;
+    this.#kind = KINDS[0];
   }
 
   /**
@@ -29,60 +33,56 @@ export class Groups {
    * @returns {HTMLElement}
    */
   view(summary, names) {
-    const say = this._say;
+    const i18n = this.#i18n;
     const place = h('div');
     const choose = (kind) => {
-      this._kind = kind;
-      place.replaceChildren(this._table(kind, summary[kind], names));
+      this.#kind = kind;
+      fill(place, this.#table(kind, summary[kind], names));
     };
-    choose(this._kind);
-    const options = KINDS.map((kind) => [kind, say.t(`groups.${kind}`)]);
-    return h('div', {}, segments('groups', say.t('groups.by'), options, this._kind, choose), place);
+    choose(this.#kind);
+    const options = KINDS.map((kind) => [kind, i18n.t(`groups.${kind}`)]);
+    return h('div', {}, segments('groups', i18n.t('groups.by'), options, this.#kind, choose), place);
   }
 
-  _table(kind, groups, names) {
-    const say = this._say;
-    if (groups.length === 0) {
-      return h('p', {class: 'quiet'}, say.t('groups.none'));
-    }
+  #table(kind, groups, names) {
+    const i18n = this.#i18n;
+    if (groups.length === 0) return h('p', {class: 'quiet'}, i18n.t('groups.none'));
     const floor = shareFloor(Math.min(...groups.map((group) => group.label_agreement.low)));
     return table(
-      say.t('groups.heading'),
+      i18n.t('groups.heading'),
       [
-        {title: say.t(`groups.${kind}`), cell: (group) => this._name(kind, group.key, names), kind: 'name'},
-        {title: say.t('groups.count'), cell: (group) => say.count(group.comparisons), kind: 'number'},
-        {title: say.t('groups.agreement'), cell: (group) => say.share(group.label_agreement), kind: 'number'},
+        {title: i18n.t(`groups.${kind}`), cell: (group) => this.#name(kind, group.key, names), kind: 'name'},
+        {title: i18n.t('groups.count'), cell: (group) => i18n.count(group.comparisons), kind: 'number'},
+        {title: i18n.t('groups.agreement'), cell: (group) => i18n.share(group.label_agreement), kind: 'number'},
         {
-          title: say.t('groups.interval', {low: say.percent(floor), high: say.percent(1)}),
-          cell: (group) => interval(group.label_agreement, floor, say),
+          title: i18n.t('groups.interval', {low: i18n.percent(floor), high: i18n.percent(1)}),
+          cell: (group) => interval(group.label_agreement, floor, i18n),
           kind: 'interval',
         },
-        {title: say.t('groups.flips'), cell: (group) => flips(group, say), kind: 'number wide'},
-        {title: say.t('groups.mean'), cell: (group) => say.change(group.mean_change), kind: 'number wide'},
-        {title: say.t('groups.max'), cell: (group) => say.change(group.max_change), kind: 'number wide'},
+        {title: i18n.t('groups.flips'), cell: (group) => flips(group, i18n), kind: 'number wide'},
+        {title: i18n.t('groups.mean'), cell: (group) => i18n.change(group.mean_change), kind: 'number wide'},
+        {title: i18n.t('groups.max'), cell: (group) => i18n.change(group.max_change), kind: 'number wide'},
       ],
       groups,
     );
   }
 
-  _name(kind, key, names) {
+  #name(kind, key, names) {
     const text = {artifacts: names.artifact(key), classes: names.label(key)}[kind] ?? key;
-    const unknown = kind === 'artifacts' && !names.knows(key) && h('small', {}, this._say.t('groups.unknown'));
-    if (!(kind in FILTERS)) {
-      return text;
-    }
-    const narrow = () => this._narrow({[FILTERS[kind]]: key});
+    const unknown = kind === 'artifacts' && !names.knows(key) && h('small', {}, this.#i18n.t('groups.unknown'));
+    if (!(kind in FILTERS)) return text;
+    const narrow = () => this.#narrow({[FILTERS[kind]]: key});
     return [
-      h('button', {type: 'button', class: 'link', title: this._say.t('groups.only'), onclick: narrow}, text),
+      h('button', {type: 'button', class: 'link', title: this.#i18n.t('groups.only'), onclick: narrow}, text),
       unknown,
     ];
   }
 }
 
-function interval(share, floor, say) {
-  return h('div', {class: 'ranged'}, span(share, floor), h('small', {}, say.interval(share)));
+function interval(share, floor, i18n) {
+  return h('div', {class: 'ranged'}, span(share, floor), h('small', {}, i18n.interval(share)));
 }
 
-function flips(group, say) {
-  return `${say.count(group.flips_to_positive)} / ${say.count(group.flips_to_negative)}`;
+function flips(group, i18n) {
+  return `${i18n.count(group.flips_to_positive)} / ${i18n.count(group.flips_to_negative)}`;
 }

@@ -1,20 +1,24 @@
 /** @file The models that the server has, which is live, and how to change that. */
 
-import {h} from '../lib/dom.js';
-import {table} from '../lib/table.js';
+import {h} from '../../lib/dom.js';
+import {table} from './table.js';
 import {ask} from './ask.js';
 
 /** Shows models; may change which is live. */
 export class Models {
+  #i18n;
+  #api;
+  #done;
+
   /**
-   * @param {import('../lib/say.js').Say} say
+   * @param {import('../i18n.js').DashboardI18n} i18n
    * @param {import('../data/api.js').Api} api
    * @param {function(string)} done is told what was done, and shows everything anew.
    */
-  constructor(say, api, done) {
-    this._say = say;
-    this._api = api;
-    this._done = done;
+  constructor(i18n, api, done) {
+    this.#i18n = i18n;
+    this.#api = api;
+    this.#done = done;
   }
 
   /**
@@ -27,40 +31,38 @@ export class Models {
   view(models, history) {
     const live = models.find((model) => model.live);
     return [
-      this._table(models, live, history),
-      history &&
-        h(
-          'div',
-          {class: 'buttons'},
-          history.rollback &&
-            this._button(this._say.t('models.rollback', history.rollback), () =>
-              this._askRollback(history.rollback, live),
-            ),
-          this._button(this._say.t('models.rescan'), () => this._rescan()),
-        ),
-      history?.activations.length > 0 && this._history(history.activations),
+      this.#table(models, live, history),
+      history && this.#buttons(history.rollback, live),
+      history?.activations.length > 0 && this.#history(history.activations),
     ];
   }
 
-  _table(models, live, history) {
-    const say = this._say;
+  #buttons(earlier, live) {
+    const i18n = this.#i18n;
+    return h('div', {class: 'buttons'},
+      earlier && this.#button(i18n.t('models.rollback', earlier), () => this.#askRollback(earlier, live)),
+      this.#button(i18n.t('models.rescan'), () => this.#rescan()));
+  }
+
+  #table(models, live, history) {
+    const i18n = this.#i18n;
     const rows = [...models].sort((a, b) => Boolean(b.live) - Boolean(a.live));
     return table(
-      say.t('models.heading'),
+      i18n.t('models.heading'),
       [
-        {title: say.t('models.model'), cell: ({name, version}) => `${name} ${version}`},
-        {title: say.t('models.state'), cell: (model) => this._state(model, history?.activations ?? [])},
+        {title: i18n.t('models.model'), cell: ({name, version}) => `${name} ${version}`},
+        {title: i18n.t('models.state'), cell: (model) => this.#state(model, history?.activations ?? [])},
         {
-          title: say.t('models.runtime'),
+          title: i18n.t('models.runtime'),
           cell: ({live: served, runtime}) =>
             served && [runtime.name, h('small', {}, `${served.target} ${served.precision}`)],
           kind: 'wide',
         },
-        {title: say.t('models.exports'), cell: (model) => exportsOf(model), kind: 'wide'},
+        {title: i18n.t('models.exports'), cell: (model) => exportsOf(model), kind: 'wide'},
         {
-          title: h('span', {class: 'unseen'}, say.t('models.change')),
+          title: h('span', {class: 'unseen'}, i18n.t('models.change')),
           cell: (model) =>
-            history && !model.live && this._button(say.t('models.activate'), () => this._askActivate(model, live)),
+            history && !model.live && this.#button(i18n.t('models.activate'), () => this.#askActivate(model, live)),
           kind: 'number',
         },
       ],
@@ -68,82 +70,69 @@ export class Models {
     );
   }
 
-  _state(model, activations) {
-    if (model.live) {
-      return h('span', {class: 'badge good'}, this._say.t('models.live'));
-    }
+  #state(model, activations) {
+    if (model.live) return h('span', {class: 'badge good'}, this.#i18n.t('models.live'));
     // The activation after its own is when another took over.
     const own = activations.findIndex(({name, version}) => name === model.name && version === model.version);
     const until = activations[own - 1]?.activated;
-    return h(
-      'span',
-      {class: 'quiet'},
-      until ? this._say.t('models.earlier', {time: this._say.time(until)}) : this._say.t('models.never'),
-    );
+    return h('span', {class: 'quiet'},
+      until ? this.#i18n.t('models.earlier', {time: this.#i18n.time(until)}) : this.#i18n.t('models.never'));
   }
 
-  _history(activations) {
-    const say = this._say;
-    return h(
-      'details',
-      {},
-      h('summary', {}, say.t('models.history')),
+  #history(activations) {
+    const i18n = this.#i18n;
+    return h('details', {},
+      h('summary', {}, i18n.t('models.history')),
       table(
-        say.t('models.history'),
+        i18n.t('models.history'),
         [
-          {title: say.t('models.model'), cell: ({name, version}) => `${name} ${version}`},
-          {title: say.t('models.since'), cell: ({activated}) => say.time(activated)},
-          {
-            title: say.t('models.who'),
-            cell: ({who}) =>
-              say.knows(`models.who.${who}`) ? say.t(`models.who.${who}`) : say.t('models.who.key', {id: who}),
-          },
+          {title: i18n.t('models.model'), cell: ({name, version}) => `${name} ${version}`},
+          {title: i18n.t('models.since'), cell: ({activated}) => i18n.time(activated)},
+          {title: i18n.t('models.who'), cell: ({who}) => this.#who(who)},
         ],
-        activations,
-      ),
-    );
+        activations));
   }
 
-  _button(text, onclick) {
+  #who(id) {
+    return this.#i18n.tOr(`models.who.${id}`, this.#i18n.t('models.who.key', {id}));
+  }
+
+  #button(text, onclick) {
     return h('button', {type: 'button', onclick}, text);
   }
 
-  _askActivate({name, version}, live) {
-    const act = () => this._api.change('POST', 'v1/admin/models/activate', {name, version});
-    this._ask('models.activate', {name, version, live: named(live)}, this._say.t('models.activate'), act);
+  #askActivate({name, version}, live) {
+    const act = () => this.#api.change('POST', 'v1/admin/models/activate', {name, version});
+    this.#ask('models.activate', {name, version, live: named(live)}, this.#i18n.t('models.activate'), act);
   }
 
-  _askRollback(earlier, live) {
-    const act = () => this._api.change('POST', 'v1/admin/models/rollback');
-    this._ask('models.rollback', {...earlier, live: named(live)}, this._say.t('models.rollback', earlier), act);
+  #askRollback(earlier, live) {
+    const act = () => this.#api.change('POST', 'v1/admin/models/rollback');
+    this.#ask('models.rollback', {...earlier, live: named(live)}, this.#i18n.t('models.rollback', earlier), act);
   }
 
-  async _ask(key, values, action, change) {
-    const say = this._say;
+  async #ask(key, values, action, change) {
+    const i18n = this.#i18n;
     let told = '';
     const act = async () => {
       const {name, version, remembered} = await change();
-      told = [say.t('models.done', {name, version}), !remembered && say.t('models.not-remembered')]
+      told = [i18n.t('models.done', {name, version}), !remembered && i18n.t('models.not-remembered')]
         .filter(Boolean)
         .join(' ');
     };
-    const words = [say.t(`${key}.words`, values)];
-    if (await ask({title: say.t(`${key}.title`, values), words, action, risky: true, act}, say)) {
-      this._done(told);
-    }
+    const words = [i18n.t(`${key}.words`, values)];
+    if (await ask({title: i18n.t(`${key}.title`, values), words, action, risky: true, act}, i18n)) this.#done(told);
   }
 
-  async _rescan() {
-    const act = () => this._api.change('POST', 'v1/admin/models/rescan');
+  async #rescan() {
+    const act = () => this.#api.change('POST', 'v1/admin/models/rescan');
     const question = {
-      title: this._say.t('models.rescan'),
-      words: [this._say.t('models.rescan.words')],
-      action: this._say.t('models.rescan'),
+      title: this.#i18n.t('models.rescan'),
+      words: [this.#i18n.t('models.rescan.words')],
+      action: this.#i18n.t('models.rescan'),
       act,
     };
-    if (await ask(question, this._say)) {
-      this._done('');
-    }
+    if (await ask(question, this.#i18n)) this.#done('');
   }
 }
 

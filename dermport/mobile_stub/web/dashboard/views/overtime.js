@@ -1,7 +1,7 @@
 /** @file Agreement by day: the plot, and its figures as a table. */
 
-import {h} from '../lib/dom.js';
-import {table} from '../lib/table.js';
+import {fill, h} from '../../lib/dom.js';
+import {table} from './table.js';
 import {agreementPlot} from '../plots/agreement.js';
 import {figures} from '../plots/plot.js';
 import {segments} from './segments.js';
@@ -10,10 +10,13 @@ const KINDS = ['label_agreement', 'decision_agreement'];
 
 /** Shows the agreement of labels or of decisions. */
 export class OverTime {
-  /** @param {import('../lib/say.js').Say} say */
-  constructor(say) {
-    this._say = say;
-    this._what = KINDS[0];
+  #i18n;
+  #what;
+
+  /** @param {import('../i18n.js').DashboardI18n} i18n */
+  constructor(i18n) {
+    this.#i18n = i18n;
+    this.#what = KINDS[0];
   }
 
   /**
@@ -23,30 +26,28 @@ export class OverTime {
    * @returns {HTMLElement}
    */
   view(days, span) {
-    const say = this._say;
+    const i18n = this.#i18n;
     const place = h('div');
     const choose = (what) => {
-      this._what = what;
-      place.replaceChildren(
-        agreementPlot(days, what, span, say),
-        figures(say.t('as-table'), dayTable(days, what, say)),
-      );
+      this.#what = what;
+      const byDay = figures(i18n.t('as-table'), dayTable(days, what, i18n));
+      fill(place, agreementPlot(days, what, span, i18n), byDay);
     };
-    choose(this._what);
-    const options = KINDS.map((what) => [what, say.t(`agreement.${what}`)]);
-    return h('div', {}, segments('agreement', say.t('agreement.what'), options, this._what, choose), place);
+    choose(this.#what);
+    const options = KINDS.map((what) => [what, i18n.t(`agreement.${what}`)]);
+    return h('div', {}, segments('agreement', i18n.t('agreement.what'), options, this.#what, choose), place);
   }
 }
 
-function dayTable(days, what, say) {
+function dayTable(days, what, i18n) {
   return table(
-    say.t('agreement.heading'),
+    i18n.t('agreement.heading'),
     [
-      {title: say.t('agreement.day'), cell: (day) => say.day(day.key)},
-      {title: say.t('total.comparisons'), cell: (day) => say.count(day.comparisons), kind: 'number'},
-      {title: say.t('agreement.agree'), cell: (day) => say.count(day[what].count), kind: 'number'},
-      {title: say.t('agreement.share'), cell: (day) => say.share(day[what]), kind: 'number'},
-      {title: say.t('agreement.interval'), cell: (day) => say.interval(day[what]), kind: 'number'},
+      {title: i18n.t('agreement.day'), cell: (day) => i18n.day(day.key)},
+      {title: i18n.t('total.comparisons'), cell: (day) => i18n.count(day.comparisons), kind: 'number'},
+      {title: i18n.t('agreement.agree'), cell: (day) => i18n.count(day[what].count), kind: 'number'},
+      {title: i18n.t('agreement.share'), cell: (day) => i18n.share(day[what]), kind: 'number'},
+      {title: i18n.t('agreement.interval'), cell: (day) => i18n.interval(day[what]), kind: 'number'},
     ],
     [...days].reverse(),
   );

@@ -1,52 +1,53 @@
 /** @file A section of the page: its figures, what it waits for, or why it has none. */
 
-import {h} from '../lib/dom.js';
+import {fill, h} from '../../lib/dom.js';
 
 /** Shows one thing at a time in a section's body. */
 export class Panel {
+  #body;
+  #i18n;
+
   /**
    * @param {HTMLElement} section with an element of the class "body".
-   * @param {import('../lib/say.js').Say} say
+   * @param {import('../i18n.js').DashboardI18n} i18n
    */
-  constructor(section, say) {
+  constructor(section, i18n) {
     this.section = section;
-    this._body = section.querySelector('.body');
-    this._say = say;
+    this.#body = section.querySelector('.body');
+    this.#i18n = i18n;
   }
 
   /** Say that something is on its way; what is shown stays until it is there. */
   wait() {
     this.section.setAttribute('aria-busy', 'true');
-    if (!this._body.hasChildNodes()) {
-      this._body.append(h('p', {class: 'quiet'}, this._say.t('loading')));
-    }
+    if (!this.#body.hasChildNodes()) this.#body.append(h('p', {class: 'quiet'}, this.#i18n.t('loading')));
   }
 
   /** Show elements. @param {...(Node|string|null|Array)} nodes */
   show(...nodes) {
-    const focused = this._controls().indexOf(document.activeElement);
-    const opened = new Set(this._details().filter(({open}) => open).map(nameOf));
+    const focused = this.#controls().indexOf(document.activeElement);
+    const opened = new Set(this.#details().filter(({open}) => open).map(nameOf));
     this.section.removeAttribute('aria-busy');
-    this._body.replaceChildren(...nodes.flat().filter(Boolean));
+    fill(this.#body, nodes);
     // new figures do not close what somebody is reading
-    for (const details of this._details()) {
+    for (const details of this.#details()) {
       details.open ||= opened.has(nameOf(details));
     }
     if (focused >= 0) {
       // whoever works by keyboard goes on from the same place
-      this._controls()
+      this.#controls()
         .slice(0, focused + 1)
         .at(-1)
         ?.focus({preventScroll: true});
     }
   }
 
-  _details() {
-    return [...this._body.querySelectorAll('details')];
+  #details() {
+    return [...this.#body.querySelectorAll('details')];
   }
 
-  _controls() {
-    return [...this._body.querySelectorAll('button, input, summary')];
+  #controls() {
+    return [...this.#body.querySelectorAll('button, input, summary')];
   }
 
   /**
@@ -56,8 +57,8 @@ export class Panel {
    */
   fail(error, again) {
     this.show(
-      problem(error, this._say),
-      h('p', {}, h('button', {type: 'button', onclick: again}, this._say.t('error.again'))),
+      problem(error, this.#i18n),
+      h('p', {}, h('button', {type: 'button', onclick: again}, this.#i18n.t('error.again'))),
     );
   }
 }
@@ -70,16 +71,13 @@ function nameOf(details) {
 /**
  * Return what was refused, and what to do about it.
  * @param {import('../data/api.js').ApiError} error
- * @param {import('../lib/say.js').Say} say
+ * @param {import('../i18n.js').DashboardI18n} i18n
  * @returns {HTMLElement}
  */
-export function problem(error, say) {
+export function problem(error, i18n) {
   const unreached = error.status === 0;
-  return h(
-    'div',
-    {class: 'problem', role: 'alert'},
-    h('strong', {}, unreached ? say.t('error.unreachable') : error.message),
-    h('span', {}, unreached ? say.t('error.unreachable.remedy') : (error.remedy ?? '')),
-    error.requestId && h('small', {}, say.t('error.request', {id: error.requestId})),
-  );
+  return h('div', {class: 'problem', role: 'alert'},
+    h('strong', {}, unreached ? i18n.t('error.unreachable') : error.message),
+    h('span', {}, unreached ? i18n.t('error.unreachable.remedy') : (error.remedy ?? '')),
+    error.requestId && h('small', {}, i18n.t('error.request', {id: error.requestId})));
 }

@@ -1,6 +1,6 @@
 /** @file One of a few things to choose: radio buttons that look like one bar. */
 
-import {h} from '../lib/dom.js';
+import {h} from '../../lib/dom.js';
 
 /**
  * Return the choice.
@@ -13,12 +13,9 @@ import {h} from '../lib/dom.js';
  */
 export function segments(name, legend, options, chosen, choose) {
   const buttons = options.map(([value, text]) =>
-    h(
-      'label',
-      {},
+    h('label', {},
       h('input', {type: 'radio', name, value, checked: value === chosen, onchange: () => choose(value)}),
-      h('span', {}, text),
-    ),
+      h('span', {}, text)),
   );
   return h('fieldset', {class: 'segments'}, h('legend', {class: 'unseen'}, legend), buttons);
 }

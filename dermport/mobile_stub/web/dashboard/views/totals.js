@@ -1,34 +1,30 @@
 /** @file The figures of all comparisons that are looked at. */
 
-import {h} from '../lib/dom.js';
+import {h} from '../../lib/dom.js';
 
 /**
  * Return the cards.
  * @param {Object} summary of `GET /v1/comparisons/summary`.
- * @param {import('../lib/say.js').Say} say
+ * @param {import('../i18n.js').DashboardI18n} i18n
  * @returns {HTMLElement}
  */
-export function totals({total, change}, say) {
+export function totals({total, change}, i18n) {
   const {
     label_agreement: labels,
     decision_agreement: decisions,
     flips_to_positive: up,
     flips_to_negative: down,
   } = total;
-  const values = {p95: say.change(change?.p95), max: say.change(change?.max)};
-  return h(
-    'dl',
-    {class: 'cards'},
-    card(
-      say.t('total.comparisons'),
-      say.count(total.comparisons),
-      say.t('total.different', {n: labels.of - labels.count}),
-    ),
-    card(say.t('total.labels'), say.share(labels), say.t('total.interval', {interval: say.interval(labels)})),
-    card(say.t('total.decisions'), say.share(decisions), say.t('total.interval', {interval: say.interval(decisions)})),
-    card(say.t('total.flips'), say.count(up + down), say.t('total.flips.words', {up, down})),
-    card(say.t('total.change'), say.change(change?.median), say.t('total.change.words', values)),
-  );
+  const values = {p95: i18n.change(change?.p95), max: i18n.change(change?.max)};
+  const different = i18n.t('total.different', {n: labels.of - labels.count});
+  const agreement = (name, share) =>
+    card(i18n.t(`total.${name}`), i18n.share(share), i18n.t('total.interval', {interval: i18n.interval(share)}));
+  return h('dl', {class: 'cards'},
+    card(i18n.t('total.comparisons'), i18n.count(total.comparisons), different),
+    agreement('labels', labels),
+    agreement('decisions', decisions),
+    card(i18n.t('total.flips'), i18n.count(up + down), i18n.t('total.flips.words', {up, down})),
+    card(i18n.t('total.change'), i18n.change(change?.median), i18n.t('total.change.words', values)));
 }
 
 /**
@@ -39,11 +35,8 @@ export function totals({total, change}, say) {
  * @returns {HTMLElement}
  */
 export function card(name, value, ...words) {
-  return h(
-    'div',
-    {class: 'card'},
+  return h('div', {class: 'card'},
     h('dt', {}, name),
     h('dd', {class: 'value'}, value),
-    words.filter(Boolean).map((each) => h('dd', {}, each)),
-  );
+    words.filter(Boolean).map((each) => h('dd', {}, each)));
 }

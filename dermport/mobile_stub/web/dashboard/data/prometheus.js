@@ -18,9 +18,7 @@ export function parseMetrics(text) {
   const found = new Map();
   for (const line of text.split('\n')) {
     const [, name, labels, value] = line.startsWith('#') ? [] : (LINE.exec(line) ?? []);
-    if (name) {
-      found.set(name, [...(found.get(name) ?? []), {labels: labelsOf(labels ?? ''), value: numberOf(value)}]);
-    }
+    if (name) found.set(name, [...(found.get(name) ?? []), {labels: labelsOf(labels ?? ''), value: numberOf(value)}]);
   }
   return found;
 }
@@ -34,9 +32,7 @@ export function parseMetrics(text) {
 export function quantile(buckets, q) {
   const sorted = buckets.map(({labels, value}) => [numberOf(labels.le), value]).sort(([a], [b]) => a - b);
   const total = sorted.at(-1)?.[1] ?? 0;
-  if (total === 0) {
-    return null;
-  }
+  if (total === 0) return null;
   const index = sorted.findIndex(([, count]) => count >= q * total);
   const [bound, count] = sorted[index];
   const [lower, below] = index > 0 ? sorted[index - 1] : [0, 0];

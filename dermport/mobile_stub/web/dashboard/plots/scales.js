@@ -30,9 +30,7 @@ export function logarithmic([from, to], range) {
  * @returns {number[]}
  */
 export function ticks(from, to, count) {
-  if (to <= from) {
-    return [from];
-  }
+  if (to <= from) return [from];
   const step = niceStep((to - from) / count);
   const first = Math.ceil(from / step - 1e-9);
   const last = Math.floor(to / step + 1e-9);

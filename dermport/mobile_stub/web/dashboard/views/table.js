@@ -1,6 +1,6 @@
 /** @file Tables that can be read by ear and scrolled by keyboard. */
 
-import {h} from './dom.js';
+import {h} from '../../lib/dom.js';
 
 /**
  * A column.
@@ -19,17 +19,10 @@ import {h} from './dom.js';
 export function table(caption, columns, rows) {
   const heads = columns.map(({title, kind}) => h('th', {scope: 'col', class: kind}, title));
   const body = rows.map((row) =>
-    h(
-      'tr',
-      {},
-      columns.map((column, i) => cell(column, row, i === 0)),
-    ),
+    h('tr', {}, columns.map((column, i) => cell(column, row, i === 0))),
   );
-  return h(
-    'div',
-    {class: 'scroll', role: 'region', 'aria-label': caption, tabindex: '0'},
-    h('table', {}, h('caption', {class: 'unseen'}, caption), h('thead', {}, h('tr', {}, heads)), h('tbody', {}, body)),
-  );
+  return h('div', {class: 'scroll', role: 'region', 'aria-label': caption, tabindex: '0'},
+    h('table', {}, h('caption', {class: 'unseen'}, caption), h('thead', {}, h('tr', {}, heads)), h('tbody', {}, body)));
 }
 
 function cell({cell: fill, kind}, row, isHeading) {

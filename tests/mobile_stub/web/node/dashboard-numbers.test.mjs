@@ -1,8 +1,8 @@
 /** The dashboard's numbers: scales, ticks, words, Prometheus' text. */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {parseMetrics, quantile} from '../../../../dermport/mobile_stub/web/dashboard/lib/prometheus.js';
-import {Say, powerOfTen} from '../../../../dermport/mobile_stub/web/dashboard/lib/say.js';
+import {parseMetrics, quantile} from '../../../../dermport/mobile_stub/web/dashboard/data/prometheus.js';
+import {DashboardI18n, powerOfTen} from '../../../../dermport/mobile_stub/web/dashboard/i18n.js';
 import {
   DAY,
   countTicks,
@@ -11,7 +11,7 @@ import {
   logarithmic,
   shareFloor,
   ticks,
-} from '../../../../dermport/mobile_stub/web/dashboard/lib/scales.js';
+} from '../../../../dermport/mobile_stub/web/dashboard/plots/scales.js';
 
 test('scales lead from data to pixels', () => {
   const y = linear([0.5, 1], [200, 0]);
@@ -45,39 +45,25 @@ test('ticks of days end at the last day and are not too many', () => {
   }
 });
 
-const say = new Say('en-GB', {
-  n: {one: '{n} photo', other: '{n} photos'},
-  interval: '{low} to {high}',
-  change: 'largest |Δp| {x}',
-});
-
-test('messages count', () => {
-  assert.deepEqual(
-    [0, 1, 1200].map((n) => say.t('n', {n})),
-    ['0 photos', '1 photo', '1,200 photos'],
-  );
-  assert.equal(say.t('no.such.message'), 'no.such.message');
-  assert.ok(say.knows('n') && !say.knows('m'));
-  assert.equal(say.t('change', {x: 'a'}).replaceAll('\u2060', ''), 'largest |Δp| a');
-});
+const i18n = new DashboardI18n('en', ['en-GB']);
 
 test('a share is never rounded to all of it', () => {
   assert.deepEqual(
-    [0, 0.5, 0.9876, 0.99999, 1 - 1e-12, 1].map((x) => say.percent(x)),
+    [0, 0.5, 0.9876, 0.99999, 1 - 1e-12, 1].map((x) => i18n.percent(x)),
     ['0%', '50%', '98.8%', '99.99%', '100%', '100%'],
   );
-  assert.equal(say.share({count: 0, of: 0}), '–');
-  assert.equal(say.interval({low: 0.25, high: 1}), '25% to 100%');
+  assert.equal(i18n.share({count: 0, of: 0}), '–');
+  assert.equal(i18n.interval({low: 0.25, high: 1}), '25% to 100%');
 });
 
 test('small changes are powers of ten', () => {
   assert.deepEqual(
-    [0, 0.1234, 0.001, 3.2e-6, null].map((x) => say.change(x)),
+    [0, 0.1234, 0.001, 3.2e-6, null].map((x) => i18n.change(x)),
     ['0', '0.123', '0.001', '3.2 × 10⁻⁶', '–'],
   );
   assert.deepEqual([0, -6, 12].map(powerOfTen), ['1', '10⁻⁶', '10¹²']);
   assert.deepEqual(
-    [0.25, -0.25, 0, null].map((x) => say.signed(x)),
+    [0.25, -0.25, 0, null].map((x) => i18n.signed(x)),
     ['+0.25', '-0.25', '0', '–'],
   );
 });
