@@ -130,9 +130,9 @@ _SWAPPED = """
 
 def test_a_planted_fault_is_named_and_shown(browser: Any, tmp_path: Path) -> None:
     dist = build(tmp_path / "dist")
-    code = (dist / "app" / "trials.js").read_text()
+    code = (dist / "app" / "workflow.js").read_text()
     assert _PREPARED in code
-    (dist / "app" / "trials.js").write_text(code.replace(_PREPARED, _PREPARED + _SWAPPED))
+    (dist / "app" / "workflow.js").write_text(code.replace(_PREPARED, _PREPARED + _SWAPPED))
     make_model(tmp_path / "models", "1.0.0")
     with served(tmp_path / "models", tmp_path / "state", dist) as server, Phone.opened(browser, server.url) as phone:
         phone.ask(photo(tmp_path / "mole.jpg", label=0))

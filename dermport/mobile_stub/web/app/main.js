@@ -7,8 +7,8 @@ import {Queue} from './queue.js';
 import {Records} from './records.js';
 import {Settings} from './settings.js';
 import {Shell} from './shell.js';
-import {Trials} from './trials.js';
-import {complaint} from './views/complaint.js';
+import {PhotoWorkflow} from './workflow.js';
+import {problem} from './views/problem.js';
 
 /**
  * @typedef {object} App what the views work with
@@ -18,7 +18,7 @@ import {complaint} from './views/complaint.js';
  * @property {PhoneModel} model
  * @property {Queue} queue
  * @property {Records} records
- * @property {Trials} trials
+ * @property {PhotoWorkflow} workflow
  * @property {Offline} offline
  */
 
@@ -29,8 +29,8 @@ async function assemble(settings, i18n) {
   const queue = new Queue(database.store('queue'), jetson);
   const records = new Records(database.store('records'));
   const model = new PhoneModel(jetson, settings);
-  const trials = new Trials(model, queue, records, settings);
-  return {settings, i18n, jetson, model, queue, records, trials, offline: new Offline()};
+  const workflow = new PhotoWorkflow(model, queue, records, settings);
+  return {settings, i18n, jetson, model, queue, records, workflow, offline: new Offline()};
 }
 
 /** @param {App} app */
@@ -48,6 +48,6 @@ const i18n = new AppI18n(settings);
 try {
   await start(await assemble(settings, i18n));
 } catch (error) {
-  document.body.prepend(complaint(i18n, error));
+  document.body.prepend(problem(i18n, error));
   throw error;
 }

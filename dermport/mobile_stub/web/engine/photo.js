@@ -10,7 +10,7 @@ import {Survey} from './quality.js';
 const BOUNDS = new URL('quality.json', import.meta.url);
 
 /** Where photos become inputs. */
-export class PhotoRoom {
+export class PhotoPreparer {
   #decoders = null;
   #bounds = null;
 

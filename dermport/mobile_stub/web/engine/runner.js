@@ -58,7 +58,7 @@ export class Runner {
   }
 
   async #tried(release, accelerator, photos, guarded, progress) {
-    const model = await Model.compile(release, accelerator);
+    const model = await CompiledModel.compile(release, accelerator);
     const times = [];
     const run = guarded(async (tensor) => {
       const answer = await model.run(tensor);
@@ -90,7 +90,7 @@ export class Runner {
 }
 
 /** One compiled .tflite file. */
-class Model {
+class CompiledModel {
   #compiled;
   #input;
   #labels;
@@ -109,7 +109,7 @@ class Model {
         compiled.delete();
         throw new Error('the GPU cannot run all of the model.');
       }
-      return new Model(compiled, manifest.task.labels.map(({id}) => id));
+      return new CompiledModel(compiled, manifest.task.labels.map(({id}) => id));
     } catch (error) {
       const message = `LiteRT cannot load ${artifact.path}: ${error?.message || error}`;
       throw new EngineError('model-not-loaded', message, 'Choose another precision in the settings.');

@@ -1,7 +1,7 @@
 import {Database} from './database.js';
 import {EngineError} from './errors.js';
-import {Handout} from './handout.js';
-import {Parts} from './parts.js';
+import {ReleaseClient} from './release-client.js';
+import {PartialDownloads} from './partial-downloads.js';
 import {artifactOf, assemble, filesOf, isOlder, keyOf} from './release.js';
 import {sha256InPieces} from './sha256.js';
 import {fromBase64, keyId, verifiedManifest} from './signature.js';
@@ -79,18 +79,18 @@ export class ModelStore {
   /**
    * Trusts the key that the server shows, instead of the one before: at the first contact, or once people compared
    * ids.
-   * @param {import('./handout.js').Jetson} jetson
+   * @param {import('./release-client.js').Jetson} jetson
    * @returns {Promise<string>} its id
    */
   async trust(jetson) {
-    const key = fromBase64(await new Handout(jetson).signingKey());
+    const key = fromBase64(await new ReleaseClient(jetson).signingKey());
     await this.#database.change([STATE], ({state}) => state.put(key, 'key'));
     return keyId(key);
   }
 
   /**
    * Has the model that the server wants this phone to have. Whatever fails, the model in use stays as it is.
-   * @param {import('./handout.js').Jetson} jetson
+   * @param {import('./release-client.js').Jetson} jetson
    * @param {object} [options]
    * @param {string} [options.precision] of the artifact
    * @param {string} [options.appVersion]
@@ -100,19 +100,19 @@ export class ModelStore {
    * @throws {EngineError} see README.md
    */
   async update(jetson, {precision = 'fp32', appVersion, allowOlder = false, progress = () => {}} = {}) {
-    const handout = new Handout(jetson);
+    const client = new ReleaseClient(jetson);
     const current = await this.#usable();
     const trusted = (await this.keyId()) ? null : await this.trust(jetson);
     const asked = {device: await this.device(), appVersion, current: current && keyOf(current.manifest)};
-    const said = await handout.latest(asked);
-    const envelope = await handout.manifest(said);
+    const said = await client.latest(asked);
+    const envelope = await client.manifest(said);
     const manifest = await this.#verified(envelope);
     checkPromise(said, manifest);
     const offer = {manifest, envelope, artifact: artifactOf(manifest, precision)};
     const before = {previousVersion: current?.manifest.version ?? null, older: false, trusted, selfTest: null};
     if (current && isSame(current, offer)) return {...before, changed: false, version: manifest.version, why: said.why};
     if (!allowOlder && (await this.#isUnexpected(current, offer))) return {...before, ...declined(current, manifest)};
-    const selfTest = await this.#install(handout, offer, progress);
+    const selfTest = await this.#install(client, offer, progress);
     return {...before, changed: true, version: manifest.version, why: said.why, selfTest};
   }
 
@@ -166,13 +166,13 @@ export class ModelStore {
     return !previous?.files.includes(artifact.sha256);
   }
 
-  async #install(handout, {manifest, envelope, artifact}, progress) {
+  async #install(client, {manifest, envelope, artifact}, progress) {
     const files = new Map();
     for (const listed of filesOf(manifest, artifact)) {
       const fetched = (bytes) => progress(listed.path, bytes, listed.bytes);
-      const parts = new Parts(this.#database, PARTS);
+      const parts = new PartialDownloads(this.#database, PARTS);
       const known = await this.#kept(listed.sha256);
-      files.set(listed.sha256, known ?? (await handout.file(manifest, listed, parts, fetched)));
+      files.set(listed.sha256, known ?? (await client.file(manifest, listed, parts, fetched)));
     }
     const {selfTest} = await this.#prove(await assemble(manifest, artifact, files));
     const place = {envelope, precision: artifact.precision, files: [...files.keys()]};

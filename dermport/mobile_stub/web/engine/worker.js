@@ -1,12 +1,12 @@
 import {EngineError} from './errors.js';
-import {PhotoRoom} from './photo.js';
+import {PhotoPreparer} from './photo.js';
 import {encodePng} from './png.js';
 import {Runner} from './runner.js';
 
 /** Answers the page's requests one after the other: LiteRT runs one input at a time, and a large photo needs memory. */
-class Desk {
+class EngineWorker {
   #last = Promise.resolve();
-  #photos = new PhotoRoom();
+  #photos = new PhotoPreparer();
   #runner = null;
 
   take({id, method, args}) {
@@ -47,5 +47,5 @@ class Desk {
   }
 }
 
-const desk = new Desk();
-self.addEventListener('message', ({data}) => desk.take(data));
+const worker = new EngineWorker();
+self.addEventListener('message', ({data}) => worker.take(data));

@@ -23,13 +23,13 @@ export function historyView(app, {signal}) {
 }
 
 function drawn(app, all) {
-  const {i18n, trials} = app;
+  const {i18n, workflow} = app;
   const notice = i18n.t('notice');
   const json = () => save('dermport-history.json', new Blob(
     [JSON.stringify({schema: 'dermport-history/1', notice, records: all}, null, 2)], {type: 'application/json'}));
   const csv = () => save('dermport-history.csv', new Blob([csvOf(all, notice)], {type: 'text/csv'}));
   const clear = async () => {
-    if (confirm(i18n.t('history.clear.sure'))) for (const {id} of all) await trials.remove(id);
+    if (confirm(i18n.t('history.clear.sure'))) for (const {id} of all) await workflow.remove(id);
   };
   return [
     h('ul', {class: 'records'}, all.map((record) => item(app, record))),

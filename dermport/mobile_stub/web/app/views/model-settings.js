@@ -1,6 +1,6 @@
 import {fill, h} from '../../lib/dom.js';
 import {PRECISIONS} from '../phone-model.js';
-import {reason} from './complaint.js';
+import {reason} from './problem.js';
 
 /**
  * The phone's model: which it is, another precision, an update, the way back.

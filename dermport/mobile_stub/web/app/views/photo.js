@@ -1,8 +1,7 @@
 import {fill, h} from '../../lib/dom.js';
 import {Camera, hasCamera} from '../camera.js';
 import {icon} from '../icons.js';
-import {complaint} from './complaint.js';
-import {modelState} from './model-state.js';
+import {problem, reason} from './problem.js';
 import {originCard} from './origin.js';
 
 const ACCEPT = 'image/jpeg,image/png';
@@ -49,8 +48,8 @@ class PhotoView {
 
   #cameraWay() {
     if (!hasCamera()) return this.#fileWay('app', {capture: 'environment'}); // works on plain http, too
-    const live = {click: () => this.#live()};
-    return h('button', {class: 'primary way', on: live}, icon('camera'), this.#i18n.t('photo.camera'));
+    const live = () => this.#live();
+    return h('button', {class: 'primary way', onclick: live}, icon('camera'), this.#i18n.t('photo.camera'));
   }
 
   #fileWay(name, props) {
@@ -99,11 +98,11 @@ class PhotoView {
     this.#busy(photo, 'photo.preparing');
     try {
       await this.#app.model.ready();
-      const draft = await this.#app.trials.prepare(photo);
+      const draft = await this.#app.workflow.prepare(photo);
       if (draft.prepared.quality.length || !draft.prepared.exact) this.#advise(draft);
       else await this.#run(draft);
     } catch (error) {
-      this.#offer(complaint(this.#i18n, error, 'photo.refused'));
+      this.#offer(problem(this.#i18n, error, 'photo.refused'));
     }
   }
 
@@ -121,10 +120,10 @@ class PhotoView {
   async #run(draft) {
     this.#busy(draft.photo, 'photo.asking');
     try {
-      const {id} = await this.#app.trials.run(draft);
+      const {id} = await this.#app.workflow.run(draft);
       if (!this.#signal.aborted) location.hash = `result/${id}`;
     } catch (error) {
-      this.#offer(complaint(this.#i18n, error));
+      this.#offer(problem(this.#i18n, error));
     }
   }
 
@@ -139,4 +138,37 @@ class PhotoView {
     this.#signal.addEventListener('abort', () => URL.revokeObjectURL(address));
     return h('div', {class: 'viewfinder'}, h('img', {src: address, alt: this.#i18n.t('photo.chosen')}));
   }
+}
+
+/**
+ * One line on the phone's model; more where something is wrong.
+ * @param {import('../main.js').App} app
+ * @param {AbortSignal} signal ends it
+ * @returns {HTMLElement}
+ */
+function modelState({model, i18n}, signal) {
+  const line = h('div', {class: 'model-state', 'aria-live': 'polite'});
+  const tell = () => fill(line, ...(model.state === 'ready' ? ready(model, i18n) : notReady(model, i18n)));
+  model.addEventListener('change', tell, {signal});
+  tell();
+  return line;
+}
+
+function ready({release, proof}, i18n) {
+  const {manifest, artifact} = release;
+  const parts = [`${manifest.name} ${manifest.version}`, artifact.precision, proof.runtime.accelerator];
+  return [h('p', {}, h('span', {class: 'dot reachable'}), `${i18n.t('model.title')}: ${parts.join(' · ')}`)];
+}
+
+function notReady(model, i18n) {
+  const text = i18n.t(`model.${model.state}`);
+  if (model.state !== 'missing' && model.state !== 'failed') {
+    return [h('p', {class: 'busy'}, h('span', {class: 'spinner'}), text)];
+  }
+  const retry = h('button', {onclick: () => (model.state === 'failed' ? location.reload() : model.update())},
+    i18n.t('model.retry'));
+  return [h('div', {class: 'card'},
+    h('p', {class: 'strong'}, text),
+    model.error && h('p', {}, reason(i18n, model.error)),
+    h('div', {class: 'actions'}, retry))];
 }

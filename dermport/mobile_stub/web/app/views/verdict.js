@@ -1,6 +1,6 @@
 import {h} from '../../lib/dom.js';
 import {icon} from '../icons.js';
-import {reason} from './complaint.js';
+import {reason} from './problem.js';
 
 const DRAWINGS = {good: 'yes', warn: 'alert', bad: 'no', wait: 'wait', off: 'phone'};
 

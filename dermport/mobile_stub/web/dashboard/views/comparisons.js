@@ -4,13 +4,15 @@ import {ApiError} from '../data/api.js';
 import {Filters} from '../data/filters.js';
 import {Names} from '../data/names.js';
 import {byId, fill, h, save} from '../../lib/dom.js';
-import {apart} from './apart.js';
+import {changesPlot} from '../plots/changes.js';
+import {figures} from '../plots/plot.js';
 import {causeList} from './causes.js';
 import {FilterBar} from './filterbar.js';
 import {Groups} from './groups.js';
 import {Latest} from './latest.js';
 import {OverTime} from './overtime.js';
 import {Panel, problem} from './panel.js';
+import {table} from './table.js';
 import {totals} from './totals.js';
 
 const PANELS = ['totals', 'agreement', 'changes', 'groups', 'causes', 'latest'];
@@ -110,7 +112,7 @@ export class Comparisons {
     }
     this.#panels.totals.show(totals(summary, i18n));
     this.#panels.agreement.show(this.#overTime.view(summary.days, this.#filters.span(Date.now())));
-    this.#panels.changes.show(...apart(summary, i18n));
+    this.#panels.changes.show(...changesView(summary, i18n));
     this.#panels.groups.show(this.#groups.view(summary, this.#names));
     this.#panels.causes.show(
       causeList(summary.causes, this.#filters.cause, (cause) => this.#change(this.#filters.with({cause})), i18n),
@@ -182,3 +184,21 @@ export class Comparisons {
   }
 }
 
+/**
+ * Return how far apart the answers are: the histogram, and its figures as a table.
+ * @param {Object} summary of `GET /v1/comparisons/summary`, with comparisons.
+ * @param {import('../i18n.js').DashboardI18n} i18n
+ * @returns {HTMLElement[]}
+ */
+function changesView({changes, change}, i18n) {
+  const filled = changes.filter((bin) => bin.comparisons > 0);
+  const columns = [
+    {title: i18n.t('changes.from'), cell: (bin) => i18n.change(bin.low)},
+    {title: i18n.t('changes.below'), cell: (bin) => i18n.change(bin.high)},
+    {title: i18n.t('total.comparisons'), cell: (bin) => i18n.count(bin.comparisons), kind: 'number'},
+  ];
+  return [
+    changesPlot(changes, change, i18n),
+    figures(i18n.t('as-table'), table(i18n.t('changes.heading'), columns, filled)),
+  ];
+}

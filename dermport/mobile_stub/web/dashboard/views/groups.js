@@ -1,10 +1,10 @@
 /** @file Agreement by device model, device, phone's file and class. */
 
-import {fill, h} from '../../lib/dom.js';
+import {h} from '../../lib/dom.js';
 import {shareFloor} from '../plots/scales.js';
 import {table} from './table.js';
 import {span} from '../plots/span.js';
-import {segments} from './segments.js';
+import {switched} from './segments.js';
 
 const KINDS = ['device_models', 'devices', 'artifacts', 'classes'];
 /** The groupings that are filters of the API, too. */
@@ -34,14 +34,12 @@ export class Groups {
    */
   view(summary, names) {
     const i18n = this.#i18n;
-    const place = h('div');
-    const choose = (kind) => {
+    const draw = (kind) => {
       this.#kind = kind;
-      fill(place, this.#table(kind, summary[kind], names));
+      return this.#table(kind, summary[kind], names);
     };
-    choose(this.#kind);
     const options = KINDS.map((kind) => [kind, i18n.t(`groups.${kind}`)]);
-    return h('div', {}, segments('groups', i18n.t('groups.by'), options, this.#kind, choose), place);
+    return switched('groups', i18n.t('groups.by'), options, this.#kind, draw);
   }
 
   #table(kind, groups, names) {

@@ -2,7 +2,7 @@
 
 import {h} from '../../lib/dom.js';
 import {table} from './table.js';
-import {ask} from './ask.js';
+import {confirmed} from './confirm.js';
 
 /** Shows models; may change which is live. */
 export class Models {
@@ -121,7 +121,7 @@ export class Models {
         .join(' ');
     };
     const words = [i18n.t(`${key}.words`, values)];
-    if (await ask({title: i18n.t(`${key}.title`, values), words, action, risky: true, act}, i18n)) this.#done(told);
+    if (await confirmed({title: i18n.t(`${key}.title`, values), words, action, risky: true, act}, i18n)) this.#done(told);
   }
 
   async #rescan() {
@@ -132,7 +132,7 @@ export class Models {
       action: this.#i18n.t('models.rescan'),
       act,
     };
-    if (await ask(question, this.#i18n)) this.#done('');
+    if (await confirmed(question, this.#i18n)) this.#done('');
   }
 }
 

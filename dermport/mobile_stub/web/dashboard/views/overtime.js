@@ -1,10 +1,9 @@
 /** @file Agreement by day: the plot, and its figures as a table. */
 
-import {fill, h} from '../../lib/dom.js';
 import {table} from './table.js';
 import {agreementPlot} from '../plots/agreement.js';
 import {figures} from '../plots/plot.js';
-import {segments} from './segments.js';
+import {switched} from './segments.js';
 
 const KINDS = ['label_agreement', 'decision_agreement'];
 
@@ -27,15 +26,12 @@ export class OverTime {
    */
   view(days, span) {
     const i18n = this.#i18n;
-    const place = h('div');
-    const choose = (what) => {
+    const draw = (what) => {
       this.#what = what;
-      const byDay = figures(i18n.t('as-table'), dayTable(days, what, i18n));
-      fill(place, agreementPlot(days, what, span, i18n), byDay);
+      return [agreementPlot(days, what, span, i18n), figures(i18n.t('as-table'), dayTable(days, what, i18n))];
     };
-    choose(this.#what);
     const options = KINDS.map((what) => [what, i18n.t(`agreement.${what}`)]);
-    return h('div', {}, segments('agreement', i18n.t('agreement.what'), options, this.#what, choose), place);
+    return switched('agreement', i18n.t('agreement.what'), options, this.#what, draw);
   }
 }
 

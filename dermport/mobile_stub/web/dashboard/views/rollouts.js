@@ -2,7 +2,7 @@
 
 import {h} from '../../lib/dom.js';
 import {filledBar} from '../plots/span.js';
-import {ask} from './ask.js';
+import {confirmed} from './confirm.js';
 
 const COMMAND = 'dermport models rollout NAME VERSION --platform android --percentage 10';
 
@@ -95,6 +95,6 @@ export class Rollouts {
     const {updated, ...wish} = rollout;
     const act = (said) => this.#api.change('PUT', 'v1/admin/rollouts', {...wish, ...changes(said)});
     const question = {title: this.#i18n.t(`${key}.title`, rollout), words, action: this.#i18n.t(key), risky, act};
-    if (await ask(question, this.#i18n)) this.#done('');
+    if (await confirmed(question, this.#i18n)) this.#done('');
   }
 }

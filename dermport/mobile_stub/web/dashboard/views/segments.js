@@ -1,6 +1,6 @@
 /** @file One of a few things to choose: radio buttons that look like one bar. */
 
-import {h} from '../../lib/dom.js';
+import {fill, h} from '../../lib/dom.js';
 
 /**
  * Return the choice.
@@ -18,4 +18,18 @@ export function segments(name, legend, options, chosen, choose) {
       h('span', {}, text)),
   );
   return h('fieldset', {class: 'segments'}, h('legend', {class: 'unseen'}, legend), buttons);
+}
+
+/**
+ * Return the choice, and below it what is drawn of the value that is chosen.
+ * @param {string} name
+ * @param {string} legend
+ * @param {Array<[string, string]>} options
+ * @param {string} chosen
+ * @param {function(string): *} draw gives the content for a value.
+ * @returns {HTMLElement}
+ */
+export function switched(name, legend, options, chosen, draw) {
+  const place = h('div', {}, draw(chosen));
+  return h('div', {}, segments(name, legend, options, chosen, (value) => fill(place, draw(value))), place);
 }

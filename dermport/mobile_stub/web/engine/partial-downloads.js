@@ -1,5 +1,5 @@
 /** What has arrived of files that are under way, so that a download goes on where the page was closed. */
-export class Parts {
+export class PartialDownloads {
   #database;
   #store;
 
@@ -15,11 +15,11 @@ export class Parts {
   /**
    * @param {string} sha256 of the whole file
    * @param {number} bytes of the whole file
-   * @returns {Promise<Arrived>}
+   * @returns {Promise<PartialDownload>}
    */
   async open(sha256, bytes) {
     const values = await this.#database.values(this.#store, rangeOf(sha256));
-    const arrived = new Arrived(this.#database, this.#store, sha256, bytes);
+    const arrived = new PartialDownload(this.#database, this.#store, sha256, bytes);
     values.forEach((value) => arrived.remember(value));
     return arrived;
   }
@@ -28,7 +28,7 @@ export class Parts {
 const SAVED = 1 << 20; // bytes that are written at once
 
 /** One file on its way. */
-class Arrived {
+class PartialDownload {
   #database;
   #store;
   #sha256;

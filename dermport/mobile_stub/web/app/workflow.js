@@ -10,7 +10,7 @@ import {APP_VERSION} from './phone-model.js';
  */
 
 /** Photos on their way: prepared, answered by the phone, compared with the Jetson, remembered. */
-export class Trials {
+export class PhotoWorkflow {
   #model;
   #queue;
   #records;

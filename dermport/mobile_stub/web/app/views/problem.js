@@ -8,7 +8,7 @@ import {icon} from '../icons.js';
  * @param {string} [title] a key
  * @returns {HTMLElement}
  */
-export function complaint(i18n, error, title = 'error.title') {
+export function problem(i18n, error, title = 'error.title') {
   return h('div', {class: 'problem', role: 'alert'}, icon('alert'),
     h('div', {}, h('p', {class: 'strong'}, i18n.t(title)), h('p', {}, reason(i18n, error))));
 }

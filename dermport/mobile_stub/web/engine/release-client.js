@@ -9,7 +9,7 @@ const AGAIN = 'Try again when the Jetson can be reached; what has arrived is kep
  */
 
 /** The server's answers about models. */
-export class Handout {
+export class ReleaseClient {
   #jetson;
   #wait;
 
@@ -43,7 +43,7 @@ export class Handout {
    * Fetches a listed file, going on where an earlier attempt ended.
    * @param {object} manifest
    * @param {{path: string, bytes: number, sha256: string}} listed
-   * @param {import('./parts.js').Parts} parts keeps what has arrived
+   * @param {import('./partial-downloads.js').PartialDownloads} parts keeps what has arrived
    * @param {(bytes: number) => void} progress
    * @returns {Promise<Uint8Array>}
    * @throws {EngineError} "damaged-file": what arrived is not the listed file; "offline"; "refused"

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {engine, noise} from './dist.mjs';
 
-const {Handout} = await engine('handout.js');
+const {ReleaseClient} = await engine('release-client.js');
 const {sha256Hex} = await engine('sha256.js');
 const MANIFEST = {name: 'tiny', version: '1.0.0'};
 const BYTES = noise(5000);
 const LISTED = {path: 'exports/tflite fp32/model.tflite', bytes: BYTES.length, sha256: sha256Hex(BYTES)};
 
-/** Keeps what has arrived, as engine/parts.js does in IndexedDB. */
+/** Keeps what has arrived, as engine/partial-downloads.js does in IndexedDB. */
 class Memory {
   bytes = new Uint8Array(BYTES.length);
   length = 0;
@@ -58,7 +58,7 @@ class Jetson {
 }
 
 function fetched(jetson, parts = new Memory()) {
-  return new Handout(jetson, async () => {}).file(MANIFEST, LISTED, parts, () => {});
+  return new ReleaseClient(jetson, async () => {}).file(MANIFEST, LISTED, parts, () => {});
 }
 
 const fails = (work, code) => assert.rejects(work, (error) => error.code === code && error.remedy !== undefined);

@@ -11,12 +11,12 @@ import {problem} from './panel.js';
  */
 
 /**
- * Ask, act, and close; where the server refuses, the dialog stays and says why.
+ * Have the reader confirm, act, and close; where the server refuses, the dialog stays and says why.
  * @param {Question} question
  * @param {import('../i18n.js').DashboardI18n} i18n
  * @returns {Promise<boolean>} whether it was done.
  */
-export function ask({title, words, action, risky, act}, i18n) {
+export function confirmed({title, words, action, risky, act}, i18n) {
   const go = h('button', {class: risky ? 'primary risky' : 'primary'}, action);
   const cancel = h('button', {type: 'button', onclick: () => dialog.close()}, i18n.t('cancel'));
   const told = h('div', {'aria-live': 'assertive'});
