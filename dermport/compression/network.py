@@ -49,7 +49,7 @@ def from_model(model: keras.Model, *, size: int | None = None, dropout: float = 
     trunk.set_weights(keras.Model(model.input, model.get_layer(POOL).output).get_weights())
     dropped = keras.layers.Dropout(dropout, seed=0, name=DROPOUT)(trunk.output)
     kernel, bias = model.layers[-1].get_weights()
-    if kernel.shape[1] == 2:  # the bundle's (-z/2, z/2) is one logit z (see training.model.calibrated)
+    if kernel.shape[1] == 2:  # the bundle's (-z/2, z/2) is one logit z (see training.model.network)
         kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
     classifier = keras.layers.Dense(len(bias), name=CLASSIFIER)
     network = keras.Model(trunk.input, classifier(dropped), name="network")

@@ -38,8 +38,7 @@ from dermport.training.evaluation.model_card import read_licence, render_model_c
 from dermport.training.evaluation.threshold import TuningSet
 from dermport.training.fit import FitResult
 from dermport.training.golden import choose_calibration, choose_golden, write_golden_set
-from dermport.training.model.calibrated import calibrated_model
-from dermport.training.model.network import class_logits, predict
+from dermport.training.model.network import calibrated_model, class_logits, predict
 from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.state import EpochFigures, best_of, kept_epochs, write_history
 from dermport.training.provenance import provenance

@@ -6,8 +6,7 @@ import pytest
 from dermport.bundle.store import Bundle
 from dermport.compression.network import network_of
 from dermport.errors import BundleError, UsageError
-from dermport.training.model.calibrated import calibrated_model
-from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, predict
+from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, calibrated_model, predict
 
 
 def test_network_answers_as_the_bundle(shared_parent: Bundle) -> None:

@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from pathlib import Path
 import numpy as np
 from dermport.training.features import FeatureCache, PhotoSource
-from dermport.training.model.calibrated import calibrated_model
+from dermport.training.model.network import calibrated_model
 from dermport.training.model.network import build_network, predict, trunk_of
 from dermport.training.phases.loop import Loop, Targets
 from dermport.training.phases.recipes import all_phase, head_phase

@@ -18,8 +18,15 @@ from dermport.training import features as features_module
 from dermport.training.augment import PUBLISHED, Augmentation, affine_maps, augment
 from dermport.training.features import FeatureCache, PhotoSource
 from dermport.training.golden import choose_calibration, choose_golden
-from dermport.training.model.calibrated import calibrated_model
-from dermport.training.model.network import build_network, class_logits, head_of, predict, tail_of, trunk_of
+from dermport.training.model.network import (
+    build_network,
+    calibrated_model,
+    class_logits,
+    head_of,
+    predict,
+    tail_of,
+    trunk_of,
+)
 from dermport.training.model.weights import load_trunk
 from dermport.training.phases.loop import class_weights, steps_per_epoch
 from dermport.training.recipe import TrainingRecipe

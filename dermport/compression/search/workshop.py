@@ -28,7 +28,7 @@ from dermport.exporters.registry import select
 from dermport.exporters.source import CALIBRATION_FILE
 from dermport.progress import SILENT
 from dermport.training.locks import exclusive_lock
-from dermport.training.model.calibrated import calibrated_model
+from dermport.training.model.network import calibrated_model
 
 if TYPE_CHECKING:
     import keras

@@ -26,8 +26,8 @@ from dermport.bundle.store import file_entries, write_manifest
 from dermport.progress import Progress
 from dermport.statistics.threshold import choose_threshold
 from dermport.training.assemble import MODEL, SPLIT, VERSION
-from dermport.training.cross_validation.finished import TrainedFolds
 from dermport.training.cross_validation.folds import HELD_OUT
+from dermport.training.cross_validation.predictions import TrainedFolds
 from dermport.training.data.photos import load_tensors
 from dermport.training.data.splits import Split, write_split
 from dermport.training.evaluation.evaluation import Evaluation, evaluate

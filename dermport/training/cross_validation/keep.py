@@ -15,8 +15,8 @@ from dermport.statistics.bootstrap import intervals
 from dermport.statistics.metrics import TITLES, Predictions
 from dermport.training.cross_validation.ensemble import keep_ensemble
 from dermport.training.cross_validation.files import spread_in_words
-from dermport.training.cross_validation.finished import TrainedFolds
 from dermport.training.cross_validation.folds import Folds
+from dermport.training.cross_validation.predictions import TrainedFolds
 from dermport.training.cross_validation.report import CrossValidationReport, HeldOut
 from dermport.training.cross_validation.request import CrossValidationRequest
 from dermport.training.data.photos import load_tensors

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_text
-from dermport.bundle.manifest import TaskSpec
+from dermport.bundle.manifest import ModelRef, TaskSpec
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError
 from dermport.statistics.metrics import Predictions
 from dermport.training.cross_validation.folds import HELD_OUT, Folds
+from dermport.training.cross_validation.plan import FoldPlan
+from dermport.training.cross_validation.request import CrossValidationRequest
 from dermport.training.data.rows import read_rows
 
 PREDICTIONS = "predictions.csv"
@@ -69,6 +71,33 @@ class OutOfFold:
         """The predictions of all folds, held against the truth."""
         positive = self.task.positive_indices
         return ByFold(self.probabilities, self.truth, positive, float(self.thresholds.mean()), self.thresholds)
+
+
+@dataclass(frozen=True)
+class TrainedFolds:
+    """A cross-validation whose folds are all trained.
+
+    Attributes:
+        asked: What was asked.
+        plan: As it was written down.
+        folds: Which fold tested each photo.
+        bundles: Of the folds, in order.
+        found: What each model said of the photos that it was tested on.
+    """
+
+    asked: CrossValidationRequest
+    plan: FoldPlan
+    folds: Folds
+    bundles: tuple[Bundle, ...]
+    found: OutOfFold
+
+    @property
+    def members(self) -> tuple[ModelRef, ...]:
+        """The folds' models, in order."""
+        return tuple(
+            ModelRef(name=one.manifest.name, version=one.manifest.version, model_sha256=one.model_sha256)
+            for one in self.bundles
+        )
 
 
 def collect(folds: Folds, bundles: Sequence[Bundle]) -> OutOfFold:

@@ -15,8 +15,7 @@ from dermport.contract import Contract, Fraction, Sha256
 from dermport.statistics.bootstrap import DEFAULT, intervals
 from dermport.statistics.estimates import Metric
 from dermport.statistics.metrics import CLASS_TITLES, TITLES, confusion_matrix
-from dermport.training.cross_validation.finished import TrainedFolds
-from dermport.training.cross_validation.predictions import OutOfFold
+from dermport.training.cross_validation.predictions import OutOfFold, TrainedFolds
 from dermport.training.data.rows import read_rows
 
 SCHEMA: Literal["dermport-cross-validation/1"] = "dermport-cross-validation/1"

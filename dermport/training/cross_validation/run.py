@@ -10,11 +10,10 @@ from dermport.bundle.store import Bundle
 from dermport.errors import BundleError, UsageError
 from dermport.progress import Progress
 from dermport.training.cross_validation.files import write_report
-from dermport.training.cross_validation.finished import TrainedFolds
 from dermport.training.cross_validation.folds import Folds
 from dermport.training.cross_validation.keep import check_kept, keep
 from dermport.training.cross_validation.plan import open_plan
-from dermport.training.cross_validation.predictions import OutOfFold, collect
+from dermport.training.cross_validation.predictions import OutOfFold, TrainedFolds, collect
 from dermport.training.cross_validation.report import CrossValidationReport, report_of
 from dermport.training.cross_validation.request import CrossValidationRequest
 from dermport.training.data.splits import Split, read_split

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from dermport.bundle.manifest import Part
 from dermport.bundle.photo_quality import Bound, bounds
 from dermport.statistics.subgroups import KINDS, grouped
 from dermport.training.data.dataset import Dataset
+from dermport.training.data.merged import MergedReader
 from dermport.training.data.near_duplicates import DISTANCE, HASH_BITS
 from dermport.training.data.records import Reader
+from dermport.training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, groups_across_parts, split_dataset
 from dermport.training.data_card.card import (
     Column,
     DataCard,
     Distribution,
     LabelCount,
     LeftOut,
+    Licence,
     NearDuplicates,
+    PartCount,
     Quality,
     QualityFault,
+    SplitCheck,
     ValueCount,
 )
 from dermport.training.data_card.findings import findings
-from dermport.training.data_card.licences import licences
-from dermport.training.data_card.split_check import check_split
 from dermport.training.data_card.survey import Survey
+from dermport.training.evaluation.model_card import read_licence
 
 _COMMONEST = 8  # values of a column, and sizes, that are told by name
 _UNKNOWN = frozenset({"unknown", "nan", "none", "na", "n/a"})
 _MOST_PHOTOS = 5  # photos of a lesion from which on they are counted as one
+_NO_LICENCE = "UNKNOWN: nothing beside the photos says under what terms they are."
+_COLUMN = "licence"  # of the ISIC archive's metadata, photo by photo
+# What the publishers say; a copy of the layout does not prove that these are the photos.
+_PUBLISHED = {
+    "ham10000": "HAM10000 was published as CC BY-NC 4.0 (doi:10.7910/DVN/DBW86T).",
+    "isic-challenge": "The ISIC challenges of 2018 and 2019 were published as CC BY-NC 4.0.",
+}
 
 
 def build_card(reader: Reader, dataset: Dataset, survey: Survey, seed: int) -> DataCard:
@@ -67,8 +80,8 @@ def build_card(reader: Reader, dataset: Dataset, survey: Survey, seed: int) -> D
         dropped=tuple(_left(dataset)),
         near_duplicates=_near_duplicates(dataset),
         quality=_quality(survey),
-        licences=licences(reader, dataset),
-        split=check_split(dataset, seed),
+        licences=_licences(reader, dataset),
+        split=_check_split(dataset, seed),
         findings=(),
     )
     return card.model_copy(update={"findings": findings(card, dataset)})
@@ -179,3 +192,62 @@ def _fault(bound: Bound, survey: Survey) -> QualityFault:
 def _percentiles(values: Iterable[float | None]) -> tuple[float, ...] | tuple[None, ...]:
     given = [value for value in values if value is not None]
     return tuple(float(one) for one in np.percentile(given, (1, 50, 99))) if given else (None,) * 3
+
+
+def _licences(reader: Reader, dataset: Dataset) -> tuple[Licence, ...]:
+    """Return the licence of each source: of the file that names it, of a LICENSE beside it, or of its own metadata."""
+    if isinstance(reader, MergedReader):
+        return tuple(
+            Licence(source=one.name, known=True, text=one.licence, where=reader.root.name)
+            if one.licence
+            else _beside(one.name, one.path, one.reader, dataset, f"{one.name}/")
+            for one in reader.sources
+        )
+    return (_beside(reader.root.resolve().name, reader.root, reader, dataset, ""),)
+
+
+def _beside(name: str, path: Path, reader: Reader, dataset: Dataset, prefix: str) -> Licence:
+    if text := read_licence(path).strip():
+        return Licence(source=name, known=True, text=text, where="LICENSE beside the photos")
+    column = Counter(
+        record.metadata[_COLUMN]
+        for record in dataset.records
+        if record.photo_id.startswith(prefix) and record.metadata.get(_COLUMN)
+    )
+    if column:
+        text = ", ".join(f"{licence}: {photos:,} photos" for licence, photos in column.most_common())
+        return Licence(source=name, known=True, text=text, where="the metadata, photo by photo")
+    published = _PUBLISHED.get(reader.name, "")
+    return Licence(source=name, known=False, text=f"{_NO_LICENCE} {published}".strip(), where="")
+
+
+def _check_split(dataset: Dataset, seed: int) -> SplitCheck:
+    """Draw the split of a training with that seed, and look for leaks."""
+    split = split_dataset(dataset, seed=seed)
+    return SplitCheck(
+        seed=seed,
+        parts=tuple(_part_count(split, part) for part in PARTS),
+        lesions_in_two_parts=groups_across_parts([record.lesion_id for record in dataset.records], split.parts),
+        groups_in_two_parts=groups_across_parts(dataset.groups(), split.parts),
+        near_duplicates_apart=sum(split.parts[link.first] != split.parts[link.second] for link in dataset.links),
+        leak_by_photo=_leak_by_photo(dataset.groups(), seed),
+    )
+
+
+def _part_count(split: Split, part: Part) -> PartCount:
+    task, records = split.dataset.task, split.records(part)
+    labels = Counter(cast("str", task.label_of(record.label)) for record in records)
+    return PartCount(
+        part=part,
+        photos=len(records),
+        lesions=len({record.lesion_id for record in records}),
+        labels={label: labels[label] for label in task.spec.ids},
+    )
+
+
+def _leak_by_photo(groups: Sequence[str], seed: int) -> float:
+    """Deal the photos out one by one, as published work often did; return the share of test photos that leak."""
+    order = np.random.default_rng(seed).permutation(len(groups))
+    tested = max(1, round(DEFAULT_FRACTIONS["test"] * len(groups)))
+    trained = {groups[index] for index in order[: round(DEFAULT_FRACTIONS["train"] * len(groups))]}
+    return float(np.mean([groups[index] in trained for index in order[-tested:]]))

@@ -23,9 +23,8 @@ from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.contract import Source
 from dermport.exporters.targets.onnx import Onnx
 from dermport.exporters.targets.tflite import TFLite
-from dermport.training.model.calibrated import calibrated_model
 from dermport.training.model.cost import cost_of
-from dermport.training.model.network import predict
+from dermport.training.model.network import calibrated_model, predict
 
 
 def every_second(spaces: tuple[Space, ...]) -> Kept:
