@@ -1,7 +1,8 @@
 /** @file The dashboard: asks the server, and gives every section what is its own. */
 
-import {ApiError} from './data/api.js';
 import {byId, fill, h} from '../lib/dom.js';
+import {ApiError} from './data/api.js';
+import {Names} from './data/names.js';
 import {parseMetrics} from './data/prometheus.js';
 import {accessForm} from './views/access.js';
 import {Comparisons} from './views/comparisons.js';
@@ -10,7 +11,6 @@ import {healthView, metricsView} from './views/health.js';
 import {Models} from './views/models.js';
 import {Panel, problem} from './views/panel.js';
 import {Rollouts} from './views/rollouts.js';
-import {Names} from './data/names.js';
 
 const KEY_CODES = ['no-key', 'invalid-key', 'key-scope'];
 

@@ -1,9 +1,9 @@
 /** @file Agreement by day, with Wilson's interval, and how many comparisons each day had. */
 
 import {s} from '../../lib/dom.js';
-import {DAY, dayTicks, linear, shareFloor, ticks} from './scales.js';
 import {bottomAxis, leftAxis} from './axes.js';
 import {plot} from './plot.js';
+import {DAY, dayTicks, linear, shareFloor, ticks} from './scales.js';
 
 const HEIGHT = 272;
 const COUNTS = 34;

@@ -1,10 +1,10 @@
 /** @file How far apart the answers are: a histogram of the largest |Δp|, on a logarithmic axis. */
 
 import {s} from '../../lib/dom.js';
-import {countTicks, linear, logarithmic} from './scales.js';
 import {powerOfTen} from '../i18n.js';
 import {bottomAxis, leftAxis} from './axes.js';
 import {plot} from './plot.js';
+import {countTicks, linear, logarithmic} from './scales.js';
 
 const HEIGHT = 272;
 const MARGIN = {left: 46, right: 14, top: 34, bottom: 44};

@@ -1,11 +1,11 @@
 /** @file One comparison: both answers, the cause with its steps, and what was looked at to find it. */
 
 import {h} from '../../lib/dom.js';
-import {table} from './table.js';
 import {servedFile, short} from '../data/names.js';
 import {filledBar} from '../plots/span.js';
 import {answers} from './answers.js';
 import {badge, nameOf} from './causes.js';
+import {table} from './table.js';
 
 /** What a difference is made of, in the API's words. */
 const PARTS = ['change', 'preprocessing', 'artifact', 'runtime', 'unresolved'];
@@ -80,18 +80,14 @@ function stepView({cause, change, share, also, within_policy: within}, i18n) {
 
 function experiments({evidence}, i18n) {
   if (evidence.length === 0) return null;
-  const rows = table(
-    i18n.t('latest.evidence'),
-    [
-      {
-        title: i18n.t('latest.experiment'),
-        cell: ({name, artifact, runtime}) => [experimentName(name, i18n), h('small', {}, `${artifact} · ${runtime}`)],
-      },
-      {title: i18n.t('latest.from-phone'), cell: (one) => i18n.change(one.change_from_phone), kind: 'number'},
-      {title: i18n.t('latest.from-server'), cell: (one) => i18n.change(one.change_from_server), kind: 'number'},
-    ],
-    evidence,
-  );
+  const rows = table(i18n.t('latest.evidence'), [
+    {
+      title: i18n.t('latest.experiment'),
+      cell: ({name, artifact, runtime}) => [experimentName(name, i18n), h('small', {}, `${artifact} · ${runtime}`)],
+    },
+    {title: i18n.t('latest.from-phone'), cell: (one) => i18n.change(one.change_from_phone), kind: 'number'},
+    {title: i18n.t('latest.from-server'), cell: (one) => i18n.change(one.change_from_server), kind: 'number'},
+  ], evidence);
   return h('details', {}, h('summary', {}, i18n.t('latest.evidence')), rows);
 }
 

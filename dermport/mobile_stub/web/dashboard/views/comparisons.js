@@ -1,16 +1,16 @@
 /** @file Everything that is counted from comparisons, and the filters that say from which. */
 
+import {byId, fill, h, save} from '../../lib/dom.js';
 import {ApiError} from '../data/api.js';
 import {Filters} from '../data/filters.js';
 import {Names} from '../data/names.js';
-import {byId, fill, h, save} from '../../lib/dom.js';
 import {changesPlot} from '../plots/changes.js';
 import {figures} from '../plots/plot.js';
+import {AgreementByDay} from './agreement-by-day.js';
 import {causeList} from './causes.js';
-import {FilterBar} from './filterbar.js';
+import {FilterBar} from './filter-bar.js';
 import {Groups} from './groups.js';
-import {Latest} from './latest.js';
-import {OverTime} from './overtime.js';
+import {LatestComparisons} from './latest-comparisons.js';
 import {Panel, problem} from './panel.js';
 import {table} from './table.js';
 import {totals} from './totals.js';
@@ -28,7 +28,7 @@ export class Comparisons {
   #names;
   #panels;
   #bar;
-  #overTime;
+  #agreement;
   #groups;
   #latest;
   #which;
@@ -51,9 +51,9 @@ export class Comparisons {
       (changes) => this.#change(this.#filters.with(changes)),
       () => this.#change(new Filters({days: this.#filters.days})),
     );
-    this.#overTime = new OverTime(i18n);
+    this.#agreement = new AgreementByDay(i18n);
     this.#groups = new Groups(i18n, (changes) => this.#change(this.#filters.with(changes)));
-    this.#latest = new Latest(i18n, (cursor) => this.#page({cursor}));
+    this.#latest = new LatestComparisons(i18n, (cursor) => this.#page({cursor}));
     this.#which = 'false';
     this.#known = {models: [], artifacts: new Set(), devices: new Set()};
     byId('csv').addEventListener('click', () => this.#csv());
@@ -111,7 +111,7 @@ export class Comparisons {
       return;
     }
     this.#panels.totals.show(totals(summary, i18n));
-    this.#panels.agreement.show(this.#overTime.view(summary.days, this.#filters.span(Date.now())));
+    this.#panels.agreement.show(this.#agreement.view(summary.days, this.#filters.span(Date.now())));
     this.#panels.changes.show(...changesView(summary, i18n));
     this.#panels.groups.show(this.#groups.view(summary, this.#names));
     this.#panels.causes.show(

@@ -15,22 +15,18 @@ export function driftView(drift, names, i18n) {
   const words = i18n.t('drift.words', drift);
   return [
     h('p', {class: 'quiet'}, words),
-    table(
-      i18n.t('drift.heading'),
-      [
-        {title: i18n.t('drift.file'), cell: (file) => names.artifact(file.artifact_sha256), kind: 'name'},
-        {
-          title: i18n.t('drift.agree'),
-          cell: ({agreement}) => [i18n.share(agreement), h('small', {}, i18n.interval(agreement))],
-          kind: 'number',
-        },
-        {
-          title: i18n.t('drift.state'),
-          cell: (file) => [state(file, drift.least, i18n), h('small', {}, asked(file, i18n))],
-        },
-      ],
-      drift.files,
-    ),
+    table(i18n.t('drift.heading'), [
+      {title: i18n.t('drift.file'), cell: (file) => names.artifact(file.artifact_sha256), kind: 'name'},
+      {
+        title: i18n.t('drift.agree'),
+        cell: ({agreement}) => [i18n.share(agreement), h('small', {}, i18n.interval(agreement))],
+        kind: 'number',
+      },
+      {
+        title: i18n.t('drift.state'),
+        cell: (file) => [state(file, drift.least, i18n), h('small', {}, asked(file, i18n))],
+      },
+    ], drift.files),
   ];
 }
 

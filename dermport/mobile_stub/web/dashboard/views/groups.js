@@ -2,9 +2,9 @@
 
 import {h} from '../../lib/dom.js';
 import {shareFloor} from '../plots/scales.js';
-import {table} from './table.js';
 import {span} from '../plots/span.js';
 import {switched} from './segments.js';
+import {table} from './table.js';
 
 const KINDS = ['device_models', 'devices', 'artifacts', 'classes'];
 /** The groupings that are filters of the API, too. */
@@ -46,23 +46,19 @@ export class Groups {
     const i18n = this.#i18n;
     if (groups.length === 0) return h('p', {class: 'quiet'}, i18n.t('groups.none'));
     const floor = shareFloor(Math.min(...groups.map((group) => group.label_agreement.low)));
-    return table(
-      i18n.t('groups.heading'),
-      [
-        {title: i18n.t(`groups.${kind}`), cell: (group) => this.#name(kind, group.key, names), kind: 'name'},
-        {title: i18n.t('groups.count'), cell: (group) => i18n.count(group.comparisons), kind: 'number'},
-        {title: i18n.t('groups.agreement'), cell: (group) => i18n.share(group.label_agreement), kind: 'number'},
-        {
-          title: i18n.t('groups.interval', {low: i18n.percent(floor), high: i18n.percent(1)}),
-          cell: (group) => interval(group.label_agreement, floor, i18n),
-          kind: 'interval',
-        },
-        {title: i18n.t('groups.flips'), cell: (group) => flips(group, i18n), kind: 'number wide'},
-        {title: i18n.t('groups.mean'), cell: (group) => i18n.change(group.mean_change), kind: 'number wide'},
-        {title: i18n.t('groups.max'), cell: (group) => i18n.change(group.max_change), kind: 'number wide'},
-      ],
-      groups,
-    );
+    return table(i18n.t('groups.heading'), [
+      {title: i18n.t(`groups.${kind}`), cell: (group) => this.#name(kind, group.key, names), kind: 'name'},
+      {title: i18n.t('groups.count'), cell: (group) => i18n.count(group.comparisons), kind: 'number'},
+      {title: i18n.t('groups.agreement'), cell: (group) => i18n.share(group.label_agreement), kind: 'number'},
+      {
+        title: i18n.t('groups.interval', {low: i18n.percent(floor), high: i18n.percent(1)}),
+        cell: (group) => interval(group.label_agreement, floor, i18n),
+        kind: 'interval',
+      },
+      {title: i18n.t('groups.flips'), cell: (group) => flips(group, i18n), kind: 'number wide'},
+      {title: i18n.t('groups.mean'), cell: (group) => i18n.change(group.mean_change), kind: 'number wide'},
+      {title: i18n.t('groups.max'), cell: (group) => i18n.change(group.max_change), kind: 'number wide'},
+    ], groups);
   }
 
   #name(kind, key, names) {

@@ -1,8 +1,8 @@
 /** @file The models that the server has, which is live, and how to change that. */
 
 import {h} from '../../lib/dom.js';
-import {table} from './table.js';
 import {confirmed} from './confirm.js';
+import {table} from './table.js';
 
 /** Shows models; may change which is live. */
 export class Models {
@@ -47,27 +47,23 @@ export class Models {
   #table(models, live, history) {
     const i18n = this.#i18n;
     const rows = [...models].sort((a, b) => Boolean(b.live) - Boolean(a.live));
-    return table(
-      i18n.t('models.heading'),
-      [
-        {title: i18n.t('models.model'), cell: ({name, version}) => `${name} ${version}`},
-        {title: i18n.t('models.state'), cell: (model) => this.#state(model, history?.activations ?? [])},
-        {
-          title: i18n.t('models.runtime'),
-          cell: ({live: served, runtime}) =>
-            served && [runtime.name, h('small', {}, `${served.target} ${served.precision}`)],
-          kind: 'wide',
-        },
-        {title: i18n.t('models.exports'), cell: (model) => exportsOf(model), kind: 'wide'},
-        {
-          title: h('span', {class: 'unseen'}, i18n.t('models.change')),
-          cell: (model) =>
-            history && !model.live && this.#button(i18n.t('models.activate'), () => this.#askActivate(model, live)),
-          kind: 'number',
-        },
-      ],
-      rows,
-    );
+    return table(i18n.t('models.heading'), [
+      {title: i18n.t('models.model'), cell: ({name, version}) => `${name} ${version}`},
+      {title: i18n.t('models.state'), cell: (model) => this.#state(model, history?.activations ?? [])},
+      {
+        title: i18n.t('models.runtime'),
+        cell: ({live: served, runtime}) =>
+          served && [runtime.name, h('small', {}, `${served.target} ${served.precision}`)],
+        kind: 'wide',
+      },
+      {title: i18n.t('models.exports'), cell: (model) => exportsOf(model), kind: 'wide'},
+      {
+        title: h('span', {class: 'unseen'}, i18n.t('models.change')),
+        cell: (model) =>
+          history && !model.live && this.#button(i18n.t('models.activate'), () => this.#askActivate(model, live)),
+        kind: 'number',
+      },
+    ], rows);
   }
 
   #state(model, activations) {

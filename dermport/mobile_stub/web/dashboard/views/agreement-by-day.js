@@ -1,14 +1,14 @@
 /** @file Agreement by day: the plot, and its figures as a table. */
 
-import {table} from './table.js';
 import {agreementPlot} from '../plots/agreement.js';
 import {figures} from '../plots/plot.js';
 import {switched} from './segments.js';
+import {table} from './table.js';
 
 const KINDS = ['label_agreement', 'decision_agreement'];
 
 /** Shows the agreement of labels or of decisions. */
-export class OverTime {
+export class AgreementByDay {
   #i18n;
   #what;
 

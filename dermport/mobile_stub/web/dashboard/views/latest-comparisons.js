@@ -6,7 +6,7 @@ import {problem} from './panel.js';
 import {segments} from './segments.js';
 
 /** Shows the pages that were asked for so far. */
-export class Latest {
+export class LatestComparisons {
   #i18n;
   #page;
   #list;
