@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from dermport.bundle.cells import cell
+from dermport.bundle.csv_table import cell
 from dermport.mobile_stub.comparison import Comparison, PhotoComparison
 from dermport.mobile_stub.prediction import Prediction, Refusal
 

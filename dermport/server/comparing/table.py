@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from dermport.bundle.cells import cell
+from dermport.bundle.csv_table import cell
 from dermport.bundle.wire import ComparisonAnswer
 
 COLUMNS = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_text
+from dermport.bundle.csv_table import csv_text
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Part
 from dermport.errors import DataError
@@ -63,13 +62,11 @@ class Folds:
 
     def to_csv(self) -> str:
         """Return a table with the columns photo_id, lesion_id, group, label (the task's) and fold."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for record, group, fold in zip(self.dataset.records, self.dataset.groups(), self.of_photo, strict=True):
-            label = self.dataset.task.label_of(record.label)
-            writer.writerow((record.photo_id, record.lesion_id, group, label, int(fold) or _WORD))
-        return text.getvalue()
+        rows = (
+            (record.photo_id, record.lesion_id, group, self.dataset.task.label_of(record.label), int(fold) or _WORD)
+            for record, group, fold in zip(self.dataset.records, self.dataset.groups(), self.of_photo, strict=True)
+        )
+        return csv_text(_COLUMNS, rows)
 
 
 def draw_folds(dataset: Dataset, count: int, *, held_out: float, validation: float, seed: int) -> Folds:

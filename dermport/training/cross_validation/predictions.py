@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.atomic import write_text
+from dermport.bundle.csv_table import csv_text
 from dermport.bundle.manifest import ModelRef, TaskSpec
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError
@@ -132,10 +131,7 @@ def collect(folds: Folds, bundles: Sequence[Bundle]) -> OutOfFold:
 def write_predictions(folder: Path, found: OutOfFold) -> None:
     """Write ``predictions.csv`` atomically: a row for each photo, probabilities in full precision."""
     ids, pooled = found.task.ids, found.pooled
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     head = ("photo_id", "lesion_id", "group", "fold", "label", "predicted", "score", "threshold", "positive")
-    writer.writerow([*head, *(f"p_{label}" for label in ids)])
     columns = zip(
         found.photo_ids,
         found.lesions,
@@ -149,5 +145,5 @@ def write_predictions(folder: Path, found: OutOfFold) -> None:
         found.probabilities.tolist(),
         strict=True,
     )
-    writer.writerows([*values, *probabilities] for *values, probabilities in columns)
-    write_text(folder / PREDICTIONS, text.getvalue())
+    rows = ([*values, *probabilities] for *values, probabilities in columns)
+    write_text(folder / PREDICTIONS, csv_text([*head, *(f"p_{label}" for label in ids)], rows))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +12,8 @@ from typing import cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle import atomic
+from dermport.bundle.atomic import write_text
+from dermport.bundle.csv_table import csv_text
 from dermport.bundle.manifest import Part
 from dermport.errors import DataError, UsageError
 from dermport.training.data.dataset import Dataset
@@ -96,13 +95,11 @@ def groups_across_parts(names: Sequence[str], parts: Sequence[Part | None]) -> i
 
 def write_split(split: Split, path: Path) -> None:
     """Write the split as CSV with the columns photo_id, lesion_id, label (the task's) and part, atomically."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("photo_id", "lesion_id", "label", "part"))
-    for record, part in zip(split.dataset.records, split.parts, strict=True):
-        label = split.dataset.task.label_of(record.label)
-        writer.writerow((record.photo_id, record.lesion_id, label, part or _SET_ASIDE))
-    atomic.write_text(path, text.getvalue())
+    rows = (
+        (record.photo_id, record.lesion_id, split.dataset.task.label_of(record.label), part or _SET_ASIDE)
+        for record, part in zip(split.dataset.records, split.parts, strict=True)
+    )
+    write_text(path, csv_text(("photo_id", "lesion_id", "label", "part"), rows))
 
 
 def read_split(path: Path, dataset: Dataset) -> Split:

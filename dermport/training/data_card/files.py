@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dermport.bundle.atomic import atomic_directory, write_json
-from dermport.bundle.cells import cell
+from dermport.bundle.atomic import atomic_directory, write_json, write_text
+from dermport.bundle.csv_table import cell, csv_text
 from dermport.bundle.photo_quality import bounds
 from dermport.templates import load_template
 from dermport.training.data.dataset import Dataset
@@ -30,8 +29,8 @@ def write_data_card(folder: Path, card: DataCard, dataset: Dataset, survey: Surv
     with atomic_directory(folder) as part:
         write_json(part / "data-card.json", card.model_dump(mode="json", by_alias=True))
         (part / "data-card.md").write_text(render_data_card(card), encoding="utf-8")
-        _write_csv(part / "quality.csv", *_quality_table(dataset, survey))
-        _write_csv(part / "near-duplicates.csv", *_pair_table(dataset))
+        write_text(part / "quality.csv", _safe_csv(*_quality_table(dataset, survey)))
+        write_text(part / "near-duplicates.csv", _safe_csv(*_pair_table(dataset)))
         write_sheet(part / "contact-sheet.png", dataset, survey)
 
 
@@ -70,8 +69,5 @@ def _pair_table(dataset: Dataset) -> tuple[list[str], list[list[object]]]:
     return header, rows
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([cell(value) for value in row] for row in rows)
+def _safe_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return csv_text(header, (map(cell, row) for row in rows))

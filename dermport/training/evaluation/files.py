@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dermport.bundle.atomic import write_json
+from dermport.bundle.atomic import write_json, write_text
+from dermport.bundle.csv_table import csv_text
 from dermport.bundle.evaluation_report import EvaluationReport
 from dermport.errors import BundleError
 from dermport.figures.confusion import draw_confusion
@@ -33,10 +34,10 @@ def write_evaluation(folder: Path, evaluation: Evaluation, card: str = "") -> No
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / METRICS, evaluation.report.model_dump(mode="json", by_alias=True))
-    _write_csv(folder / "predictions.csv", *_photo_table(evaluation))
-    _write_csv(folder / "per_class.csv", *_class_table(evaluation.report))
+    write_text(folder / "predictions.csv", csv_text(*_photo_table(evaluation)))
+    write_text(folder / "per_class.csv", csv_text(*_class_table(evaluation.report)))
     if evaluation.tuning:
-        _write_csv(folder / TUNING, *_tuning_table(evaluation.tuning))
+        write_text(folder / TUNING, csv_text(*_tuning_table(evaluation.tuning)))
     write_charts(folder, evaluation)
     if card:
         (folder / MODEL_CARD).write_text(card, encoding="utf-8")
@@ -79,13 +80,6 @@ def read_tuning(path: Path) -> TuningSet:
         raise BundleError(
             f"{path} is not a table of validation scores: {error}.", remedy="Restore the bundle, or train it again."
         ) from error
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _photo_table(evaluation: Evaluation) -> tuple[list[str], Iterable[Sequence[object]]]:

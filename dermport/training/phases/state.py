@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.atomic import write_bytes
+from dermport.bundle.atomic import write_bytes, write_text
+from dermport.bundle.csv_table import csv_text
 
 if TYPE_CHECKING:
     import keras
@@ -94,10 +94,7 @@ def kept_epochs(history: Sequence[EpochFigures]) -> list[int]:
 
 def write_history(path: Path, history: Sequence[EpochFigures]) -> None:
     """Write the epochs as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(EpochFigures)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(one) for one in history)
+    write_text(path, csv_text([field.name for field in fields(EpochFigures)], map(astuple, history)))
 
 
 def snapshot(variables: Sequence[Any]) -> Arrays:

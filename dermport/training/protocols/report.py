@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +9,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from dermport.bundle.atomic import write_json
+from dermport.bundle.atomic import write_json, write_text
+from dermport.bundle.csv_table import csv_text
 from dermport.bundle.manifest import Provenance
 from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract
@@ -243,12 +243,10 @@ def _option(value: Any) -> str:
 
 
 def _write_predictions(path: Path, work: ReproductionContext, trial: Trial) -> None:
-    dataset, ids = work.dataset, work.dataset.task.spec.ids
-    targets = dataset.targets()
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["fold", "photo_id", "lesion_id", "truth", *(f"p_{label}" for label in ids)])
-        for fold, (draw, answers) in enumerate(zip(trial.draws, trial.answers, strict=True), start=1):
-            for index, probabilities in zip(draw.test, answers.tolist(), strict=True):
-                record = dataset.records[index]
-                writer.writerow([fold, record.photo_id, record.lesion_id, ids[targets[index]], *probabilities])
+    records, targets, ids = work.dataset.records, work.dataset.targets(), work.dataset.task.spec.ids
+    rows = (
+        [fold, records[index].photo_id, records[index].lesion_id, ids[targets[index]], *probabilities]
+        for fold, (draw, answers) in enumerate(zip(trial.draws, trial.answers, strict=True), start=1)
+        for index, probabilities in zip(draw.test, answers.tolist(), strict=True)
+    )
+    write_text(path, csv_text(["fold", "photo_id", "lesion_id", "truth", *(f"p_{label}" for label in ids)], rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dermport.bundle.atomic import atomic_directory
+from dermport.bundle.atomic import atomic_directory, write_text
+from dermport.bundle.csv_table import csv_text
 from dermport.errors import UsageError
 from dermport.progress import Update
 from dermport.training.sample.camera import draw_view, take_photo
@@ -100,13 +100,13 @@ def _photo_path(folder: Path, photo_id: str) -> Path:
 
 
 def _write_metadata(folder: Path, cohort: Sequence[Lesion]) -> None:
-    with (folder / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"))
-        for one in cohort:
-            for photo_id in one.photo_ids:
-                age = f"{one.age}.0"
-                writer.writerow((one.lesion_id, photo_id, one.dx, one.dx_type, age, one.sex, one.localization))
+    header = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+    rows = (
+        (one.lesion_id, photo_id, one.dx, one.dx_type, f"{one.age}.0", one.sex, one.localization)
+        for one in cohort
+        for photo_id in one.photo_ids
+    )
+    write_text(folder / "HAM10000_metadata.csv", csv_text(header, rows))
 
 
 def _write_notes(folder: Path, cohort: Sequence[Lesion], seed: int, size: tuple[int, int]) -> None:

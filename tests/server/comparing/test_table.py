@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from dermport.bundle.cells import cell
+from dermport.bundle.csv_table import cell
 from dermport.server.comparing.table import COLUMNS, csv_lines
 from tests.server.comparing.made import NOON, comparison, server_side
 

@@ -6,7 +6,7 @@ import csv
 import io
 
 from dermport.bundle.benchmark_record import Energy, ExportResult, Ratio, Speed, Timing
-from dermport.bundle.cells import cell
+from dermport.bundle.csv_table import cell
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
 from dermport.statistics.metrics import TITLES
 
