@@ -11,13 +11,14 @@ import numpy as np
 from dermport.bundle.causes import SAME, largest_change
 from dermport.bundle.manifest import Manifest
 from dermport.mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison, Totals
-from dermport.mobile_stub.figures import against_truth, bland_altman, label_matrix, latencies, pairs_of
+from dermport.mobile_stub.figures import against_truth, label_matrix, latencies, lesions_of, pairs_of, score_differences
 from dermport.mobile_stub.journal import Answered, Asked
 from dermport.mobile_stub.maps import map_change
 from dermport.mobile_stub.photos import Photo
 from dermport.mobile_stub.prediction import Prediction, Refusal, check_labels
 from dermport.mobile_stub.said import FACTORS, PartsSaid
 from dermport.mobile_stub.standing import standing_of
+from dermport.statistics.bland_altman import bland_altman
 from dermport.statistics.estimates import Quantiles, Share, share_of
 
 
@@ -104,7 +105,7 @@ def comparison_of(
         totals=totals,
         standing=standing_of(totals.label_agreement, *classes),
         matrix=label_matrix(pairs, manifest.task.ids),
-        bland_altman=bland_altman(pairs),
+        bland_altman=bland_altman(score_differences(pairs), lesions_of(pairs)),
         latency=latencies(pairs),
         truth=against_truth(pairs, manifest),
         waiting=waiting,

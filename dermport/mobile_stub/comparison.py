@@ -10,6 +10,7 @@ from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, Fraction, Sha256
 from dermport.mobile_stub.prediction import Side
 from dermport.mobile_stub.said import FaultSaid, PartsSaid, StepSaid
+from dermport.statistics.bland_altman import BlandAltman
 from dermport.statistics.estimates import Delta, Metric, Quantiles, Share
 
 CAUSES: dict[str, str] = {
@@ -81,16 +82,6 @@ class Totals(Contract):
     faults: Annotated[dict[str, int], Field(description="photos by what was done otherwise, as tests named it")] = (
         Field(default_factory=dict)
     )
-
-
-class BlandAltman(Contract):
-    """How the two decision scores differ, phone minus Jetson (Bland and Altman 1986); intervals by bootstrap."""
-
-    photos: int
-    bias: Annotated[Metric, Field(description="mean difference")]
-    sd: Annotated[float, Field(description="standard deviation of the differences")]
-    lower: Annotated[Metric, Field(description="lower limit of agreement, bias - 1.96 sd")]
-    upper: Annotated[Metric, Field(description="upper limit of agreement, bias + 1.96 sd")]
 
 
 class Latency(Contract):

@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.manifest import Manifest
-from dermport.mobile_stub.comparison import AgainstTruth, BlandAltman, Latencies, Latency, McNemar, PhotoComparison
+from dermport.mobile_stub.comparison import AgainstTruth, Latencies, Latency, McNemar, PhotoComparison
 from dermport.mobile_stub.prediction import Prediction
 from dermport.statistics.bootstrap import DEFAULT, Bootstrap, intervals, paired_intervals
-from dermport.statistics.estimates import Metric
 from dermport.statistics.metrics import Floats, Predictions
 from dermport.statistics.paired import mcnemar_exact
-from dermport.statistics.wilson import Z95
 
 Pair = tuple[PhotoComparison, Prediction, Prediction]
 
@@ -28,40 +26,17 @@ def pairs_of(rows: Sequence[PhotoComparison]) -> tuple[Pair, ...]:
     )
 
 
-def lesions_of(rows: Sequence[PhotoComparison]) -> tuple[str, ...]:
+def lesions_of(pairs: Sequence[Pair]) -> tuple[str, ...]:
     """Return what a bootstrap resamples: the lesion, where it is known, else the photo itself."""
     return tuple(
-        f"lesion {row.lesion}" if row.lesion is not None else f"photo {index}" for index, row in enumerate(rows)
+        f"lesion {row.lesion}" if row.lesion is not None else f"photo {index}"
+        for index, (row, _, _) in enumerate(pairs)
     )
 
 
-def bland_altman(pairs: Sequence[Pair], bootstrap: Bootstrap = DEFAULT) -> BlandAltman | None:
-    """Return how the decision scores differ, phone minus Jetson; None for fewer than two photos.
-
-    The intervals are percentiles of a bootstrap by lesion: the differences of two exports are far from normal (most are
-    nearly 0, a few are large), and photos of a lesion are no independent cases.
-    """
-    if len(pairs) < 2:
-        return None
-    differences = np.array([phone.score - server.score for _, phone, server in pairs])
-    lesions = lesions_of([row for row, _, _ in pairs])
-    bias, sd = _moments(differences, np.ones((len(pairs), 1)))
-    drawn = [_moments(differences, weights) for weights in bootstrap.weights(lesions)]
-    biases, sds = (np.concatenate(part) for part in zip(*drawn, strict=True))
-
-    def limit(sign: int) -> Metric:
-        low, high = bootstrap.bounds(biases + sign * Z95 * sds)
-        return Metric(value=float(bias[0] + sign * Z95 * sd[0]), low=low, high=high)
-
-    return BlandAltman(photos=len(pairs), bias=limit(0), sd=float(sd[0]), lower=limit(-1), upper=limit(1))
-
-
-def _moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return mean and sample standard deviation, float64 [B] each, of values [N] under case weights [N, B]."""
-    total = weights.sum(axis=0)
-    mean = values @ weights / total
-    squares = np.maximum((values * values) @ weights - total * mean * mean, 0)
-    return mean, np.sqrt(squares / (total - 1))
+def score_differences(pairs: Sequence[Pair]) -> Floats:
+    """Return the decision scores' differences, phone minus Jetson, float64 [N]."""
+    return np.array([phone.score - server.score for _, phone, server in pairs])
 
 
 def latencies(pairs: Sequence[Pair]) -> Latencies:
@@ -97,7 +72,7 @@ def against_truth(pairs: Sequence[Pair], manifest: Manifest, bootstrap: Bootstra
     if not labelled:
         return None
     truth = np.array([ids.index(row.truth or "") for row, _, _ in labelled])
-    lesions = lesions_of([row for row, _, _ in labelled])
+    lesions = lesions_of(labelled)
     rule = (manifest.task.positive_indices, manifest.decision.threshold)
     phone = Predictions(_probabilities([said for _, said, _ in labelled], ids), truth, *rule)
     server = Predictions(_probabilities([said for _, _, said in labelled], ids), truth, *rule)

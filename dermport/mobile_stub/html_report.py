@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from dermport.bundle.manifest import Manifest, Preprocessing
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.prep import prepare
 from dermport.errors import PhotoError
+from dermport.figures.agreement import ScorePair, agreement_plot, bland_altman_plot, latency_plot
 from dermport.mobile_stub.comparison import CAUSES, Comparison, PhotoComparison
+from dermport.mobile_stub.figures import Pair, pairs_of
 from dermport.mobile_stub.maps import Overlays, data_uri, overlays
 from dermport.mobile_stub.photos import Photo
-from dermport.mobile_stub.plots import agreement_plot, bland_altman_plot, latency_plot
 from dermport.mobile_stub.prediction import Prediction
+from dermport.statistics.estimates import Share
 from dermport.statistics.metrics import TITLES
 from dermport.statistics.text import interval, share_text, small
 from dermport.templates import load_template
@@ -112,7 +114,7 @@ def to_html(page: Page) -> str:
         causes=CAUSES,
         titles={name: TITLES[name] for name in FIGURES},
         notice=NOTICE,
-        agreement=agreement_plot(page.comparisons),
+        agreement=agreement_plot(list(_agreements(page.comparisons))),
         sections=[_section(comparison, page) for comparison in page.comparisons],
         served=_served(page.comparisons),
         ramp=", ".join(f"rgb{tuple(colour)}" for colour in DRAWING["colours"]),
@@ -120,7 +122,36 @@ def to_html(page: Page) -> str:
 
 
 def _section(comparison: Comparison, page: Page) -> Section:
-    return Section(comparison, bland_altman_plot(comparison), latency_plot(comparison), _groups(comparison, page))
+    figures, pairs = comparison.bland_altman, pairs_of(comparison.photos)
+    plot = ""
+    if figures is not None:
+        plot = bland_altman_plot(figures, list(map(_scores, pairs)), comparison.decision, comparison.threshold)
+    latency = latency_plot(
+        {
+            "phone": [phone.milliseconds for _, phone, _ in pairs],
+            "jetson": [server.milliseconds for _, _, server in pairs],
+            "trip": [row.round_trip for row, _, _ in pairs],
+        }
+    )
+    return Section(comparison, plot, latency, _groups(comparison, page))
+
+
+def _agreements(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, Share, float | None]]:
+    for one in comparisons:
+        name, totals = one.artifact.name if one.artifact else "phone", one.totals
+        least = one.standing.least if one.standing else None
+        for what, share, bound in (
+            ("label", totals.label_agreement, least),
+            ("decision", totals.decision_agreement, None),
+        ):
+            if share.of:
+                yield f"{name}, {what}", share, bound
+
+
+def _scores(pair: Pair) -> ScorePair:
+    row, phone, server = pair
+    title = f"{row.photo}: phone {phone.score:.3f}, Jetson {server.score:.3f}" if row.disagrees else ""
+    return ScorePair(phone.score, server.score, row.same_decision is False, title)
 
 
 def thumbnail(data: bytes) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.store import Bundle
 from dermport.mobile_stub.compare import judge
 from dermport.mobile_stub.comparison import PhotoComparison
-from dermport.mobile_stub.figures import against_truth, bland_altman, label_matrix, latency, pairs_of
+from dermport.mobile_stub.figures import (
+    against_truth,
+    label_matrix,
+    latency,
+    lesions_of,
+    pairs_of,
+    score_differences,
+)
 from dermport.mobile_stub.prediction import Prediction
 from dermport.mobile_stub.standing import policy_class, standing_of
 from dermport.statistics.bootstrap import Bootstrap
@@ -42,38 +48,11 @@ def _row(phone: float, server: float, truth: str | None = None, lesion: str | No
     return judge("x", _said(phone), _said(server)).model_copy(update={"truth": truth, "lesion": lesion})
 
 
-def test_bland_altman_is_mean_and_limits_of_the_differences() -> None:
-    generator = np.random.default_rng(0)
-    phone = generator.uniform(0.3, 0.6, 80)
-    server = phone - generator.normal(0.02, 0.05, 80)
-    figures = bland_altman(pairs_of([_row(*pair) for pair in zip(phone, server, strict=True)]), QUICK)
-    assert figures is not None
-    differences = phone - server
-    sd = differences.std(ddof=1)
-    assert figures.bias.value == pytest.approx(differences.mean())
-    assert figures.sd == pytest.approx(sd)
-    assert figures.upper.value == pytest.approx(differences.mean() + 1.959964 * sd)
-    assert figures.lower.value == pytest.approx(differences.mean() - 1.959964 * sd)
-    for metric in (figures.bias, figures.lower, figures.upper):
-        assert metric.low is not None
-        assert metric.high is not None
-        assert metric.value is not None
-        assert metric.low < metric.value < metric.high
-    # The textbook's standard error of the bias, sd / sqrt(n), is what the bootstrap estimates.
-    assert figures.bias.high - figures.bias.low == pytest.approx(2 * 1.96 * sd / 80**0.5, rel=0.3)  # type: ignore[operator]
-
-
 def test_photos_of_one_lesion_are_one_case() -> None:
-    rows = [_row(0.5 + d, 0.5, lesion=f"l{i}") for i, d in enumerate((0.0, 0.1, 0.2, 0.3)) for _ in range(10)]
-    alone = [row.model_copy(update={"lesion": None}) for row in rows]
-    clustered, single = bland_altman(pairs_of(rows), QUICK), bland_altman(pairs_of(alone), QUICK)
-    assert clustered is not None
-    assert single is not None
-    assert clustered.bias.high - clustered.bias.low > 2 * (single.bias.high - single.bias.low)  # type: ignore[operator]
-
-
-def test_one_photo_has_no_limits() -> None:
-    assert bland_altman(pairs_of([_row(0.4, 0.5)])) is None
+    rows = [_row(0.5, 0.4, lesion="a"), _row(0.5, 0.5, lesion="a"), _row(0.5, 0.6)]
+    pairs = pairs_of(rows)
+    assert lesions_of(pairs) == ("lesion a", "lesion a", "photo 2")
+    assert score_differences(pairs) == pytest.approx([0.1, 0, -0.1])
 
 
 def test_latency_is_of_what_was_measured() -> None:

@@ -1,31 +1,31 @@
-"""The plots of a comparison's page."""
+"""The plots of two devices' answers to the same photos: agreement, Bland-Altman, milliseconds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from dermport.figures.svg import Axis, Chart, linear_axis, log_axis
-from dermport.mobile_stub.comparison import BlandAltman, Comparison
-from dermport.mobile_stub.figures import Pair, pairs_of
+from dermport.statistics.bland_altman import BlandAltman
 from dermport.statistics.estimates import Share
 
 _POINTS = 200
 """Points of a curve at most."""
 
 
-def agreement_plot(comparisons: Sequence[Comparison]) -> str:
-    """Return how often each artifact agrees with the Jetson, with Wilson's 95 % interval and the policy's bound."""
-    rows = [
-        (f"{_name(one)}, {what}", share, bound)
-        for one in comparisons
-        for what, share, bound in (
-            ("label", one.totals.label_agreement, one.standing.least if one.standing else None),
-            ("decision", one.totals.decision_agreement, None),
-        )
-        if share.of
-    ]
+class ScorePair(NamedTuple):
+    """Two scores of a photo: the first device's, the second's, whether the decisions differ, and a title, or none."""
+
+    first: float
+    second: float
+    flips: bool
+    title: str = ""
+
+
+def agreement_plot(rows: Sequence[tuple[str, Share, float | None]]) -> str:
+    """Return shares of agreement by name, each with Wilson's 95 % interval and, where there is one, a bound."""
     if not rows:
         return ""
     lows = [share.low for _, share, _ in rows] + [bound for _, _, bound in rows if bound is not None]
@@ -57,37 +57,24 @@ def _percent(share: Share) -> str:
     return f"{100 * value:.1f} % ({100 * share.low:.1f} to {100 * share.high:.1f})"
 
 
-def _name(comparison: Comparison) -> str:
-    return comparison.artifact.name if comparison.artifact else "phone"
-
-
-def bland_altman_plot(comparison: Comparison) -> str:
+def bland_altman_plot(figures: BlandAltman, pairs: Sequence[ScorePair], decision: str, threshold: float) -> str:
     """Return the difference of the decision scores over their mean: a dot a photo, bias and limits with intervals."""
-    figures, pairs = comparison.bland_altman, pairs_of(comparison.photos)
-    if figures is None:
-        return ""
-    largest = max(abs(phone.score - server.score) for _, phone, server in pairs)
+    largest = max(abs(one.first - one.second) for one in pairs)
     reach = max(largest, abs(figures.upper.value or 0), abs(figures.lower.value or 0), 1e-6) * 1.05
     y = linear_axis("phone minus Jetson", -reach, reach)
-    x = linear_axis(f"mean score of {comparison.decision}, phone and Jetson", 0, 1)
+    x = linear_axis(f"mean score of {decision}, phone and Jetson", 0, 1)
     chart = Chart(x, y, f"Bland-Altman plot of the decision's score. {_in_words(figures)}")
     for metric in (figures.upper, figures.bias, figures.lower):
         if metric.low is not None and metric.high is not None:
             chart.band(metric.low, metric.high, "band")
-    chart.line([(comparison.threshold, y.low), (comparison.threshold, y.high)], "bound")
-    for pair in sorted(pairs, key=lambda pair: pair[0].same_decision is False):
-        _dot(chart, pair)
+    chart.line([(threshold, y.low), (threshold, y.high)], "bound")
+    for one in sorted(pairs, key=lambda one: one.flips):
+        kind = "flip" if one.flips else "point"
+        chart.dot((one.first + one.second) / 2, one.first - one.second, kind, 2, one.title)
     for metric, kind in ((figures.upper, "limit"), (figures.bias, "bias"), (figures.lower, "limit")):
         value = metric.value or 0.0
         chart.line([(0, value), (1, value)], kind)
     return chart.svg()
-
-
-def _dot(chart: Chart, pair: Pair) -> None:
-    row, phone, server = pair
-    flips = row.same_decision is False
-    title = f"{row.photo}: phone {phone.score:.3f}, Jetson {server.score:.3f}" if row.disagrees else ""
-    chart.dot((phone.score + server.score) / 2, phone.score - server.score, "flip" if flips else "point", 2, title)
 
 
 def _in_words(figures: BlandAltman) -> str:
@@ -97,14 +84,12 @@ def _in_words(figures: BlandAltman) -> str:
     )
 
 
-def latency_plot(comparison: Comparison) -> str:
-    """Return each side's distribution of milliseconds: the share of photos (vertical) that took at most so long."""
-    pairs = pairs_of(comparison.photos)
-    sides = {
-        "phone": [phone.milliseconds for _, phone, _ in pairs],
-        "jetson": [server.milliseconds for _, _, server in pairs],
-        "trip": [row.round_trip for row, _, _ in pairs],
-    }
+def latency_plot(sides: Mapping[str, Sequence[float | None]]) -> str:
+    """Return each side's distribution of milliseconds: the share of photos (vertical) that took at most so long.
+
+    Args:
+        sides: Milliseconds by the page's class of a line: ``phone``, ``jetson`` and ``trip``; None where not known.
+    """
     known = {kind: sorted(value for value in values if value is not None) for kind, values in sides.items()}
     known = {kind: values for kind, values in known.items() if values}
     if not known:
