@@ -10,9 +10,9 @@ from typing import Any
 
 from dermport.bundle.atomic import write_json, write_text
 from dermport.bundle.notice import NOTICE
-from dermport.compression.search.plot import draw
 from dermport.compression.search.record import Measured
 from dermport.compression.search.verdict import Result, verdict
+from dermport.figures.pareto import TradeOff, draw_trade_offs
 
 SCHEMA = "dermport-search/1"
 _COLUMNS = (
@@ -33,7 +33,23 @@ def write_report(folder: Path, result: Result, about: dict[str, Any]) -> None:
     write_json(folder / "candidates.json", document(result, about))
     write_text(folder / "candidates.csv", _csv(result))
     write_text(folder / "pareto.md", _markdown(result))
-    draw(folder, result)
+    latency = result.measured[0].latency
+    device = latency.device if latency.source == "by profile" else ""
+    draw_trade_offs(folder, [_trade_off(one, result) for one in result.measured], device)
+
+
+def _trade_off(one: Measured, result: Result) -> TradeOff:
+    return TradeOff(
+        number=one.number,
+        megabytes=one.artifact_bytes / 1e6,
+        latency=one.latency.ratio,
+        quality=one.balanced_accuracy,
+        side=one.size,
+        export=one.export,
+        on_front=one in result.front,
+        single=one.single,
+        picked=one == result.picked,
+    )
 
 
 def document(result: Result, about: dict[str, Any]) -> dict[str, Any]:
