@@ -76,7 +76,7 @@ class Fairness(Contract):
         return tuple(one for one in self.groups if one.kind == kind)
 
 
-class _Drawn:
+class _ResampledGroup:
     """A group's figures, of the photos as they are and of all resamples, where enough lesions carry them."""
 
     def __init__(self, group: Group, predictions: Predictions, lesions: NDArray[np.str_]) -> None:
@@ -135,7 +135,7 @@ def fairness(
     if not groups:
         return None
     of_photo = np.asarray(lesions, dtype=np.str_)
-    drawn = [_Drawn(group, predictions, of_photo) for group in groups]
+    drawn = [_ResampledGroup(group, predictions, of_photo) for group in groups]
     for weights in bootstrap.weights(lesions):
         for one in drawn:
             one.add(weights)
@@ -158,7 +158,7 @@ def _carried(predictions: Predictions, lesions: NDArray[np.str_], classes: NDArr
     return tuple(name for name in FIGURES if enough[name])
 
 
-def _gaps(drawn: Sequence[_Drawn], bootstrap: Bootstrap) -> Iterator[Gap]:
+def _gaps(drawn: Sequence[_ResampledGroup], bootstrap: Bootstrap) -> Iterator[Gap]:
     for kind in dict.fromkeys(one.kind for one in drawn):
         for figure in FIGURES:
             groups = [one for one in drawn if one.kind == kind and one.name != UNKNOWN and figure in one.point]
@@ -166,7 +166,7 @@ def _gaps(drawn: Sequence[_Drawn], bootstrap: Bootstrap) -> Iterator[Gap]:
                 yield _gap(kind, figure, groups, bootstrap)
 
 
-def _gap(kind: GroupKind, figure: str, groups: Sequence[_Drawn], bootstrap: Bootstrap) -> Gap:
+def _gap(kind: GroupKind, figure: str, groups: Sequence[_ResampledGroup], bootstrap: Bootstrap) -> Gap:
     points = np.array([one.point[figure] for one in groups])
     values = np.stack([one.values(figure) for one in groups])
     gap, by_chance = float(np.ptp(points)), np.ptp(values - points[:, None], axis=0)
