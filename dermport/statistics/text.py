@@ -30,19 +30,15 @@ def share_text(share: Share) -> str:
     return f"{share.count} of {share.of} (95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %)"
 
 
-def interval(metric: WithInterval, digits: int = 3) -> str:
+def interval(metric: WithInterval | None, digits: int = 3, *, undefined: str = "–", to: str = " to ") -> str:
     """Return a figure with its interval, e.g. ``0.805 (0.785 to 0.824)``; a dash where it is undefined."""
-    if metric.value is None:
-        return "–"
+    if metric is None or metric.value is None:
+        return undefined
     if metric.low is None or metric.high is None:
         return f"{metric.value:.{digits}f}"
-    return f"{metric.value:.{digits}f} ({metric.low:.{digits}f} to {metric.high:.{digits}f})"
+    return f"{metric.value:.{digits}f} ({metric.low:.{digits}f}{to}{metric.high:.{digits}f})"
 
 
 def in_words(metric: WithInterval) -> str:
     """Return e.g. ``0.821 (0.801-0.839)`` with an en dash; ``undefined`` where there is no value."""
-    if metric.value is None:
-        return "undefined"
-    if metric.low is None or metric.high is None:
-        return f"{metric.value:.3f}"
-    return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"
+    return interval(metric, undefined="undefined", to="–")

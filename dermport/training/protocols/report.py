@@ -16,6 +16,7 @@ from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract
 from dermport.statistics.bootstrap import DEFAULT
 from dermport.statistics.estimates import Metric
+from dermport.statistics.text import interval
 from dermport.templates import load_template
 from dermport.training.model.cost import cost_of
 from dermport.training.protocols.context import ReproductionContext
@@ -219,10 +220,7 @@ def _share(hits: Sequence[np.ndarray[Any, np.dtype[np.bool_]]]) -> float | None:
 
 def metric_in_words(metric: Metric | None) -> str:
     """Return e.g. ``0.821 (0.801 to 0.839)``, or ``not measured``."""
-    if metric is None or metric.value is None:
-        return "not measured"
-    ends = "" if metric.low is None else f" ({metric.low:.3f} to {metric.high:.3f})"
-    return f"{metric.value:.3f}{ends}"
+    return interval(metric, undefined="not measured")
 
 
 def gap_in_words(gap: LeakGap | None) -> str:
