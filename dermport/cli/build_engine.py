@@ -33,8 +33,9 @@ def build_engine(
     from dermport.cli.output import emit_json, say
     from dermport.exporters.tensorrt import builder
     from dermport.runtimes.engine import this_machine
+    from dermport.workflows.engines import engine_kits
 
-    folders = _kits(path, precision)
+    folders = engine_kits(path, precision)
     machine = this_machine()
     say(f"TensorRT {machine.tensorrt} on {machine.gpu} (compute capability {machine.compute_capability})")
     records: dict[str, EngineRecord] = {}
@@ -47,20 +48,3 @@ def build_engine(
         emit_json(
             {"engines": {name: record.model_dump(mode="json", by_alias=True) for name, record in records.items()}}
         )
-
-
-def _kits(path: Path, precisions: list[str] | None) -> list[Path]:
-    from dermport.bundle.store import MANIFEST
-    from dermport.errors import UsageError
-    from dermport.exporters.tensorrt.kit import KIT, read_kit
-
-    in_bundle = (path / MANIFEST).is_file()
-    found = sorted(kit.parent for kit in path.glob(f"exports/tensorrt-*/{KIT}")) if in_bundle else [path]
-    kits = {folder: read_kit(folder) for folder in found}
-    chosen = [folder for folder, kit in kits.items() if not precisions or kit.precision in precisions]
-    if not chosen:
-        raise UsageError(
-            f"{path} holds no engine kit" + (f" of precision {', '.join(precisions)}." if precisions else "."),
-            remedy="`dermport export --to tensorrt` writes them.",
-        )
-    return chosen

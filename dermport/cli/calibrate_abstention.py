@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dermport.cli import output
 from dermport.cli.options import BundleArgument, Data, Json, Out
-from dermport.cli.output import emit_json, say
-
-if TYPE_CHECKING:
-    from dermport.bundle.manifest import Abstention
-    from dermport.bundle.store import Bundle
 
 
 def calibrate_abstention(
@@ -27,25 +21,15 @@ def calibrate_abstention(
 ) -> None:
     """Choose on validation photos when the model cannot tell; the model and its exports stay what they are."""
     from dermport.bundle.store import Bundle
-    from dermport.training.abstained import write_abstaining
+    from dermport.workflows.calibrate_abstention import calibrate_abstention as calibrate
 
-    opened = Bundle.open(bundle)
-    rule = _rule(opened, data, answer_rate)
-    made = write_abstaining(opened, rule, out)
+    made = calibrate(Bundle.open(bundle), data, out, answer_rate=answer_rate, progress=output)
+    rule = made.manifest.abstention
+    assert rule is not None
     for part, share in rule.answered.items():
-        say(f"{part}: {share.count:,} of {share.of:,} photos are answered ({share.count / max(1, share.of):.1%})")
-    say(f"Cannot tell beyond a distance of {rule.threshold:.3g}. Written to [bold]{made.path}[/bold].")
+        output.say(
+            f"{part}: {share.count:,} of {share.of:,} photos are answered ({share.count / max(1, share.of):.1%})"
+        )
+    output.say(f"Cannot tell beyond a distance of {rule.threshold:.3g}. Written to [bold]{made.path}[/bold].")
     if json:
-        emit_json(rule.model_dump(mode="json"))
-
-
-def _rule(bundle: Bundle, data: Path, answer_rate: float) -> Abstention:
-    from dermport.training.evaluation.abstention import check_answer_rate, fit_abstention, survey_inputs, with_shares
-    from dermport.workflows.photos import read_photos
-
-    check_answer_rate(answer_rate)
-    validation, test = (
-        survey_inputs(read_photos(bundle, data, part, progress=output).tensors(bundle.manifest.preprocessing))
-        for part in ("validation", "test")
-    )
-    return with_shares(fit_abstention(validation, answer_rate), {"test": test})
+        output.emit_json(rule.model_dump(mode="json"))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import BundleArgument, Json
-from dermport.cli.output import bar, emit_json, say
+from dermport.cli.output import emit_json, say
 
 if TYPE_CHECKING:
     from dermport.exporters.packages.package import Package
@@ -30,19 +31,9 @@ def package(
 ) -> None:
     """Pack a platform's artifact, labels, sources, proof and guide into one zip; the same bytes each time."""
     from dermport.bundle.store import Bundle
-    from dermport.exporters.packages.package import build_package
-    from dermport.exporters.packages.platforms import get_platform
+    from dermport.workflows.package import package as pack_up
 
-    opened = Bundle.open(bundle)
-    chosen = [get_platform(name) for name in dict.fromkeys(platforms)]
-    packages = []
-    with bar("packaging") as update:
-        for done, platform in enumerate(chosen):
-            update(done, len(chosen))
-            packages.append(build_package(opened, platform, tuple(precision or ()), allow_failed=allow_failed))
-        update(len(chosen), len(chosen))
-    # written only now, so that one platform's missing export leaves none of the zips behind
-    written = [(pack, pack.write(out or bundle / "packages")) for pack in packages]
+    written = pack_up(Bundle.open(bundle), platforms, precision, out=out, allow_failed=allow_failed, progress=output)
     for pack, path in written:
         _report(pack, path)
     if json:

@@ -14,7 +14,6 @@ from dermport.cli.options import Database, Json, State
 from dermport.cli.output import say
 
 if TYPE_CHECKING:
-    from dermport.bundle.store import Bundle
     from dermport.server.config import ServerConfig
     from dermport.server.services import Services
 
@@ -125,6 +124,7 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     from dermport.server.operations.journal import OutsideJournal
     from dermport.server.services import EXTENSION
     from dermport.server.serving.upgrade import Upgrade
+    from dermport.workflows.engines import build_missing_engines, has_tensorrt
 
     logs.configure(log_format)
     tell = say if log_format == "text" else _log
@@ -133,8 +133,8 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     services: Services = app.extensions[EXTENSION]
     try:
         listener = Listener(app, host, port, _threads(services), OutsideJournal(services.metrics))
-        if _has_tensorrt():
-            Upgrade(services.models, _build_engines)
+        if has_tensorrt():
+            Upgrade(services.models, lambda bundle: build_missing_engines(bundle, say))
         watchdog = systemd.Watchdog(listener.is_alive)
 
         def ready() -> None:
@@ -152,34 +152,6 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
 def _threads(services: Services) -> int:
     """Return how many requests may be inside at once: all that wait or are at work, and some that need no model."""
     return services.config.serving.queue + services.models.current.load().slots + 8
-
-
-def _has_tensorrt() -> bool:
-    from dermport.errors import UnavailableError
-    from dermport.runtimes.engine import this_machine
-
-    try:
-        this_machine()
-    except UnavailableError:
-        return False
-    return True
-
-
-def _build_engines(bundle: Bundle) -> bool:
-    """Build the engines that are missing or do not match this machine; return whether there are new ones."""
-    from dermport.errors import EngineMismatchError
-    from dermport.exporters.tensorrt.builder import engine_for
-    from dermport.runtimes.engine import checked_engine, this_machine
-
-    built = False
-    for export in bundle.exports():
-        if export.record.target == "tensorrt":
-            try:
-                checked_engine(export.path, this_machine())
-            except EngineMismatchError:
-                engine_for(export.path, say)
-                built = True
-    return built
 
 
 def _log(words: str) -> None:

@@ -1,4 +1,4 @@
-"""The demo's report: one self-contained HTML page, and the same in one table on the terminal."""
+"""The demo's report: one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.cli.output import console, new_table
-
 if TYPE_CHECKING:
     from dermport.bundle.store import Export
-    from dermport.cli.demo_record import Demo
+    from dermport.workflows.demo import Demo
 
 _TEMPLATE = Path(__file__).parent / "templates/demo_report.html"
 # Plots of the evaluation, in the order of the page.
@@ -50,38 +48,6 @@ def write_report(demo: Demo, seconds: float) -> Path:
     )
     write_text(demo.folder / "report.html", html)
     return demo.folder / "report.html"
-
-
-def print_summary(demo: Demo) -> None:
-    """Print one line for each artifact: its proof, its size, and what serving and comparing said."""
-    from dermport.bundle.notice import NOTICE
-    from dermport.bundle.store import Bundle
-
-    bundle = Bundle.open(demo.bundle)
-    table = new_table("artifact", "KiB", "of Keras", "proof", "top-1", "max |Δp|", "flips +/−", "evidence")
-    for export in bundle.exports():
-        table.add_row(*_cells(export))
-    console().print(table)
-    for precision, comparison in demo.comparisons.items():
-        totals = comparison["totals"]
-        console().print(
-            f"Phone ({precision}) against server ({demo.answer['runtime']['name']}): same label on "
-            f"{totals['label_agreement']['count']} of {totals['predicted']} photos, same input bytes on "
-            f"{totals['inputs_equal']}, largest |Δp| {totals['change']['max']:.2g}."
-        )
-    figures = bundle.manifest.metrics.figures
-    shown = ("accuracy", "balanced_accuracy", "macro_roc_auc")
-    console().print("Test part: " + ", ".join(f"{name} {figures[name].value:.3f}" for name in shown) + f". {NOTICE}")
-
-
-def _cells(export: Export) -> tuple[str, ...]:
-    record, parity = export.record, export.record.parity
-    size = (export.path.name, f"{record.artifact_bytes / 1024:,.0f}", f"{record.size_ratio:.3f}")
-    if parity is None:
-        return (*size, "not verified")
-    flips = f"{parity.flips_to_positive}/{parity.flips_to_negative}"
-    agreement = f"{parity.top1_agreement:.3f}"
-    return (*size, parity.status, agreement, f"{parity.max_change:.2g}", flips, parity.evidence)
 
 
 def _plots(folder: Path) -> list[tuple[str, str]]:

@@ -1,0 +1,127 @@
+"""Every artifact of a bundle read back from disk, executed, and held against the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dermport.errors import UsageError
+from dermport.progress import SILENT, Progress
+from dermport.workflows.notebook import html_table
+
+if TYPE_CHECKING:
+    from dermport.bundle.export_record import Parity
+    from dermport.bundle.store import Bundle, Export
+    from dermport.exporters.verify import Reference
+
+COLUMNS = ("artifact", "proof", "top-1", "max |Δp|", "mean |Δp|", "flips +/−", "Δ acc.", "evidence")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was proved of a bundle's artifacts.
+
+    Attributes:
+        proofs: Each artifact with how far it is from the original.
+    """
+
+    proofs: tuple[tuple[Export, Parity], ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no artifact failed."""
+        return all(parity.status != "fail" for _, parity in self.proofs)
+
+    @property
+    def photos(self) -> str:
+        """What the artifacts were compared on, in words."""
+        _, parity = self.proofs[0]
+        return f"Compared on {parity.data}, {parity.photos:,} photos."
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Yield a row of text for each artifact, as :data:`COLUMNS` names its cells."""
+        for export, parity in self.proofs:
+            accuracy = parity.metrics.get("accuracy")
+            yield (
+                export.path.name,
+                parity.status,
+                f"{parity.top1_agreement:.3f}",
+                f"{parity.max_change:.2g}",
+                f"{parity.mean_change:.2g}",
+                f"{parity.flips_to_positive}/{parity.flips_to_negative}",
+                f"{accuracy.change:+.3f}" if accuracy and accuracy.change is not None else "–",
+                parity.evidence,
+            )
+
+    def _repr_html_(self) -> str:
+        return html_table(COLUMNS, self.rows(), self.photos)
+
+
+def verify(
+    bundle: Bundle,
+    data: Path | None = None,
+    part: str = "test",
+    *,
+    to: Sequence[str] | None = None,
+    precision: Sequence[str] | None = None,
+    policy: Path | None = None,
+    progress: Progress = SILENT,
+) -> Verification:
+    """Prove the artifacts of a bundle, and record the result in the ``export.json`` of each.
+
+    Args:
+        bundle: What was exported.
+        data: Photos to compare on; None compares on the golden set.
+        part: Of `data`, by the bundle's split, or all of another data set.
+        to: Targets; None for all.
+        precision: Precisions; None for all.
+        policy: A TOML file of bounds; None for the built-in ones.
+        progress: What a person sees.
+
+    Raises:
+        UsageError: No such export was made, or the part is unknown.
+        IntegrityError: An artifact's bytes are not the recorded ones.
+        UnavailableError: Nothing on this machine can execute an artifact.
+        ExportError: An artifact was made from another model, or answers in another shape.
+    """
+    from dermport.bundle.policy import BUILT_IN, read_policy
+    from dermport.exporters.verify import golden_reference
+    from dermport.exporters.verify import verify as verify_export
+
+    rules = read_policy(policy or BUILT_IN)
+    exports = selected_exports(bundle, to, precision)
+    reference = _data_reference(bundle, data, part, progress) if data else golden_reference(bundle)
+    proofs = []
+    for export in exports:
+        with progress.bar(f"{export.record.target} {export.record.precision}") as update:
+            proofs.append((export, verify_export(bundle, export, reference, rules, update)))
+    return Verification(tuple(proofs))
+
+
+def selected_exports(bundle: Bundle, to: Sequence[str] | None, precision: Sequence[str] | None) -> list[Export]:
+    """Return the exports of a bundle that are of these targets and precisions; None for all.
+
+    Raises:
+        UsageError: There are none.
+    """
+    from dermport.exporters.registry import select
+
+    chosen = select(list(to or ()), list(precision or ()), optional=True)
+    wanted = {(target.capabilities.name, recipe.precision) for target, recipes in chosen for recipe in recipes}
+    exports = [e for e in bundle.exports() if (e.record.target, e.record.precision) in wanted]
+    if not exports:
+        raise UsageError(f"{bundle.path} has no such export.", remedy=f"Run `dermport export {bundle.path}` first.")
+    return exports
+
+
+def _data_reference(bundle: Bundle, data: Path, part: str, progress: Progress) -> Reference:
+    """Prepare a data set's photos and ask the original about them."""
+    from dermport.exporters.verify import Reference, maps_of
+    from dermport.workflows.evaluate import answers
+    from dermport.workflows.photos import read_photos
+
+    photos = read_photos(bundle, data, part, progress=progress)
+    tensors = photos.tensors(bundle.manifest.preprocessing)
+    return Reference(photos, answers(bundle, photos, progress), maps_of(bundle, tensors))
