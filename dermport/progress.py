@@ -6,6 +6,7 @@ function inside takes one bar's :data:`Update`. The command line's implementatio
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -34,6 +35,29 @@ class Silent:
     def bar(self, what: str) -> Iterator[Update]:
         """Yield a callback that does nothing."""
         yield lambda done, total: None
+
+
+class Printed:
+    """Prints lines on stderr, and how far a bar is whenever another percent is done."""
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(text, file=sys.stderr)
+
+    @contextmanager
+    def bar(self, what: str) -> Iterator[Update]:
+        """Yield a callback that rewrites its line."""
+        shown = -1
+
+        def update(done: int, total: int) -> None:
+            nonlocal shown
+            if (percent := 100 * done // max(1, total)) != shown:
+                shown = percent
+                print(f"\r{what}: {done:,} of {total:,}", end="", file=sys.stderr, flush=True)
+
+        yield update
+        if shown >= 0:
+            print(file=sys.stderr)
 
 
 SILENT: Progress = Silent()

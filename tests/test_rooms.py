@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "server": _DEVICES,
     "mobile_stub": _DEVICES,
     "workflows": _WORKING,
+    "api": {*_WORKING, "workflows"},
     "cli": {*_WORKING, "workflows"},
 }
 HEAVY = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dermport.bundle.photo_set import PhotoSet
     from dermport.bundle.robustness_report import RobustnessReport
     from dermport.bundle.store import Bundle
-    from dermport.training.robustness.measure import Measured
+    from dermport.training.robustness.measure import RobustnessFigures
 
 SEVERITIES = (1, 3, 5)
 
@@ -88,7 +88,7 @@ def _measured(
     *,
     seed: int,
     progress: Progress,
-) -> Measured:
+) -> RobustnessFigures:
     from dermport.exporters.source import load_model
     from dermport.training.model.network import predict
     from dermport.training.robustness.measure import Measurement
