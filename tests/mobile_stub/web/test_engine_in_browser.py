@@ -318,6 +318,21 @@ def test_a_download_goes_on_after_the_page_was_closed(page: Any, server: Server)
     assert [bytes_asked for bytes_asked in asked if bytes_asked] == ["bytes=1000-"]
 
 
+def test_a_change_is_stored_whole_or_not_at_all(page: Any) -> None:
+    kept = page.evaluate(
+        """async () => {
+          const {Database} = await import('/app/engine/database.js');
+          const database = await Database.open('a-test', ['some']);
+          const twice = ({some}) => [some.put('first', 'key'), some.add('second', 'key')];
+          const error = await answered(() => database.change(['some'], twice));
+          IDBFactory.prototype.open = () => { throw new DOMException('never here', 'SecurityError'); };
+          const refused = await answered(() => Database.open('another', ['some']));
+          return [error.code, await database.keys('some'), refused.code];
+        }"""
+    )
+    assert kept == ["storage-failed", [], "storage-failed"]
+
+
 def test_what_cannot_be_is_said_with_a_remedy(page: Any, server: Server) -> None:
     activate(server, "1.1.0")
     assert page.evaluate("answered(() => engine.predict(new Uint8Array(3)))")["code"] == "no-model"
