@@ -47,7 +47,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Answered:
+class BundlePredictions:
     """What a bundle answered to its test photos, in the order of their names.
 
     Attributes:
@@ -62,15 +62,15 @@ class Answered:
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float64]
 
-    def only(self, photos: set[str]) -> Answered:
+    def only(self, photos: set[str]) -> BundlePredictions:
         """Return the answers to these photos alone."""
         rows = np.array([photo in photos for photo in self.photos])
         kept = [(photo, lesion) for photo, lesion in zip(self.photos, self.lesions, strict=True) if photo in photos]
         names, lesions = zip(*kept, strict=True)
-        return Answered(names, lesions, self.truth[rows], self.probabilities[rows])
+        return BundlePredictions(names, lesions, self.truth[rows], self.probabilities[rows])
 
     @classmethod
-    def of(cls, bundle: Bundle) -> Answered:
+    def of(cls, bundle: Bundle) -> BundlePredictions:
         ids = bundle.manifest.task.ids
         with bundle.file(PREDICTIONS).open(newline="", encoding="utf-8") as file:
             rows = sorted(csv.DictReader(file), key=lambda row: row["photo_id"])
@@ -83,16 +83,16 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Pair:
+class BundlePair:
     """Two bundles that differ in one thing, and what each answered to the same photos."""
 
     first: Bundle
     second: Bundle
-    ours: Answered
-    theirs: Answered
+    ours: BundlePredictions
+    theirs: BundlePredictions
 
     @classmethod
-    def of(cls, first: Bundle, second: Bundle) -> Pair:
+    def of(cls, first: Bundle, second: Bundle) -> BundlePair:
         """Return two children of one parent.
 
         Raises:
@@ -100,12 +100,12 @@ class Pair:
             DataError: They were tested on different photos.
         """
         _require_siblings(first, second)
-        ours, theirs = Answered.of(first), Answered.of(second)
+        ours, theirs = BundlePredictions.of(first), BundlePredictions.of(second)
         if ours.photos != theirs.photos or (ours.truth != theirs.truth).any():
             raise DataError(f"{first.path} and {second.path} were tested on different photos.")
         return cls(first, second, ours, theirs)
 
-    def only(self, photos: set[str]) -> Pair:
+    def only(self, photos: set[str]) -> BundlePair:
         """Return the pair with these of its photos alone."""
         return replace(self, ours=self.ours.only(photos), theirs=self.theirs.only(photos))
 
@@ -120,7 +120,7 @@ class Pair:
         return {"first": _said(self.first), "second": _said(self.second), "mcnemar": self.mcnemar()}
 
 
-def compare(pairs: Sequence[Pair], resamples: int = 10_000) -> dict[str, Any]:
+def compare(pairs: Sequence[BundlePair], resamples: int = 10_000) -> dict[str, Any]:
     """Return the JSON document that says how far the first bundles are from the second ones.
 
     Raises:
@@ -150,7 +150,7 @@ def compare(pairs: Sequence[Pair], resamples: int = 10_000) -> dict[str, Any]:
     }
 
 
-def _on_common_photos(pairs: Sequence[Pair]) -> list[Pair]:
+def _on_common_photos(pairs: Sequence[BundlePair]) -> list[BundlePair]:
     if any(pair.first.manifest.task.ids != pairs[0].first.manifest.task.ids for pair in pairs):
         raise UsageError("The pairs tell different labels apart.", remedy="Name pairs of one task.")
     common = set.intersection(*(set(pair.ours.photos) for pair in pairs))
@@ -226,11 +226,11 @@ def _line(pair: dict[str, Any]) -> str:
     )
 
 
-def _pairs(paths: Sequence[Path]) -> list[Pair]:
+def _pairs(paths: Sequence[Path]) -> list[BundlePair]:
     if len(paths) % 2:
         raise UsageError(f"{len(paths)} bundles are no pairs.", remedy="Name them as TAUGHT ALONE TAUGHT ALONE …")
     bundles = [Bundle.open(path) for path in paths]
-    return [Pair.of(first, second) for first, second in zip(bundles[0::2], bundles[1::2], strict=True)]
+    return [BundlePair.of(first, second) for first, second in zip(bundles[0::2], bundles[1::2], strict=True)]
 
 
 def main() -> int:

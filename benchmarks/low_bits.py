@@ -42,7 +42,7 @@ _ROUNDS = 60
 
 
 @dataclass(frozen=True)
-class Row:
+class ArtifactFigures:
     """One artifact.
 
     Attributes:
@@ -115,7 +115,7 @@ def latencies(exports: list[Export], photos: NDArray[np.uint8]) -> dict[str, flo
     return {name: 1000 * float(np.median(seconds[5:])) for name, seconds in times.items()}
 
 
-def measure(bundle: Bundle, reference: Reference) -> list[Row]:
+def measure(bundle: Bundle, reference: Reference) -> list[ArtifactFigures]:
     """Verify every export of the targets that know few bits, and time the ones that can be."""
     exports = [export for export in bundle.exports() if export.record.target in _TARGETS]
     parities = {}
@@ -123,11 +123,11 @@ def measure(bundle: Bundle, reference: Reference) -> list[Row]:
         parities[export.path.name] = verify(bundle, export, reference, read_policy())
         print(f"  {export.path.name}: {parities[export.path.name].top1_agreement:.4f}", flush=True)
     times = latencies(exports, reference.photos.tensors(bundle.manifest.preprocessing))
-    rows = [Row(e, stored_layers(e), parities[e.path.name], times.get(e.path.name)) for e in exports]
+    rows = [ArtifactFigures(e, stored_layers(e), parities[e.path.name], times.get(e.path.name)) for e in exports]
     return sorted(rows, key=lambda row: (row.export.record.target, -row.export.record.artifact_bytes))
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[ArtifactFigures]) -> str:
     """Return the rows in Markdown."""
     head = (
         "artifact | layers' weights, as stored | bytes | of float32 | top-1 agreement | Δ accuracy, points | "
@@ -137,7 +137,7 @@ def table(rows: list[Row]) -> str:
     return "".join(f"| {line} |\n" for line in lines)
 
 
-def _line(row: Row) -> str:
+def _line(row: ArtifactFigures) -> str:
     record, parity = row.export.record, row.parity
     low, high = wilson_interval(round(parity.top1_agreement * parity.photos), parity.photos)
     stored = ", ".join(f"{count} × {kind}" for kind, count in sorted(row.stored.items()) if count)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import combinations
@@ -24,21 +23,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.tables import show
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
 from dermport.cli import output
+from dermport.exporters.benchmark.machine import this_machine
 from dermport.statistics.estimates import Quantiles, Share, share_of
 from dermport.statistics.metrics import scores
 from dermport.workflows.photos import read_photos
 
 Answers = dict[str, NDArray[np.float32]]
 KERAS, PHONE, PLAIN_PHONE, JETSON = "model.keras", "LiteRT", "LiteRT without XNNPACK", "ONNX Runtime"
+COLUMNS = ("the ways of a pair", "same label", "95 %", "same decision", "median |Δp|", "p95", "max")
 FILES = {PHONE: ("tflite", "int8"), JETSON: ("onnx", "int8")}
 
 
 @dataclass(frozen=True)
-class Pair:
+class LabelAgreement:
     """How two ways of running a model agree.
 
     Attributes:
@@ -56,7 +58,7 @@ class Pair:
     change: Quantiles
 
     @classmethod
-    def of(cls, manifest: Manifest, answers: Answers, first: str, second: str) -> Pair:
+    def of(cls, manifest: Manifest, answers: Answers, first: str, second: str) -> LabelAgreement:
         ours, theirs = answers[first], answers[second]
         positive, threshold = manifest.task.positive_indices, manifest.decision.threshold
         decided = [scores(answer, positive) >= threshold for answer in (ours, theirs)]
@@ -132,8 +134,8 @@ def measure(bundle: Bundle, tensors: NDArray[np.uint8], truth: NDArray[np.int64]
     found = differences(*files)
     print(f"  integers of the two files: {f'{len(found)} differences' if found else 'the same, every one'}")
     answers = answers_of(bundle, tensors, without_xnnpack=plain)
-    pairs = [Pair.of(bundle.manifest, answers, *names) for names in combinations(answers, 2)]
-    show(pairs)
+    pairs = [LabelAgreement.of(bundle.manifest, answers, *names) for names in combinations(answers, 2)]
+    show("How the ways agree", COLUMNS, [row(pair) for pair in pairs])
     accuracy = accuracies(answers, truth)
     print("  accuracy: " + ", ".join(f"{name} {value:.4f}" for name, value in accuracy.items()))
     return {
@@ -144,15 +146,12 @@ def measure(bundle: Bundle, tensors: NDArray[np.uint8], truth: NDArray[np.int64]
     }
 
 
-def show(pairs: list[Pair]) -> None:
-    """Print one line for each pair."""
-    titles = ("same label", "95 %", "same decision", "median |Δp|", "p95", "max")
-    print(f"  {'':<42}{titles[0]:>11}{titles[1]:>17}{titles[2]:>15}{titles[3]:>13}{titles[4]:>9}{titles[5]:>9}")
-    for pair in pairs:
-        share, decided = (each.count / each.of for each in (pair.top1, pair.decision))
-        interval = f"{pair.top1.low:.4f}–{pair.top1.high:.4f}"
-        changes = f"{pair.change.median:>13.5f}{pair.change.p95:>9.4f}{pair.change.max:>9.4f}"
-        print(f"  {f'{pair.first} / {pair.second}':<42}{share:>11.4f}{interval:>17}{decided:>15.4f}{changes}")
+def row(pair: LabelAgreement) -> tuple[str, ...]:
+    """Return the cells of a pair under :data:`COLUMNS`."""
+    share, decided = (f"{each.count / each.of:.4f}" for each in (pair.top1, pair.decision))
+    interval = f"{pair.top1.low:.4f}–{pair.top1.high:.4f}"
+    changes = (f"{pair.change.median:.5f}", f"{pair.change.p95:.4f}", f"{pair.change.max:.4f}")
+    return (f"{pair.first} / {pair.second}", share, interval, decided, *changes)
 
 
 def main() -> None:
@@ -173,7 +172,7 @@ def main() -> None:
     results = [measure(bundle, tensors, truth, plain=place == 0) for place, bundle in enumerate(bundles)]
     if arguments.out:
         packages = {name: version(name) for name in ("ai-edge-litert", "onnxruntime", "keras", "numpy")}
-        machine = {"platform": platform.platform(), "processor": platform.processor(), "packages": packages}
+        machine = this_machine().model_dump(mode="json") | {"packages": packages}
         figures = {"photos": len(tensors), "part": photos.title, "machine": machine, "bundles": results}
         arguments.out.write_text(json.dumps(figures | {"notice": NOTICE}, indent=2) + "\n", encoding="utf-8")
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.plants import PLANTS, Phone, Plant, Scene, Values
-from benchmarks.serving.tables import say, show
+from benchmarks.plants import PLANTS, FaultlessPhone, Plant, Scene, Values
+from benchmarks.tables import say, show
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.store import RECORD, Bundle, Export, file_entries, write_manifest, write_record
 from dermport.runtimes.litert import LiteRT
@@ -44,7 +44,7 @@ _SCALED = 65_536  # weights
 
 
 @dataclass
-class Outcome:
+class Diagnosis:
     """What was named for one plant.
 
     Attributes:
@@ -93,7 +93,7 @@ class Clinic:
 
     models: Models
     runner: ArtifactRunner
-    phones: dict[str, Phone]
+    phones: dict[str, FaultlessPhone]
     half: Any
 
     def judge(self, sent: Sent) -> Judgement:
@@ -124,7 +124,10 @@ def clinic_of(bundle: Bundle, folder: Path) -> Iterator[Clinic]:
         stack.callback(models.close)
         runner = ArtifactRunner(models.bundles)
         stack.callback(runner.close)
-        phones = {name: Phone(export, stack.enter_context(LiteRT(export.artifact))) for name, export in exports.items()}
+        phones = {
+            name: FaultlessPhone(export, stack.enter_context(LiteRT(export.artifact)))
+            for name, export in exports.items()
+        }
         half = _half_precision(bundle.export("onnx", "fp32").checked(), phones["sound"].runtime.labels)
         yield Clinic(models, runner, phones, half)
 
@@ -185,7 +188,7 @@ def _half_precision(path: Path, labels: Sequence[str]) -> Any:
     return answers
 
 
-def measure(bundle: Bundle, photos: Sequence[bytes], folder: Path) -> list[Outcome]:
+def measure(bundle: Bundle, photos: Sequence[bytes], folder: Path) -> list[Diagnosis]:
     """Plant every fault in every photo.
 
     Args:
@@ -193,7 +196,7 @@ def measure(bundle: Bundle, photos: Sequence[bytes], folder: Path) -> list[Outco
         photos: JPEGs or PNGs; at least two.
         folder: For what is written on the way.
     """
-    outcomes = {plant.name: Outcome(plant.name) for plant in PLANTS}
+    outcomes = {plant.name: Diagnosis(plant.name) for plant in PLANTS}
     with clinic_of(bundle, folder) as clinic:
         for number, photo in enumerate(photos):
             scene = clinic.scene(photo, photos[number - 1], bundle)
@@ -207,7 +210,7 @@ def measure(bundle: Bundle, photos: Sequence[bytes], folder: Path) -> list[Outco
     return list(outcomes.values())
 
 
-def _row(plant: Plant, outcome: Outcome) -> list[str]:
+def _row(plant: Plant, outcome: Diagnosis) -> list[str]:
     if not outcome.photos:
         return [plant.name, plant.cause, "-", "-", "no occasion", "-", "-"]
     return [

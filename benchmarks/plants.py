@@ -31,7 +31,7 @@ _P3 = {
 
 
 @dataclass(frozen=True)
-class Phone:
+class FaultlessPhone:
     """A phone without faults: a file and what runs it."""
 
     export: Export
@@ -77,10 +77,10 @@ class Scene:
     photo: bytes
     before: bytes
     spec: Preprocessing
-    sound: Phone
-    other: Phone
-    old: Phone
-    damaged: Phone
+    sound: FaultlessPhone
+    other: FaultlessPhone
+    old: FaultlessPhone
+    damaged: FaultlessPhone
     half: Callable[[Values], list[float]]
 
     @cached_property
@@ -238,7 +238,7 @@ def _another_arrives(scene: Scene) -> Sent:
 
 def _phone(which: str) -> Callable[[Scene], Sent]:
     def plant(scene: Scene) -> Sent:
-        phone: Phone = getattr(scene, which)
+        phone: FaultlessPhone = getattr(scene, which)
         return Sent(phone.says(scene.tensor, scene.photo), scene.photo, png(scene.tensor))
 
     return plant

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.tables import show
 from dermport.bundle.benchmark_record import Ratio
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
@@ -46,7 +47,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredFile:
     """One file of one bundle.
 
     Attributes:
@@ -70,7 +71,7 @@ class Measured:
     to_parent: Ratio | None
 
 
-def compare(bundles: Sequence[Bundle], rounds: int, threads: int) -> tuple[Measured, ...]:
+def compare(bundles: Sequence[Bundle], rounds: int, threads: int) -> tuple[MeasuredFile, ...]:
     """Measure the bundles, the parent first, in turns."""
     with tempfile.TemporaryDirectory() as folder:
         files = {key: path for bundle in bundles for key, path in _files(bundle, Path(folder)).items()}
@@ -79,7 +80,7 @@ def compare(bundles: Sequence[Bundle], rounds: int, threads: int) -> tuple[Measu
         macs = {bundle.path.name: count_macs(bundle.file(bundle.manifest.model.file)) for bundle in bundles}
         parent = bundles[0].path.name
         return tuple(
-            Measured(
+            MeasuredFile(
                 bundle=name,
                 runtime=runtime,
                 stored=stored_bytes(path),
@@ -101,12 +102,12 @@ def sparsity(model: Path) -> float:
     return 1 - sum(map(np.count_nonzero, weights)) / sum(one.size for one in weights)
 
 
-def verdicts(measured: Sequence[Measured]) -> list[str]:
+def verdicts(measured: Sequence[MeasuredFile]) -> list[str]:
     """Return a sentence for each runtime and bundle: what it gained, or that it did not."""
     return [_verdict(one, one.to_parent) for one in measured if one.to_parent is not None]
 
 
-def _verdict(one: Measured, found: Ratio) -> str:
+def _verdict(one: MeasuredFile, found: Ratio) -> str:
     figures = f"{found.value:.2f} of the parent's latency [{found.low:.2f}, {found.high:.2f}]"
     if found.high < GAIN:
         return f"{one.bundle} in {one.runtime}: faster, {figures}."
@@ -182,21 +183,26 @@ def main() -> None:
         arguments.out.write_text(json.dumps(document(measured, arguments.threads), indent=2) + "\n")
 
 
-def print_table(measured: Sequence[Measured]) -> None:
+def print_table(measured: Sequence[MeasuredFile]) -> None:
     """Print a line for each file."""
     parent = {one.runtime: one for one in measured if one.to_parent is None}
-    titles = ("MB", "deflated", "of it", "zeros", "MMACs", "ms", "ratio")
-    print(f"{'bundle':<28}{'run by':<25}" + "".join(f"{title:>9}" for title in titles))
-    for one in measured:
-        share = one.compressed / parent[_base(one.runtime)].compressed
-        against = f"{one.to_parent.value:.2f}" if one.to_parent else ""
-        print(
-            f"{one.bundle:<28}{one.runtime:<25}{one.stored / 1e6:>9.2f}{one.compressed / 1e6:>9.2f}{share:>9.2f}"
-            f"{one.sparsity:>9.1%}{one.macs / 1e6:>9.1f}{one.milliseconds:>9.2f}{against:>9}"
+    rows = [
+        (
+            f"{one.bundle}, {one.runtime}",
+            f"{one.stored / 1e6:.2f}",
+            f"{one.compressed / 1e6:.2f}",
+            f"{one.compressed / parent[_base(one.runtime)].compressed:.2f}",
+            f"{one.sparsity:.1%}",
+            f"{one.macs / 1e6:.1f}",
+            f"{one.milliseconds:.2f}",
+            f"{one.to_parent.value:.2f}" if one.to_parent else "",
         )
+        for one in measured
+    ]
+    show("Files", ("bundle, run by", "MB", "deflated", "of it", "zeros", "MMACs", "ms", "ratio"), rows)
 
 
-def document(measured: Sequence[Measured], threads: int) -> dict[str, Any]:
+def document(measured: Sequence[MeasuredFile], threads: int) -> dict[str, Any]:
     """Return the figures for ``--out``."""
     files = [asdict(one) | {"to_parent": one.to_parent and one.to_parent.model_dump()} for one in measured]
     return {"threads": threads, "files": files, "verdicts": verdicts(measured), "notice": NOTICE}

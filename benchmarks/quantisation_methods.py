@@ -24,16 +24,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.serving.tables import say, show
+from benchmarks.tables import say, show
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.parity import compare
 from dermport.bundle.store import Bundle
 from dermport.cli import output
-from dermport.compression.context import Context
 from dermport.compression.network import network_of
 from dermport.compression.pipeline import split_of
 from dermport.compression.quantisation.quantise import Quantise
-from dermport.compression.quantisation.stages import Methods, Stage, stages
+from dermport.compression.quantisation.stages import QuantisationMethods, QuantisationStage, stages
+from dermport.compression.step import StepContext
 from dermport.statistics.bootstrap import paired_intervals
 from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
@@ -46,7 +46,7 @@ COLUMNS = ("method", "agreement", "95 %", "accuracy", "balanced", "+ / - flips",
 
 
 @dataclass(frozen=True)
-class Line:
+class MethodFigures:
     """One method's figures; changes are (change, low, high) in shares."""
 
     method: str
@@ -78,19 +78,19 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Scene:
+class TestedBundle:
     """The bundle, its network, and the test photos with what float32 says of them."""
 
     bundle: Bundle
     network: keras.Model
-    context: Context
+    context: StepContext
     tensors: NDArray[np.uint8]
     truth: NDArray[np.int64]
     lesions: tuple[str, ...]
     original: NDArray[np.float32]
 
     @classmethod
-    def open(cls, bundle: Bundle, data: Path, photos: int | None, folder: Path) -> Scene:
+    def open(cls, bundle: Bundle, data: Path, photos: int | None, folder: Path) -> TestedBundle:
         split = split_of(bundle, data, jobs=None, progress=output)
         spec = bundle.manifest.preprocessing
         parts = SplitPhotos(*(PartPhotos(split, part, spec, None, output) for part in ("train", "validation", "test")))
@@ -99,11 +99,11 @@ class Scene:
         chosen = np.linspace(0, len(parts.test.records) - 1, photos or len(parts.test.records)).astype(np.int64)
         tensors = parts.test.some_tensors(chosen)
         lesions = tuple(parts.test.records[index].lesion_id for index in chosen)
-        context = Context(bundle, parts, folder / "step", folder / "cache", 0, output)
+        context = StepContext(bundle, parts, folder / "step", folder / "cache", 0, output)
         original = probabilities(network, tensors)
         return cls(bundle, network, context, tensors, parts.test.targets[chosen], lesions, original)
 
-    def line(self, method: str, stage: Stage, seconds: float) -> Line:
+    def line(self, method: str, stage: QuantisationStage, seconds: float) -> MethodFigures:
         """Hold a stage against float32."""
         answers, manifest = probabilities(stage.network(), self.tensors), self.bundle.manifest
         figures = compare(manifest, self.original, answers, manifest.task.ids)
@@ -119,7 +119,7 @@ class Scene:
             (deltas[name].change or 0.0, deltas[name].low or 0.0, deltas[name].high or 0.0)
             for name in ("accuracy", "balanced_accuracy")
         )
-        return Line(
+        return MethodFigures(
             method,
             figures.top1_agreement,
             *figures.agreement_interval,
@@ -138,11 +138,11 @@ def probabilities(network: keras.Model, photos: NDArray[np.uint8]) -> NDArray[np
     return at_temperature(class_logits(predict(network, photos)), 1.0).astype(np.float32)
 
 
-def lines(scene: Scene, float_layers: int, epochs: int) -> Iterator[Line]:
+def lines(scene: TestedBundle, float_layers: int, epochs: int) -> Iterator[MethodFigures]:
     """Yield each method's line as soon as it is measured."""
     photos = scene.context.calibration()[: Quantise().photos]
     for ranges in ("percentile", "mse"):
-        yield from _lines(scene, photos, Methods(ranges=ranges), {"ranges": f"{ranges} ranges"})
+        yield from _lines(scene, photos, QuantisationMethods(ranges=ranges), {"ranges": f"{ranges} ranges"})
     titles = {
         "nearest": "min-max",
         "equalised": "+ equalisation",
@@ -160,7 +160,9 @@ def lines(scene: Scene, float_layers: int, epochs: int) -> Iterator[Line]:
         yield scene.line(f"trained, {epochs} epochs", trained, time.perf_counter() - started)
 
 
-def _lines(scene: Scene, photos: NDArray[np.uint8], methods: Methods, titles: dict[str, str]) -> Iterator[Line]:
+def _lines(
+    scene: TestedBundle, photos: NDArray[np.uint8], methods: QuantisationMethods, titles: dict[str, str]
+) -> Iterator[MethodFigures]:
     started = time.perf_counter()
     for stage in stages(scene.network, photos, methods, output):
         seconds = time.perf_counter() - started
@@ -181,7 +183,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        scene = Scene.open(Bundle.open(arguments.bundle), arguments.data, arguments.photos, Path(folder))
+        scene = TestedBundle.open(Bundle.open(arguments.bundle), arguments.data, arguments.photos, Path(folder))
         found = list(lines(scene, arguments.float_layers, arguments.qat))
     title = f"{scene.bundle.manifest.name}, {len(scene.tensors):,} test photos, against its float32 (in Keras)"
     show(title, COLUMNS, [line.row() for line in found])

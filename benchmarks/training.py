@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +38,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.exporters.benchmark.machine import this_machine
 from dermport.progress import SILENT
 from dermport.training.augment import PUBLISHED, STRONG
 from dermport.training.data.dataset import read_dataset
@@ -62,7 +62,7 @@ VALIDATION = 0.25  # validation photos for each training photo, as in a split of
 
 
 @dataclass
-class Clock:
+class StepSeconds:
     """Seconds by step."""
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -80,18 +80,20 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Photos:
+class LabelledRecords:
     records: tuple[Record, ...]
     targets: NDArray[np.int64]
 
     @classmethod
-    def first(cls, count: int, records: tuple[Record, ...], task: Task) -> Photos:
+    def first(cls, count: int, records: tuple[Record, ...], task: Task) -> LabelledRecords:
         chosen = tuple(islice(cycle(records), count))
         return cls(chosen, np.array([task.index_of(record.label) for record in chosen], dtype=np.int64))
 
 
-def cached_way(recipe: TrainingRecipe, train: Photos, validation: Photos, classes: int, folder: Path) -> Clock:
-    clock = Clock()
+def cached_way(
+    recipe: TrainingRecipe, train: LabelledRecords, validation: LabelledRecords, classes: int, folder: Path
+) -> StepSeconds:
+    clock = StepSeconds()
     network = build_network(recipe, classes)
     cache = FeatureCache(folder / "features", trunk_of(network), recipe.seed)
     with clock.step("decode, once"):
@@ -114,9 +116,9 @@ def cached_way(recipe: TrainingRecipe, train: Photos, validation: Photos, classe
     return clock
 
 
-def plain_epoch(recipe: TrainingRecipe, train: Photos, validation: Photos, classes: int) -> float:
+def plain_epoch(recipe: TrainingRecipe, train: LabelledRecords, validation: LabelledRecords, classes: int) -> float:
     model = _plain_model(recipe, classes)
-    warm_up = _dataset(recipe, Photos(train.records[:128], train.targets[:128]), classes)
+    warm_up = _dataset(recipe, LabelledRecords(train.records[:128], train.targets[:128]), classes)
     model.fit(warm_up, validation_data=warm_up, shuffle=False, verbose=0)
     data, held_out = _dataset(recipe, train, classes), _dataset(recipe, validation, classes)
     started = time.perf_counter()
@@ -142,7 +144,7 @@ def _plain_model(recipe: TrainingRecipe, classes: int) -> keras.Model:
     return model
 
 
-def _dataset(recipe: TrainingRecipe, photos: Photos, classes: int) -> Any:
+def _dataset(recipe: TrainingRecipe, photos: LabelledRecords, classes: int) -> Any:
     import tensorflow as tf
 
     def load(path: Any, target: Any) -> Any:
@@ -159,7 +161,7 @@ class FullPhase:
     """An epoch of all layers, each way."""
 
     recipe: TrainingRecipe
-    photos: Photos
+    photos: LabelledRecords
     classes: int
     folder: Path
 
@@ -276,10 +278,10 @@ def run(recipe: TrainingRecipe, data: Path, photos: int, folder: Path, full: tup
     figures: dict[str, Any] = {
         "different_photos": len(records),
         "recipe": {**recipe.to_json(), "weights": Path(recipe.weights).name},
-        "machine": {"platform": platform.platform(), "processors": os.cpu_count(), "python": platform.python_version()},
+        "machine": this_machine().model_dump(mode="json"),
     }
     if full[0]:
-        few = Photos.first(full[0] // recipe.batch * recipe.batch, shuffled, task)
+        few = LabelledRecords.first(full[0] // recipe.batch * recipe.batch, shuffled, task)
         tuned = replace(recipe, fine_tune="all")
         figures["full"] = full_phase(FullPhase(tuned, few, len(task.spec.ids), folder / "full"), full[1])
     if photos:
@@ -290,8 +292,8 @@ def run(recipe: TrainingRecipe, data: Path, photos: int, folder: Path, full: tup
 def frozen_phase(
     recipe: TrainingRecipe, shuffled: tuple[Record, ...], task: Task, photos: int, folder: Path
 ) -> dict[str, Any]:
-    train = Photos.first(photos, shuffled, task)
-    validation = Photos.first(max(1, round(photos * VALIDATION)), shuffled[::-1], task)
+    train = LabelledRecords.first(photos, shuffled, task)
+    validation = LabelledRecords.first(max(1, round(photos * VALIDATION)), shuffled[::-1], task)
     classes = len(task.spec.ids)
     print(f"cached features, {photos:,} training and {len(validation.records):,} validation photos:")
     cached = cached_way(recipe, train, validation, classes, folder)

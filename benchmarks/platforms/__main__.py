@@ -22,8 +22,8 @@ from pathlib import Path
 
 from benchmarks.platforms.emulated import emulated_python
 from benchmarks.platforms.environments import Environment, Wheel, committed_wheel, install, native_python
-from benchmarks.platforms.trial import Seen, Setting, try_server
-from benchmarks.serving.tables import say, show, show_failures
+from benchmarks.platforms.trial import ServerTrial, Setting, try_server
+from benchmarks.tables import say, show, show_failures
 from dermport.bundle.atomic import write_json
 from dermport.bundle.store import Bundle
 from dermport.errors import DermportError, UnavailableError
@@ -58,7 +58,7 @@ def main() -> None:
 def run(options: argparse.Namespace) -> bool:
     """Try the servers in every environment, print what was seen, and return whether all is well."""
     bundle = Bundle.open(options.bundle)
-    seen: list[Seen] = []
+    seen: list[ServerTrial] = []
     failures: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="dermport-platforms-") as folder:
         wheel = committed_wheel(Path(folder))
@@ -94,7 +94,7 @@ def _environments(
         yield environment
 
 
-def _try_settings(environment: Environment, bundle: Bundle, seen: list[Seen], failures: dict[str, str]) -> None:
+def _try_settings(environment: Environment, bundle: Bundle, seen: list[ServerTrial], failures: dict[str, str]) -> None:
     for setting in SETTINGS:
         say(f"{environment.name}: {setting.runtime} {setting.precision}")
         try:
@@ -103,7 +103,7 @@ def _try_settings(environment: Environment, bundle: Bundle, seen: list[Seen], fa
             failures[f"{environment.name}, {setting.runtime} {setting.precision}"] = error.message
 
 
-def _rows(seen: Sequence[Seen]) -> list[tuple[str, ...]]:
+def _rows(seen: Sequence[ServerTrial]) -> list[tuple[str, ...]]:
     return [
         (
             one.environment,
@@ -119,7 +119,7 @@ def _rows(seen: Sequence[Seen]) -> list[tuple[str, ...]]:
     ]
 
 
-def _change(one: Seen, seen: Sequence[Seen]) -> float:
+def _change(one: ServerTrial, seen: Sequence[ServerTrial]) -> float:
     """Return the largest change of a probability to the first environment's answers of the same setting."""
     same = (other for other in seen if other.setting == one.setting)
     pairs = zip(one.answers, next(same).answers, strict=True)

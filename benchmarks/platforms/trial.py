@@ -38,7 +38,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ServerTrial:
     """What one server did.
 
     Attributes:
@@ -69,7 +69,7 @@ class Seen:
         return self.inputs == len(self.answers) and self.lent > 0 and self.status == 0
 
 
-def try_server(environment: Environment, bundle: Bundle, setting: Setting) -> Seen:
+def try_server(environment: Environment, bundle: Bundle, setting: Setting) -> ServerTrial:
     """Start a server, ask it and stop it.
 
     Raises:
@@ -85,7 +85,7 @@ def try_server(environment: Environment, bundle: Bundle, setting: Setting) -> Se
                 answers, lent = _predicted(connection, side, [path for path, _ in golden])
         process.terminate()
         status = process.wait(_SECONDS)
-    return Seen(
+    return ServerTrial(
         environment=environment.name,
         setting=setting,
         runtime=ready["runtime"]["name"],

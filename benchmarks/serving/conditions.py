@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.serving.dermport import Dermport
 from benchmarks.serving.limit import Work
-from benchmarks.serving.load import Plan
-from benchmarks.serving.photos import PhotoSet
+from benchmarks.serving.load import LoadDuration
+from benchmarks.serving.photos import RequestPhotos
 from benchmarks.serving.servers import Server
 
 WARM_UP = 0.25  # of the measured seconds, left out before them
@@ -28,16 +28,16 @@ class Conditions:
     """
 
     bundle: Path
-    photos: PhotoSet
+    photos: RequestPhotos
     seconds: float
     rounds: int
     workers: int
     peers: tuple[Server, ...]
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> LoadDuration:
         """How long a load lasts."""
-        return Plan(self.seconds, WARM_UP * self.seconds)
+        return LoadDuration(self.seconds, WARM_UP * self.seconds)
 
     def ours(self, runtime: str = "onnxruntime", precision: str = "fp32", process_model: str = "auto") -> Dermport:
         """Return our own server."""

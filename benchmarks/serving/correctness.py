@@ -8,7 +8,7 @@ from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.limit import InProcessLimit
 from benchmarks.serving.rounds import TOLERANCE, check
 from benchmarks.serving.servers import running
-from benchmarks.serving.tables import say, show, show_failures
+from benchmarks.tables import say, show, show_failures
 from dermport.errors import UnavailableError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.serving.http import request_bytes
-from benchmarks.serving.photos import Photo
+from benchmarks.serving.photos import RequestPhoto
 from benchmarks.serving.servers import Launch
 from dermport.bundle.wire import PREP_HEADER
 
@@ -52,7 +52,7 @@ class Dermport:
         # The folder that it is started in is an empty one, of its own.
         return Launch((str(program), "serve", str(self.bundles.resolve()), "--state", "state", *words), {})
 
-    def request(self, photo: Photo) -> bytes:
+    def request(self, photo: RequestPhoto) -> bytes:
         """Return the HTTP request that asks for a photo's label."""
         headers = {"Content-Type": photo.media}
         if photo.form == "prepared":

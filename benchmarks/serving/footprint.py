@@ -9,9 +9,9 @@ from typing import Any
 from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.load import drive
 from benchmarks.serving.processes import Memory
-from benchmarks.serving.rounds import Case, stream
+from benchmarks.serving.rounds import LoadCase, stream
 from benchmarks.serving.servers import Server, running
-from benchmarks.serving.tables import say, show, show_failures
+from benchmarks.tables import say, show, show_failures
 from dermport.errors import UnavailableError
 
 _CLIENTS = 8
@@ -42,7 +42,7 @@ class Footprint:
 
 def run(conditions: Conditions) -> dict[str, Any]:
     """Measure, print and return the figures for JSON."""
-    case = Case("load", _CLIENTS, conditions.photos)
+    case = LoadCase("load", _CLIENTS, conditions.photos)
     found: dict[str, list[Footprint]] = {}
     failures: dict[str, str] = {}
     for number in range(conditions.rounds):
@@ -67,7 +67,7 @@ def run(conditions: Conditions) -> dict[str, Any]:
     return {"servers": {name: [asdict(one) for one in rounds] for name, rounds in found.items()}, "failures": failures}
 
 
-def _measure(server: Server, case: Case, conditions: Conditions) -> Footprint:
+def _measure(server: Server, case: LoadCase, conditions: Conditions) -> Footprint:
     with running(server, case.photos.photos[0]) as live:
         drive(live.address, [stream(server, case)], conditions.plan)
         return Footprint(live.seconds, tuple(live.memory()))

@@ -7,9 +7,9 @@ from typing import Any
 from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.limit import InProcessLimit
 from benchmarks.serving.photos import drafted, enlarged, prepared_by_client
-from benchmarks.serving.rounds import Case, Entry, in_turns
-from benchmarks.serving.tables import show, show_failures
+from benchmarks.serving.rounds import Entry, LoadCase, in_turns
 from benchmarks.serving.throughput import COLUMNS, cells
+from benchmarks.tables import show, show_failures
 from dermport.bundle.store import Bundle
 
 _CLIENTS = 8
@@ -24,7 +24,7 @@ def run(conditions: Conditions) -> dict[str, Any]:
     prepared = prepared_by_client(conditions.photos, spec)
     cameras = [enlarged(few, *size) for size in _CAMERAS]
     kinds = (prepared, conditions.photos, *cameras, *map(drafted, cameras))
-    cases = tuple(Case(photos.name, _CLIENTS, photos) for photos in kinds)
+    cases = tuple(LoadCase(photos.name, _CLIENTS, photos) for photos in kinds)
     server = conditions.ours()
     with InProcessLimit(conditions.work(), conditions.workers) as limit:
         results = in_turns([Entry(server, limit, cases)], conditions)

@@ -28,7 +28,7 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Head:
+class ResponseHead:
     """The first part of an answer.
 
     Attributes:
@@ -51,7 +51,7 @@ def request_bytes(method: str, path: str, body: bytes = b"", headers: dict[str, 
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def read_head(data: bytes | bytearray) -> Head | None:
+def read_head(data: bytes | bytearray) -> ResponseHead | None:
     """Return the head of an answer of which `data` is the beginning; None where its end has not arrived.
 
     Raises:
@@ -64,7 +64,7 @@ def read_head(data: bytes | bytearray) -> Head | None:
     if status is None or length is None:
         raise HTTPError(f"not an answer with a Content-Length: {bytes(data[:begin])!r}")
     begin += len(_END)
-    return Head(int(status[1]), begin, begin + int(length[1]), _CLOSE.search(data, 0, begin) is not None)
+    return ResponseHead(int(status[1]), begin, begin + int(length[1]), _CLOSE.search(data, 0, begin) is not None)
 
 
 def ask(address: Address, request: bytes, timeout: float) -> tuple[int, bytes]:

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.serving.conditions import Conditions
-from benchmarks.serving.load import Outcome, drive
-from benchmarks.serving.photos import PhotoSet, enlarged
+from benchmarks.serving.load import LoadResult, drive
+from benchmarks.serving.photos import RequestPhotos, enlarged
 from benchmarks.serving.processes import forget_peaks, memory_of, tree
-from benchmarks.serving.rounds import Case, stream
+from benchmarks.serving.rounds import LoadCase, stream
 from benchmarks.serving.servers import Running, Server, running
-from benchmarks.serving.tables import say, show, show_failures
+from benchmarks.tables import say, show, show_failures
 from dermport.errors import UnavailableError
 
 SMALL_CLIENTS = 8
@@ -73,16 +73,16 @@ def run(conditions: Conditions) -> dict[str, Any]:
     return {"photos": large.name, "servers": servers, "failures": failures}
 
 
-def _measure(server: Server, large: PhotoSet, conditions: Conditions) -> dict[int, Beside]:
-    small = Case("small", SMALL_CLIENTS, conditions.photos)
+def _measure(server: Server, large: RequestPhotos, conditions: Conditions) -> dict[int, Beside]:
+    small = LoadCase("small", SMALL_CLIENTS, conditions.photos)
     with running(server, conditions.photos.photos[0]) as live:
         return {
-            clients: _beside(live, (small, *([Case("large", clients, large)] if clients else ())), conditions)
+            clients: _beside(live, (small, *([LoadCase("large", clients, large)] if clients else ())), conditions)
             for clients in LARGE_CLIENTS
         }
 
 
-def _beside(live: Running, cases: tuple[Case, ...], conditions: Conditions) -> Beside:
+def _beside(live: Running, cases: tuple[LoadCase, ...], conditions: Conditions) -> Beside:
     forget_peaks(tree(live.pid))
     outcome = drive(live.address, [stream(live.server, case) for case in cases], conditions.plan)
     peaks = [memory.peak for memory in memory_of(tree(live.pid))]
@@ -91,7 +91,7 @@ def _beside(live: Running, cases: tuple[Case, ...], conditions: Conditions) -> B
     return _figures(outcome, peaks)
 
 
-def _figures(outcome: Outcome, peaks: list[float]) -> Beside:
+def _figures(outcome: LoadResult, peaks: list[float]) -> Beside:
     small, large = outcome.streams["small"], outcome.streams.get("large")
     return Beside(
         small_rate=small.answered / outcome.seconds,
@@ -105,7 +105,7 @@ def _figures(outcome: Outcome, peaks: list[float]) -> Beside:
     )
 
 
-def _show(found: dict[str, dict[int, list[Beside]]], large: PhotoSet) -> None:
+def _show(found: dict[str, dict[int, list[Beside]]], large: RequestPhotos) -> None:
     columns = (
         "small/s",
         "small p50 ms",

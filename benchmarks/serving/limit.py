@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.peers.model import Model
-from benchmarks.serving.photos import Photo
+from benchmarks.serving.photos import RequestPhoto
 
 _SECONDS = 600.0
 
@@ -61,17 +61,17 @@ class InProcessLimit:
     ) -> None:
         self._stack.close()
 
-    def probabilities(self, photos: Sequence[Photo]) -> list[dict[str, float]]:
+    def probabilities(self, photos: Sequence[RequestPhoto]) -> list[dict[str, float]]:
         """Return what the model says to each photo, by label."""
         said: list[dict[str, float]] = self._all_say(tuple(photos))[0]
         return said
 
-    def measure(self, photos: Sequence[Photo], seconds: float) -> float:
+    def measure(self, photos: Sequence[RequestPhoto], seconds: float) -> float:
         """Return photos a second, all processes together, after each has seen every photo once."""
         self._all_say(tuple(photos))
         return float(sum(self._all_say(seconds)))
 
-    def _all_say(self, asked: tuple[Photo, ...] | float) -> list[Any]:
+    def _all_say(self, asked: tuple[RequestPhoto, ...] | float) -> list[Any]:
         for connection in self._connections:
             connection.send(asked)
         return [_receive(connection) for connection in self._connections]
@@ -87,7 +87,7 @@ def _serve(work: Work, connection: Connection) -> None:
     """Answer photos with their probabilities, and then a number of seconds with the photos done in each of them."""
     model = Model(work.bundle, work.runtime, work.precision)
     connection.send("loaded")
-    photos: tuple[Photo, ...] = ()
+    photos: tuple[RequestPhoto, ...] = ()
     with connection, suppress(EOFError):
         while True:
             asked = connection.recv()
@@ -98,7 +98,7 @@ def _serve(work: Work, connection: Connection) -> None:
                 connection.send([model.answer(photo.data, photo.form)["probabilities"] for photo in photos])
 
 
-def _photos_a_second(model: Model, photos: Sequence[Photo], seconds: float) -> float:
+def _photos_a_second(model: Model, photos: Sequence[RequestPhoto], seconds: float) -> float:
     began = now = time.perf_counter()
     done = 0
     for photo in cycle(photos):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.serving.http import Address, Head, HTTPError, read_head
+from benchmarks.serving.http import Address, HTTPError, ResponseHead, read_head
 
 _REST = 0.05  # seconds that a client rests after an error, lest a refusing server be asked without pause
 _TICK = 0.05
@@ -40,7 +40,7 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoadDuration:
     """How long, in seconds: what begins in `warm_up` is not counted, what begins in `seconds` after that is."""
 
     seconds: float
@@ -49,7 +49,7 @@ class Plan:
 
 
 @dataclass
-class Counts:
+class RequestCounts:
     """What the clients of a stream saw.
 
     Attributes:
@@ -70,7 +70,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LoadResult:
     """What was measured.
 
     Attributes:
@@ -80,7 +80,7 @@ class Outcome:
     """
 
     seconds: float
-    streams: dict[str, Counts]
+    streams: dict[str, RequestCounts]
     own_seconds: float
 
     @property
@@ -90,7 +90,7 @@ class Outcome:
         return 1e6 * self.own_seconds / max(1, answered)
 
 
-def drive(address: Address, streams: Sequence[Stream], plan: Plan) -> Outcome:
+def drive(address: Address, streams: Sequence[Stream], plan: LoadDuration) -> LoadResult:
     """Load a server and return what its clients saw, once the last answer has come."""
     return _Load(address, streams, plan).run()
 
@@ -99,7 +99,7 @@ class _Client:
     """One connection: at most one request is under way."""
 
     def __init__(
-        self, address: Address, selector: selectors.BaseSelector, requests: Iterator[bytes], counts: Counts
+        self, address: Address, selector: selectors.BaseSelector, requests: Iterator[bytes], counts: RequestCounts
     ) -> None:
         self._address = address
         self._selector = selector
@@ -123,7 +123,7 @@ class _Client:
             self._blocked = False
         self._write()
 
-    def proceed(self, events: int) -> Head | None:
+    def proceed(self, events: int) -> ResponseHead | None:
         """Write and read what can be; return the head of the answer once that is whole.
 
         Raises:
@@ -153,7 +153,7 @@ class _Client:
             self._blocked = bool(self._unsent)
             self._selector.modify(self._socket, _BOTH if self._blocked else _READ, self)
 
-    def _read(self) -> Head | None:
+    def _read(self) -> ResponseHead | None:
         assert self._socket is not None
         block = self._socket.recv(_BLOCK)
         if not block:
@@ -169,10 +169,10 @@ class _Client:
 class _Load:
     """One run of :func:`drive`."""
 
-    def __init__(self, address: Address, streams: Sequence[Stream], plan: Plan) -> None:
+    def __init__(self, address: Address, streams: Sequence[Stream], plan: LoadDuration) -> None:
         self._plan = plan
         self._selector = selectors.DefaultSelector()
-        self._counts = {stream.name: Counts() for stream in streams}
+        self._counts = {stream.name: RequestCounts() for stream in streams}
         self._clients = [
             _Client(address, self._selector, _from(stream.requests, number), self._counts[stream.name])
             for stream in streams
@@ -182,7 +182,7 @@ class _Load:
         self._begin = time.perf_counter() + plan.warm_up
         self._end = self._begin + plan.seconds
 
-    def run(self) -> Outcome:
+    def run(self) -> LoadResult:
         own: list[float] = []  # CPU time at the beginning and at the end of the counted seconds
         try:
             for client in self._clients:
@@ -201,7 +201,7 @@ class _Load:
                 client.close()
             self._selector.close()
         own += [time.thread_time()] * (2 - len(own))
-        return Outcome(self._plan.seconds, self._counts, own[1] - own[0])
+        return LoadResult(self._plan.seconds, self._counts, own[1] - own[0])
 
     def _send(self, client: _Client) -> None:
         try:
@@ -220,7 +220,7 @@ class _Load:
         if head is not None:
             self._answered(client, head)
 
-    def _answered(self, client: _Client, head: Head) -> None:
+    def _answered(self, client: _Client, head: ResponseHead) -> None:
         now, counts = time.perf_counter(), client.counts
         if head.close:
             counts.reconnects += 1

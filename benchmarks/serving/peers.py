@@ -13,7 +13,7 @@ from typing import cast
 from benchmarks.peers.model import Settings
 from benchmarks.serving.environments import interpreter
 from benchmarks.serving.http import request_bytes
-from benchmarks.serving.photos import Photo
+from benchmarks.serving.photos import RequestPhoto
 from benchmarks.serving.servers import Launch
 from dermport.bundle.prep import MAX_BYTES
 
@@ -47,7 +47,7 @@ class Peer:
         }
         return Launch((str(python), *(text.format(**values) for text in self.arguments)), variables)
 
-    def request(self, photo: Photo) -> bytes:
+    def request(self, photo: RequestPhoto) -> bytes:
         """Return the HTTP request that asks for a photo's label."""
         return request_bytes("POST", "/v1/predict", photo.data, {"Content-Type": photo.media})
 
@@ -59,7 +59,7 @@ class Peer:
 class Triton(Peer):
     """Triton takes and gives tensors: the photo as a binary one ("binary tensor data extension" of the KServe API)."""
 
-    def request(self, photo: Photo) -> bytes:
+    def request(self, photo: RequestPhoto) -> bytes:
         """Return the HTTP request that asks for a photo's label."""
         tensor = struct.pack("<I", len(photo.data)) + photo.data
         described = {
@@ -100,7 +100,7 @@ def peers(bundle: Path, workers: int) -> tuple[Peer, ...]:
             "bentoml",
             bundle,
             workers,
-            ("-m", "bentoml", "serve", f"{server('bentoml')}:Photos", "--host", "127.0.0.1", *port),
+            ("-m", "bentoml", "serve", f"{server('bentoml')}:PhotoService", "--host", "127.0.0.1", *port),
             {"BENTOML_DO_NOT_TRACK": "True"},
         ),
         Peer("mosec", bundle, workers, ("-m", server("mosec")), mosec),

@@ -22,7 +22,7 @@ DRAWN = Path("build/benchmarks/photos")
 
 
 @dataclass(frozen=True)
-class Photo:
+class RequestPhoto:
     """What a request carries.
 
     Attributes:
@@ -37,7 +37,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class PhotoSet:
+class RequestPhotos:
     """Photos of one kind.
 
     Attributes:
@@ -46,7 +46,7 @@ class PhotoSet:
     """
 
     name: str
-    photos: tuple[Photo, ...]
+    photos: tuple[RequestPhoto, ...]
 
     @property
     def kilobytes(self) -> float:
@@ -54,7 +54,7 @@ class PhotoSet:
         return sum(len(photo.data) for photo in self.photos) / len(self.photos) / 1000
 
 
-def stored_photos(folder: Path | None, count: int = COUNT) -> PhotoSet:
+def stored_photos(folder: Path | None, count: int = COUNT) -> RequestPhotos:
     """Return the first `count` JPEG below `folder`; without one, 600x450 photos that are drawn once and kept.
 
     Raises:
@@ -68,28 +68,28 @@ def stored_photos(folder: Path | None, count: int = COUNT) -> PhotoSet:
     paths = sorted(folder.rglob("*.jpg"))[:count]
     if not paths:
         raise UsageError(f"There is no .jpg below {folder}.", remedy="Name a folder of photos with --photos.")
-    photos = tuple(Photo(path.read_bytes()) for path in paths)
+    photos = tuple(RequestPhoto(path.read_bytes()) for path in paths)
     width, height = Image.open(io.BytesIO(photos[0].data)).size
-    return PhotoSet(f"{width}x{height}", photos)
+    return RequestPhotos(f"{width}x{height}", photos)
 
 
-def enlarged(photos: Sequence[Photo], width: int, height: int) -> PhotoSet:
+def enlarged(photos: Sequence[RequestPhoto], width: int, height: int) -> RequestPhotos:
     """Return the photos as a camera of that many pixels would give them: noise makes them as heavy as real ones."""
     rng = np.random.default_rng(0)
     name = f"{width * height / 1e6:.0f} MP"
-    return PhotoSet(name, tuple(Photo(_enlarge(photo.data, (width, height), rng)) for photo in photos))
+    return RequestPhotos(name, tuple(RequestPhoto(_enlarge(photo.data, (width, height), rng)) for photo in photos))
 
 
-def prepared_by_client(photos: PhotoSet, spec: Preprocessing) -> PhotoSet:
+def prepared_by_client(photos: RequestPhotos, spec: Preprocessing) -> RequestPhotos:
     """Return the photos as a client sends them that has prepared them itself."""
-    return PhotoSet(
-        "prepared", tuple(Photo(_png(photo.data, spec), "image/png", "prepared") for photo in photos.photos)
+    return RequestPhotos(
+        "prepared", tuple(RequestPhoto(_png(photo.data, spec), "image/png", "prepared") for photo in photos.photos)
     )
 
 
-def drafted(photos: PhotoSet) -> PhotoSet:
+def drafted(photos: RequestPhotos) -> RequestPhotos:
     """Return the photos, to be decoded at a fraction of their size."""
-    return PhotoSet(f"{photos.name}, draft", tuple(replace(photo, form="draft") for photo in photos.photos))
+    return RequestPhotos(f"{photos.name}, draft", tuple(replace(photo, form="draft") for photo in photos.photos))
 
 
 def _enlarge(data: bytes, size: tuple[int, int], rng: np.random.Generator) -> bytes:

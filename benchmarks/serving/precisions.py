@@ -9,9 +9,9 @@ from typing import Any
 from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.dermport import Dermport
 from benchmarks.serving.limit import InProcessLimit
-from benchmarks.serving.rounds import Case, Entry, in_turns
-from benchmarks.serving.tables import show, show_failures
+from benchmarks.serving.rounds import Entry, LoadCase, in_turns
 from benchmarks.serving.throughput import COLUMNS, cells
+from benchmarks.tables import show, show_failures
 from dermport.bundle.store import Bundle
 
 _TARGETS = {"onnxruntime": "onnx", "litert": "tflite"}
@@ -21,7 +21,7 @@ _CLIENTS = 8
 
 def run(conditions: Conditions) -> dict[str, Any]:
     """Measure, print and return the figures for JSON."""
-    case = Case(f"{_CLIENTS} clients", _CLIENTS, conditions.photos)
+    case = LoadCase(f"{_CLIENTS} clients", _CLIENTS, conditions.photos)
     servers = [conditions.ours(*pair) for pair in _pairs(conditions)]
     with ExitStack() as stack:
         limits = {

@@ -11,10 +11,10 @@ from typing import Any
 from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.http import ask
 from benchmarks.serving.limit import InProcessLimit
-from benchmarks.serving.load import Outcome, Stream, drive
-from benchmarks.serving.photos import PhotoSet
+from benchmarks.serving.load import LoadResult, Stream, drive
+from benchmarks.serving.photos import RequestPhotos
 from benchmarks.serving.servers import Running, Server, running
-from benchmarks.serving.tables import say
+from benchmarks.tables import say
 from dermport.errors import UnavailableError
 
 TOLERANCE = 1e-5
@@ -23,12 +23,12 @@ _LIMIT_SHARE = 0.5  # of a load's seconds, for each measurement of the limit
 
 
 @dataclass(frozen=True)
-class Case:
+class LoadCase:
     """A load: so many clients, each sending these photos in turn."""
 
     name: str
     clients: int
-    photos: PhotoSet
+    photos: RequestPhotos
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Entry:
 
     server: Server
     limit: InProcessLimit
-    cases: tuple[Case, ...]
+    cases: tuple[LoadCase, ...]
 
 
 @dataclass(frozen=True)
-class Figures:
+class LoadFigures:
     """A server under one load, in one round or as the medians over all.
 
     Attributes:
@@ -65,7 +65,7 @@ class Figures:
     errors: dict[str, int]
 
     @classmethod
-    def of(cls, outcome: Outcome, stream: str, limit: float) -> Figures:
+    def of(cls, outcome: LoadResult, stream: str, limit: float) -> LoadFigures:
         """Return what a stream of clients saw; UnavailableError where nothing was answered."""
         counts = outcome.streams[stream]
         if not (counts.answered and counts.latencies):
@@ -75,7 +75,7 @@ class Figures:
         return cls(rate, limit, rate / limit, p50, p99, p99 / p50, outcome.own_microseconds, dict(counts.errors))
 
     @classmethod
-    def median(cls, rounds: Sequence[Figures]) -> Figures:
+    def median(cls, rounds: Sequence[LoadFigures]) -> LoadFigures:
         """Return the medians over rounds."""
         names = [one.name for one in fields(cls) if one.name != "errors"]
         medians = {name: statistics.median(getattr(one, name) for one in rounds) for name in names}
@@ -91,12 +91,12 @@ class Results:
         failures: Why a server was left out, by its name.
     """
 
-    figures: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
+    figures: dict[str, dict[str, list[LoadFigures]]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
-    def median(self, server: str, case: str) -> Figures:
+    def median(self, server: str, case: str) -> LoadFigures:
         """Return the medians of a server under a load."""
-        return Figures.median(self.figures[server][case])
+        return LoadFigures.median(self.figures[server][case])
 
     def ratio(self, server: str, case: str, to_server: str, to_case: str) -> float:
         """Return how many times the rate is that of another load: the median of each round's ratio."""
@@ -107,7 +107,7 @@ class Results:
         """Return all of it for JSON."""
         servers = {
             server: {
-                case: {"median": asdict(Figures.median(rounds)), "rounds": [asdict(one) for one in rounds]}
+                case: {"median": asdict(LoadFigures.median(rounds)), "rounds": [asdict(one) for one in rounds]}
                 for case, rounds in cases.items()
             }
             for server, cases in self.figures.items()
@@ -137,7 +137,7 @@ def in_turns(entries: Sequence[Entry], conditions: Conditions) -> Results:
     return results
 
 
-def check(live: Running, limit: InProcessLimit, photos: PhotoSet) -> float:
+def check(live: Running, limit: InProcessLimit, photos: RequestPhotos) -> float:
     """Return by how much any probability differs at most from the in-process one, on a few photos.
 
     Raises:
@@ -158,12 +158,12 @@ def check(live: Running, limit: InProcessLimit, photos: PhotoSet) -> float:
     return worst
 
 
-def stream(server: Server, case: Case) -> Stream:
+def stream(server: Server, case: LoadCase) -> Stream:
     """Return the clients of a case, for that server."""
     return Stream(case.name, case.clients, [server.request(photo) for photo in case.photos.photos])
 
 
-def _measure(entry: Entry, conditions: Conditions) -> dict[str, Figures]:
+def _measure(entry: Entry, conditions: Conditions) -> dict[str, LoadFigures]:
     kinds = {case.photos.name: case.photos for case in entry.cases}
     before = _limits(entry.limit, kinds, conditions)
     outcomes = {}
@@ -174,9 +174,9 @@ def _measure(entry: Entry, conditions: Conditions) -> dict[str, Figures]:
             outcomes[case.name] = drive(live.address, [stream(entry.server, case)], conditions.plan)
     after = _limits(entry.limit, kinds, conditions)
     limits = {kind: (before[kind] + after[kind]) / 2 for kind in kinds}
-    return {case.name: Figures.of(outcomes[case.name], case.name, limits[case.photos.name]) for case in entry.cases}
+    return {case.name: LoadFigures.of(outcomes[case.name], case.name, limits[case.photos.name]) for case in entry.cases}
 
 
-def _limits(limit: InProcessLimit, kinds: dict[str, PhotoSet], conditions: Conditions) -> dict[str, float]:
+def _limits(limit: InProcessLimit, kinds: dict[str, RequestPhotos], conditions: Conditions) -> dict[str, float]:
     seconds = _LIMIT_SHARE * conditions.seconds
     return {kind: limit.measure(photos.photos, seconds) for kind, photos in kinds.items()}

@@ -16,7 +16,7 @@ from typing import Protocol
 from benchmarks.serving import processes
 from benchmarks.serving.environments import ROOT
 from benchmarks.serving.http import Address, HTTPError, ask
-from benchmarks.serving.photos import Photo
+from benchmarks.serving.photos import RequestPhoto
 from dermport.errors import UnavailableError
 
 LOGS = ROOT / "build" / "benchmarks" / "logs"
@@ -54,7 +54,7 @@ class Server(Protocol):
         """
         ...
 
-    def request(self, photo: Photo) -> bytes:
+    def request(self, photo: RequestPhoto) -> bytes:
         """Return the HTTP request that asks for a photo's label."""
         ...
 
@@ -85,7 +85,7 @@ class Running:
 
 
 @contextmanager
-def running(server: Server, photo: Photo) -> Iterator[Running]:
+def running(server: Server, photo: RequestPhoto) -> Iterator[Running]:
     """Have a server for the ``with`` block, from its first answer to `photo` on.
 
     Raises:

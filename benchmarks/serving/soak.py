@@ -15,11 +15,11 @@ import numpy as np
 from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.dermport import Dermport
 from benchmarks.serving.http import HTTPError, ask
-from benchmarks.serving.load import Outcome, Plan, drive
+from benchmarks.serving.load import LoadDuration, LoadResult, drive
 from benchmarks.serving.photos import enlarged, prepared_by_client
-from benchmarks.serving.rounds import Case, stream
+from benchmarks.serving.rounds import LoadCase, stream
 from benchmarks.serving.servers import Running, running
-from benchmarks.serving.tables import say, show
+from benchmarks.tables import say, show
 from dermport.bundle.store import Bundle, write_manifest
 
 SWAPS = 3
@@ -122,7 +122,7 @@ def run(conditions: Conditions, minutes: float) -> dict[str, Any]:
         with running(server, conditions.photos.photos[0]) as live:
             watch = Watch(live, [server.activation(*second), server.activation(*first)], seconds)
             watch.start()
-            plan = Plan(seconds, warm_up=0.0)
+            plan = LoadDuration(seconds, warm_up=0.0)
             outcome = drive(live.address, [stream(server, case) for case in cases], plan)
             watch.stop()
     trend = Trend.of([sample for sample in watch.samples if sample[0] >= _WARM_UP * seconds])
@@ -146,22 +146,22 @@ def twins(bundle: Path, folder: Path) -> tuple[tuple[str, str], tuple[str, str]]
     return (manifest.name, manifest.version), (manifest.name, version)
 
 
-def _cases(conditions: Conditions) -> tuple[Case, ...]:
+def _cases(conditions: Conditions) -> tuple[LoadCase, ...]:
     spec = Bundle.open(conditions.bundle).manifest.preprocessing
     return (
-        Case("small", 6, conditions.photos),
-        Case("prepared", 2, prepared_by_client(conditions.photos, spec)),
-        Case("large", 1, enlarged(conditions.photos.photos[:3], *_CAMERA)),
+        LoadCase("small", 6, conditions.photos),
+        LoadCase("prepared", 2, prepared_by_client(conditions.photos, spec)),
+        LoadCase("large", 1, enlarged(conditions.photos.photos[:3], *_CAMERA)),
     )
 
 
-def _stream_document(outcome: Outcome, name: str) -> dict[str, Any]:
+def _stream_document(outcome: LoadResult, name: str) -> dict[str, Any]:
     counts = outcome.streams[name]
     p50, p99 = (1000 * counts.percentile(percent) if counts.latencies else None for percent in (50, 99))
     return {"answered": counts.answered, "errors": dict(counts.errors), "p50_ms": p50, "p99_ms": p99}
 
 
-def _show(cases: tuple[Case, ...], outcome: Outcome, swaps: list[Swap], trend: Trend) -> None:
+def _show(cases: tuple[LoadCase, ...], outcome: LoadResult, swaps: list[Swap], trend: Trend) -> None:
     rows = []
     for case in cases:
         counts = outcome.streams[case.name]

@@ -6,14 +6,14 @@ from typing import Any
 
 from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.limit import InProcessLimit
-from benchmarks.serving.rounds import Case, Entry, Figures, Results, in_turns
-from benchmarks.serving.tables import show, show_failures
+from benchmarks.serving.rounds import Entry, LoadCase, LoadFigures, Results, in_turns
+from benchmarks.tables import show, show_failures
 
 CLIENTS = (1, 8, 32)
 COLUMNS = ("photos/s", "of the limit", "p50 ms", "p99 ms", "p99/p50", "errors", "client us")
 
 
-def cells(figures: Figures) -> tuple[str, ...]:
+def cells(figures: LoadFigures) -> tuple[str, ...]:
     """Return a table's cells under :data:`COLUMNS`."""
     return (
         f"{figures.rate:.1f}",
@@ -28,7 +28,7 @@ def cells(figures: Figures) -> tuple[str, ...]:
 
 def run(conditions: Conditions) -> dict[str, Any]:
     """Measure, print and return the figures for JSON."""
-    cases = tuple(Case(str(clients), clients, conditions.photos) for clients in CLIENTS)
+    cases = tuple(LoadCase(str(clients), clients, conditions.photos) for clients in CLIENTS)
     servers = (conditions.ours(), *conditions.peers)
     with InProcessLimit(conditions.work(), conditions.workers) as limit:
         results = in_turns([Entry(server, limit, cases) for server in servers], conditions)

@@ -50,7 +50,7 @@ _PHOTO = """async () => {
 
 
 @dataclass
-class Phone:
+class BrowserPhone:
     """A page with the engine loaded, once for each precision.
 
     Attributes:
@@ -63,7 +63,7 @@ class Phone:
     _photo: bytes = b""
 
     @classmethod
-    def on(cls, page: Page, url: str, precisions: Sequence[str] = ("fp32",)) -> Phone:
+    def on(cls, page: Page, url: str, precisions: Sequence[str] = ("fp32",)) -> BrowserPhone:
         """Open the engine of a server that hands out the web app, with the live model in each of the precisions."""
         page.goto(f"{url}/app/files.json")
         opened = cls(page, {})

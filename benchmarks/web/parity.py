@@ -27,7 +27,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.web.browser import Phone, chromium
+from benchmarks.web.browser import BrowserPhone, chromium
 from benchmarks.web.kinds import Kind, jpeg, kinds, png
 from dermport.bundle.atomic import write_json
 from dermport.bundle.prep import prepare
@@ -44,7 +44,7 @@ EXACT = {"fp32": 1e-5}
 
 
 @dataclass
-class Tally:
+class GroupTally:
     """How the photos of one group fared.
 
     Attributes:
@@ -73,7 +73,7 @@ class Change:
     same_label: int = 0
 
 
-class Judge:
+class BrowserComparison:
     """Asks both sides about photos and keeps count.
 
     Args:
@@ -83,18 +83,18 @@ class Judge:
         runtimes: LiteRT in Python, by precision.
     """
 
-    def __init__(self, browser: Phone, server: str, bundle: Bundle, runtimes: dict[str, LiteRT]) -> None:
+    def __init__(self, browser: BrowserPhone, server: str, bundle: Bundle, runtimes: dict[str, LiteRT]) -> None:
         self._browser = browser
         self._server = server
         self._bundle = bundle
         self._runtimes = runtimes
-        self.groups: dict[str, Tally] = {}
+        self.groups: dict[str, GroupTally] = {}
         self.changes = {precision: Change() for precision in runtimes}
         self.hints: dict[str, Counter[str]] = {}
 
     def look_at(self, kind: Kind) -> None:
         """Ask about one photo."""
-        tally = self.groups.setdefault(kind.group, Tally())
+        tally = self.groups.setdefault(kind.group, GroupTally())
         tally.photos += 1
         here, there = self._browser.look_at(kind.data), self._ask_server(kind.data)
         if "refused" in here or "refused" in there:
@@ -115,7 +115,7 @@ class Judge:
         said: dict[str, Any] = answer.json()
         return said if answer.is_success else {"refused": said["code"]}
 
-    def _count_refused(self, tally: Tally, kind: Kind, here: dict[str, Any], there: dict[str, Any]) -> None:
+    def _count_refused(self, tally: GroupTally, kind: Kind, here: dict[str, Any], there: dict[str, Any]) -> None:
         if "refused" in here and "refused" in there:
             tally.refused += 1
         else:
@@ -201,10 +201,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     bundle = Bundle.open(options.bundle)
     with ExitStack() as opened:
         url = opened.enter_context(serving(options.bundle, options.web))
-        browser = Phone.on(opened.enter_context(chromium()), url, options.precisions)
+        browser = BrowserPhone.on(opened.enter_context(chromium()), url, options.precisions)
         models = {name: bundle.path / "exports" / f"tflite-{name}" / "model.tflite" for name in options.precisions}
         runtimes = {name: opened.enter_context(LiteRT(path)) for name, path in models.items()}
-        judge = Judge(browser, url, bundle, runtimes)
+        judge = BrowserComparison(browser, url, bundle, runtimes)
         began = time.monotonic()
         for kind in photos_of(options):
             judge.look_at(kind)

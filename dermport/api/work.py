@@ -255,14 +255,14 @@ def compress(
         UsageError: There is no such recipe or option, or the folder exists.
         DataError: The data set is not the parent's.
     """
-    from dermport.compression.pipeline import Request
+    from dermport.compression.pipeline import CompressionRequest
     from dermport.compression.pipeline import compress as run
     from dermport.compression.recipe import load_recipe
     from dermport.training.request import bundle_name
 
     parent, loaded = OpenBundle.open(bundle).path, load_recipe(recipe, list(changes))
     folder = Path(out) if out else parent.resolve().parent / f"{parent.resolve().name}-{loaded.name}"
-    request = Request(parent, loaded, Path(data), folder, name or bundle_name(folder), seed)
+    request = CompressionRequest(parent, loaded, Path(data), folder, name or bundle_name(folder), seed)
     return OpenBundle.open(run(request, _watched(progress)))
 
 

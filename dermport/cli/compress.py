@@ -70,7 +70,7 @@ def _compress(
 ) -> None:
     from dermport.bundle.store import Bundle
     from dermport.cli import output
-    from dermport.compression.pipeline import Request
+    from dermport.compression.pipeline import CompressionRequest
     from dermport.compression.pipeline import compress as run
     from dermport.compression.recipe import load_recipe
     from dermport.training.request import bundle_name
@@ -78,7 +78,7 @@ def _compress(
     loaded = load_recipe(recipe, changes)
     folder = out or parent.resolve().parent / f"{parent.resolve().name}-{loaded.name}"
     command = shlex.join(["dermport", *sys.argv[1:]])
-    request = Request(parent, loaded, data, folder, name or bundle_name(folder), seed, jobs or None, command)
+    request = CompressionRequest(parent, loaded, data, folder, name or bundle_name(folder), seed, jobs or None, command)
     child = run(request, output)
     _print(Bundle.open(parent), child)
     if json:

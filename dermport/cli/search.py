@@ -2,77 +2,30 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dermport.cli.engines import EngineName, Parallel, RayAddress, engine_of
-from dermport.cli.options import BundleArgument, Data, Jobs, Json, Seed
+from dermport.cli.options import Json
+from dermport.cli.requests import asks
+from dermport.compression.search.request import SearchRequest
 
 if TYPE_CHECKING:
-    from dermport.compression.search.finish import Finalist
-    from dermport.compression.search.search import Request, Search
-    from dermport.compression.search.verdict import Result
+    from dermport.compression.search.finalists import Finalist
+    from dermport.compression.search.result import SearchResult
+    from dermport.compression.search.search import Search
     from dermport.training.engines.engine import Engine
 
-_SPACE = "What is searched"
 _MEASURE = "How candidates are measured"
 _PICK = "What is picked"
 _EACH = 8  # candidates of a worker process: what TensorFlow keeps of each one (200 MB) goes when it is replaced
 
 
+@asks(SearchRequest)
 def search(
-    bundle: BundleArgument,
-    data: Data,
-    out: Annotated[Path, typer.Option("--out", help="The search's folder; an unfinished search there goes on.")],
-    start: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--start",
-            help="Another bundle to start from, of the same split: pruned, distilled, quantised … May be repeated.",
-            rich_help_panel=_SPACE,
-        ),
-    ] = None,
-    space: Annotated[
-        Path | None,
-        typer.Option("--space", help="TOML of sizes, pruning and training. Default: built in.", rich_help_panel=_SPACE),
-    ] = None,
-    to: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--to", help="Target; may be repeated, the first one's float32 is the base.", rich_help_panel=_SPACE
-        ),
-    ] = None,
-    precision: Annotated[
-        list[str] | None,
-        typer.Option("--precision", help="Precision; may be repeated. Default: all.", rich_help_panel=_SPACE),
-    ] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Candidates in all.", rich_help_panel=_SPACE)] = 40,
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", min=0, help="Begin no candidate after so many minutes.", rich_help_panel=_SPACE),
-    ] = None,
-    steps: Annotated[
-        int,
-        typer.Option("--steps", min=1, help="Batches that a changed network is trained on.", rich_help_panel=_SPACE),
-    ] = 60,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device",
-            help="this machine, or a FILE: a device profile, or another machine's benchmark.json.",
-            rich_help_panel=_MEASURE,
-        ),
-    ] = "this",
-    rounds: Annotated[
-        int, typer.Option("--rounds", min=4, help="Timed calls of each candidate.", rich_help_panel=_MEASURE)
-    ] = 40,
-    threads: Annotated[
-        int, typer.Option("--threads", min=1, help="CPU threads of each runtime.", rich_help_panel=_MEASURE)
-    ] = 1,
+    request: SearchRequest,
     write_profile: Annotated[
         Path | None,
         typer.Option(
@@ -94,8 +47,6 @@ def search(
     parallel: Parallel = 0,
     engine: EngineName = "processes",
     ray_address: RayAddress = "",
-    seed: Seed = 0,
-    jobs: Jobs = 0,
     json: Json = False,
 ) -> None:
     """Search combinations of width, resolution, pruning and precision for the best of quality, latency and size.
@@ -106,27 +57,8 @@ def search(
     when the same command is given again. Exit 1: nothing fits the budget.
     """
     from dermport.compression.search.budget import Budget, parse_budget
-    from dermport.compression.search.search import Request
-    from dermport.compression.search.space import load_space
 
     limits = parse_budget(budget) if budget else Budget()
-    request = Request(
-        parent=bundle,
-        data=data,
-        out=out,
-        space=load_space(space),
-        starts=tuple(start or ()),
-        targets=tuple(to or ("tflite",)),
-        precisions=tuple(precision or ()),
-        device=device,
-        steps=steps,
-        rounds=rounds,
-        threads=threads,
-        trials=trials,
-        minutes=minutes,
-        seed=seed,
-        jobs=jobs or None,
-    )
     found, result = _search(request, limits, engine_of(engine, parallel, ray_address, tasks_each=_EACH))
     if write_profile is not None:
         _write_profile(write_profile, result)
@@ -137,12 +69,12 @@ def search(
         raise typer.Exit(1)
 
 
-def _search(request: Request, limits: Any, engine: Engine) -> tuple[Search, Result]:
+def _search(request: SearchRequest, limits: Any, engine: Engine) -> tuple[Search, SearchResult]:
     """Run the search; what was measured is reported even where a person interrupts it."""
     from dermport.cli import output
     from dermport.compression.search.report import write_report
+    from dermport.compression.search.result import result_of
     from dermport.compression.search.search import open_search
-    from dermport.compression.search.verdict import judge
     from dermport.errors import UsageError
 
     opened = open_search(request, output)
@@ -150,7 +82,7 @@ def _search(request: Request, limits: Any, engine: Engine) -> tuple[Search, Resu
         opened.run(output, engine)
     finally:
         if measured := opened.study.measured:
-            result = judge(measured, limits)
+            result = result_of(measured, limits)
             write_report(request.out, result, opened.about())
     if not measured:
         raise UsageError("No candidate was measured.", remedy="Give the search more --minutes.")
@@ -158,10 +90,10 @@ def _search(request: Request, limits: Any, engine: Engine) -> tuple[Search, Resu
     return opened, result
 
 
-def _print(result: Result, out: Path) -> None:
+def _print(result: SearchResult, out: Path) -> None:
     from dermport.cli.output import console, new_table, say
     from dermport.compression.search.report import HEAD, basis, row
-    from dermport.compression.search.verdict import verdict
+    from dermport.compression.search.result import verdict
 
     table = new_table(*HEAD, title="Pareto front")
     for one in result.front:
@@ -175,7 +107,7 @@ def _print(result: Result, out: Path) -> None:
     say(f"{len(result.measured)} candidates: {out}/candidates.csv, .json; the front: {out}/pareto.md, .png, .svg")
 
 
-def _picked(result: Result) -> str:
+def _picked(result: SearchResult) -> str:
     from rich.markup import escape
 
     limits = escape(", ".join(limit.text for limit in result.budget.limits))
@@ -189,7 +121,7 @@ def _picked(result: Result) -> str:
     )
 
 
-def _write_profile(path: Path, result: Result) -> None:
+def _write_profile(path: Path, result: SearchResult) -> None:
     from dermport.cli.output import say
     from dermport.compression.search.profile import from_search, write_profile
 
@@ -197,19 +129,14 @@ def _write_profile(path: Path, result: Result) -> None:
     say(f"{path}: what was timed here, for `--device {path}` elsewhere.")
 
 
-def _finish(opened: Search, result: Result, count: int, epochs: int) -> tuple[Finalist, ...]:
+def _finish(opened: Search, result: SearchResult, count: int, epochs: int) -> tuple[Finalist, ...]:
     if not count:
         return ()
-    from dermport.bundle.atomic import write_json
-    from dermport.bundle.notice import NOTICE
     from dermport.cli import output
-    from dermport.compression.search.finish import finish
+    from dermport.compression.search.finalists import train_finalists
 
     chosen = result.budget.order(result.front)[:count]
-    command = shlex.join(["dermport", *sys.argv[1:]])
-    finished = finish(opened, chosen, epochs=epochs, command=command, progress=output)
-    documents = [one.model_dump(mode="json") for one in finished]
-    write_json(opened.request.out / "finalists.json", {"notice": NOTICE, "finalists": documents})
+    finished = train_finalists(opened, chosen, epochs=epochs, progress=output)
     _print_finalists(finished)
     return finished
 
@@ -241,7 +168,7 @@ def _figure(value: float | None, form: str = ".3f") -> str:
     return "–" if value is None else format(value, form)
 
 
-def _emit(opened: Search, result: Result, finished: tuple[Finalist, ...]) -> None:
+def _emit(opened: Search, result: SearchResult, finished: tuple[Finalist, ...]) -> None:
     from dermport.cli.output import emit_json
     from dermport.compression.search.report import document
 

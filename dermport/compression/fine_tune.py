@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dermport.compression.context import Context, Outcome
-from dermport.compression.step import Step
+from dermport.compression.step import CompressionStep, StepContext, StepResult
 from dermport.training.augment import GENTLE, STRONG, augment
 from dermport.training.phases.loop import Inputs, Loop, Phase, steps_per_epoch
 from dermport.training.phases.recipes import adamw_with_cosine, compile_for
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 STRENGTH = {"gentle": GENTLE, "strong": STRONG}
 
 
-class TrainingStep(Step):
+class TrainingStep(CompressionStep):
     """A step that trains all layers: AdamW with warm-up and cosine, a moving average of the weights."""
 
     epochs: Annotated[int, Field(ge=1)] = 4
@@ -39,7 +38,7 @@ class TrainingStep(Step):
         """Return a context in which what is to be trained stands for `network`, which then has its weights."""
         return trained_in_place_of(network, fused_norm=self.fused_norm)
 
-    def prepared(self, network: keras.Model, context: Context) -> tuple[keras.optimizers.Optimizer, Loop]:
+    def prepared(self, network: keras.Model, context: StepContext) -> tuple[keras.optimizers.Optimizer, Loop]:
         """Return the optimizer and the loop for `network`, whose batch normalisation then looks back about an epoch."""
         steps = steps_per_epoch(len(context.parts.train.records), self.batch)
         remember(network, steps)
@@ -53,15 +52,15 @@ class FineTune(TrainingStep):
 
     kind: Literal["fine-tune"] = "fine-tune"
 
-    def run(self, network: keras.Model, context: Context) -> Outcome:
-        """Train the network; see :class:`dermport.compression.step.Step`."""
+    def run(self, network: keras.Model, context: StepContext) -> StepResult:
+        """Train the network; see :class:`dermport.compression.step.CompressionStep`."""
         inputs = augmented(context.parts.train.tensors, self.augmentation)
         validation = context.parts.validation.tensors
         with self.in_place_of(network) as trained:
             optimizer, loop = self.prepared(trained, context)
             compile_for(trained, optimizer, self.label_smoothing)
             phase = Phase(self.kind, "Fine-tuning", trained, self.epochs, inputs, validation, self.mixup)
-            return Outcome(network, history=loop.run(phase))
+            return StepResult(network, history=loop.run(phase))
 
 
 def augmented(tensors: NDArray[np.uint8], how: Literal["gentle", "strong"]) -> Inputs:

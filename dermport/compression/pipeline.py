@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Compression, Manifest, ModelRef, Preprocessing, StepRecord
 from dermport.bundle.store import Bundle
-from dermport.compression.context import Context, Outcome
 from dermport.compression.network import network_of
-from dermport.compression.recipe import Recipe
-from dermport.compression.run import keep, kept
-from dermport.compression.step import Step
+from dermport.compression.recipe import CompressionRecipe
+from dermport.compression.step import CompressionStep, StepContext, StepResult
 from dermport.errors import DataError, UsageError
 from dermport.progress import Progress
 from dermport.training.assemble import BundleDescription, assemble
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class CompressionRequest:
     """What is asked of a compression.
 
     Attributes:
@@ -45,7 +43,7 @@ class Request:
     """
 
     parent: Path
-    recipe: Recipe
+    recipe: CompressionRecipe
     data: Path
     out: Path
     name: str
@@ -58,7 +56,7 @@ class Request:
             raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
 
 
-def compress(request: Request, progress: Progress) -> Bundle:
+def compress(request: CompressionRequest, progress: Progress) -> Bundle:
     """Take a recipe's steps and write the child's bundle; a killed run of the same request goes on where it was.
 
     Raises:
@@ -68,13 +66,13 @@ def compress(request: Request, progress: Progress) -> Bundle:
     """
     parent = Bundle.open(request.parent)
     split = split_of(parent, request.data, jobs=request.jobs, progress=progress)
-    run = open_run(request.out, _asked(request, parent), request.command)
+    run = open_run(request.out, _identity(request, parent), request.command)
     if run.resumed:
         progress.say(f"Going on with the compression in {run.folder}.")
     context = context_of(request, parent, split, run, progress)
-    outcomes = take_steps(request.recipe, context)
-    description = _describe(request, parent, outcomes)
-    child = assemble(description, context.parts, outcomes[-1].network, progress)
+    results = take_steps(request.recipe, context)
+    description = _describe(request, parent, results)
+    child = assemble(description, context.parts, results[-1].network, progress)
     close_run(request.out)
     return child
 
@@ -97,53 +95,48 @@ def split_of(parent: Bundle, data: Path, *, jobs: int | None, progress: Progress
     return replace(split, seed=manifest.dataset.split.seed)
 
 
-def context_of(request: Request, parent: Bundle, split: Split, run: Run, progress: Progress) -> Context:
+def context_of(request: CompressionRequest, parent: Bundle, split: Split, run: Run, progress: Progress) -> StepContext:
     """Return what the steps work with."""
     spec = preprocessing_of(request.recipe, parent.manifest)
     train, validation, test = (
         PartPhotos(split, part, spec, request.jobs, progress, run.photos) for part in ("train", "validation", "test")
     )
-    return Context(parent, SplitPhotos(train, validation, test), run.folder, run.cache, request.seed, progress)
+    return StepContext(parent, SplitPhotos(train, validation, test), run.folder, run.cache, request.seed, progress)
 
 
-def preprocessing_of(recipe: Recipe, parent: Manifest) -> Preprocessing:
+def preprocessing_of(recipe: CompressionRecipe, parent: Manifest) -> Preprocessing:
     """Return what the child's photos go through: as the parent's, at the recipe's size."""
     before = parent.preprocessing
     return before.model_copy(update={"size": recipe.size or before.size})
 
 
-def take_steps(recipe: Recipe, context: Context) -> list[Outcome]:
+def take_steps(recipe: CompressionRecipe, context: StepContext) -> list[StepResult]:
     """Return what each step of the recipe gave back; finished ones are read from the context's folder."""
     network = network_of(context.parent, size=recipe.size, dropout=recipe.dropout)
-    outcomes: list[Outcome] = []
+    results: list[StepResult] = []
     for number, step in enumerate(recipe.step, start=1):
         folder = context.folder / f"{number:02d}-{step.kind}"
-        outcome = kept(folder)
-        if outcome is None:
+        result = StepResult.load(folder)
+        if result is None:
             context.progress.say(f"Step {number} of {len(recipe.step)}: {step.kind}")
-            outcome = _timed(step, network, replace(context, folder=folder))
-            keep(folder, outcome)
-        network = outcome.network
-        outcomes.append(outcome)
-    return outcomes
+            result = _timed(step, network, replace(context, folder=folder))
+            result.save(folder)
+        network = result.network
+        results.append(result)
+    return results
 
 
-def _timed(step: Step, network: keras.Model, context: Context) -> Outcome:
+def _timed(step: CompressionStep, network: keras.Model, context: StepContext) -> StepResult:
     """Take a step; what it took before it was killed counts as far as its epochs tell."""
     started = time.perf_counter()
-    outcome = _taken(step, network, context)
-    epochs = sum(epoch.seconds for epoch in outcome.history)
-    return replace(outcome, seconds=max(time.perf_counter() - started, epochs))
-
-
-def _taken(step: Step, network: keras.Model, context: Context) -> Outcome:
-    outcome = step.run(network, context)
-    for name, value in outcome.figures.items():
+    result = step.run(network, context)
+    for name, value in result.figures.items():
         context.progress.say(f"  {name}: {value:.4g}")
-    return outcome
+    epochs = sum(epoch.seconds for epoch in result.history)
+    return replace(result, seconds=max(time.perf_counter() - started, epochs))
 
 
-def _asked(request: Request, parent: Bundle) -> dict[str, object]:
+def _identity(request: CompressionRequest, parent: Bundle) -> dict[str, object]:
     return {
         "parent": parent.model_sha256,
         "recipe": request.recipe.model_dump(mode="json"),
@@ -152,19 +145,19 @@ def _asked(request: Request, parent: Bundle) -> dict[str, object]:
     }
 
 
-def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome]) -> BundleDescription:
+def _describe(request: CompressionRequest, parent: Bundle, results: Sequence[StepResult]) -> BundleDescription:
     before, recipe = parent.manifest, request.recipe
     records = tuple(
         StepRecord(
             kind=step.kind,
             settings=step.model_dump(mode="json", exclude={"kind"}),
-            figures={name: round(float(value), 6) for name, value in outcome.figures.items()},
-            notes=outcome.notes,
+            figures={name: round(float(value), 6) for name, value in result.figures.items()},
+            notes=result.notes,
         )
-        for step, outcome in zip(recipe.step, outcomes, strict=True)
+        for step, result in zip(recipe.step, results, strict=True)
     )
     origin = ModelRef(name=before.name, version=before.version, model_sha256=parent.model_sha256)
-    alphas = [outcome.alpha for outcome in outcomes if outcome.alpha is not None]
+    alphas = [result.alpha for result in results if result.alpha is not None]
     return BundleDescription(
         out=request.out,
         name=request.name,
@@ -176,19 +169,19 @@ def _describe(request: Request, parent: Bundle, outcomes: Sequence[Outcome]) -> 
         answer_rate=before.abstention.answer_rate if before.abstention else None,
         alpha=(alphas or [before.model.alpha])[-1],
         weights=before.model.weights,
-        history=_history(outcomes),
+        history=_history(results),
         words={"Made from": f"{before.name} {before.version}", **_in_words(records)},
-        seconds=sum(outcome.seconds for outcome in outcomes),
+        seconds=sum(result.seconds for result in results),
         lesion_pattern=before.dataset.lesion_pattern,
         compression=Compression(parent=origin, recipe=recipe.name, summary=recipe.summary, steps=records),
     )
 
 
-def _history(outcomes: Sequence[Outcome]) -> tuple[EpochFigures, ...]:
+def _history(results: Sequence[StepResult]) -> tuple[EpochFigures, ...]:
     return tuple(
         replace(epoch, phase=f"{number} {epoch.phase}")
-        for number, outcome in enumerate(outcomes, start=1)
-        for epoch in outcome.history
+        for number, result in enumerate(results, start=1)
+        for epoch in result.history
     )
 
 

@@ -8,14 +8,24 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from dermport.bundle.named_documents import NamedDocuments, value_of
-from dermport.compression.steps import AnyStep
+from dermport.compression.distillation.distil import Distil
+from dermport.compression.distillation.student import Student
+from dermport.compression.fine_tune import FineTune
+from dermport.compression.pruning.prune_channels import PruneChannels
+from dermport.compression.pruning.prune_magnitude import PruneMagnitude
+from dermport.compression.quantisation.quantise import Quantise
 from dermport.contract import Contract, Name
 from dermport.errors import UsageError
 
+AnyStep = Annotated[
+    FineTune | Student | Distil | PruneChannels | PruneMagnitude | Quantise,
+    Field(discriminator="kind"),
+]
+"""The steps that recipes are made of; `kind` chooses one. A new step is one line here."""
 _RECIPES = NamedDocuments("recipe", "dermport.compression", "recipes")
 
 
-class Recipe(Contract):
+class CompressionRecipe(Contract):
     """What is done to a bundle, step by step.
 
     A file holds it as TOML: ``name``, ``summary``, ``size`` where the input changes, and a ``[[step]]`` table for each
@@ -34,7 +44,7 @@ def built_in() -> tuple[str, ...]:
     return _RECIPES.names()
 
 
-def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
+def load_recipe(name: str, changes: Sequence[str] = ()) -> CompressionRecipe:
     """Return a built-in recipe by name, or one from a TOML file.
 
     Args:
@@ -45,7 +55,7 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     Raises:
         UsageError: There is no such recipe, it is not valid, or a change names nothing in it.
     """
-    return _RECIPES.load(name, Recipe, changes, change=_change)
+    return _RECIPES.load(name, CompressionRecipe, changes, change=_change)
 
 
 def _change(document: dict[str, Any], change: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.distillation import PREDICTIONS, Pair, compare, main, text_of, verdict
+from benchmarks.distillation import PREDICTIONS, BundlePair, compare, main, text_of, verdict
 from dermport.bundle.manifest import Compression, ModelRef
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import DataError, UsageError
@@ -39,7 +39,7 @@ def _child(bundle: Bundle, path: Path, wrong: int, parent: str = "0", photos: in
 
 def test_fewer_errors_are_better_by_paired_test(shared_bundle: Bundle, tmp_path: Path) -> None:
     taught, alone = _child(shared_bundle, tmp_path / "taught", 10), _child(shared_bundle, tmp_path / "alone", 40)
-    document = compare([Pair.of(taught, alone)], resamples=300)
+    document = compare([BundlePair.of(taught, alone)], resamples=300)
     assert document["pairs"][0]["mcnemar"] == {
         "only_first_right": 30,
         "only_second_right": 0,
@@ -50,7 +50,7 @@ def test_fewer_errors_are_better_by_paired_test(shared_bundle: Bundle, tmp_path:
     assert document["changes"]["nll"]["verdict"] == "better"
     assert "Balanced accuracy" in text_of(document)
     assert document["lesions"] == 100
-    assert compare([Pair.of(alone, taught)], resamples=300)["changes"]["accuracy"]["verdict"] == "worse"
+    assert compare([BundlePair.of(alone, taught)], resamples=300)["changes"]["accuracy"]["verdict"] == "worse"
 
 
 def test_a_few_photos_show_no_difference(
@@ -77,19 +77,19 @@ def test_accuracy_needs_both_tests() -> None:
 def test_strangers_are_refused(shared_bundle: Bundle, tmp_path: Path) -> None:
     first = _child(shared_bundle, tmp_path / "first", 10)
     with pytest.raises(UsageError, match="two children of one parent"):
-        Pair.of(first, _child(shared_bundle, tmp_path / "other", 10, parent="1"))
+        BundlePair.of(first, _child(shared_bundle, tmp_path / "other", 10, parent="1"))
     with pytest.raises(UsageError, match="has no parent"):
-        Pair.of(first, shared_bundle)
+        BundlePair.of(first, shared_bundle)
     with pytest.raises(DataError, match="different photos"):
-        Pair.of(first, _child(shared_bundle, tmp_path / "fewer", 10, photos=100))
+        BundlePair.of(first, _child(shared_bundle, tmp_path / "fewer", 10, photos=100))
 
 
 def test_several_pairs_are_judged_by_their_means(shared_bundle: Bundle, tmp_path: Path) -> None:
     """What one pair cannot show, two can; photos that only one pair was tested on count in neither."""
 
-    def pair(name: str, wrong: tuple[int, int], photos: int = 200) -> Pair:
+    def pair(name: str, wrong: tuple[int, int], photos: int = 200) -> BundlePair:
         made = (_child(shared_bundle, tmp_path / f"{name}-{n}", n, photos=photos, parent=name) for n in wrong)
-        return Pair.of(*made)
+        return BundlePair.of(*made)
 
     ours = pair("1", (12, 16)), pair("2", (20, 26), photos=240)
     document = compare(ours, resamples=300)

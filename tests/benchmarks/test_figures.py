@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.serving.load import Counts, Outcome
-from benchmarks.serving.photos import Photo, PhotoSet, enlarged, prepared_by_client, stored_photos
-from benchmarks.serving.rounds import Figures, Results
+from benchmarks.serving.load import LoadResult, RequestCounts
+from benchmarks.serving.photos import RequestPhoto, RequestPhotos, enlarged, prepared_by_client, stored_photos
+from benchmarks.serving.rounds import LoadFigures, Results
 from benchmarks.serving.soak import Trend
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare, prepared
@@ -20,9 +20,9 @@ from dermport.errors import UnavailableError, UsageError
 VECTORS = Path(__file__).parents[2] / "dermport" / "bundle" / "vectors"
 
 
-def figures(rate: float, errors: dict[str, int] | None = None) -> Figures:
-    counts = Counts([0.010] * 98 + [0.030] * 2, int(rate), Counter(errors or {}))
-    return Figures.of(Outcome(1.0, {"8": counts}, own_seconds=0.01), "8", limit=200.0)
+def figures(rate: float, errors: dict[str, int] | None = None) -> LoadFigures:
+    counts = RequestCounts([0.010] * 98 + [0.030] * 2, int(rate), Counter(errors or {}))
+    return LoadFigures.of(LoadResult(1.0, {"8": counts}, own_seconds=0.01), "8", limit=200.0)
 
 
 def test_figures_of_a_load() -> None:
@@ -35,9 +35,9 @@ def test_figures_of_a_load() -> None:
 
 
 def test_load_without_an_answer_has_no_figures() -> None:
-    outcome = Outcome(1.0, {"8": Counts(errors=Counter({"503": 9}))}, 0.0)
+    outcome = LoadResult(1.0, {"8": RequestCounts(errors=Counter({"503": 9}))}, 0.0)
     with pytest.raises(UnavailableError, match="503"):
-        Figures.of(outcome, "8", 200.0)
+        LoadFigures.of(outcome, "8", 200.0)
 
 
 def test_medians_are_of_rounds_and_ratios_of_rounds_too() -> None:
@@ -66,6 +66,6 @@ def test_photos_are_found_enlarged_and_prepared(tmp_path: Path) -> None:
     assert large.name == "1 MP"
     assert Image.open(io.BytesIO(large.photos[0].data)).size == (1200, 1000)
     spec = Preprocessing(size=32, crop="full-frame")
-    photo = Photo((VECTORS / "grey.jpg").read_bytes())
-    (png,) = prepared_by_client(PhotoSet("grey", (photo,)), spec).photos
+    photo = RequestPhoto((VECTORS / "grey.jpg").read_bytes())
+    (png,) = prepared_by_client(RequestPhotos("grey", (photo,)), spec).photos
     assert prepared(png.data, spec).input_sha256 == prepare(photo.data, spec).input_sha256

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import pytest
 
 from benchmarks.serving.http import Address, HTTPError, ask, read_head, request_bytes
-from benchmarks.serving.load import Plan, Stream, drive
+from benchmarks.serving.load import LoadDuration, Stream, drive
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-PLAN = Plan(seconds=0.2, warm_up=0.05, timeout=0.3)
+PLAN = LoadDuration(seconds=0.2, warm_up=0.05, timeout=0.3)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.one_integer_model import JETSON, PHONE, Pair, accuracies
+from benchmarks.one_integer_model import JETSON, PHONE, LabelAgreement, accuracies
 from tests.factories import manifest_of
 
 
@@ -19,7 +19,7 @@ def test_labels_decisions_and_changes_are_counted(tmp_path: Path) -> None:
     jetson = phone.copy()
     jetson[1] = 0.3, 0.4, 0.2, 0.1
     jetson[2] = 0.41, 0.1, 0.1, 0.39
-    pair = Pair.of(manifest_of(tmp_path, "drawn", 1), {PHONE: phone, JETSON: jetson}, PHONE, JETSON)
+    pair = LabelAgreement.of(manifest_of(tmp_path, "drawn", 1), {PHONE: phone, JETSON: jetson}, PHONE, JETSON)
     assert (pair.top1.count, pair.top1.of) == (2, 4)
     assert pair.decision.count == 3
     assert pair.change.max == pytest.approx(0.21)

@@ -12,13 +12,15 @@ import pytest
 from benchmarks.platforms.__main__ import _change
 from benchmarks.platforms.emulated import _environment
 from benchmarks.platforms.environments import Environment, run
-from benchmarks.platforms.trial import Seen, Setting, serve_command, try_server
+from benchmarks.platforms.trial import ServerTrial, Setting, serve_command, try_server
 from dermport.bundle.store import Bundle
 from dermport.errors import UnavailableError
 from dermport.server.config import ServingConfig
 
 FP32 = Setting("onnxruntime", "fp32")
-SEEN = Seen("here", FP32, "ONNX Runtime", 1.0, 0.0, inputs=2, lent=1, answers=((0.25, 0.75), (0.5, 0.5)), status=0)
+SEEN = ServerTrial(
+    "here", FP32, "ONNX Runtime", 1.0, 0.0, inputs=2, lent=1, answers=((0.25, 0.75), (0.5, 0.5)), status=0
+)
 HERE = Environment(Path(sys.executable), "3.11", platform.machine(), {"numpy": "2", "keras": "3"})
 
 

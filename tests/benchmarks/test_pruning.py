@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.pruning import Measured, sparsity, verdicts
+from benchmarks.pruning import MeasuredFile, sparsity, verdicts
 from dermport.bundle.benchmark_record import Ratio
 from dermport.exporters.tflite.calibrate import Probe
 from dermport.exporters.tflite.convert import float_model
 
 
-def measured(to_parent: Ratio | None, zeros: float = 0.0) -> Measured:
-    return Measured("child", "LiteRT", 100, 90, zeros, 10, 1.0, to_parent)
+def measured(to_parent: Ratio | None, zeros: float = 0.0) -> MeasuredFile:
+    return MeasuredFile("child", "LiteRT", 100, 90, zeros, 10, 1.0, to_parent)
 
 
 @pytest.mark.parametrize(

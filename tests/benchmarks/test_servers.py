@@ -17,11 +17,11 @@ from benchmarks.serving import environments, processes, servers
 from benchmarks.serving.dermport import Dermport
 from benchmarks.serving.http import ask, request_bytes
 from benchmarks.serving.peers import peers
-from benchmarks.serving.photos import Photo
+from benchmarks.serving.photos import RequestPhoto
 from benchmarks.serving.servers import Launch, running
 from dermport.errors import UnavailableError
 
-PHOTO = Photo(b"photo")
+PHOTO = RequestPhoto(b"photo")
 NAMES = [peer.name for peer in peers(Path("bundle"), 2)]
 ECHO = """
 import http.server, subprocess, sys
@@ -48,7 +48,7 @@ class Script:
     def launch(self, port: int) -> Launch:
         return Launch((sys.executable, "-c", self.code, str(port)), {})
 
-    def request(self, photo: Photo) -> bytes:
+    def request(self, photo: RequestPhoto) -> bytes:
         return request_bytes("POST", "/", photo.data)
 
     def probabilities(self, body: bytes) -> dict[str, float]:
@@ -124,5 +124,5 @@ def test_triton_is_asked_in_tensors() -> None:
 def test_ours_is_told_how_the_photo_was_prepared() -> None:
     ours = Dermport(Path("bundle"), 2)
     assert b"X-Dermport-Prep" not in ours.request(PHOTO)
-    assert b"X-Dermport-Prep: dermport-prep/1\r\n" in ours.request(Photo(b"photo", "image/png", "prepared"))
-    assert ours.request(Photo(b"photo", form="draft")).startswith(b"POST /v1/predict?decoding=draft ")
+    assert b"X-Dermport-Prep: dermport-prep/1\r\n" in ours.request(RequestPhoto(b"photo", "image/png", "prepared"))
+    assert ours.request(RequestPhoto(b"photo", form="draft")).startswith(b"POST /v1/predict?decoding=draft ")

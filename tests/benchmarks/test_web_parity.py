@@ -29,9 +29,11 @@ class SaysWhatItIsTold:
         return self.answer
 
 
-def judged(monkeypatch: pytest.MonkeyPatch, here: dict[str, Any], there: dict[str, Any], status: int) -> parity.Judge:
+def judged(
+    monkeypatch: pytest.MonkeyPatch, here: dict[str, Any], there: dict[str, Any], status: int
+) -> parity.BrowserComparison:
     monkeypatch.setattr(httpx, "post", lambda *_, **__: httpx.Response(status, json=there))
-    judge = parity.Judge(SaysWhatItIsTold(here), "http://nobody", None, {})  # type: ignore[arg-type]
+    judge = parity.BrowserComparison(SaysWhatItIsTold(here), "http://nobody", None, {})  # type: ignore[arg-type]
     monkeypatch.setattr(judge, "_count_changes", lambda *_: None)
     judge.look_at(Kind("coding", "one", jpeg(picture(40, 30))))
     return judge

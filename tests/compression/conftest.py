@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dermport.bundle.store import Bundle
-from dermport.compression.context import Context
 from dermport.compression.pipeline import split_of
+from dermport.compression.step import StepContext
 from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.sample.sample_set import draw_sample_set
 from tests.conftest import made_once
@@ -58,10 +58,10 @@ def shared_parent(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture
-def context(shared_parent: Bundle, drawn: Path, tmp_path: Path) -> Context:
+def context(shared_parent: Bundle, drawn: Path, tmp_path: Path) -> StepContext:
     """What a step works with, on the parent's own photos."""
     said = Said()
     split = split_of(shared_parent, drawn, jobs=None, progress=said)
     spec = shared_parent.manifest.preprocessing
     parts = SplitPhotos(*(PartPhotos(split, part, spec, None, said) for part in ("train", "validation", "test")))
-    return Context(shared_parent, parts, tmp_path / "step", tmp_path / "cache", 0, said)
+    return StepContext(shared_parent, parts, tmp_path / "step", tmp_path / "cache", 0, said)

@@ -18,7 +18,7 @@ settings = Settings.read()
 
 
 @bentoml.service(workers=settings.workers, logging={"access": {"enabled": False}})
-class Photos:
+class PhotoService:
     def __init__(self) -> None:
         self.model = settings.model()
 

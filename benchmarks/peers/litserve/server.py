@@ -14,7 +14,7 @@ from fastapi import Body
 from benchmarks.peers.model import Settings
 
 
-class Photos(litserve.LitAPI):
+class PhotoAPI(litserve.LitAPI):
     def setup(self, device: str) -> None:
         self.model = Settings.read().model()
 
@@ -31,7 +31,7 @@ class Photos(litserve.LitAPI):
 if __name__ == "__main__":
     settings = Settings.read()
     server = litserve.LitServer(
-        Photos(api_path="/v1/predict"),
+        PhotoAPI(api_path="/v1/predict"),
         accelerator="cpu",
         workers_per_device=settings.workers,
         fast_queue=True,

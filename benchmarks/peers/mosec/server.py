@@ -13,7 +13,7 @@ from mosec import Server, Worker
 from benchmarks.peers.model import Settings
 
 
-class Photos(Worker):
+class PhotoWorker(Worker):
     def __init__(self) -> None:
         super().__init__()
         self.model = Settings.read().model()
@@ -27,5 +27,5 @@ class Photos(Worker):
 
 if __name__ == "__main__":
     server = Server()
-    server.append_worker(Photos, num=Settings.read().workers, route="/v1/predict")
+    server.append_worker(PhotoWorker, num=Settings.read().workers, route="/v1/predict")
     server.run()

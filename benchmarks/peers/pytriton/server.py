@@ -13,7 +13,7 @@ from pytriton.triton import Triton, TritonConfig
 from benchmarks.peers.model import Model, Settings
 
 
-class Photos:
+class PhotoFunction:
     def __init__(self, model: Model) -> None:
         self.model = model
 
@@ -35,7 +35,7 @@ if __name__ == "__main__":
     with Triton(config=config) as triton:
         triton.bind(
             model_name="photos",
-            infer_func=[Photos(settings.model()) for _ in range(settings.workers)],
+            infer_func=[PhotoFunction(settings.model()) for _ in range(settings.workers)],
             inputs=[Tensor(name="photo", dtype=np.bytes_, shape=(1,))],
             outputs=[
                 Tensor(name="label", dtype=np.bytes_, shape=(1,)),

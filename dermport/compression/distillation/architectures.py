@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from dermport.bundle.hashing import sha256_file
-from dermport.compression.context import Context
 from dermport.compression.distillation.teacher import Pixels, Teacher, rescaling, with_features
 from dermport.compression.fine_tune import FineTune
+from dermport.compression.step import StepContext
 from dermport.contract import Contract
 from dermport.errors import DataError
 from dermport.training.cache import kept_folder
@@ -50,7 +50,7 @@ class TeacherTraining(Contract):
     augmentation: Literal["gentle", "strong"] = "strong"
 
 
-def trained_teacher(name: str, options: TeacherTraining, context: Context) -> Teacher:
+def trained_teacher(name: str, options: TeacherTraining, context: StepContext) -> Teacher:
     """Return an architecture trained on the context's photos, from the cache if it is there.
 
     A training that was killed goes on from its checkpoints.
@@ -81,20 +81,15 @@ def trained_teacher(name: str, options: TeacherTraining, context: Context) -> Te
     return Teacher(name, sha256_file(path / _FILE), with_features(network), preprocessing)
 
 
-def _train(name: str, options: TeacherTraining, context: Context, path: Path) -> None:
+def _train(name: str, options: TeacherTraining, context: StepContext, path: Path) -> None:
     context.progress.say(f"The teacher {name} is trained first; it is kept for other students.")
     size = context.parts.train.preprocessing.size
     network = _network(name, options, size, context)
-    step = FineTune(
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        batch=options.batch,
-        augmentation=options.augmentation,
-    )
+    step = FineTune(**options.model_dump(include={"epochs", "learning_rate", "batch", "augmentation"}))
     step.run(network, context).network.save(path)
 
 
-def _network(name: str, options: TeacherTraining, size: int, context: Context) -> keras.Model:
+def _network(name: str, options: TeacherTraining, size: int, context: StepContext) -> keras.Model:
     """Return an architecture with a classification layer: float32 [N, S, S, 3] of 0..255 to logits."""
     import keras
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from dermport.compression.context import Context, Outcome
-from dermport.compression.distillation.answers import Views, kept_answers
 from dermport.compression.distillation.architectures import ARCHITECTURES, TeacherTraining, trained_teacher
-from dermport.compression.distillation.lesson import Kept, Lesson, Live, Teaching
 from dermport.compression.distillation.objective import Objective
+from dermport.compression.distillation.phase import CachedTargets, DistillationPhase, OnlineTargets, SoftTargets
 from dermport.compression.distillation.teacher import PARENT, Pixels, Teacher, find_teacher
+from dermport.compression.distillation.teacher_outputs import Views, cached_outputs
 from dermport.compression.fine_tune import STRENGTH, TrainingStep, augmented
+from dermport.compression.step import StepContext, StepResult
 from dermport.training.parts import PartPhotos
 from dermport.training.phases.loop import Inputs
 
@@ -48,16 +48,16 @@ class Distil(TrainingStep):
     weight: Annotated[float, Field(ge=0, le=1, description="share of the teacher's answers in the loss")] = 0.7
     features: Annotated[float, Field(ge=0, description="weight of the teacher's pooled features; 0: none")] = 0.0
 
-    def run(self, network: keras.Model, context: Context) -> Outcome:
-        """Train the network; see :class:`dermport.compression.step.Step`."""
+    def run(self, network: keras.Model, context: StepContext) -> StepResult:
+        """Train the network; see :class:`dermport.compression.step.CompressionStep`."""
         teacher = self._teacher(context)
         objective = Objective(context.classes, self.temperature, self.weight, self.label_smoothing, self.features)
-        teaching, inputs = self._teaching(teacher, objective, context)
+        soft_targets, inputs = self._soft_targets(teacher, objective, context)
         with self.in_place_of(network) as student:
             optimizer, loop = self.prepared(student, context)
             model = objective.model(student, teacher.width, context.seed)
             objective.compile(model, optimizer)
-            lesson = Lesson(
+            phase = DistillationPhase(
                 self.kind,
                 f"Learning from {teacher.name}",
                 model,
@@ -66,29 +66,31 @@ class Distil(TrainingStep):
                 context.parts.validation.tensors,
                 self.mixup,
                 network=student,
-                teaching=teaching,
+                soft_targets=soft_targets,
             )
-            history = loop.run(lesson)
-            agreement = _agreement(teacher, lesson, context)
+            history = loop.run(phase)
+            agreement = _agreement(teacher, phase, context)
         note = f"learned from {teacher.name} (sha256 {teacher.sha256[:12]}), T {self.temperature:g}"
-        return Outcome(network, agreement, (note,), history)
+        return StepResult(network, agreement, (note,), history)
 
-    def _teacher(self, context: Context) -> Teacher:
+    def _teacher(self, context: StepContext) -> Teacher:
         if self.teacher in ARCHITECTURES:
             return trained_teacher(self.teacher, self.teacher_training, context)
         return find_teacher(self.teacher, self.teacher_pixels, context)
 
-    def _teaching(self, teacher: Teacher, objective: Objective, context: Context) -> tuple[Teaching, Inputs]:
+    def _soft_targets(self, teacher: Teacher, objective: Objective, context: StepContext) -> tuple[SoftTargets, Inputs]:
         """Return where the teacher's answers come from, and what the student is shown."""
         train = context.parts.train
         theirs = _prepared_for(teacher, train)
         if self.teacher_mode == "live":
             own = None if theirs is train else augmented(theirs.tensors, self.augmentation)
-            return Live(teacher, objective, own), augmented(train.tensors, self.augmentation)
+            return OnlineTargets(teacher, objective, own), augmented(train.tensors, self.augmentation)
         views = Views(self.views, STRENGTH[self.augmentation], context.seed)
         folder = context.cache / "answers"
-        answers = kept_answers(folder, teacher, theirs, views, features=bool(self.features), progress=context.progress)
-        kept = Kept(answers, objective, views)
+        answers = cached_outputs(
+            folder, teacher, theirs, views, features=bool(self.features), progress=context.progress
+        )
+        kept = CachedTargets(answers, objective, views)
         return kept, kept.inputs(train.tensors)
 
 
@@ -98,11 +100,11 @@ def _prepared_for(teacher: Teacher, photos: PartPhotos) -> PartPhotos:
     return photos if same else replace(photos, preprocessing=teacher.preprocessing)
 
 
-def _agreement(teacher: Teacher, lesson: Lesson, context: Context) -> dict[str, float]:
+def _agreement(teacher: Teacher, phase: DistillationPhase, context: StepContext) -> dict[str, float]:
     """Return, of the validation photos, the teacher's accuracy, and how often the student names the teacher's class."""
     photos = _prepared_for(teacher, context.parts.validation)
     taught = teacher.logits(photos.tensors).argmax(axis=1)
-    learned = lesson.logits().argmax(axis=1)
+    learned = phase.logits().argmax(axis=1)
     return {
         "teacher_accuracy": float((taught == photos.targets).mean()),
         "agreement_with_teacher": float((taught == learned).mean()),

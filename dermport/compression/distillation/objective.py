@@ -45,7 +45,7 @@ class Objective:
         """How many logits the student gives: one for two classes."""
         return 1 if self.classes == 2 else self.classes
 
-    def lessons(self, logits: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
+    def soft_targets(self, logits: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return what is added to the labels of a batch: the teacher's answers at T, and its features where they count.
 
         Args:

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from dermport.compression.context import Context, Outcome
-from dermport.compression.pruning.importance import Importance, Worth, worth_of
-from dermport.compression.pruning.prune_channels import pruned
-from dermport.compression.pruning.sample import Sample, draw_sample
-from dermport.compression.pruning.selection import Kept
-from dermport.compression.pruning.spaces import Space, spaces_of
-from dermport.compression.step import Step
+from dermport.compression.pruning.channel_groups import ChannelGroup, channel_groups
+from dermport.compression.pruning.importance import (
+    Importance,
+    ImportanceScores,
+    PruningSample,
+    draw_sample,
+    importance_scores,
+)
+from dermport.compression.pruning.selection import KeptChannels
+from dermport.compression.pruning.surgery import pruned
+from dermport.compression.step import CompressionStep, StepContext, StepResult
 from dermport.errors import UsageError
 from dermport.training.model.network import DROPOUT, build_network
 from dermport.training.model.weights import describe_weights
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     import keras
 
 
-class Student(Step):
+class Student(CompressionStep):
     """Replace the network by a smaller one, which a step after this one has to train."""
 
     kind: Literal["student"] = "student"
@@ -41,8 +45,8 @@ class Student(Step):
     rounds: Annotated[int, Field(ge=1, description="in how many goes the parent is cut, measured anew before each")] = 4
     photos: Annotated[int, Field(ge=8, description="training photos that the cut is measured on")] = 512
 
-    def run(self, network: keras.Model, context: Context) -> Outcome:
-        """Return a student for the input that `network` takes; see :class:`dermport.compression.step.Step`.
+    def run(self, network: keras.Model, context: StepContext) -> StepResult:
+        """Return a student for the input that `network` takes; see :class:`dermport.compression.step.CompressionStep`.
 
         Raises:
             UsageError: It would be wider than the network whose channels it is to be made of.
@@ -65,15 +69,15 @@ class Student(Step):
         else:
             begins = f"from the weights {describe_weights(self.weights)}"
         figures = {"parameters": student.count_params(), "parameters_kept": student.count_params() / parameters}
-        return Outcome(student, figures, (f"MobileNetV2 of width {self.alpha:g}, {begins}",), alpha=self.alpha)
+        return StepResult(student, figures, (f"MobileNetV2 of width {self.alpha:g}, {begins}",), alpha=self.alpha)
 
 
 def cut(
-    network: keras.Model, student: keras.Model, sample: Sample, *, importance: Importance, rounds: int
+    network: keras.Model, student: keras.Model, sample: PruningSample, *, importance: Importance, rounds: int
 ) -> keras.Model:
     """Return `network` with the widths of `student`; what stays takes over from what goes as far as it can.
 
-    Each round narrows every space by the same factor: at a half at once, what a channel is worth beside all the others
+    Each round narrows every group by the same factor: at a half at once, what a channel is worth beside all the others
     says little of what it is worth beside those that stay.
 
     Args:
@@ -86,23 +90,23 @@ def cut(
     Raises:
         UsageError: The student is wider somewhere.
     """
-    goal = {space.name: space.width for space in spaces_of(student)}
-    for space in spaces_of(network):
-        if goal[space.name] > space.width:
+    goal = {group.name: group.width for group in channel_groups(student)}
+    for group in channel_groups(network):
+        if goal[group.name] > group.width:
             raise UsageError(
-                f"The student has {goal[space.name]} channels after {space.name}, its parent {space.width}.",
+                f"The student has {goal[group.name]} channels after {group.name}, its parent {group.width}.",
                 remedy="Choose a smaller `alpha`, or other `weights` than parent.",
             )
     for left in range(rounds, 0, -1):
-        spaces = spaces_of(network)
-        if all(goal[space.name] == space.width for space in spaces):
+        groups = channel_groups(network)
+        if all(goal[group.name] == group.width for group in groups):
             break
-        worth = worth_of(importance, network, spaces, sample)
-        network = pruned(network, spaces, _best(spaces, worth, goal, left), sample.photos)
+        worth = importance_scores(importance, network, groups, sample)
+        network = pruned(network, groups, _best(groups, worth, goal, left), sample.photos)
     return network
 
 
-def _best(spaces: Sequence[Space], worth: Worth, goal: Mapping[str, int], left: int) -> Kept:
-    """Return the channels that stay in this round, `left` rounds before the goal: of each space those worth most."""
-    widths = {space.name: round(space.width * (goal[space.name] / space.width) ** (1 / left)) for space in spaces}
+def _best(groups: Sequence[ChannelGroup], worth: ImportanceScores, goal: Mapping[str, int], left: int) -> KeptChannels:
+    """Return the channels that stay in this round, `left` rounds before the goal: of each group those worth most."""
+    widths = {group.name: round(group.width * (goal[group.name] / group.width) ** (1 / left)) for group in groups}
     return {name: np.sort(np.argsort(-worth[name], kind="stable")[:width]) for name, width in widths.items()}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.store import Bundle
-from dermport.compression.context import Context
 from dermport.compression.network import network_of
+from dermport.compression.step import StepContext
 from dermport.errors import DataError, UsageError
 from dermport.training.data.rows import read_rows
 from dermport.training.model.network import class_logits, predict
@@ -46,7 +46,7 @@ class Teacher:
         """F, how many features it has."""
         return int(self.model.outputs[1].shape[1])
 
-    def answers(self, photos: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def outputs(self, photos: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return logits float32 [B, C] and pooled features float32 [B, F] of prepared photos float32 [B, S, S, 3]."""
         given, features = self.model.predict_on_batch(photos)
         return class_logits(given), features
@@ -58,7 +58,7 @@ class Teacher:
         return class_logits(predict(keras.Model(self.model.input, self.model.outputs[0]), tensors))
 
 
-def find_teacher(name: str, pixels: Pixels, context: Context) -> Teacher:
+def find_teacher(name: str, pixels: Pixels, context: StepContext) -> Teacher:
     """Return the teacher that `name` names.
 
     Args:
@@ -94,7 +94,7 @@ def of_bundle(bundle: Bundle) -> Teacher:
     return Teacher(name, bundle.model_sha256, with_features(network), manifest.preprocessing)
 
 
-def of_file(path: Path, pixels: Pixels, context: Context) -> Teacher:
+def of_file(path: Path, pixels: Pixels, context: StepContext) -> Teacher:
     """Return the Keras model in a file as a teacher; where its input has no size, it is given the student's photos.
 
     Raises:
@@ -160,7 +160,7 @@ def _check_labels(teacher: Bundle, parent: Bundle) -> None:
         )
 
 
-def _check_photos(teacher: Bundle, context: Context) -> None:
+def _check_photos(teacher: Bundle, context: StepContext) -> None:
     """Refuse a teacher that learned lesions which the student is chosen or judged by: its answers would leak them."""
     path = teacher.file(teacher.manifest.dataset.split.file)
     learned = {row["lesion_id"] for row in read_rows(path, ("lesion_id", "part")) if row["part"] == "train"}

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dermport.compression.context import Context, Outcome
-from dermport.compression.pruning.compensation import compensate
-from dermport.compression.pruning.importance import Importance, worth_of
-from dermport.compression.pruning.sample import Sample, draw_sample
-from dermport.compression.pruning.selection import Kept, Target, choose
-from dermport.compression.pruning.spaces import Space, spaces_of
-from dermport.compression.pruning.statistics import recalibrate
-from dermport.compression.pruning.surgery import narrowed
-from dermport.compression.step import Step
+from dermport.compression.pruning.channel_groups import channel_groups
+from dermport.compression.pruning.importance import Importance, PruningSample, draw_sample, importance_scores
+from dermport.compression.pruning.selection import PruningTarget, choose
+from dermport.compression.pruning.surgery import pruned
+from dermport.compression.step import CompressionStep, StepContext, StepResult
 from dermport.errors import UsageError
 from dermport.training.model.cost import Cost, cost_of
 from dermport.training.model.network import class_logits, predict
@@ -28,7 +23,7 @@ if TYPE_CHECKING:
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-class PruneChannels(Step):
+class PruneChannels(CompressionStep):
     """Remove whole channels of inverted residuals, of the first and the last convolution; no weight is trained.
 
     What stays takes over from what goes as far as it can (least squares), and batch normalisation is measured anew.
@@ -46,8 +41,8 @@ class PruneChannels(Step):
     photos: Annotated[int, Field(ge=8, description="training photos that everything is measured on")] = 512
     compensate: Annotated[bool, Field(description="whether least squares corrects what reads narrowed layers")] = True
 
-    def run(self, network: keras.Model, context: Context) -> Outcome:
-        """Prune the network; see :class:`dermport.compression.step.Step`."""
+    def run(self, network: keras.Model, context: StepContext) -> StepResult:
+        """Prune the network; see :class:`dermport.compression.step.CompressionStep`."""
         if self.macs == self.parameters == 1:
             raise UsageError("prune-channels removes nothing.", remedy="Set `macs` or `parameters`: the share to keep.")
         validation = context.parts.validation
@@ -61,42 +56,18 @@ class PruneChannels(Step):
             "agreement_before_training": float(np.mean(before == after)),
             "accuracy_before_training": float(np.mean(after == validation.targets)),
         }
-        return Outcome(network, figures, notes=(widths_in_words(network),))
+        return StepResult(network, figures, notes=(widths_in_words(network),))
 
-    def _round(self, network: keras.Model, target: Target, sample: Sample) -> keras.Model:
-        spaces = [space for space in spaces_of(network) if space.hidden or self.stream]
-        kept = choose(network, spaces, worth_of(self.importance, network, spaces, sample), target)
-        return pruned(network, spaces, kept, sample.photos, with_compensation=self.compensate)
+    def _round(self, network: keras.Model, target: PruningTarget, sample: PruningSample) -> keras.Model:
+        groups = [group for group in channel_groups(network) if group.hidden or self.stream]
+        kept = choose(network, groups, importance_scores(self.importance, network, groups, sample), target)
+        return pruned(network, groups, kept, sample.photos, with_compensation=self.compensate)
 
-    def _target(self, original: Cost, now: Cost, number: int) -> Target:
+    def _target(self, original: Cost, now: Cost, number: int) -> PruningTarget:
         """Return what to keep in one round; each takes the same share of what the one before left."""
         macs = self.macs ** (number / self.rounds) * original.macs / now.macs
         parameters = self.parameters ** (number / self.rounds) * original.parameters / now.parameters
-        return Target(macs, parameters, self.multiple, self.minimum)
-
-
-def pruned(
-    network: keras.Model,
-    spaces: Sequence[Space],
-    kept: Kept,
-    photos: NDArray[np.uint8],
-    *,
-    with_compensation: bool = True,
-) -> keras.Model:
-    """Return the network with the kept channels alone, its readers compensated and its statistics measured anew.
-
-    Args:
-        network: Its readers' weights change.
-        spaces: That are narrowed.
-        kept: The channels that stay, by space.
-        photos: Training photos, uint8 [N, S, S, 3].
-        with_compensation: Whether least squares corrects what reads narrowed spaces.
-    """
-    if with_compensation:
-        compensate(network, spaces, kept, photos)
-    smaller = narrowed(network, spaces, kept)
-    recalibrate(smaller, photos)
-    return smaller
+        return PruningTarget(macs, parameters, self.multiple, self.minimum)
 
 
 def _answers(network: keras.Model, photos: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -116,5 +87,5 @@ def _costs(before: Cost, after: Cost) -> dict[str, float]:
 
 def widths_in_words(network: keras.Model) -> str:
     """Return the widths that pruning may change, for people."""
-    spaces = [space for space in spaces_of(network) if space.hidden]
-    return "channels: " + ", ".join(f"{space.name.removesuffix('_expand')} {space.width}" for space in spaces)
+    groups = [group for group in channel_groups(network) if group.hidden]
+    return "channels: " + ", ".join(f"{group.name.removesuffix('_expand')} {group.width}" for group in groups)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from dermport.compression.context import Context, Outcome
 from dermport.compression.fine_tune import TrainingStep, augmented
-from dermport.compression.pruning.keeping_zeros import keeping_zeros
 from dermport.compression.pruning.masks import (
     Kernels,
     Scope,
@@ -19,12 +17,14 @@ from dermport.compression.pruning.masks import (
     sparsity_of,
     two_of_four_zeroed,
 )
+from dermport.compression.step import StepContext, StepResult
 from dermport.training.phases.loop import Phase
 from dermport.training.phases.recipes import compile_for
 from dermport.training.phases.state import EpochFigures
 
 if TYPE_CHECKING:
     import keras
+
 
 _NOTES = {
     "any": "zeros anywhere: smaller only once the file is compressed; `python -m benchmarks.pruning` tells where it "
@@ -50,8 +50,8 @@ class PruneMagnitude(TrainingStep):
     pattern: Annotated[Literal["any", "2:4"], Field(description="2:4 is half of the weights, all at once")] = "any"
     layers: Annotated[Literal["pointwise", "all"], Field(description="pointwise: the 1 x 1 convolutions")] = "pointwise"
 
-    def run(self, network: keras.Model, context: Context) -> Outcome:
-        """Prune and train the network; see :class:`dermport.compression.step.Step`."""
+    def run(self, network: keras.Model, context: StepContext) -> StepResult:
+        """Prune and train the network; see :class:`dermport.compression.step.CompressionStep`."""
         names = prunable(network, self.layers)
         history: tuple[EpochFigures, ...] = ()
         goes = 1 if self.pattern == "2:4" else self.ramp + 1
@@ -62,7 +62,7 @@ class PruneMagnitude(TrainingStep):
             "sparsity": sparsity_of(list(kernels_of(network, prunable(network, "all")).values())),
             "sparsity_of_pruned_layers": sparsity_of(list(kernels_of(network, names).values())),
         }
-        return Outcome(network, figures, (_NOTES[self.pattern],), history)
+        return StepResult(network, figures, (_NOTES[self.pattern],), history)
 
     def share(self, progress: float) -> float:
         """Return the share of zeros after a share of the schedule, 0..1."""
@@ -73,7 +73,9 @@ class PruneMagnitude(TrainingStep):
             return two_of_four_zeroed(kernels)
         return smallest_zeroed(kernels, self.share(progress), self.scope)
 
-    def _train(self, network: keras.Model, context: Context, number: int, *, last: bool) -> tuple[EpochFigures, ...]:
+    def _train(
+        self, network: keras.Model, context: StepContext, number: int, *, last: bool
+    ) -> tuple[EpochFigures, ...]:
         # A phase for each epoch of the ramp: a phase keeps its best epoch, which would be one with fewer zeros.
         name, epochs = (self.kind, self.epochs) if last else (f"{self.kind}-{number}", 1)
         train, validation = context.parts.train.tensors, context.parts.validation.tensors
@@ -85,3 +87,24 @@ class PruneMagnitude(TrainingStep):
             compile_for(trained, keeping_zeros(optimizer), self.label_smoothing)
             inputs = augmented(train, self.augmentation)
             return loop.run(Phase(name, title, trained, epochs, inputs, validation, self.mixup))
+
+
+def keeping_zeros(optimizer: keras.optimizers.AdamW) -> keras.optimizers.Optimizer:
+    """Return AdamW with the settings of `optimizer` that leaves the zeros of kernels zero.
+
+    Each update is undone where the kernel was zero, before the moving average takes it in: the average, which is what
+    answers in the end, has the very zeros that the weights had when training began. So which weights are zero is no
+    state beside the weights, and a resumed run has it with them.
+    """
+    import keras
+
+    class KeepingZeros(keras.optimizers.AdamW):  # type: ignore[misc]  # keras has no types
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            kept = keras.ops.cast(keras.ops.not_equal(variable, 0), variable.dtype)
+            super().update_step(gradient, variable, learning_rate)
+            if len(variable.shape) > 1:
+                self.assign(variable, variable * kept)
+
+    result = KeepingZeros.from_config(optimizer.get_config())
+    result.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return result

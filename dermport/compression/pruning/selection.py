@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.compression.pruning.importance import Worth
-from dermport.compression.pruning.spaces import Space, layers_of
+from dermport.compression.pruning.channel_groups import ChannelGroup, layers_of
+from dermport.compression.pruning.importance import ImportanceScores
 from dermport.errors import UsageError
 from dermport.training.model.cost import Cost, cost_of, layer_cost, widths
 
 if TYPE_CHECKING:
     import keras
 
-Kept = Mapping[str, NDArray[np.int64]]
-"""By the name of a space: the indices of the channels that stay, ascending."""
+KeptChannels = Mapping[str, NDArray[np.int64]]
+"""By the name of a group: the indices of the channels that stay, ascending."""
 
 
 @dataclass(frozen=True)
-class Target:
+class PruningTarget:
     """What the network may cost, and how narrow a layer may become.
 
     Attributes:
@@ -38,37 +38,37 @@ class Target:
     minimum: int = 16
 
 
-class Plan:
-    """The widths of a network's spaces, and what it costs with them.
+class PruningPlan:
+    """The widths of a network's groups, and what it costs with them.
 
     Args:
         network: As it is.
-        spaces: Of the network.
+        groups: Of the network.
     """
 
-    def __init__(self, network: keras.Model, spaces: Sequence[Space]) -> None:
+    def __init__(self, network: keras.Model, groups: Sequence[ChannelGroup]) -> None:
         self.original = cost_of(network)
-        self.width = {space.name: space.width for space in spaces}
-        self._spaces = {space.name: space for space in spaces}
-        self._layers = {name: network.get_layer(name) for space in spaces for name in layers_of(space)}
-        self._reads = {name: space.name for space in spaces for name in (*space.readers, *space.carriers)}
-        self._makes = {name: space.name for space in spaces for name in (*space.writers, *space.carriers)}
+        self.width = {group.name: group.width for group in groups}
+        self._groups = {group.name: group for group in groups}
+        self._layers = {name: network.get_layer(name) for group in groups for name in layers_of(group)}
+        self._reads = {name: group.name for group in groups for name in (*group.readers, *group.carriers)}
+        self._makes = {name: group.name for group in groups for name in (*group.writers, *group.carriers)}
         self.cost = self.original
 
-    def change(self, space: str, width: int) -> Cost:
-        """Return what the network would cost, were one space of another width."""
-        before = self._touched(space, self.width)
-        after = self._touched(space, {**self.width, space: width})
+    def change(self, group: str, width: int) -> Cost:
+        """Return what the network would cost, were one group of another width."""
+        before = self._touched(group, self.width)
+        after = self._touched(group, {**self.width, group: width})
         cost = self.cost
         return Cost(cost.macs - before.macs + after.macs, cost.parameters - before.parameters + after.parameters)
 
-    def set(self, space: str, width: int) -> None:
-        """Give a space another width."""
-        self.cost = self.change(space, width)
-        self.width[space] = width
+    def set(self, group: str, width: int) -> None:
+        """Give a group another width."""
+        self.cost = self.change(group, width)
+        self.width[group] = width
 
-    def _touched(self, space: str, width: Mapping[str, int]) -> Cost:
-        names = layers_of(self._spaces[space])
+    def _touched(self, group: str, width: Mapping[str, int]) -> Cost:
+        names = layers_of(self._groups[group])
         return sum((self._cost_of(name, width) for name in names), Cost())
 
     def _cost_of(self, name: str, width: Mapping[str, int]) -> Cost:
@@ -78,7 +78,9 @@ class Plan:
         return layer_cost(layer, width[read] if read else inputs, width[made] if made else outputs)
 
 
-def choose(network: keras.Model, spaces: Sequence[Space], worth: Worth, target: Target) -> Kept:
+def choose(
+    network: keras.Model, groups: Sequence[ChannelGroup], worth: ImportanceScores, target: PruningTarget
+) -> KeptChannels:
     """Return the channels that stay.
 
     Chunks of channels go one after the other, the one first that is worth least for each share of the costs that it
@@ -86,15 +88,15 @@ def choose(network: keras.Model, spaces: Sequence[Space], worth: Worth, target: 
 
     Args:
         network: As it is.
-        spaces: Those of its spaces that may be narrowed.
+        groups: Those of its groups that may be narrowed.
         worth: Of their channels.
         target: What the network may cost.
 
     Raises:
         UsageError: The target cannot be met.
     """
-    plan = Plan(network, spaces)
-    ranked = {space.name: np.argsort(-worth[space.name], kind="stable") for space in spaces}
+    plan = PruningPlan(network, groups)
+    ranked = {group.name: np.argsort(-worth[group.name], kind="stable") for group in groups}
     removed: list[tuple[str, int]] = []
     while not _met(plan.cost, plan.original, target):
         name, width = _cheapest(plan, worth, ranked, target)
@@ -104,12 +106,14 @@ def choose(network: keras.Model, spaces: Sequence[Space], worth: Worth, target: 
     return {name: np.sort(ranked[name][:width]) for name, width in plan.width.items()}
 
 
-def _met(cost: Cost, original: Cost, target: Target) -> bool:
+def _met(cost: Cost, original: Cost, target: PruningTarget) -> bool:
     return cost.macs <= target.macs * original.macs and cost.parameters <= target.parameters * original.parameters
 
 
-def _cheapest(plan: Plan, worth: Worth, ranked: Mapping[str, NDArray[np.int64]], target: Target) -> tuple[str, int]:
-    """Return the space to narrow next, and its width then."""
+def _cheapest(
+    plan: PruningPlan, worth: ImportanceScores, ranked: Mapping[str, NDArray[np.int64]], target: PruningTarget
+) -> tuple[str, int]:
+    """Return the group to narrow next, and its width then."""
     prices: dict[tuple[str, int], float] = {}
     for name, width in plan.width.items():
         narrower = (width - 1) // target.multiple * target.multiple
@@ -126,7 +130,7 @@ def _cheapest(plan: Plan, worth: Worth, ranked: Mapping[str, NDArray[np.int64]],
     return min(prices, key=lambda choice: prices[choice])
 
 
-def _saved(plan: Plan, cost: Cost, target: Target) -> float:
+def _saved(plan: PruningPlan, cost: Cost, target: PruningTarget) -> float:
     """Return the share of the original costs that a change saves, summed over the targets not yet met."""
     original, now = plan.original, plan.cost
     macs = (now.macs - cost.macs) / original.macs if now.macs > target.macs * original.macs else 0.0
@@ -134,8 +138,8 @@ def _saved(plan: Plan, cost: Cost, target: Target) -> float:
     return macs + ((now.parameters - cost.parameters) / original.parameters if short else 0.0)
 
 
-def _give_back(plan: Plan, removed: Sequence[tuple[str, int]], target: Target) -> None:
-    """Widen spaces again, the last narrowed first, where the target allows it."""
+def _give_back(plan: PruningPlan, removed: Sequence[tuple[str, int]], target: PruningTarget) -> None:
+    """Widen groups again, the last narrowed first, where the target allows it."""
     done: set[str] = set()
     for name, width in reversed(removed):
         if name not in done and _met(plan.change(name, width), plan.original, target):

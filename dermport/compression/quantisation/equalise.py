@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.compression.quantisation.graph import Graph, Node, along
-from dermport.compression.quantisation.measure import Channels, channels
+from dermport.compression.quantisation.activation_statistics import ChannelStatistics, channel_statistics
+from dermport.compression.quantisation.graph import KerasGraph, Node, along
 
 if TYPE_CHECKING:
     import keras
@@ -40,7 +40,7 @@ MIDDLE = -128  # what the code of level 0 is
 
 
 @dataclass(frozen=True)
-class Group:
+class EqualisationGroup:
     """Stored tensors whose channels must keep the same factors: one, or those that additions join."""
 
     sites: tuple[str, ...]
@@ -57,9 +57,9 @@ def equalised(network: keras.Model, photos: NDArray[np.uint8], *, filled: bool =
             that are powers of two (:mod:`dermport.exporters.integer.exact`).
     """
     result = exact_image(network)
-    graph = Graph.of(result)
-    _centre(graph, channels(result, photos))
-    found = channels(result, photos)
+    graph = KerasGraph.of(result)
+    _centre(graph, channel_statistics(result, photos))
+    found = channel_statistics(result, photos)
     for group in groups(graph):
         caps = _caps(graph, group, found)
         factors = _factors(graph, group, found, caps=caps)
@@ -85,7 +85,7 @@ def exact_image(network: keras.Model) -> keras.Model:
 
     result = keras.models.clone_model(network, clone_function=clone)
     result.set_weights(network.get_weights())
-    graph = Graph.of(network)
+    graph = KerasGraph.of(network)
     for site in (node for node in graph.nodes if _is_normalisation(node.layer)):
         shift = site.layer.offset - MIDDLE * site.layer.scale
         for user in graph.users(site.name):
@@ -100,7 +100,7 @@ def _is_normalisation(layer: keras.Layer) -> bool:
     return type(layer).__name__ == "Rescaling" and (layer.scale, layer.offset) == (1 / 127.5, -1.0)
 
 
-def groups(graph: Graph) -> tuple[Group, ...]:
+def groups(graph: KerasGraph) -> tuple[EqualisationGroup, ...]:
     """Return the groups of tensors that can be equalised, in order; the image is none."""
     left = [site for site in graph.sites if graph.by_name[site].kind != "Rescaling"]
     found = []
@@ -109,11 +109,11 @@ def groups(graph: Graph) -> tuple[Group, ...]:
         left = [site for site in left if site not in sites]
         clipped = any(graph.by_name[site].kind == "ReLU" for site in sites)
         if _is_whole(graph, sites, clipped):
-            found.append(Group(tuple(sites), clipped))
+            found.append(EqualisationGroup(tuple(sites), clipped))
     return tuple(found)
 
 
-def _joined(graph: Graph, first: str) -> list[str]:
+def _joined(graph: KerasGraph, first: str) -> list[str]:
     sites = [first]
     for site in sites:
         near = [user.name for user in graph.users(site) if user.kind == "Add"]
@@ -122,7 +122,7 @@ def _joined(graph: Graph, first: str) -> list[str]:
     return sorted(sites, key=graph.sites.index)
 
 
-def _is_whole(graph: Graph, sites: list[str], clipped: bool) -> bool:
+def _is_whole(graph: KerasGraph, sites: list[str], clipped: bool) -> bool:
     """Whether every layer that writes or reads the tensors can take a factor."""
     caps = [graph.by_name[site].layer.max_value for site in sites if graph.by_name[site].kind == "ReLU"]
     users = [user for site in sites for user in graph.users(site)]
@@ -130,7 +130,7 @@ def _is_whole(graph: Graph, sites: list[str], clipped: bool) -> bool:
     return takes and bool(users) and (not clipped or (len(sites) == 1 and caps in ([_CAP], [None])))
 
 
-def _dense_after(graph: Graph, node: Node) -> Node | None:
+def _dense_after(graph: KerasGraph, node: Node) -> Node | None:
     """Return the dense layer that pooled features go to, dropout passed over; None where there is none."""
     if node.kind == "Dense":
         return node
@@ -139,7 +139,7 @@ def _dense_after(graph: Graph, node: Node) -> Node | None:
     return _dense_after(graph, readers[0]) if passes else None
 
 
-def _centre(graph: Graph, found: Mapping[str, Channels]) -> None:
+def _centre(graph: KerasGraph, found: Mapping[str, ChannelStatistics]) -> None:
     for group in groups(graph):
         users = [user for site in group.sites for user in graph.users(site) if user.kind != "Add"]
         if group.clipped or not all(user.pointwise for user in users):
@@ -154,13 +154,15 @@ def _centre(graph: Graph, found: Mapping[str, Channels]) -> None:
                 user.layer.set_weights([kernel, bias + (mean @ kernel[0, 0]).astype(np.float32)])
 
 
-def _caps(graph: Graph, group: Group, found: Mapping[str, Channels]) -> bool:
+def _caps(graph: KerasGraph, group: EqualisationGroup, found: Mapping[str, ChannelStatistics]) -> bool:
     """Whether relu6 clips any channel."""
     cap = graph.by_name[group.sites[0]].layer.max_value if group.clipped else None
     return cap == _CAP and bool((_reach(group, found) >= _CAP * _CLIPS).any())
 
 
-def _factors(graph: Graph, group: Group, found: Mapping[str, Channels], *, caps: bool) -> Floats:
+def _factors(
+    graph: KerasGraph, group: EqualisationGroup, found: Mapping[str, ChannelStatistics], *, caps: bool
+) -> Floats:
     """Return each channel's factor: the share of the way to equal ranges whose predicted error is least."""
     reach = _reach(group, found)
     most = np.minimum(reach.max() / np.maximum(reach, reach.max() / _GROWTH), _GROWTH)
@@ -171,12 +173,12 @@ def _factors(graph: Graph, group: Group, found: Mapping[str, Channels], *, caps:
     return np.asarray(most**power)
 
 
-def _reach(group: Group, found: Mapping[str, Channels]) -> Floats:
+def _reach(group: EqualisationGroup, found: Mapping[str, ChannelStatistics]) -> Floats:
     """Return each channel's largest absolute value, float64 [channels]."""
     return np.asarray(np.max([_largest(found[site]) for site in group.sites], axis=0))
 
 
-def _largest(tensor: Channels) -> Floats:
+def _largest(tensor: ChannelStatistics) -> Floats:
     return np.asarray(np.maximum(tensor.high, -tensor.low))
 
 
@@ -189,7 +191,9 @@ def _growth(reach: float, *, capped: bool) -> float:
     return float(2.0 ** (-5 if capped else np.ceil(np.log2(steps))) / steps) if steps > 0 else 1.0
 
 
-def _error(graph: Graph, group: Group, found: Mapping[str, Channels], factors: Floats) -> float:
+def _error(
+    graph: KerasGraph, group: EqualisationGroup, found: Mapping[str, ChannelStatistics], factors: Floats
+) -> float:
     """Return the predicted squared error of what reads the tensors, if rounding is even (a step's square / 12).
 
     An activation's error goes through the weights; a weight's goes with the activation's power. Depthwise convolutions
@@ -208,7 +212,7 @@ def _error(graph: Graph, group: Group, found: Mapping[str, Channels], factors: F
     return error
 
 
-def _rows(graph: Graph, user: Node) -> Floats:
+def _rows(graph: KerasGraph, user: Node) -> Floats:
     """Return the weights that read each channel, float64 [rows, channels]; ones for an addition."""
     if user.kind == "Add":
         return np.ones((1, 1))
@@ -219,7 +223,7 @@ def _rows(graph: Graph, user: Node) -> Floats:
     return np.asarray(np.moveaxis(kernel, 2, -1).reshape(-1, kernel.shape[2]))
 
 
-def _scale(graph: Graph, group: Group, factors: Floats) -> None:
+def _scale(graph: KerasGraph, group: EqualisationGroup, factors: Floats) -> None:
     """Multiply the channels where they are written, and divide them where they are read."""
     for site in group.sites:
         writer = graph.writer(site)

@@ -73,13 +73,13 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Graph:
+class KerasGraph:
     """A folded network's layers in the order in which they run; each runs once."""
 
     nodes: tuple[Node, ...]
 
     @classmethod
-    def of(cls, network: keras.Model) -> Graph:
+    def of(cls, network: keras.Model) -> KerasGraph:
         """Read a folded network.
 
         Raises:
@@ -153,7 +153,7 @@ class Graph:
 
 def weights_of(network: keras.Model) -> dict[str, Pair]:
     """Return a copy of the kernels and biases of a folded network's convolutions."""
-    return {node.name: node.weights() for node in Graph.of(network).convolutions}
+    return {node.name: node.weights() for node in KerasGraph.of(network).convolutions}
 
 
 def along(values: NDArray[np.floating], axis: int) -> NDArray[np.floating]:

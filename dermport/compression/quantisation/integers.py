@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dermport.compression.quantisation.graph import Graph, Pair, Weights, weights_of
+from dermport.compression.quantisation.graph import KerasGraph, Pair, Weights, weights_of
 from dermport.exporters.integer.grid import to_grid
 from dermport.exporters.integer.pattern import fake_quantised
 
@@ -26,7 +26,7 @@ def integer_network(
     """
     import keras
 
-    stored = set(Graph.of(template).stored(floats))
+    stored = set(KerasGraph.of(template).stored(floats))
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
         result = layer(*inputs, **options)
@@ -39,7 +39,7 @@ def integer_network(
 
 
 def nearest(
-    graph: Graph, weights: Weights, scales: Mapping[str, float], floats: frozenset[str], *, exact: bool = False
+    graph: KerasGraph, weights: Weights, scales: Mapping[str, float], floats: frozenset[str], *, exact: bool = False
 ) -> dict[str, Pair]:
     """Return kernels and biases rounded to the nearest of their grids, but for those of `floats`.
 
@@ -63,4 +63,4 @@ def nearest(
 
 def nearest_of(template: keras.Model, scales: Mapping[str, float], *, exact: bool = False) -> dict[str, Pair]:
     """Return all kernels and biases of a folded network rounded to the nearest."""
-    return nearest(Graph.of(template), weights_of(template), scales, frozenset(), exact=exact)
+    return nearest(KerasGraph.of(template), weights_of(template), scales, frozenset(), exact=exact)

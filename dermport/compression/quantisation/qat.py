@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.compression.context import Context
 from dermport.compression.fine_tune import augmented
-from dermport.compression.quantisation.graph import Graph, Node, Weights, along
+from dermport.compression.quantisation.graph import KerasGraph, Node, Weights, along
 from dermport.compression.quantisation.sensitivity import divergence
-from dermport.compression.quantisation.stages import Stage
+from dermport.compression.quantisation.stages import QuantisationStage
+from dermport.compression.step import StepContext
 from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
 from dermport.training.phases.loop import Loop, Phase, steps_per_epoch
@@ -41,7 +41,7 @@ Loss = Literal["distil", "labels"]
 
 
 @dataclass(frozen=True)
-class Training:
+class QatSettings:
     """How a quantised network is trained on.
 
     Attributes:
@@ -60,7 +60,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Trained:
+class QatResult:
     """What training gave: float weights whose nearest codes are meant, ranges, and the epochs."""
 
     weights: Weights
@@ -68,7 +68,7 @@ class Trained:
     history: tuple[EpochFigures, ...]
 
 
-def trained(begun: Stage, training: Training, context: Context) -> Trained:
+def trained(begun: QuantisationStage, training: QatSettings, context: StepContext) -> QatResult:
     """Train a quantised network; a killed training goes on from its checkpoint to the same result.
 
     Args:
@@ -85,14 +85,14 @@ def trained(begun: Stage, training: Training, context: Context) -> Trained:
     validation = context.parts.validation.tensors
     phase = Phase("quantise", "Quantisation-aware training", model, training.epochs, inputs, validation)
     history = _loop(begun, training, context).run(phase)
-    graph, layers = Graph.of(begun.template), {layer.name: layer for layer in student.layers}
+    graph, layers = KerasGraph.of(begun.template), {layer.name: layer for layer in student.layers}
     learnt = {node.name: layers[node.name].learnt() for node in graph.convolutions if node.name not in begun.floats}
     ranges = {site: layers[f"{site}_stored"].learnt() for site in graph.stored(begun.floats)}
-    return Trained({**begun.weights, **learnt}, {**begun.scales, **ranges}, history)
+    return QatResult({**begun.weights, **learnt}, {**begun.scales, **ranges}, history)
 
 
 @dataclass(frozen=True)
-class _Held(Loop):
+class _AgreementLoop(Loop):
     """A loop whose best epoch answers most as the float network does; its figures are held against that.
 
     The loss of an epoch is the divergence from `wanted`, float [M, C], and its accuracy the agreement with it. Labels,
@@ -107,12 +107,12 @@ class _Held(Loop):
         return divergence(self.wanted, found), float(agreeing.mean()), None
 
 
-def _loop(begun: Stage, training: Training, context: Context) -> Loop:
+def _loop(begun: QuantisationStage, training: QatSettings, context: StepContext) -> Loop:
     loop = context.loop(batch=training.batch)
     if training.loss == "labels":
         return loop
     wanted = at_temperature(class_logits(predict(begun.template, context.parts.validation.tensors)), 1.0)
-    return _Held(loop.folder, loop.targets, loop.batch, loop.patience, loop.seed, loop.progress, wanted)
+    return _AgreementLoop(loop.folder, loop.targets, loop.batch, loop.patience, loop.seed, loop.progress, wanted)
 
 
 def _optimizer(rate: float, steps: int) -> keras.optimizers.Optimizer:
@@ -162,10 +162,10 @@ def _straight(values: Any) -> Any:
     return values + ops.stop_gradient(ops.round(values) - values)
 
 
-def _student(begun: Stage) -> keras.Model:
+def _student(begun: QuantisationStage) -> keras.Model:
     import keras
 
-    template, scales, graph = begun.template, begun.scales, Graph.of(begun.template)
+    template, scales, graph = begun.template, begun.scales, KerasGraph.of(begun.template)
     stored = set(graph.stored(begun.floats))
     rounded = {node.name: node for node in graph.convolutions if node.name not in begun.floats}
 

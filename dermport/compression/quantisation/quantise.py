@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dermport.compression.context import Context, Outcome
-from dermport.compression.quantisation.graph import Graph
+from dermport.compression.quantisation.graph import KerasGraph
 from dermport.compression.quantisation.integers import nearest
-from dermport.compression.quantisation.qat import Loss, Training, trained
+from dermport.compression.quantisation.layerwise import LayerwiseRounding
+from dermport.compression.quantisation.qat import Loss, QatSettings, trained
 from dermport.compression.quantisation.ranges import Ranges
-from dermport.compression.quantisation.stages import SWEPT, Methods, Stage, stages, swept
-from dermport.compression.quantisation.sweep import Sweep
-from dermport.compression.step import Step
+from dermport.compression.quantisation.stages import (
+    LAYERWISE_PHOTOS,
+    QuantisationMethods,
+    QuantisationStage,
+    rounded_layerwise,
+    stages,
+)
+from dermport.compression.step import CompressionStep, StepContext, StepResult
 from dermport.errors import UsageError
 from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 Answers = NDArray[np.float64]
 
 
-class Quantise(Step):
+class Quantise(CompressionStep):
     """Fold, equalise and round; batch normalisation is gone afterwards, and the network is for inference alone."""
 
     kind: Literal["quantise"] = "quantise"
@@ -47,8 +52,8 @@ class Quantise(Step):
     loss: Annotated[Loss, Field(description="held to the float network's answers, or to the labels")] = "distil"
     augmentation: Literal["gentle", "strong"] = "strong"
 
-    def run(self, network: keras.Model, context: Context) -> Outcome:
-        """Quantise the network; see :class:`dermport.compression.step.Step`.
+    def run(self, network: keras.Model, context: StepContext) -> StepResult:
+        """Quantise the network; see :class:`dermport.compression.step.CompressionStep`.
 
         Raises:
             UsageError: `keep_float` names no convolution of it, or a layer has no place in an integer model.
@@ -71,38 +76,31 @@ class Quantise(Step):
             "weight_bytes": result.weight_bytes(),
             "float_layers": len(result.floats),
         }
-        return Outcome(result.network(), figures, _notes(result), history)
+        return StepResult(result.network(), figures, _notes(result), history)
 
-    def methods(self) -> Methods:
+    def methods(self) -> QuantisationMethods:
         """Return the methods that need no training."""
-        return Methods(
-            ranges=self.ranges,
-            exact=self.exact,
-            equalise=self.equalise,
-            correct_biases=self.correct_biases,
-            learn_rounding=self.learn_rounding,
-            float_layers=self.float_layers,
-            float_bytes=self.float_bytes,
-            keep_float=self.keep_float,
-        )
+        return QuantisationMethods(**{one.name: getattr(self, one.name) for one in fields(QuantisationMethods)})
 
-    def trained(self, stage: Stage, context: Context) -> tuple[Stage, tuple[EpochFigures, ...]]:
+    def trained(
+        self, stage: QuantisationStage, context: StepContext
+    ) -> tuple[QuantisationStage, tuple[EpochFigures, ...]]:
         """Return the stage after quantisation-aware training, and its epochs.
 
         Training begins from float weights with corrected biases: those that learned rounding gives lie in the middle
         of their codes, farthest from any change.
         """
-        sweep = Sweep(stage.scales, corrected=True, exact=self.exact, floats=stage.floats)
-        photos = context.calibration()[: min(self.photos, SWEPT)]
-        begun = swept("corrected", stage, sweep, photos, context.progress)
-        graph = Graph.of(stage.template)
+        layerwise = LayerwiseRounding(stage.scales, corrected=True, exact=self.exact, floats=stage.floats)
+        photos = context.calibration()[: min(self.photos, LAYERWISE_PHOTOS)]
+        begun = rounded_layerwise("corrected", stage, layerwise, photos, context.progress)
+        graph = KerasGraph.of(stage.template)
         start = {node.name: (node.weights()[0], begun.weights[node.name][1]) for node in graph.convolutions}
-        training = Training(self.qat_epochs, self.learning_rate, self.batch, self.loss, self.augmentation)
+        training = QatSettings(self.qat_epochs, self.learning_rate, self.batch, self.loss, self.augmentation)
         result = trained(replace(begun, weights=start), training, context)
         weights = nearest(graph, result.weights, result.scales, stage.floats, exact=self.exact)
         return replace(stage, name="qat", weights=weights, scales=result.scales), result.history
 
-    def _check(self, stage: Stage) -> None:
+    def _check(self, stage: QuantisationStage) -> None:
         if absent := sorted(set(self.keep_float) - set(stage.weights)):
             raise UsageError(
                 f"keep_float names {', '.join(absent)}, which the network does not have.",
@@ -119,7 +117,7 @@ def _answers(network: keras.Model, photos: NDArray[np.uint8]) -> Answers:
     return at_temperature(class_logits(predict(network, photos)), 1.0)
 
 
-def _notes(stage: Stage) -> tuple[str, ...]:
+def _notes(stage: QuantisationStage) -> tuple[str, ...]:
     if not stage.floats:
         return ("every convolution is int8; pooling and classifier stay float",)
     return (f"left in float: {', '.join(name for name in stage.weights if name in stage.floats)}",)

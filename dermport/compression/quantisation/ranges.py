@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.compression.quantisation.activation_statistics import BINS, channel_statistics, histograms
 from dermport.compression.quantisation.equalise import MIDDLE
-from dermport.compression.quantisation.graph import Graph
-from dermport.compression.quantisation.measure import BINS, channels, histograms
+from dermport.compression.quantisation.graph import KerasGraph
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +31,7 @@ def activation_scales(network: keras.Model, photos: NDArray[np.uint8], how: Rang
         photos: Calibration photos, uint8 [N, S, S, 3].
         how: The rule.
     """
-    reach = {site: found.reach for site, found in channels(network, photos).items()}
+    reach = {site: found.reach for site, found in channel_statistics(network, photos).items()}
     if how != "min-max":
         counts = histograms(network, photos, reach)
         share = _percentile if how == "percentile" else _least_error
@@ -43,7 +43,7 @@ def activation_scales(network: keras.Model, photos: NDArray[np.uint8], how: Rang
 def _image_scales(network: keras.Model) -> dict[str, float]:
     """Return the image's scale, which does not depend on the photos: levels of 0..255 are its codes where they fit."""
     found = {}
-    for node in Graph.of(network).nodes:
+    for node in KerasGraph.of(network).nodes:
         if node.kind == "Rescaling":
             scale, offset = float(node.layer.scale), float(node.layer.offset)
             fits = round(offset / scale, 6) == MIDDLE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.compression.quantisation.graph import Graph, Weights
+from dermport.compression.quantisation.graph import KerasGraph, Weights
 from dermport.exporters.integer.pattern import fake_quantised
 from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits
@@ -33,7 +33,7 @@ def sensitivities(
         scales: Of the stored tensors.
         photos: Calibration photos, uint8 [N, S, S, 3].
     """
-    graph = Graph.of(template)
+    graph = KerasGraph.of(template)
     model, sites = _switched(template, scales)
     wanted = _answers(model, photos, np.zeros(len(sites)))
     found = {}
@@ -78,7 +78,7 @@ def _switched(template: keras.Model, scales: Mapping[str, float]) -> tuple[keras
     """Return a model whose second input, [N, sites], says which stored tensors are rounded, and the sites."""
     import keras
 
-    graph = Graph.of(template)
+    graph = KerasGraph.of(template)
     sites = graph.sites
     tensors: dict[str, Any] = {}
     switches = keras.Input((len(sites),), name="switches")

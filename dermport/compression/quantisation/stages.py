@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from dermport.compression.quantisation.equalise import equalised
 from dermport.compression.quantisation.folding import folded
-from dermport.compression.quantisation.graph import Graph, Weights
+from dermport.compression.quantisation.graph import KerasGraph, Weights
 from dermport.compression.quantisation.integers import integer_network, nearest_of
+from dermport.compression.quantisation.layerwise import LayerwiseRounding
 from dermport.compression.quantisation.ranges import Ranges, activation_scales
 from dermport.compression.quantisation.sensitivity import most_sensitive, sensitivities
-from dermport.compression.quantisation.sweep import Sweep
 from dermport.exporters.integer.exact import exact_scales
 from dermport.progress import Progress
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     import keras
 
 
-SWEPT = 64
+LAYERWISE_PHOTOS = 64
 
 
 @dataclass(frozen=True)
-class Stage:
+class QuantisationStage:
     """A network after some methods.
 
     Attributes:
@@ -57,7 +57,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Methods:
+class QuantisationMethods:
     """Which methods are applied; see :class:`.compression.quantisation.quantise.Quantise` for what each means."""
 
     ranges: Ranges = "min-max"
@@ -75,13 +75,15 @@ class Methods:
         return bool(self.float_layers or self.float_bytes or self.keep_float)
 
 
-def stages(network: keras.Model, photos: NDArray[np.uint8], methods: Methods, progress: Progress) -> Iterator[Stage]:
+def stages(
+    network: keras.Model, photos: NDArray[np.uint8], methods: QuantisationMethods, progress: Progress
+) -> Iterator[QuantisationStage]:
     """Yield the network after each method: ``nearest`` always, then those that are asked for.
 
     Args:
         network: As :mod:`dermport.compression.network` says.
         photos: Calibration photos, uint8 [N, S, S, 3]. Ranges are of all of them, or equalisation would let relu6 clip
-            photos to come; the first few are enough for what goes through layer by layer (:data:`SWEPT`).
+            photos to come; the first few are enough for what goes through layer by layer (:data:`LAYERWISE_PHOTOS`).
         methods: Which.
         progress: What a person sees.
     """
@@ -95,38 +97,44 @@ def stages(network: keras.Model, photos: NDArray[np.uint8], methods: Methods, pr
         template = equalised(template, photos, filled=methods.exact)
         stage = _rounded("equalised", template, photos, methods)
         yield stage
-    photos = photos[:SWEPT]
-    sweep = Sweep(stage.scales, corrected=methods.correct_biases, exact=methods.exact)
+    photos = photos[:LAYERWISE_PHOTOS]
+    layerwise = LayerwiseRounding(stage.scales, corrected=methods.correct_biases, exact=methods.exact)
     if methods.correct_biases:
-        stage = swept("corrected", stage, sweep, photos, progress)
+        stage = rounded_layerwise("corrected", stage, layerwise, photos, progress)
         yield stage
     if methods.learn_rounding:
-        sweep = replace(sweep, learned=True)
-        stage = swept("learned", stage, sweep, photos, progress)
+        layerwise = replace(layerwise, learned=True)
+        stage = rounded_layerwise("learned", stage, layerwise, photos, progress)
         yield stage
     if methods.is_mixed:
-        sweep = replace(sweep, floats=_floats(stage, methods, photos, progress))
-        yield swept("mixed", stage, sweep, photos, progress)
+        layerwise = replace(layerwise, floats=_floats(stage, methods, photos, progress))
+        yield rounded_layerwise("mixed", stage, layerwise, photos, progress)
 
 
-def swept(name: str, stage: Stage, sweep: Sweep, photos: NDArray[np.uint8], progress: Progress) -> Stage:
-    """Return the stage with its weights rounded by a sweep."""
+def rounded_layerwise(
+    name: str, stage: QuantisationStage, layerwise: LayerwiseRounding, photos: NDArray[np.uint8], progress: Progress
+) -> QuantisationStage:
+    """Return the stage with its weights rounded layer by layer."""
     with progress.bar(f"Quantising layer by layer ({name})") as update:
-        weights = sweep.run(stage.template, photos, update)
-    return replace(stage, name=name, weights=weights, floats=sweep.floats)
+        weights = layerwise.run(stage.template, photos, update)
+    return replace(stage, name=name, weights=weights, floats=layerwise.floats)
 
 
-def _rounded(name: str, template: keras.Model, photos: NDArray[np.uint8], methods: Methods) -> Stage:
+def _rounded(
+    name: str, template: keras.Model, photos: NDArray[np.uint8], methods: QuantisationMethods
+) -> QuantisationStage:
     scales = activation_scales(template, photos, methods.ranges)
     if methods.exact:
-        sums = [(node.name, *node.inputs) for node in Graph.of(template).nodes if node.kind == "Add"]
+        sums = [(node.name, *node.inputs) for node in KerasGraph.of(template).nodes if node.kind == "Add"]
         scales = exact_scales(scales, sums)
     weights = nearest_of(template, scales, exact=methods.exact)
-    return Stage(name, template, weights, scales, exact=methods.exact)
+    return QuantisationStage(name, template, weights, scales, exact=methods.exact)
 
 
-def _floats(stage: Stage, methods: Methods, photos: NDArray[np.uint8], progress: Progress) -> frozenset[str]:
-    graph = Graph.of(stage.template)
+def _floats(
+    stage: QuantisationStage, methods: QuantisationMethods, photos: NDArray[np.uint8], progress: Progress
+) -> frozenset[str]:
+    graph = KerasGraph.of(stage.template)
     chosen = frozenset(methods.keep_float) & frozenset(node.name for node in graph.convolutions)
     if not (methods.float_layers or methods.float_bytes):
         return chosen

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dermport.compression.search.record import Measured
+from dermport.compression.search.candidate import MeasuredCandidate
 from dermport.errors import UsageError
 
 Kind = Literal["quality", "latency", "size"]
@@ -36,16 +36,16 @@ class Limit:
 
     text: str
     kind: Kind
-    value: Callable[[Measured], float]
+    value: Callable[[MeasuredCandidate], float]
     bound: float
     upper: bool
 
-    def holds(self, one: Measured) -> bool:
+    def holds(self, one: MeasuredCandidate) -> bool:
         """Return whether a candidate is within the limit."""
         value = self.value(one)
         return value <= self.bound if self.upper else value >= self.bound
 
-    def excess(self, one: Measured) -> float:
+    def excess(self, one: MeasuredCandidate) -> float:
         """Return by which share of the limit a candidate is beyond it; 0 within."""
         beyond = self.value(one) - self.bound if self.upper else self.bound - self.value(one)
         return max(0.0, beyond) / max(abs(self.bound), 1e-9)
@@ -57,11 +57,11 @@ class Budget:
 
     limits: tuple[Limit, ...] = ()
 
-    def holds(self, one: Measured) -> bool:
+    def holds(self, one: MeasuredCandidate) -> bool:
         """Return whether a candidate is within all limits."""
         return all(limit.holds(one) for limit in self.limits)
 
-    def order(self, measured: Sequence[Measured]) -> list[Measured]:
+    def order(self, measured: Sequence[MeasuredCandidate]) -> list[MeasuredCandidate]:
         """Return the candidates within all limits, the one that fits best first.
 
         It is the best in what is not limited: the most accurate; where accuracy is limited the fastest; where latency
@@ -73,32 +73,32 @@ class Budget:
         fitting = [one for one in measured if self.holds(one)]
         return sorted(fitting, key=lambda one: tuple(_COST[kind](one) for kind in order))
 
-    def pick(self, measured: Sequence[Measured]) -> Measured | None:
+    def pick(self, measured: Sequence[MeasuredCandidate]) -> MeasuredCandidate | None:
         """Return the first in that order, or None where none is within the limits."""
         return next(iter(self.order(measured)), None)
 
-    def nearest(self, measured: Sequence[Measured]) -> Measured:
+    def nearest(self, measured: Sequence[MeasuredCandidate]) -> MeasuredCandidate:
         """Return the candidate that exceeds the limits least, by the worst of its excesses."""
         return min(measured, key=lambda one: max(limit.excess(one) for limit in self.limits))
 
 
-def _in_units(scale: float) -> Callable[[Measured], float]:
+def _in_units(scale: float) -> Callable[[MeasuredCandidate], float]:
     return lambda one: one.artifact_bytes / scale
 
 
-_COST: dict[Kind, Callable[[Measured], float]] = {
+_COST: dict[Kind, Callable[[MeasuredCandidate], float]] = {
     "quality": lambda one: -one.balanced_accuracy,
     "latency": lambda one: one.latency.ratio,
     "size": lambda one: one.artifact_bytes,
 }
-_UPPER: dict[str, tuple[Kind, Callable[[Measured], float]]] = {
+_UPPER: dict[str, tuple[Kind, Callable[[MeasuredCandidate], float]]] = {
     **{unit: ("size", _in_units(scale)) for unit, scale in _BYTES.items()},
     "size": ("size", lambda one: one.size_ratio),
     "latency": ("latency", lambda one: one.latency.ratio),
     "ms": ("latency", lambda one: one.latency.ms),
     **dict.fromkeys(("point", "points"), ("quality", lambda one: one.points_lost)),
 }
-_LOWER: dict[str, tuple[Kind, Callable[[Measured], float]]] = {
+_LOWER: dict[str, tuple[Kind, Callable[[MeasuredCandidate], float]]] = {
     "agreement": ("quality", lambda one: one.agreement),
     "balanced accuracy": ("quality", lambda one: one.balanced_accuracy),
     "accuracy": ("quality", lambda one: one.accuracy),

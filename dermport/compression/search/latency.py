@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dermport.bundle.export_record import Evidence
 from dermport.bundle.store import Export
-from dermport.compression.search.record import LatencyRecord
+from dermport.compression.search.candidate import LatencyRecord
 from dermport.errors import UsageError
 from dermport.exporters.benchmark.machine import this_machine
 from dermport.runtimes.base import Runtime
@@ -26,7 +26,7 @@ _REAL: frozenset[Evidence] = frozenset({"device", "host-runtime"})
 
 
 @dataclass(frozen=True)
-class Loaded:
+class OpenArtifact:
     """An artifact that is open, with the photos that it is asked about.
 
     Attributes:
@@ -49,7 +49,7 @@ class Loaded:
         return f"{self.export.record.target}-{self.export.record.precision}"
 
 
-class Clock(Protocol):
+class LatencySource(Protocol):
     """Tells the latency of an artifact and of the base, which is what ratios are to."""
 
     @property
@@ -58,21 +58,21 @@ class Clock(Protocol):
         ...
 
     @property
-    def listens(self) -> bool:
+    def times_calls(self) -> bool:
         """Whether it times calls, which other work on the machine disturbs."""
         ...
 
-    def latency(self, loaded: Loaded, base: Loaded) -> LatencyRecord:
+    def latency(self, loaded: OpenArtifact, base: OpenArtifact) -> LatencyRecord:
         """Return the latency for one photo.
 
         Raises:
-            UsageError: This clock cannot tell it of such an artifact.
+            UsageError: This source cannot tell it of such an artifact.
         """
         ...
 
 
 @dataclass(frozen=True)
-class Stopwatch:
+class MeasuredLatency:
     """Times calls on this machine; the base takes part in every round, so that both share the machine's noise.
 
     What counts is the fast decile of each one's calls: other work on the machine only ever adds time, on two busy
@@ -90,12 +90,12 @@ class Stopwatch:
         return this_machine().processor
 
     @property
-    def listens(self) -> bool:
+    def times_calls(self) -> bool:
         """It does."""
         return True
 
-    def latency(self, loaded: Loaded, base: Loaded) -> LatencyRecord:
-        """Return the fast decile over the rounds; see :class:`Clock`."""
+    def latency(self, loaded: OpenArtifact, base: OpenArtifact) -> LatencyRecord:
+        """Return the fast decile over the rounds; see :class:`LatencySource`."""
         if loaded.evidence not in _REAL:
             raise UsageError(
                 f"{loaded.name} cannot be timed here: this machine has only {loaded.evidence} for it.",
@@ -129,7 +129,7 @@ def _interval(times: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _round(loaded: Loaded, base: Loaded, number: int) -> tuple[float, float]:
+def _round(loaded: OpenArtifact, base: OpenArtifact, number: int) -> tuple[float, float]:
     """Return the seconds of one call each; which comes first changes from round to round."""
     if number % 2:
         own = _seconds(loaded, number)
@@ -138,7 +138,7 @@ def _round(loaded: Loaded, base: Loaded, number: int) -> tuple[float, float]:
     return _seconds(loaded, number), its
 
 
-def _seconds(loaded: Loaded, number: int) -> float:
+def _seconds(loaded: OpenArtifact, number: int) -> float:
     photo = loaded.photos[number % len(loaded.photos)][None]
     started = time.perf_counter()
     loaded.runtime.predict(photo)

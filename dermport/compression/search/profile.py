@@ -19,15 +19,15 @@ from pydantic import Field, ValidationError
 
 from dermport.bundle.atomic import write_json
 from dermport.bundle.benchmark_record import BenchmarkResult, ExportResult
-from dermport.compression.search.latency import Loaded
-from dermport.compression.search.record import LatencyRecord, Measured
+from dermport.compression.search.candidate import LatencyRecord, MeasuredCandidate
+from dermport.compression.search.latency import OpenArtifact
 from dermport.contract import Contract
 from dermport.errors import UsageError
 
 SCHEMA: Literal["dermport-device-profile/1"] = "dermport-device-profile/1"
 
 
-class Row(Contract):
+class ProfileRow(Contract):
     """One artifact that was measured on the device."""
 
     export: Annotated[str, Field(description="<target>-<precision>")]
@@ -43,11 +43,11 @@ class DeviceProfile(Contract):
     schema_version: Annotated[Literal["dermport-device-profile/1"], Field(alias="schema")] = SCHEMA
     device: Annotated[str, Field(min_length=1)]
     origin: Annotated[str, Field(description="how the rows were measured")]
-    rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+    rows: Annotated[tuple[ProfileRow, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
-class Line:
+class LatencyModel:
     """``ms = overhead + slope * millions of multiply-accumulates``.
 
     Attributes:
@@ -65,11 +65,11 @@ class Line:
         return self.overhead + self.slope * macs / 1e6
 
 
-def fit(rows: Sequence[Row]) -> Line:
+def fit(rows: Sequence[ProfileRow]) -> LatencyModel:
     """Return the line through the rows of one precision."""
     millions, ms = np.array([row.macs for row in rows]) / 1e6, np.array([row.ms for row in rows])
     if len(set(millions.tolist())) == 1:
-        return Line(0.0, float(np.median(ms / millions)), None)
+        return LatencyModel(0.0, float(np.median(ms / millions)), None)
     columns = np.stack([1 / ms, millions / ms], axis=1)  # of relative errors: ms themselves would heed the slow alone
     (overhead, slope), *_ = np.linalg.lstsq(columns, np.ones(len(ms)), rcond=None)
     if overhead < 0:
@@ -77,7 +77,7 @@ def fit(rows: Sequence[Row]) -> Line:
     elif slope < 0:
         overhead, slope = _through(columns[:, 0]), 0.0
     error = np.abs(columns @ (overhead, slope) - 1).mean()
-    return Line(float(overhead), float(slope), float(error))
+    return LatencyModel(float(overhead), float(slope), float(error))
 
 
 def _through(column: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
@@ -86,8 +86,8 @@ def _through(column: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
 
 
 @dataclass(frozen=True)
-class ByProfile:
-    """A clock that reads a profile."""
+class PredictedLatency:
+    """A latency source that reads a profile."""
 
     profile: DeviceProfile
 
@@ -97,22 +97,22 @@ class ByProfile:
         return self.profile.device
 
     @property
-    def listens(self) -> bool:
+    def times_calls(self) -> bool:
         """It does not: nothing is timed."""
         return False
 
     @cached_property
-    def lines(self) -> dict[str, Line]:
+    def lines(self) -> dict[str, LatencyModel]:
         """The line of each ``<target>-<precision>`` in the profile."""
         names = dict.fromkeys(row.export for row in self.profile.rows)
         return {name: fit([row for row in self.profile.rows if row.export == name]) for name in names}
 
-    def latency(self, loaded: Loaded, base: Loaded) -> LatencyRecord:
-        """Return what the lines give for both; see :class:`dermport.compression.search.latency.Clock`."""
+    def latency(self, loaded: OpenArtifact, base: OpenArtifact) -> LatencyRecord:
+        """Return what the lines give for both; see :class:`dermport.compression.search.latency.LatencySource`."""
         ms, of_base = (self._line(one.name).at(one.macs) for one in (loaded, base))
         return LatencyRecord(source="by profile", device=self.device, ms=round(ms, 4), ratio=round(ms / of_base, 4))
 
-    def _line(self, name: str) -> Line:
+    def _line(self, name: str) -> LatencyModel:
         if name not in self.lines:
             raise UsageError(
                 f"The profile of {self.device} has no row of {name}.",
@@ -162,14 +162,14 @@ def from_benchmark(result: BenchmarkResult, path: Path) -> DeviceProfile:
     return DeviceProfile(device=device, origin=f"dermport benchmark, {path.name}", rows=tuple(rows))
 
 
-def _rows(one: ExportResult, result: BenchmarkResult) -> Iterable[Row]:
+def _rows(one: ExportResult, result: BenchmarkResult) -> Iterable[ProfileRow]:
     bundle, timing = result.bundle(one.bundle), one.speed.at(1) if one.speed else None
     if timing and bundle.macs:
         bytes_ = one.size.artifact_bytes
-        yield Row(export=one.name, macs=bundle.macs, ms=timing.p50_ms, artifact_bytes=bytes_, bundle=bundle.name)
+        yield ProfileRow(export=one.name, macs=bundle.macs, ms=timing.p50_ms, artifact_bytes=bytes_, bundle=bundle.name)
 
 
-def from_search(measured: Sequence[Measured]) -> DeviceProfile:
+def from_search(measured: Sequence[MeasuredCandidate]) -> DeviceProfile:
     """Return the profile of the machine that timed the candidates of a search.
 
     Raises:
@@ -184,7 +184,7 @@ def from_search(measured: Sequence[Measured]) -> DeviceProfile:
             remedy="Profile one of them: search on it alone, or `dermport benchmark` the structures there.",
         )
     rows = tuple(
-        Row(
+        ProfileRow(
             export=one.export,
             macs=one.macs,
             ms=one.latency.ms,

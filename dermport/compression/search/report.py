@@ -10,8 +10,8 @@ from typing import Any
 
 from dermport.bundle.atomic import write_json, write_text
 from dermport.bundle.notice import NOTICE
-from dermport.compression.search.record import Measured
-from dermport.compression.search.verdict import Result, verdict
+from dermport.compression.search.candidate import MeasuredCandidate
+from dermport.compression.search.result import SearchResult, verdict
 from dermport.figures.pareto import TradeOff, draw_trade_offs
 
 SCHEMA = "dermport-search/1"
@@ -22,7 +22,7 @@ _COLUMNS = (
 )
 
 
-def write_report(folder: Path, result: Result, about: dict[str, Any]) -> None:
+def write_report(folder: Path, result: SearchResult, about: dict[str, Any]) -> None:
     """Write ``candidates.csv``, ``candidates.json``, ``pareto.md``, ``pareto.png`` and ``pareto.svg``.
 
     Args:
@@ -38,7 +38,7 @@ def write_report(folder: Path, result: Result, about: dict[str, Any]) -> None:
     draw_trade_offs(folder, [_trade_off(one, result) for one in result.measured], device)
 
 
-def _trade_off(one: Measured, result: Result) -> TradeOff:
+def _trade_off(one: MeasuredCandidate, result: SearchResult) -> TradeOff:
     return TradeOff(
         number=one.number,
         megabytes=one.artifact_bytes / 1e6,
@@ -52,7 +52,7 @@ def _trade_off(one: Measured, result: Result) -> TradeOff:
     )
 
 
-def document(result: Result, about: dict[str, Any]) -> dict[str, Any]:
+def document(result: SearchResult, about: dict[str, Any]) -> dict[str, Any]:
     """Return the search as one JSON document."""
     picked = result.picked
     return {
@@ -67,19 +67,19 @@ def document(result: Result, about: dict[str, Any]) -> dict[str, Any]:
         "front": [one.number for one in result.front],
         "single_recipes": [
             {
-                "number": standing.single.number,
-                "name": standing.single.candidate.name,
-                "on_front": standing.on_front,
-                "beaten_by": [one.number for one in standing.beaten_by],
-                "beats": [one.number for one in standing.beats],
+                "number": comparison.single.number,
+                "name": comparison.single.candidate.name,
+                "on_front": comparison.on_front,
+                "beaten_by": [one.number for one in comparison.beaten_by],
+                "beats": [one.number for one in comparison.beats],
             }
-            for standing in result.standings
+            for comparison in result.single_recipes
         ],
         "candidates": [one.model_dump(mode="json") for one in result.measured],
     }
 
 
-def basis(measured: Sequence[Measured]) -> str:
+def basis(measured: Sequence[MeasuredCandidate]) -> str:
     """Return in words what the figures rest on."""
     first = measured[0]
     if first.latency.source == "measured":
@@ -93,7 +93,7 @@ def basis(measured: Sequence[Measured]) -> str:
     )
 
 
-def _csv(result: Result) -> str:
+def _csv(result: SearchResult) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
@@ -108,7 +108,7 @@ def _csv(result: Result) -> str:
 HEAD = ("no.", "MB", "of base", "ms", "latency", "bal. acc.", "lost", "agree", "candidate")
 
 
-def row(one: Measured) -> tuple[str, ...]:
+def row(one: MeasuredCandidate) -> tuple[str, ...]:
     """Return a candidate's cells under :data:`HEAD`; what is lost is in points of balanced accuracy."""
     return (
         str(one.number),
@@ -123,7 +123,7 @@ def row(one: Measured) -> tuple[str, ...]:
     )
 
 
-def _markdown(result: Result) -> str:
+def _markdown(result: SearchResult) -> str:
     lines = ["# Pareto front of the search", "", "![size, latency and balanced accuracy](pareto.png)", ""]
     lines += [verdict(result), "", basis(result.measured), ""]
     if result.picked is not None:
@@ -131,11 +131,11 @@ def _markdown(result: Result) -> str:
         lines += [f"The budget ({limits}) picks no. {result.picked.number}.", ""]
     lines += ["## The front", "", *_table(result.front), ""]
     lines += ["## Single recipes", ""]
-    lines += _table([standing.single for standing in result.standings])
+    lines += _table([comparison.single for comparison in result.single_recipes])
     lines += ["", "## Every candidate", "", *_table(result.measured), "", f"*{NOTICE}*", ""]
     return "\n".join(lines)
 
 
-def _table(measured: Sequence[Measured]) -> list[str]:
+def _table(measured: Sequence[MeasuredCandidate]) -> list[str]:
     head = [f"| {' | '.join(HEAD)} |", f"|{'|'.join('---' for _ in HEAD)}|"]
     return head + [f"| {' | '.join(row(one))} |" for one in measured]

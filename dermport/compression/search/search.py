@@ -10,64 +10,27 @@ from typing import Any
 
 from dermport.bundle.store import Bundle
 from dermport.compression.pipeline import split_of
-from dermport.compression.search.attempt import Attempt, Refused, attempt
-from dermport.compression.search.bench import Bench
-from dermport.compression.search.candidate import Candidate
-from dermport.compression.search.latency import Clock, Stopwatch
+from dermport.compression.search.builder import CandidateBuilder
+from dermport.compression.search.candidate import Candidate, MeasuredCandidate
+from dermport.compression.search.evaluator import (
+    CandidateEvaluator,
+    EvaluationTask,
+    InfeasibleCandidate,
+    evaluate_candidate,
+)
+from dermport.compression.search.latency import LatencySource, MeasuredLatency
 from dermport.compression.search.photos import SearchPhotos
-from dermport.compression.search.profile import ByProfile, load_profile
-from dermport.compression.search.record import Measured
-from dermport.compression.search.space import Space, as_it_is, candidates
-from dermport.compression.search.starts import Start, open_starts
+from dermport.compression.search.profile import PredictedLatency, load_profile
+from dermport.compression.search.request import THIS_MACHINE, SearchRequest
+from dermport.compression.search.space import SearchSpace, candidates, load_space, original_structure
+from dermport.compression.search.starts import StartingBundle, open_starts
 from dermport.compression.search.study import FILE, Study
-from dermport.compression.search.workshop import Workshop
 from dermport.errors import UsageError
 from dermport.exporters.registry import select
 from dermport.progress import SILENT, Progress
 from dermport.training.engines.engine import Engine, WorkItem
 from dermport.training.engines.local import SerialEngine
 from dermport.training.run import open_run
-
-THIS_MACHINE = "this"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a search.
-
-    Attributes:
-        parent: The bundle's folder.
-        data: The data set that it was trained on.
-        out: The search's folder; where it holds an unfinished search of the same question, that one goes on.
-        space: What may be combined.
-        starts: Folders of further bundles to start from.
-        targets: What to export to; the first one's float32 of the parent is the base.
-        precisions: Of these; all where empty.
-        device: ``this``, or the file of a device profile.
-        steps: Batches that a changed network is trained on.
-        rounds: Timed calls of each candidate.
-        threads: CPU threads of each runtime.
-        trials: Candidates to measure in all.
-        minutes: After which no further candidate is begun; None for no limit.
-        seed: Of everything random.
-        jobs: Threads that decode photos; None for one per processor.
-    """
-
-    parent: Path
-    data: Path
-    out: Path
-    space: Space
-    starts: tuple[Path, ...] = ()
-    targets: tuple[str, ...] = ("tflite",)
-    precisions: tuple[str, ...] = ()
-    device: str = THIS_MACHINE
-    steps: int = 60
-    rounds: int = 40
-    threads: int = 1
-    trials: int = 40
-    minutes: float | None = None
-    seed: int = 0
-    jobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,19 +39,21 @@ class Search:
 
     Attributes:
         request: What was asked.
+        space: What may be combined.
         starts: The parent, and what else it starts from.
-        bench: What measures candidates.
+        evaluator: What measures candidates.
         study: What was measured.
         exports: Every ``<target>-<precision>`` that is searched.
     """
 
-    request: Request
-    starts: tuple[Start, ...]
-    bench: Bench
+    request: SearchRequest
+    space: SearchSpace
+    starts: tuple[StartingBundle, ...]
+    evaluator: CandidateEvaluator
     study: Study
     exports: tuple[str, ...]
 
-    def run(self, progress: Progress, engine: Engine | None = None) -> tuple[Measured, ...]:
+    def run(self, progress: Progress, engine: Engine | None = None) -> tuple[MeasuredCandidate, ...]:
         """Measure candidates until there are enough, or time is over; return all, those of earlier runs with them.
 
         Args:
@@ -98,11 +63,11 @@ class Search:
         Raises:
             DermportError: The parent itself cannot be measured, or the engine is not there or lost a candidate.
         """
-        late = _alarm(self.request.minutes)
+        late = _deadline(self.request.minutes)
         with progress.bar("Searching") as update:
             update(len(self.study.measured), self.request.trials)
             while self._wanted and not late():  # again where one was refused when no other was to be begun
-                for outcome in (engine or SerialEngine()).run(attempt, self._attempts(late), progress):
+                for outcome in (engine or SerialEngine()).run(evaluate_candidate, self._attempts(late), progress):
                     self._note(outcome, progress)
                     update(len(self.study.measured), self.request.trials)
         self._say_why(progress)
@@ -114,15 +79,15 @@ class Search:
         study = self.study
         return len(study.measured) + study.under_way < self.request.trials and bool(study.left)
 
-    def _attempts(self, late: Callable[[], bool]) -> Iterator[WorkItem[Attempt]]:
+    def _attempts(self, late: Callable[[], bool]) -> Iterator[WorkItem[EvaluationTask]]:
         """Yield the next candidate, as often as it is drawn; what is told meanwhile decides which one that is."""
         first = [candidate for candidate in self.singles() if candidate.export in self.exports]
         while self._wanted and not late() and (candidate := self.study.ask(first)):
             number = len(self.study.measured) + self.study.under_way
-            yield WorkItem(candidate.name, Attempt(self.bench, candidate, number))
+            yield WorkItem(candidate.name, EvaluationTask(self.evaluator, candidate, number))
 
-    def _note(self, outcome: Measured | Refused, progress: Progress) -> None:
-        if isinstance(outcome, Refused):
+    def _note(self, outcome: MeasuredCandidate | InfeasibleCandidate, progress: Progress) -> None:
+        if isinstance(outcome, InfeasibleCandidate):
             self.study.refuse(outcome.candidate, outcome.why)
             progress.say(f"{outcome.candidate.name} cannot be made: {outcome.why}")
         else:
@@ -143,14 +108,14 @@ class Search:
         The parent in each precision; every other start in float32 (a quantised one in int8), and in the precisions
         that it was exported in.
         """
-        return [Candidate(as_it_is(start), export) for start in self.starts for export in self._alone(start)]
+        return [Candidate(original_structure(start), export) for start in self.starts for export in self._alone(start)]
 
-    def _alone(self, start: Start) -> tuple[str, ...]:
+    def _alone(self, start: StartingBundle) -> tuple[str, ...]:
         if start.is_parent:
             return self.exports
         exported = {export.path.name for export in start.bundle.exports()}
         if start.changeable:
-            exported.add(self.bench.base_export)
+            exported.add(self.evaluator.base_export)
         return tuple(name for name in self.exports if name in exported or (not start.changeable and "int8" in name))
 
     def about(self) -> dict[str, Any]:
@@ -162,10 +127,10 @@ class Search:
                 {"name": start.name, "origin": start.origin, "model_sha256": start.bundle.model_sha256}
                 for start in self.starts
             ],
-            "space": request.space.model_dump(mode="json"),
+            "space": self.space.model_dump(mode="json"),
             "exports": list(self.exports),
-            "base": self.bench.base_export,
-            "device": self.bench.clock.device,
+            "base": self.evaluator.base_export,
+            "device": self.evaluator.latency_source.device,
             "steps": request.steps,
             "rounds": request.rounds,
             "threads": request.threads,
@@ -175,7 +140,7 @@ class Search:
         }
 
 
-def open_search(request: Request, progress: Progress) -> Search:
+def open_search(request: SearchRequest, progress: Progress) -> Search:
     """Begin a search, or go on with the one in its folder.
 
     Raises:
@@ -185,28 +150,29 @@ def open_search(request: Request, progress: Progress) -> Search:
     """
     starts = open_starts(Bundle.open(request.parent), request.starts)
     parent = starts[0].bundle
-    exports, base = searched(request)
-    clock = clock_of(request)
-    run = open_run(request.out / "study", _asked(request, starts, exports, clock))
+    space = load_space(request.space)
+    exports, base = searched(request, space)
+    latency_source = latency_source_of(request)
+    run = open_run(request.out / "study", _identity(request, space, starts, exports, latency_source))
     if run.resumed:
         progress.say(f"Going on with the search in {request.out}.")
-    split = split_of(parent, request.data.absolute(), jobs=request.jobs, progress=progress)
-    drawn = request.steps * request.space.tune.batch
-    photos = SearchPhotos(split, parent.manifest.preprocessing, drawn, request.seed, request.jobs, SILENT)
+    split = split_of(parent, request.data.absolute(), jobs=request.jobs or None, progress=progress)
+    drawn = request.steps * space.tune.batch
+    photos = SearchPhotos(split, parent.manifest.preprocessing, drawn, request.seed, request.jobs or None, SILENT)
     folder = run.folder.absolute() / "structures"
-    workshop = Workshop(_anywhere(starts), request.space, request.steps, photos, folder, request.seed)
-    bench = Bench(workshop, photos, clock, base, request.threads)
-    study = Study(request.out / FILE, candidates(request.space, starts, exports), request.seed)
-    return Search(request, starts, bench, study, exports)
+    builder = CandidateBuilder(_anywhere(starts), space, request.steps, photos, folder, request.seed)
+    evaluator = CandidateEvaluator(builder, photos, latency_source, base, request.threads)
+    study = Study(request.out / FILE, candidates(space, starts, exports), request.seed)
+    return Search(request, space, starts, evaluator, study, exports)
 
 
-def _anywhere(starts: Sequence[Start]) -> dict[str, Start]:
+def _anywhere(starts: Sequence[StartingBundle]) -> dict[str, StartingBundle]:
     """Return the starts by name, with paths that mean the same in a process that runs in another folder."""
     bundles = {start.name: replace(start.bundle, path=start.bundle.path.absolute()) for start in starts}
     return {start.name: replace(start, bundle=bundles[start.name]) for start in starts}
 
 
-def searched(request: Request) -> tuple[tuple[str, ...], str]:
+def searched(request: SearchRequest, space: SearchSpace) -> tuple[tuple[str, ...], str]:
     """Return every ``<target>-<precision>`` that is searched, and the one of the parent that is the base.
 
     Raises:
@@ -220,28 +186,34 @@ def searched(request: Request) -> tuple[tuple[str, ...], str]:
         f"{target.capabilities.name}-{recipe.precision}"
         for target, recipes in chosen
         for recipe in recipes
-        if recipe.precision not in request.space.without
+        if recipe.precision not in space.without
     ]
     if not names:
-        raise UsageError(f"The space leaves out {', '.join(request.space.without)}: nothing is left to search.")
+        raise UsageError(f"The space leaves out {', '.join(space.without)}: nothing is left to search.")
     first = chosen[0][0].capabilities
     return tuple(names), f"{first.name}-{first.recipes[0].precision}"
 
 
-def clock_of(request: Request) -> Clock:
+def latency_source_of(request: SearchRequest) -> LatencySource:
     """Return what tells latencies: this machine's watch, or a device's profile."""
     if request.device == THIS_MACHINE:
-        return Stopwatch(request.rounds)
-    return ByProfile(load_profile(Path(request.device)))
+        return MeasuredLatency(request.rounds)
+    return PredictedLatency(load_profile(Path(request.device)))
 
 
-def _asked(request: Request, starts: Sequence[Start], exports: Sequence[str], clock: Clock) -> dict[str, object]:
+def _identity(
+    request: SearchRequest,
+    space: SearchSpace,
+    starts: Sequence[StartingBundle],
+    exports: Sequence[str],
+    latency_source: LatencySource,
+) -> dict[str, object]:
     """Return everything that decides the candidates and their figures."""
     return {
         "starts": {start.name: start.bundle.model_sha256 for start in starts},
-        "space": request.space.model_dump(mode="json"),
+        "space": space.model_dump(mode="json"),
         "exports": list(exports),
-        "device": clock.device,
+        "device": latency_source.device,
         "steps": request.steps,
         "rounds": request.rounds,
         "threads": request.threads,
@@ -249,13 +221,13 @@ def _asked(request: Request, starts: Sequence[Start], exports: Sequence[str], cl
     }
 
 
-def _alarm(minutes: float | None) -> Callable[[], bool]:
+def _deadline(minutes: float | None) -> Callable[[], bool]:
     """Return what tells whether so many minutes are over, from now on."""
     started = time.monotonic()
     return lambda: minutes is not None and time.monotonic() - started >= 60 * minutes
 
 
-def _line(one: Measured) -> str:
+def _line(one: MeasuredCandidate) -> str:
     lost = round(one.points_lost, 1) + 0.0  # never "-0.0"
     return (
         f"{one.number}: {one.candidate.name}: {one.balanced_accuracy:.3f} balanced accuracy ({lost:.1f} points lost), "

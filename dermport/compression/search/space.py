@@ -15,8 +15,8 @@ from dermport.compression.distillation.teacher import PARENT
 from dermport.compression.fine_tune import FineTune
 from dermport.compression.pruning.prune_channels import PruneChannels
 from dermport.compression.search.candidate import Candidate, Structure
-from dermport.compression.search.starts import Start
-from dermport.compression.step import Step
+from dermport.compression.search.starts import StartingBundle
+from dermport.compression.step import CompressionStep
 from dermport.contract import Contract
 from dermport.errors import UsageError
 
@@ -26,7 +26,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Training = Annotated[FineTune | Distil, Field(discriminator="kind")]
 
 
-class Space(Contract):
+class SearchSpace(Contract):
     """What a search may combine.
 
     Attributes:
@@ -45,20 +45,20 @@ class Space(Contract):
     tune: Training = Distil()
     finish: Training = Distil()
 
-    def changes(self, structure: Structure) -> tuple[Step, ...]:
+    def changes(self, structure: Structure) -> tuple[CompressionStep, ...]:
         """Return the steps that change a network before it is trained on."""
         if structure.keep == 1:
             return ()
         return (self.prune.model_copy(update={"macs": structure.keep, "parameters": structure.keep}),)
 
 
-def trained(step: Training, epochs: int, parent: Path) -> Step:
+def trained(step: Training, epochs: int, parent: Path) -> CompressionStep:
     """Return a training of so many epochs; its teacher ``parent`` is the search's, whatever start is trained."""
     from_parent = isinstance(step, Distil) and step.teacher == PARENT
     return step.model_copy(update={"epochs": epochs, **({"teacher": str(parent)} if from_parent else {})})
 
 
-def load_space(path: Path | None = None) -> Space:
+def load_space(path: Path | None = None) -> SearchSpace:
     """Return the space that a TOML file describes; None for the built-in one.
 
     Raises:
@@ -66,7 +66,7 @@ def load_space(path: Path | None = None) -> Space:
     """
     path = path or BUILT_IN
     try:
-        return Space.model_validate_json(json.dumps(loads(path.read_text(encoding="utf-8"))))
+        return SearchSpace.model_validate_json(json.dumps(loads(path.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError, TOMLDecodeError) as error:
         raise UsageError(f"The space {path} cannot be read as TOML: {error}.") from error
     except ValidationError as error:
@@ -78,20 +78,20 @@ def load_space(path: Path | None = None) -> Space:
         ) from error
 
 
-def structures(space: Space, starts: Sequence[Start]) -> Iterator[Structure]:
+def structures(space: SearchSpace, starts: Sequence[StartingBundle]) -> Iterator[Structure]:
     """Yield every structure of a space; of a start that cannot be changed, only itself."""
     for start in starts:
-        yield as_it_is(start)
+        yield original_structure(start)
         if start.changeable:
             changed = (Structure(start.name, size, keep) for size in space.sizes for keep in space.keep)
-            yield from (one for one in changed if one != as_it_is(start))
+            yield from (one for one in changed if one != original_structure(start))
 
 
-def as_it_is(start: Start) -> Structure:
+def original_structure(start: StartingBundle) -> Structure:
     """Return the structure that is the start itself."""
     return Structure(start.name, start.bundle.manifest.preprocessing.size, 1.0)
 
 
-def candidates(space: Space, starts: Sequence[Start], exports: Sequence[str]) -> tuple[Candidate, ...]:
+def candidates(space: SearchSpace, starts: Sequence[StartingBundle], exports: Sequence[str]) -> tuple[Candidate, ...]:
     """Return every candidate of a space."""
     return tuple(Candidate(structure, export) for structure in structures(space, starts) for export in exports)

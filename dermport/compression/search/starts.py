@@ -16,7 +16,7 @@ PARENT = "parent"
 
 
 @dataclass(frozen=True)
-class Start:
+class StartingBundle:
     """A bundle that candidates start from.
 
     Attributes:
@@ -37,7 +37,7 @@ class Start:
         return self.name == PARENT
 
 
-def open_starts(parent: Bundle, folders: Sequence[Path]) -> tuple[Start, ...]:
+def open_starts(parent: Bundle, folders: Sequence[Path]) -> tuple[StartingBundle, ...]:
     """Return the parent as a start, and the other bundles.
 
     Raises:
@@ -47,10 +47,12 @@ def open_starts(parent: Bundle, folders: Sequence[Path]) -> tuple[Start, ...]:
     """
     others = [Bundle.open(folder) for folder in folders]
     known = {bundle.model_sha256: bundle.manifest.name for bundle in (parent, *others)}
-    starts = [Start(PARENT, parent, _changeable(parent), "what everything is held against")]
+    starts = [StartingBundle(PARENT, parent, _changeable(parent), "what everything is held against")]
     for bundle in others:
         _check(bundle, parent)
-        starts.append(Start(bundle.manifest.name, bundle, _changeable(bundle), _origin(bundle.manifest, known)))
+        starts.append(
+            StartingBundle(bundle.manifest.name, bundle, _changeable(bundle), _origin(bundle.manifest, known))
+        )
     names = [start.name for start in starts]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"Two bundles to start from are named {', '.join(repeated)}.", remedy="Name each one once.")

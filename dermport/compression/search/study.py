@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dermport.bundle.hashing import sha256_bytes
-from dermport.compression.search.candidate import Candidate, Structure
-from dermport.compression.search.record import Measured
+from dermport.compression.search.candidate import Candidate, MeasuredCandidate, Structure
 from dermport.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -57,12 +56,12 @@ class Study:
         self._interrupted = self._close_dead()
 
     @property
-    def measured(self) -> tuple[Measured, ...]:
+    def measured(self) -> tuple[MeasuredCandidate, ...]:
         """What was measured so far, in the order in which it was told."""
         import optuna
 
         trials = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-        told = (Measured.model_validate_json(trial.user_attrs[_RECORD]) for trial in trials)
+        told = (MeasuredCandidate.model_validate_json(trial.user_attrs[_RECORD]) for trial in trials)
         return tuple(sorted(told, key=lambda one: one.number))
 
     @property
@@ -105,7 +104,7 @@ class Study:
             self._repeated(trial, candidate)
         return self._enqueued(left[_draw(f"{self._seed}:{known}:left") % len(left)])
 
-    def tell(self, measured: Measured) -> Measured:
+    def tell(self, measured: MeasuredCandidate) -> MeasuredCandidate:
         """Store what was measured of a candidate that is under way, and return it with its number."""
         numbered = measured.model_copy(update={"number": len(self.measured) + 1})
         trial = self._under_way.pop(measured.candidate)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import keras
 
-from dermport.compression.context import Context
+from dermport.compression.step import StepContext
 
 
-def small_network(context: Context, seed: int, channels: int = 8, size: int = 64) -> keras.Model:
+def small_network(context: StepContext, seed: int, channels: int = 8, size: int = 64) -> keras.Model:
     """Return one convolution between the ends of MobileNetV2: 0..255 to logits."""
     keras.utils.set_random_seed(seed)
     image = keras.Input((size, size, 3), name="image")

@@ -22,7 +22,7 @@ def test_the_loss_is_the_weighted_sum(classes: int) -> None:
     labels = np.eye(classes)[RANDOM.integers(classes, size=6)]
     one = classes == 2
     logits = student[:, 1:] - student[:, :1] if one else student
-    truth = np.concatenate([labels[:, 1:] if one else labels, objective.lessons(teacher, theirs)], axis=1)
+    truth = np.concatenate([labels[:, 1:] if one else labels, objective.soft_targets(teacher, theirs)], axis=1)
     given = np.concatenate([logits, mapped], axis=1).astype(np.float32)
     found = np.asarray(objective._loss()(truth.astype(np.float32), given))
     soft, answers = at_temperature(teacher, TEMPERATURE), at_temperature(student, TEMPERATURE)
@@ -37,5 +37,5 @@ def test_the_loss_is_the_weighted_sum(classes: int) -> None:
 def test_a_student_that_answers_as_its_teacher_does_loses_nothing() -> None:
     objective = Objective(5, TEMPERATURE, weight=1.0)
     logits = RANDOM.normal(0, 2, (6, 5)).astype(np.float32)
-    truth = np.concatenate([np.eye(5)[[0] * 6], objective.lessons(logits, np.empty((6, 0)))], axis=1)
+    truth = np.concatenate([np.eye(5)[[0] * 6], objective.soft_targets(logits, np.empty((6, 0)))], axis=1)
     np.testing.assert_allclose(np.asarray(objective._loss()(truth.astype(np.float32), logits + 7)), 0, atol=1e-5)

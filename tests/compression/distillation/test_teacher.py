@@ -12,16 +12,16 @@ import pytest
 
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.store import Bundle
-from dermport.compression.context import Context
 from dermport.compression.distillation import architectures
 from dermport.compression.distillation.architectures import TeacherTraining, trained_teacher
 from dermport.compression.distillation.teacher import find_teacher
+from dermport.compression.step import StepContext
 from dermport.errors import DataError, UsageError
 from dermport.statistics.temperature import at_temperature
 from tests.compression.distillation.networks import small_network
 
 
-def test_the_parent_answers_what_its_bundle_answers(context: Context) -> None:
+def test_the_parent_answers_what_its_bundle_answers(context: StepContext) -> None:
     golden = context.parent.golden()
     teacher = find_teacher("parent", "0..255", context)
     found = at_temperature(teacher.logits(golden.tensors[:4]), 1.0)
@@ -29,7 +29,7 @@ def test_the_parent_answers_what_its_bundle_answers(context: Context) -> None:
     assert (teacher.sha256, teacher.width) == (context.parent.model_sha256, 1280)
 
 
-def test_a_bundle_of_other_labels_is_refused(context: Context, tmp_path: Path) -> None:
+def test_a_bundle_of_other_labels_is_refused(context: StepContext, tmp_path: Path) -> None:
     path = _copied(context.parent, tmp_path)
     document = json.loads((path / "bundle.json").read_text())
     document["task"]["labels"] = document["task"]["labels"][::-1]
@@ -40,7 +40,7 @@ def test_a_bundle_of_other_labels_is_refused(context: Context, tmp_path: Path) -
         find_teacher(str(path), "0..255", context)
 
 
-def test_a_teacher_that_saw_the_test_photos_is_refused(context: Context, tmp_path: Path) -> None:
+def test_a_teacher_that_saw_the_test_photos_is_refused(context: StepContext, tmp_path: Path) -> None:
     path = _copied(context.parent, tmp_path)
     rows = list(csv.DictReader((path / "split.csv").open()))
     with (path / "split.csv").open("w", newline="") as file:
@@ -59,21 +59,21 @@ def _copied(bundle: Bundle, folder: Path) -> Path:
     return Path(shutil.copytree(bundle.path, folder / "teacher"))
 
 
-def test_a_keras_file_teaches_whatever_it_takes(context: Context, tmp_path: Path) -> None:
+def test_a_keras_file_teaches_whatever_it_takes(context: StepContext, tmp_path: Path) -> None:
     image = keras.Input((48, 48, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(6, 3)(image))
     model = keras.Model(image, keras.layers.Dense(context.classes, activation="softmax")(pooled))
     model.save(tmp_path / "own.keras")
     teacher = find_teacher(str(tmp_path / "own.keras"), "-1..1", context)
     photos = np.random.default_rng(0).uniform(0, 255, (3, 48, 48, 3)).astype(np.float32)
-    logits, features = teacher.answers(photos)
+    logits, features = teacher.outputs(photos)
     np.testing.assert_allclose(at_temperature(logits, 1), model.predict_on_batch(photos / 127.5 - 1), atol=1e-5)
     assert (teacher.preprocessing.size, teacher.width, features.shape) == (48, 6, (3, 6))
     with pytest.raises(UsageError, match="no teacher 'nobody'"):
         find_teacher("nobody", "0..255", context)
 
 
-def test_a_keras_file_of_other_outputs_is_refused(context: Context, tmp_path: Path) -> None:
+def test_a_keras_file_of_other_outputs_is_refused(context: StepContext, tmp_path: Path) -> None:
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(image)))
     model.save(tmp_path / "three.keras")
@@ -81,7 +81,7 @@ def test_a_keras_file_of_other_outputs_is_refused(context: Context, tmp_path: Pa
         find_teacher(str(tmp_path / "three.keras"), "0..255", context)
 
 
-def test_an_architecture_is_trained_once_and_kept(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_architecture_is_trained_once_and_kept(context: StepContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         architectures, "_network", lambda name, options, size, context: small_network(context, 1, size=size)
     )
@@ -93,7 +93,7 @@ def test_an_architecture_is_trained_once_and_kept(context: Context, monkeypatch:
     assert teacher.preprocessing.size == 32
 
 
-def test_an_architecture_gets_the_pixels_that_it_was_made_for(context: Context) -> None:
+def test_an_architecture_gets_the_pixels_that_it_was_made_for(context: StepContext) -> None:
     options = TeacherTraining(weights="none")
     network = architectures._network("MobileNetV2-1.0", options, 32, context)
     assert network.output_shape == (None, context.classes)

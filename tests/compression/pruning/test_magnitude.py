@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from dermport.compression.context import Context
 from dermport.compression.pruning.masks import kernels_of, prunable, smallest_zeroed, sparsity_of, two_of_four_zeroed
 from dermport.compression.pruning.prune_magnitude import PruneMagnitude
+from dermport.compression.step import StepContext
 from dermport.training.phases.loop import Loop
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Killed(Exception):
 
 
 def test_a_killed_run_ends_with_the_same_exact_zeros(
-    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: StepContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = PruneMagnitude(sparsity=0.75, ramp=1, epochs=2, batch=16, learning_rate=1e-2)
     before = network(context.classes)

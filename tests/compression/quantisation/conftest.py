@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dermport.compression.context import Context
+from dermport.compression.step import StepContext
 from dermport.training.model.network import build_network
 from dermport.training.recipe import TrainingRecipe
 from tests.compression.conftest import Said
@@ -43,7 +43,7 @@ def network(drawn_parts: Any) -> Any:
 
 
 @pytest.fixture
-def context(drawn_parts: Any, tmp_path: Path) -> Context:
+def context(drawn_parts: Any, tmp_path: Path) -> StepContext:
     """What a step works with."""
     parent = SimpleNamespace(manifest=SimpleNamespace(task=SimpleNamespace(ids=LABELS)))
-    return Context(parent, drawn_parts, tmp_path / "step", tmp_path / "cache", 0, Said())
+    return StepContext(parent, drawn_parts, tmp_path / "step", tmp_path / "cache", 0, Said())

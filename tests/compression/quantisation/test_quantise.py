@@ -10,19 +10,19 @@ import keras
 import numpy as np
 import pytest
 
-from dermport.compression.context import Context
+from dermport.compression.quantisation.activation_statistics import channel_statistics
 from dermport.compression.quantisation.equalise import equalised, exact_image, groups
 from dermport.compression.quantisation.folding import folded
-from dermport.compression.quantisation.graph import Graph, weights_of
+from dermport.compression.quantisation.graph import KerasGraph, weights_of
 from dermport.compression.quantisation.integers import integer_network, nearest, nearest_of
-from dermport.compression.quantisation.measure import channels
-from dermport.compression.quantisation.qat import Training, trained
+from dermport.compression.quantisation.layerwise import LayerwiseRounding
+from dermport.compression.quantisation.qat import QatSettings, trained
 from dermport.compression.quantisation.quantise import Quantise
 from dermport.compression.quantisation.ranges import activation_scales
-from dermport.compression.quantisation.rounding import Moments, learned_codes
+from dermport.compression.quantisation.rounding import InputMoments, learned_codes
 from dermport.compression.quantisation.sensitivity import divergence, most_sensitive, sensitivities
-from dermport.compression.quantisation.stages import Methods, Stage, stages
-from dermport.compression.quantisation.sweep import Sweep
+from dermport.compression.quantisation.stages import QuantisationMethods, QuantisationStage, stages
+from dermport.compression.step import StepContext
 from dermport.errors import UsageError
 from dermport.exporters.integer.pattern import split
 from dermport.statistics.temperature import at_temperature
@@ -82,15 +82,15 @@ def test_an_image_of_exact_codes_changes_nothing_but_the_frame(template: Any, ph
 
 def test_equalisation_brings_channels_to_like_ranges(template: Any, level: Any, photos: np.ndarray) -> None:
     def spread(network: Any) -> float:
-        reach = channels(network, photos)["block_6_expand_relu"].high
+        reach = channel_statistics(network, photos)["block_6_expand_relu"].high
         return float(reach.max() / np.median(reach))
 
     assert spread(level) < 0.9 * spread(template) or spread(template) < 1.01
-    assert any(len(group.sites) > 1 for group in groups(Graph.of(template)))
+    assert any(len(group.sites) > 1 for group in groups(KerasGraph.of(template)))
 
 
 def test_linear_tensors_are_centred(level: Any, photos: np.ndarray) -> None:
-    found = channels(level, photos)["block_2_add"]
+    found = channel_statistics(level, photos)["block_2_add"]
     assert np.abs(found.mean).max() < 1e-3 * found.reach
 
 
@@ -118,7 +118,7 @@ def test_learned_rounding_is_the_best_of_all_ways_for_few_weights() -> None:
     rows, scale = random.normal(size=(3, 4)), np.full(3, 0.3)
     inputs = random.normal(size=(500, 4)) @ random.normal(size=(4, 4))
     hessian = np.repeat((inputs.T @ inputs / 500)[None], 3, axis=0)
-    codes = learned_codes(rows, scale, Moments(hessian, hessian))
+    codes = learned_codes(rows, scale, InputMoments(hessian, hessian))
     for channel in range(3):
         error = inputs @ (codes[channel] * scale[channel] - rows[channel])
         plain = inputs @ (np.rint(rows[channel] / scale[channel]) * scale[channel] - rows[channel])
@@ -131,20 +131,20 @@ def test_learned_rounding_of_many_weights_gains_and_moves_none_by_more_than_one(
     inputs = random.normal(size=(900, 40)) + 2 * random.normal(size=(900, 1))
     hessian = inputs.T @ inputs / 900
     exact = rows / scale[:, None]
-    codes = learned_codes(rows, scale, Moments(hessian, hessian))
+    codes = learned_codes(rows, scale, InputMoments(hessian, hessian))
     assert (np.abs(codes - exact) < 1).all()
     errors = [(((c - exact) @ inputs.T) ** 2).mean() for c in (codes, np.rint(exact))]
     assert errors[0] < 0.3 * errors[1]
 
 
 @pytest.fixture(scope="module")
-def swept(level: Any, photos: np.ndarray) -> dict[str, np.ndarray]:
+def rounded_layerwise(level: Any, photos: np.ndarray) -> dict[str, np.ndarray]:
     """By method, how far a late layer's output is from float, [N, h, w, c]."""
     scales = activation_scales(level, photos, "min-max")
     sweeps = {
-        "nearest": Sweep(scales),
-        "corrected": Sweep(scales, corrected=True),
-        "learned": Sweep(scales, learned=True, corrected=True),
+        "nearest": LayerwiseRounding(scales),
+        "corrected": LayerwiseRounding(scales, corrected=True),
+        "learned": LayerwiseRounding(scales, learned=True, corrected=True),
     }
 
     def output(network: Any) -> np.ndarray:
@@ -153,18 +153,18 @@ def swept(level: Any, photos: np.ndarray) -> dict[str, np.ndarray]:
 
     wanted = output(level)
     return {
-        name: output(integer_network(level, sweep.run(level, photos), scales)) - wanted
-        for name, sweep in sweeps.items()
+        name: output(integer_network(level, layerwise.run(level, photos), scales)) - wanted
+        for name, layerwise in sweeps.items()
     }
 
 
-def test_corrected_biases_take_out_the_shift_of_the_mean(swept: dict[str, np.ndarray]) -> None:
-    shifts = {name: np.abs(errors.mean(axis=(0, 1, 2))).mean() for name, errors in swept.items()}
+def test_corrected_biases_take_out_the_shift_of_the_mean(rounded_layerwise: dict[str, np.ndarray]) -> None:
+    shifts = {name: np.abs(errors.mean(axis=(0, 1, 2))).mean() for name, errors in rounded_layerwise.items()}
     assert shifts["corrected"] < 0.3 * shifts["nearest"]
 
 
-def test_learned_rounding_takes_out_error(swept: dict[str, np.ndarray]) -> None:
-    errors = {name: (values**2).mean() for name, values in swept.items()}
+def test_learned_rounding_takes_out_error(rounded_layerwise: dict[str, np.ndarray]) -> None:
+    errors = {name: (values**2).mean() for name, values in rounded_layerwise.items()}
     assert errors["learned"] < errors["corrected"] < errors["nearest"]
 
 
@@ -186,7 +186,7 @@ def test_sensitivity_finds_the_layer_that_is_spoilt(level: Any, photos: np.ndarr
 
 @pytest.mark.parametrize(("exact", "largest"), [(True, {*range(123, 128)}), (False, {127})])
 def test_the_step_gives_an_integer_model_of_the_same_answers(
-    network: Any, context: Context, exact: bool, largest: set[int]
+    network: Any, context: StepContext, exact: bool, largest: set[int]
 ) -> None:
     outcome = Quantise(photos=16, exact=exact).run(network, context)
     names = {layer.name for layer in outcome.network.layers}
@@ -207,7 +207,7 @@ def test_the_step_gives_an_integer_model_of_the_same_answers(
 
 
 def test_a_result_answers_the_same_after_saving(network: Any, photos: np.ndarray, tmp_path: Path) -> None:
-    *_, last = stages(network, photos, Methods(equalise=True, correct_biases=True), Said())
+    *_, last = stages(network, photos, QuantisationMethods(equalise=True, correct_biases=True), Said())
     made = last.network()
     made.save(tmp_path / "network.keras")
     assert np.array_equal(predict(made, photos), predict(keras.saving.load_model(tmp_path / "network.keras"), photos))
@@ -215,7 +215,7 @@ def test_a_result_answers_the_same_after_saving(network: Any, photos: np.ndarray
 
 def test_named_layers_stay_float(network: Any, photos: np.ndarray) -> None:
     kept = ("Conv1", "expanded_conv_depthwise")
-    *_, last = stages(network, photos, Methods(keep_float=kept, correct_biases=True), Said())
+    *_, last = stages(network, photos, QuantisationMethods(keep_float=kept, correct_biases=True), Said())
     table = split(last.network()).table
     assert {layer.name for layer in table.layers if layer.grid is None} == {*kept, CLASSIFIER}
     assert "scale" not in table.scales
@@ -225,7 +225,7 @@ def test_named_layers_stay_float(network: Any, photos: np.ndarray) -> None:
     assert np.array_equal(last.weights["Conv1"][0], before)
 
 
-def test_a_layer_that_does_not_exist_is_named(network: Any, context: Context) -> None:
+def test_a_layer_that_does_not_exist_is_named(network: Any, context: StepContext) -> None:
     with pytest.raises(UsageError, match="block_99"):
         Quantise(photos=4, keep_float=("block_99",)).run(network, context)
 
@@ -233,14 +233,14 @@ def test_a_layer_that_does_not_exist_is_named(network: Any, context: Context) ->
 def test_an_integer_model_is_not_quantised_again(template: Any, photos: np.ndarray) -> None:
     scales = activation_scales(template, photos, "min-max")
     with pytest.raises(UsageError, match="no place in an integer model"):
-        Graph.of(integer_network(template, nearest_of(template, scales), scales))
+        KerasGraph.of(integer_network(template, nearest_of(template, scales), scales))
 
 
 # Quantisation-aware training
 
 
 @pytest.fixture
-def begun() -> Stage:
+def begun() -> QuantisationStage:
     """A network of three convolutions, to be trained quickly."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
@@ -256,11 +256,13 @@ def begun() -> Stage:
     small.get_layer(CLASSIFIER).kernel.assign(20 * small.get_layer(CLASSIFIER).kernel)  # answers that differ
     # Steps so coarse that there is something to learn.
     scales = {site: 32 * scale for site, scale in activation_scales(small, photos, "min-max").items()}
-    return Stage("nearest", small, weights_of(small), scales)
+    return QuantisationStage("nearest", small, weights_of(small), scales)
 
 
-def test_training_that_was_killed_ends_with_the_same_weights(begun: Stage, context: Context, tmp_path: Path) -> None:
-    training = Training(epochs=3, rate=0.1, batch=32, loss="distil", augmentation="gentle")
+def test_training_that_was_killed_ends_with_the_same_weights(
+    begun: QuantisationStage, context: StepContext, tmp_path: Path
+) -> None:
+    training = QatSettings(epochs=3, rate=0.1, batch=32, loss="distil", augmentation="gentle")
     whole = trained(begun, training, context)
 
     class Killed(Said):
@@ -280,22 +282,24 @@ def test_training_that_was_killed_ends_with_the_same_weights(begun: Stage, conte
         assert np.allclose(bias, resumed.weights[name][1], atol=near)
 
 
-def test_training_brings_the_rounded_answers_nearer(begun: Stage, context: Context, drawn_parts: Any) -> None:
-    training = Training(epochs=20, rate=0.1, batch=32, loss="distil", augmentation="gentle")
+def test_training_brings_the_rounded_answers_nearer(
+    begun: QuantisationStage, context: StepContext, drawn_parts: Any
+) -> None:
+    training = QatSettings(epochs=20, rate=0.1, batch=32, loss="distil", augmentation="gentle")
     found = trained(begun, training, context)
 
     def answers(network: Any) -> np.ndarray:
         return at_temperature(predict(network, drawn_parts.validation.tensors), 1.0)
 
     def error(weights: Any, scales: Any) -> float:
-        rounded = nearest(Graph.of(begun.template), weights, scales, frozenset())
+        rounded = nearest(KerasGraph.of(begun.template), weights, scales, frozenset())
         return divergence(answers(begun.template), answers(integer_network(begun.template, rounded, scales)))
 
     assert error(found.weights, found.scales) < 0.7 * error(begun.weights, begun.scales)
 
 
-def test_a_layer_left_in_float_is_not_trained(begun: Stage, context: Context) -> None:
-    training = Training(epochs=1, rate=0.1, batch=32, loss="labels", augmentation="gentle")
+def test_a_layer_left_in_float_is_not_trained(begun: QuantisationStage, context: StepContext) -> None:
+    training = QatSettings(epochs=1, rate=0.1, batch=32, loss="labels", augmentation="gentle")
     found = trained(replace(begun, floats=frozenset({"Conv1"})), training, context)
     assert np.array_equal(found.weights["Conv1"][0], begun.weights["Conv1"][0])
     assert not np.array_equal(found.weights["depthwise"][0], begun.weights["depthwise"][0])

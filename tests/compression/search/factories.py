@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dermport.compression.search.record import LatencyRecord, Measured
+from dermport.compression.search.candidate import LatencyRecord, MeasuredCandidate
 
 
-def measured(number: int = 1, quality: float = 0.7, ratio: float = 1.0, size: int = 1_000_000, **said: Any) -> Measured:
+def measured(
+    number: int = 1, quality: float = 0.7, ratio: float = 1.0, size: int = 1_000_000, **said: Any
+) -> MeasuredCandidate:
     """Return a candidate of that balanced accuracy, latency by the base's, and bytes."""
     known: dict[str, Any] = {
         "number": number,
@@ -31,4 +33,4 @@ def measured(number: int = 1, quality: float = 0.7, ratio: float = 1.0, size: in
         "runtime": "LiteRT",
         "seconds": 1.0,
     }
-    return Measured(**(known | said))
+    return MeasuredCandidate(**(known | said))

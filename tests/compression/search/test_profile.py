@@ -10,30 +10,30 @@ import numpy as np
 import pytest
 
 from dermport.bundle.atomic import write_json
-from dermport.compression.search.latency import Loaded
+from dermport.compression.search.candidate import LatencyRecord
+from dermport.compression.search.latency import OpenArtifact
 from dermport.compression.search.profile import (
-    ByProfile,
     DeviceProfile,
-    Row,
+    PredictedLatency,
+    ProfileRow,
     fit,
     from_search,
     load_profile,
     write_profile,
 )
-from dermport.compression.search.record import LatencyRecord
 from dermport.errors import UsageError
 from tests.compression.search.factories import measured
 from tests.exporters.benchmark.made import JETSON, result, session
 
 
-def row(export: str, millions: int, ms: float) -> Row:
-    return Row(export=export, macs=millions * 1_000_000, ms=ms, artifact_bytes=1)
+def row(export: str, millions: int, ms: float) -> ProfileRow:
+    return ProfileRow(export=export, macs=millions * 1_000_000, ms=ms, artifact_bytes=1)
 
 
-def loaded(precision: str, macs: int) -> Loaded:
+def loaded(precision: str, macs: int) -> OpenArtifact:
     record: Any = SimpleNamespace(record=SimpleNamespace(target="tflite", precision=precision))
     nothing: Any = None
-    return Loaded(record, nothing, "host-runtime", np.empty((0, 0, 0, 3), np.uint8), macs)
+    return OpenArtifact(record, nothing, "host-runtime", np.empty((0, 0, 0, 3), np.uint8), macs)
 
 
 def test_fit_finds_the_line_that_the_rows_lie_on() -> None:
@@ -56,11 +56,11 @@ def test_one_size_alone_gives_a_line_through_zero_without_an_error() -> None:
 def test_profile_stands_for_the_device_and_says_so(tmp_path: Path) -> None:
     rows = (row("tflite-fp32", 100, 10), row("tflite-fp32", 200, 20), row("tflite-int8", 100, 4))
     write_profile(tmp_path / "phone.json", DeviceProfile(device="a phone", origin="by hand", rows=rows))
-    clock = ByProfile(load_profile(tmp_path / "phone.json"))
-    latency = clock.latency(loaded("int8", 50_000_000), loaded("fp32", 100_000_000))
+    latency_source = PredictedLatency(load_profile(tmp_path / "phone.json"))
+    latency = latency_source.latency(loaded("int8", 50_000_000), loaded("fp32", 100_000_000))
     assert latency == LatencyRecord(source="by profile", device="a phone", ms=2.0, ratio=0.2)
     with pytest.raises(UsageError, match="no row of tflite-fp16"):
-        clock.latency(loaded("fp16", 1), loaded("fp32", 1))
+        latency_source.latency(loaded("fp16", 1), loaded("fp32", 1))
 
 
 def test_a_search_is_the_profile_of_its_machine() -> None:

@@ -19,20 +19,17 @@ from numpy.typing import NDArray
 
 from dermport.bundle.store import Bundle
 from dermport.compression.distillation.distil import Distil
-from dermport.compression.fine_tune import FineTune
 from dermport.compression.pipeline import split_of
-from dermport.compression.pruning.prune_channels import PruneChannels
-from dermport.compression.search.bench import Bench
 from dermport.compression.search.budget import Budget, parse_budget
-from dermport.compression.search.candidate import Candidate, Structure
-from dermport.compression.search.finish import finish
-from dermport.compression.search.latency import Loaded
+from dermport.compression.search.candidate import Candidate, LatencyRecord, MeasuredCandidate, Structure
+from dermport.compression.search.evaluator import CandidateEvaluator
+from dermport.compression.search.finalists import train_finalists
+from dermport.compression.search.latency import OpenArtifact
 from dermport.compression.search.photos import SearchPhotos
-from dermport.compression.search.record import LatencyRecord, Measured
 from dermport.compression.search.report import document, write_report
-from dermport.compression.search.search import Request, open_search
-from dermport.compression.search.space import Space
-from dermport.compression.search.verdict import judge
+from dermport.compression.search.request import SearchRequest
+from dermport.compression.search.result import result_of
+from dermport.compression.search.search import open_search
 from dermport.errors import DataError, UsageError
 from dermport.progress import Progress
 from dermport.training import parts
@@ -44,35 +41,30 @@ from tests.compression.conftest import Said
 from tests.compression.search.factories import measured
 from tests.training.test_locks import lets_in
 
-SPACE = Space(
-    sizes=(32, 64),
-    without=("int8-full", "fp16"),
-    prune=PruneChannels(importance="bn-scale", multiple=8, minimum=8, photos=16),
-    tune=Distil(batch=8, augmentation="gentle", mixup=0.0),
-    finish=FineTune(batch=16),
-)
+SPACE = """
+sizes = [32, 64]
+without = ["int8-full", "fp16"]
+prune = { importance = "bn-scale", multiple = 8, minimum = 8, photos = 16 }
+tune = { kind = "distil", batch = 8, augmentation = "gentle", mixup = 0.0 }
+finish = { kind = "fine-tune", batch = 16 }
+"""
 
 
 @dataclass(frozen=True)
 class Done:
     """A search that is over, with the photos that were decoded while it ran."""
 
-    request: Request
-    measured: tuple[Measured, ...]
+    request: SearchRequest
+    measured: tuple[MeasuredCandidate, ...]
     decoded: frozenset[str]
     said: Said
 
 
-def request_of(parent: Bundle, drawn: Path, out: Path, **changes: Any) -> Request:
-    asked = Request(
-        parent.path,
-        drawn,
-        out,
-        SPACE,
-        precisions=("fp32", "int8"),
-        steps=2,
-        rounds=4,
-        trials=3,
+def request_of(parent: Bundle, drawn: Path, out: Path, **changes: Any) -> SearchRequest:
+    space = out.parent / "space.toml"
+    space.write_text(SPACE)
+    asked = SearchRequest(
+        parent.path, drawn, out, space=space, precisions=("fp32", "int8"), steps=2, rounds=4, trials=3
     )
     return replace(asked, **changes)
 
@@ -127,16 +119,16 @@ def test_no_photo_of_the_test_part_reaches_a_model(done: Done, drawn: Path) -> N
 
 
 def test_the_same_request_goes_on_and_measures_nothing_twice(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
-    original: Callable[[Bench, Candidate, int], Measured] = Bench.measure
+    original: Callable[[CandidateEvaluator, Candidate, int], MeasuredCandidate] = CandidateEvaluator.measure
     asked: list[Candidate] = []
 
-    def interrupted(self: Bench, candidate: Candidate, number: int) -> Measured:
+    def interrupted(self: CandidateEvaluator, candidate: Candidate, number: int) -> MeasuredCandidate:
         asked.append(candidate)
         if len(asked) == 1:
             raise KeyboardInterrupt
         return original(self, candidate, number)
 
-    monkeypatch.setattr(Bench, "measure", interrupted)
+    monkeypatch.setattr(CandidateEvaluator, "measure", interrupted)
     more = replace(done.request, trials=4)
     with pytest.raises(KeyboardInterrupt):
         open_search(more, Said()).run(Said())
@@ -194,7 +186,7 @@ def test_one_that_is_refused_last_is_made_up_for(
 ) -> None:
     refused = done.measured[2].candidate
 
-    def picky(self: Bench, candidate: Candidate, number: int) -> Measured:
+    def picky(self: CandidateEvaluator, candidate: Candidate, number: int) -> MeasuredCandidate:
         if candidate == refused:
             raise UsageError("too narrow")
         structure = candidate.structure
@@ -202,25 +194,25 @@ def test_one_that_is_refused_last_is_made_up_for(
             update={"size": structure.size}
         )
 
-    monkeypatch.setattr(Bench, "measure", picky)
+    monkeypatch.setattr(CandidateEvaluator, "measure", picky)
     search = open_search(replace(done.request, out=tmp_path / "out"), Said())
     assert len(search.run(Said(), engine)) == done.request.trials
     assert list(search.study.refused) == [refused]
 
 
-@pytest.mark.parametrize("listens", [True, False])
-def test_nobody_else_works_on_the_machine_while_calls_are_timed(listens: bool, done: Done) -> None:
-    bench = open_search(done.request, Said()).bench
+@pytest.mark.parametrize("times_calls", [True, False])
+def test_nobody_else_works_on_the_machine_while_calls_are_timed(times_calls: bool, done: Done) -> None:
+    evaluator = open_search(done.request, Said()).evaluator
     latency, let_in = done.measured[0].latency, list[bool]()
 
-    def watched(*_: Loaded) -> LatencyRecord:
-        let_in.append(lets_in(bench.machine, fcntl.LOCK_SH))
+    def watched(*_: OpenArtifact) -> LatencyRecord:
+        let_in.append(lets_in(evaluator.machine, fcntl.LOCK_SH))
         return latency
 
-    clock: Any = SimpleNamespace(listens=listens, latency=watched)
-    bench.clock = clock
-    assert bench.measure(done.measured[0].candidate, 1).latency == latency
-    assert let_in == [not listens]
+    latency_source: Any = SimpleNamespace(times_calls=times_calls, latency=watched)
+    evaluator.latency_source = latency_source
+    assert evaluator.measure(done.measured[0].candidate, 1).latency == latency
+    assert let_in == [not times_calls]
 
 
 def test_another_question_in_the_same_folder_is_refused(done: Done) -> None:
@@ -229,7 +221,7 @@ def test_another_question_in_the_same_folder_is_refused(done: Done) -> None:
 
 
 def test_files_tell_what_was_found(done: Done, tmp_path: Path) -> None:
-    result = judge(done.measured, parse_budget("≤100 MB"))
+    result = result_of(done.measured, parse_budget("≤100 MB"))
     write_report(tmp_path, result, {})
     said = json.loads((tmp_path / "candidates.json").read_text())
     assert said["picked"] == result.front[0].number
@@ -250,7 +242,7 @@ def test_a_finalist_is_a_bundle_of_the_parent_scored_on_the_test_part(
 ) -> None:
     search = open_search(done.request, Said())
     chosen = [done.measured[1], done.measured[2]]
-    as_it_was, trained = finish(search, chosen, epochs=1, command="dermport search", progress=Said())
+    as_it_was, trained = train_finalists(search, chosen, epochs=1, progress=Said())
     assert as_it_was.bundle == str(shared_parent.path)
     child = Bundle.open(Path(trained.bundle))
     assert child.manifest.compression is not None
@@ -262,11 +254,11 @@ def test_a_finalist_is_a_bundle_of_the_parent_scored_on_the_test_part(
 
 def test_a_pruned_structure_is_narrower_and_learned_from_the_parent(done: Done) -> None:
     search = open_search(done.request, Said())
-    made = search.bench.workshop.make(Structure("parent", 64, 0.6))
+    made = search.evaluator.builder.make(Structure("parent", 64, 0.6))
     parent = done.measured[0]
     assert made.macs < 0.7 * parent.macs
     assert made.bundle.manifest.model.parameters < 0.7 * parent.parameters
-    *_, tune = search.bench.workshop.recipe(Structure("parent", 64, 0.6)).step
+    *_, tune = search.evaluator.builder.recipe(Structure("parent", 64, 0.6)).step
     assert isinstance(tune, Distil)
     assert (tune.epochs, tune.teacher) == (1, str(done.request.parent))
 
@@ -276,17 +268,17 @@ def test_what_cannot_be_made_is_listed_and_the_search_goes_on(
 ) -> None:
     known = {one.candidate: one for one in done.measured}
 
-    def picky(self: Bench, candidate: Candidate, number: int) -> Measured:
+    def picky(self: CandidateEvaluator, candidate: Candidate, number: int) -> MeasuredCandidate:
         if candidate in known:
             return known[candidate]
         raise UsageError("too narrow")
 
-    monkeypatch.setattr(Bench, "measure", picky)
+    monkeypatch.setattr(CandidateEvaluator, "measure", picky)
     search = open_search(request_of(shared_parent, drawn, tmp_path / "out", trials=4), Said())
     assert len(search.run(Said())) == 3  # of four: 32 and 64 pixels, float32 and int8
     assert list(search.about()["refused"].values()) == ["too narrow"]
 
-    monkeypatch.setattr(Bench, "measure", lambda *_: (_ for _ in ()).throw(UsageError("no such runtime")))
+    monkeypatch.setattr(CandidateEvaluator, "measure", lambda *_: (_ for _ in ()).throw(UsageError("no such runtime")))
     with pytest.raises(UsageError, match="no such runtime"):
         open_search(request_of(shared_parent, drawn, tmp_path / "other"), Said()).run(Said())
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from dermport.bundle.store import Bundle
-from dermport.compression.search.space import Space, as_it_is, candidates, load_space, structures
-from dermport.compression.search.starts import PARENT, Start, open_starts
+from dermport.compression.search.space import SearchSpace, candidates, load_space, original_structure, structures
+from dermport.compression.search.starts import PARENT, StartingBundle, open_starts
 from dermport.errors import UsageError
 
 
-def start(bundle: Bundle, name: str = PARENT, *, changeable: bool = True) -> Start:
-    return Start(name, bundle, changeable, "")
+def start(bundle: Bundle, name: str = PARENT, *, changeable: bool = True) -> StartingBundle:
+    return StartingBundle(name, bundle, changeable, "")
 
 
 def test_built_in_space_is_valid_and_holds_more_than_a_search_tries(shared_parent: Bundle) -> None:
@@ -23,14 +23,14 @@ def test_built_in_space_is_valid_and_holds_more_than_a_search_tries(shared_paren
 
 
 def test_each_structure_is_there_once_and_the_start_first(shared_parent: Bundle) -> None:
-    found = list(structures(Space(sizes=(32, 64), keep=(1.0, 0.5)), [start(shared_parent)]))
-    assert found[0] == as_it_is(start(shared_parent))
+    found = list(structures(SearchSpace(sizes=(32, 64), keep=(1.0, 0.5)), [start(shared_parent)]))
+    assert found[0] == original_structure(start(shared_parent))
     assert sorted((one.size, one.keep) for one in found) == [(32, 0.5), (32, 1.0), (64, 0.5), (64, 1.0)]
 
 
 def test_a_quantised_start_is_taken_as_it_is(shared_parent: Bundle) -> None:
     fixed = start(shared_parent, "integer", changeable=False)
-    assert list(structures(Space(sizes=(32, 64)), [fixed])) == [as_it_is(fixed)]
+    assert list(structures(SearchSpace(sizes=(32, 64)), [fixed])) == [original_structure(fixed)]
 
 
 @pytest.mark.parametrize(

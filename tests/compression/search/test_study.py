@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dermport.compression.search.candidate import Candidate, Structure
-from dermport.compression.search.record import Measured
+from dermport.compression.search.candidate import Candidate, MeasuredCandidate, Structure
 from dermport.compression.search.study import Study
 from tests.compression.search.factories import measured
 
@@ -32,7 +31,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def outcome(candidate: Candidate, number: int) -> Measured:
+def outcome(candidate: Candidate, number: int) -> MeasuredCandidate:
     structure = candidate.structure
     cost = structure.size * structure.keep * (0.5 if candidate.export.endswith("int8") else 1)
     return measured(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.compression.quantisation.graph import Graph
+from dermport.compression.quantisation.graph import KerasGraph
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +20,7 @@ _SAMPLE = 100_003  # values a batch: a prime, so that the stride meets every cha
 
 
 @dataclass(frozen=True)
-class Channels:
+class ChannelStatistics:
     """A tensor's channels over all photos and places, each float64 [channels]."""
 
     low: NDArray[np.float64]
@@ -34,14 +34,14 @@ class Channels:
         return float(max(self.high.max(), -self.low.min()))
 
 
-def channels(network: keras.Model, photos: NDArray[np.uint8]) -> dict[str, Channels]:
+def channel_statistics(network: keras.Model, photos: NDArray[np.uint8]) -> dict[str, ChannelStatistics]:
     """Return the channels of each stored tensor.
 
     Args:
         network: A folded network.
         photos: Calibration photos, uint8 [N, S, S, 3].
     """
-    sites = Graph.of(network).sites
+    sites = KerasGraph.of(network).sites
     parts: dict[str, list[NDArray[np.float64]]] = {site: [] for site in sites}
     for values in _batches(network, sites, photos):
         for site, value in zip(sites, values, strict=True):
@@ -51,7 +51,7 @@ def channels(network: keras.Model, photos: NDArray[np.uint8]) -> dict[str, Chann
     found = {}
     for site, stacked in parts.items():
         low, high, mean, square = np.stack(stacked, axis=1)
-        found[site] = Channels(low.min(0), high.max(0), mean.sum(0) / len(photos), square.sum(0) / len(photos))
+        found[site] = ChannelStatistics(low.min(0), high.max(0), mean.sum(0) / len(photos), square.sum(0) / len(photos))
     return found
 
 

@@ -47,7 +47,7 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Answers:
+class TeacherOutputs:
     """A teacher's answers to every view; the arrays are memory-mapped, read only.
 
     Attributes:
@@ -66,9 +66,9 @@ class Answers:
         return logits, np.empty((len(indices), 0)) if self.features is None else self.features[views, indices]
 
 
-def kept_answers(
+def cached_outputs(
     folder: Path, teacher: Teacher, photos: PartPhotos, views: Views, *, features: bool, progress: Progress
-) -> Answers:
+) -> TeacherOutputs:
     """Return a teacher's answers, from the cache `folder` if they are there.
 
     They are found by the teacher's sha256, the photos and what they go through, and the views. The sixteen used last
@@ -96,7 +96,7 @@ def kept_answers(
         keep=_KEPT,
     )
     kept: Any = np.load(path / _FEATURES, mmap_mode="r") if features else None
-    return Answers(np.load(path / _LOGITS, mmap_mode="r"), kept)
+    return TeacherOutputs(np.load(path / _LOGITS, mmap_mode="r"), kept)
 
 
 def _compute(
@@ -112,7 +112,7 @@ def _compute(
         for view in range(views.count):
             for start in range(0, count, _BATCH):
                 rows = np.arange(start, min(start + _BATCH, count))
-                answers = teacher.answers(views.of(tensors, rows, np.full(len(rows), view)))
+                answers = teacher.outputs(views.of(tensors, rows, np.full(len(rows), view)))
                 logits[view, rows] = answers[0]
                 if pooled is not None:
                     pooled[view, rows] = answers[1]

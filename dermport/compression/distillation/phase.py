@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.compression.distillation.answers import Answers, Views
 from dermport.compression.distillation.objective import Objective
 from dermport.compression.distillation.teacher import Teacher
+from dermport.compression.distillation.teacher_outputs import TeacherOutputs, Views
 from dermport.training.model.network import class_logits, predict
 from dermport.training.phases.loop import Batch, Inputs, Mixture, Phase, Targets
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import keras
 
 
-class Teaching(Protocol):
+class SoftTargets(Protocol):
     """Where a teacher's answers to a batch come from."""
 
-    def lessons(
+    def of_batch(
         self, indices: NDArray[np.int64], inputs: NDArray[np.float32], mixup: float, random: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Return what :meth:`Objective.lessons` returns, for a batch as the student sees it.
+        """Return what :meth:`Objective.soft_targets` returns, for a batch as the student sees it.
 
         Args:
             indices: Of the photos, int64 [B].
@@ -36,23 +36,23 @@ class Teaching(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson(Phase):
+class DistillationPhase(Phase):
     """A phase of distillation.
 
     Attributes:
         network: The student; `model` has the same layers, and the map of its features where they count.
-        teaching: Gives the teacher's answers.
+        soft_targets: Gives the teacher's answers.
     """
 
     network: keras.Model
-    teaching: Teaching
+    soft_targets: SoftTargets
 
     def batch(self, indices: NDArray[np.int64], targets: Targets, random: np.random.Generator) -> Batch:
         """Return what a step trains on: the targets are the labels, then what the teacher says."""
         again = deepcopy(random)
         inputs, labels, weights = super().batch(indices, targets, random)
-        lessons = self.teaching.lessons(indices, inputs, self.mixup, again)
-        return inputs, np.concatenate([labels, lessons], axis=1), weights
+        soft_targets = self.soft_targets.of_batch(indices, inputs, self.mixup, again)
+        return inputs, np.concatenate([labels, soft_targets], axis=1), weights
 
     def logits(self) -> NDArray[np.float32]:
         """Return the student's logits of the validation photos, float32 [N, C]."""
@@ -60,7 +60,7 @@ class Lesson(Phase):
 
 
 @dataclass(frozen=True)
-class Live:
+class OnlineTargets:
     """The teacher sees the very photos that the student sees, blended as they are (Beyer et al. 2022).
 
     "Knowledge distillation: a good teacher is patient and consistent", arXiv:2106.05237. It costs a forward pass of the
@@ -76,18 +76,18 @@ class Live:
     objective: Objective
     inputs: Inputs | None = None
 
-    def lessons(
+    def of_batch(
         self, indices: NDArray[np.int64], inputs: NDArray[np.float32], mixup: float, random: np.random.Generator
     ) -> NDArray[np.float32]:
-        """See :class:`Teaching`."""
+        """See :class:`SoftTargets`."""
         if self.inputs is not None:
             inputs = self.inputs(indices, random)
             inputs = Mixture.drawn(mixup, len(indices), random).of(inputs) if mixup else inputs
-        return self.objective.lessons(*self.teacher.answers(inputs))
+        return self.objective.soft_targets(*self.teacher.outputs(inputs))
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedTargets:
     """The teacher's kept answers to some views of each photo, blended as the labels are.
 
     Attributes:
@@ -96,7 +96,7 @@ class Kept:
         views: Of which the answers are.
     """
 
-    answers: Answers
+    answers: TeacherOutputs
     objective: Objective
     views: Views
 
@@ -108,12 +108,12 @@ class Kept:
 
         return inputs
 
-    def lessons(
+    def of_batch(
         self, indices: NDArray[np.int64], inputs: NDArray[np.float32], mixup: float, random: np.random.Generator
     ) -> NDArray[np.float32]:
-        """See :class:`Teaching`."""
-        lessons = self.objective.lessons(*self.answers.of(indices, self._chosen(indices, random)))
-        return Mixture.drawn(mixup, len(indices), random).of(lessons) if mixup else lessons
+        """See :class:`SoftTargets`."""
+        soft_targets = self.objective.soft_targets(*self.answers.of(indices, self._chosen(indices, random)))
+        return Mixture.drawn(mixup, len(indices), random).of(soft_targets) if mixup else soft_targets
 
     def _chosen(self, indices: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
         return random.integers(self.views.count, size=len(indices))

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.bundle.atomic import write_json
+from dermport.bundle.notice import NOTICE
 from dermport.bundle.parity import in_bundle_order
 from dermport.bundle.store import Bundle, Export
-from dermport.compression.pipeline import Request as CompressRequest
-from dermport.compression.pipeline import compress, split_of
-from dermport.compression.recipe import Recipe
-from dermport.compression.search.record import Measured
+from dermport.compression.pipeline import CompressionRequest, compress, split_of
+from dermport.compression.recipe import CompressionRecipe
+from dermport.compression.search.builder import exported
+from dermport.compression.search.candidate import MeasuredCandidate
 from dermport.compression.search.search import Search
-from dermport.compression.search.space import as_it_is, trained
-from dermport.compression.search.workshop import exported
+from dermport.compression.search.space import original_structure, trained
 from dermport.contract import Contract
 from dermport.exporters.registry import get_target
 from dermport.exporters.verify import run
@@ -53,7 +54,7 @@ class Finalist(Contract):
 
 
 @dataclass(frozen=True)
-class Examination:
+class FinalEvaluation:
     """The test part, and what the parent's float32 export answers there.
 
     Attributes:
@@ -67,15 +68,15 @@ class Examination:
     answers: NDArray[np.float32]
 
     @classmethod
-    def of(cls, search: Search, progress: Progress) -> Examination:
+    def of(cls, search: Search, progress: Progress) -> FinalEvaluation:
         """Read the test photos, and ask the base about them."""
         request, parent = search.request, search.starts[0].bundle
-        split = split_of(parent, request.data, jobs=request.jobs, progress=progress)
-        base = search.bench.workshop.make(as_it_is(search.starts[0])).export(search.bench.base_export)
+        split = split_of(parent, request.data, jobs=request.jobs or None, progress=progress)
+        base = search.evaluator.builder.make(original_structure(search.starts[0])).export(search.evaluator.base_export)
         photos = _test(split, parent, search, progress)
         return cls(split, search, _answers(base, photos, parent, search.request.threads))
 
-    def grade(self, bundle: Bundle, export: Export, progress: Progress) -> tuple[float, dict[str, Delta]]:
+    def score(self, bundle: Bundle, export: Export, progress: Progress) -> tuple[float, dict[str, Delta]]:
         """Return an artifact's agreement with the base, and its figures beside the base's."""
         parent = self.search.starts[0].bundle
         photos = _test(self.split, bundle, self.search, progress)
@@ -92,80 +93,85 @@ class Examination:
         return agreement, {name: deltas[name] for name in _TOLD}
 
 
-def finish(
-    search: Search, chosen: Sequence[Measured], *, epochs: int, command: str, progress: Progress
+def train_finalists(
+    search: Search, chosen: Sequence[MeasuredCandidate], *, epochs: int, progress: Progress
 ) -> tuple[Finalist, ...]:
     """Train candidates on all training photos, write their bundles, and score their artifacts on the test part.
 
-    A bundle that is there already is taken as it is, and a training that was killed goes on where it was.
+    What was found is written to ``finalists.json``. A bundle that is there already is taken as it is, and a training
+    that was killed goes on where it was.
 
     Args:
         search: The search that found them.
         chosen: The candidates.
         epochs: Of training; the weights of the quick training are not used.
-        command: What a person typed, for the manifests.
         progress: What a person sees.
     """
-    bundles = [_bundle(search, one, epochs, command, progress) for one in chosen]
-    examination = Examination.of(search, progress)
-    return tuple(
-        _graded(examination, one, bundle, epochs, progress) for one, bundle in zip(chosen, bundles, strict=True)
-    )
+    bundles = [_bundle(search, one, epochs, progress) for one in chosen]
+    evaluation = FinalEvaluation.of(search, progress)
+    finalists = [
+        _scored(evaluation, one, bundle, epochs, progress) for one, bundle in zip(chosen, bundles, strict=True)
+    ]
+    documents = [one.model_dump(mode="json") for one in finalists]
+    write_json(search.request.out / "finalists.json", {"notice": NOTICE, "finalists": documents})
+    return tuple(finalists)
 
 
-def _bundle(search: Search, one: Measured, epochs: int, command: str, progress: Progress) -> Bundle:
+def _bundle(search: Search, one: MeasuredCandidate, epochs: int, progress: Progress) -> Bundle:
     structure, request = one.candidate.structure, search.request
-    space = request.space
+    space = search.space
     start = next(start for start in search.starts if start.name == structure.start)
-    if structure == as_it_is(start):
+    if structure == original_structure(start):
         return start.bundle
     folder = request.out / FOLDER / structure.name
     if folder.exists():
         return Bundle.open(folder)
-    recipe = Recipe(
+    recipe = CompressionRecipe(
         name="search",
         summary=f"No. {one.number} of a search over {len(search.study.measured)} candidates: {one.candidate.name}",
         size=structure.size,
         step=(*space.changes(structure), trained(space.finish, epochs, search.starts[0].bundle.path)),
     )
     return compress(
-        CompressRequest(
+        CompressionRequest(
             parent=start.bundle.path,
             recipe=recipe,
             data=request.data,
             out=folder,
             name=structure.name[:64],
             seed=request.seed,
-            jobs=request.jobs,
-            command=command,
+            jobs=request.jobs or None,
+            command=request.command,
         ),
         progress,
     )
 
 
-def _graded(examination: Examination, one: Measured, bundle: Bundle, epochs: int, progress: Progress) -> Finalist:
-    search = examination.search
+def _scored(
+    evaluation: FinalEvaluation, one: MeasuredCandidate, bundle: Bundle, epochs: int, progress: Progress
+) -> Finalist:
+    search = evaluation.search
     untouched = any(bundle is start.bundle for start in search.starts)
     # A start is never written to: its copy is exported.
-    home = search.bench.workshop.make(one.candidate.structure).bundle if untouched else bundle
+    home = search.evaluator.builder.make(one.candidate.structure).bundle if untouched else bundle
     export = exported(home, one.export)
-    agreement, test = examination.grade(home, export, progress)
+    agreement, test = evaluation.score(home, export, progress)
     return Finalist(
         number=one.number,
         name=one.candidate.name,
         bundle=str(bundle.path),
         export=one.export,
         artifact_bytes=export.record.artifact_bytes,
-        size_ratio=round(export.record.artifact_bytes / search.bench.base.artifact_bytes, 5),
+        size_ratio=round(export.record.artifact_bytes / search.evaluator.base.artifact_bytes, 5),
         epochs=0 if untouched else epochs,
-        photos=len(examination.answers),
+        photos=len(evaluation.answers),
         agreement=agreement,
         test=test,
     )
 
 
 def _test(split: Split, bundle: Bundle, search: Search, progress: Progress) -> PartPhotos:
-    return PartPhotos(split, "test", bundle.manifest.preprocessing, search.request.jobs, progress)
+    return PartPhotos(split, "test", bundle.manifest.preprocessing, search.request.jobs or None, progress)
 
 
 def _answers(export: Export, photos: PartPhotos, parent: Bundle, threads: int) -> NDArray[np.float32]:

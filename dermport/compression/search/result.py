@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import compress
 
 from dermport.compression.search.budget import Budget
-from dermport.compression.search.record import Measured
+from dermport.compression.search.candidate import MeasuredCandidate
 from dermport.statistics.pareto import on_front
 
 NOISE = 0.03
@@ -15,7 +15,7 @@ NOISE = 0.03
 
 
 @dataclass(frozen=True)
-class Standing:
+class SingleRecipeComparison:
     """A single recipe against the combinations.
 
     Attributes:
@@ -25,42 +25,42 @@ class Standing:
         beats: Combinations of the front that it is better than by more than that noise: none, by the front's nature.
     """
 
-    single: Measured
+    single: MeasuredCandidate
     on_front: bool
-    beaten_by: tuple[Measured, ...]
-    beats: tuple[Measured, ...]
+    beaten_by: tuple[MeasuredCandidate, ...]
+    beats: tuple[MeasuredCandidate, ...]
 
 
 @dataclass(frozen=True)
-class Result:
+class SearchResult:
     """What a search found.
 
     Attributes:
         measured: Every candidate, in the order of the search.
         front: Those that none dominates, the most accurate first.
-        standings: How each single recipe stands.
+        single_recipes: How each single recipe stands.
         budget: What was set.
         picked: The candidate of the front that the budget picks; None where none was set, or none fits.
     """
 
-    measured: tuple[Measured, ...]
-    front: tuple[Measured, ...]
-    standings: tuple[Standing, ...]
+    measured: tuple[MeasuredCandidate, ...]
+    front: tuple[MeasuredCandidate, ...]
+    single_recipes: tuple[SingleRecipeComparison, ...]
     budget: Budget
-    picked: Measured | None
+    picked: MeasuredCandidate | None
 
     @property
     def undominated(self) -> bool:
         """Whether no single recipe is better than a point of the front."""
-        return not any(standing.beats for standing in self.standings)
+        return not any(comparison.beats for comparison in self.single_recipes)
 
 
-def judge(measured: Sequence[Measured], budget: Budget) -> Result:
+def result_of(measured: Sequence[MeasuredCandidate], budget: Budget) -> SearchResult:
     """Return what the candidates that were measured amount to."""
     best = front(measured)
     combined = [one for one in measured if not one.single]
-    standings = tuple(
-        Standing(
+    single_recipes = tuple(
+        SingleRecipeComparison(
             single=one,
             on_front=one in best,
             beaten_by=tuple(other for other in combined if beats(other, one)),
@@ -69,20 +69,20 @@ def judge(measured: Sequence[Measured], budget: Budget) -> Result:
         for one in measured
         if one.single
     )
-    return Result(tuple(measured), best, standings, budget, budget.pick(best) if budget.limits else None)
+    return SearchResult(tuple(measured), best, single_recipes, budget, budget.pick(best) if budget.limits else None)
 
 
-def verdict(result: Result) -> str:
+def verdict(result: SearchResult) -> str:
     """Return in words whether any single recipe dominates the front, and what combining them gained."""
-    singles = result.standings
+    singles = result.single_recipes
     if not singles:
         return "No single recipe was measured beside the combinations."
     if not result.undominated:
-        names = ", ".join(standing.single.candidate.name for standing in singles if standing.beats)
+        names = ", ".join(comparison.single.candidate.name for comparison in singles if comparison.beats)
         return f"A single recipe dominates a point of the front: {names}."
     beaten, on_front = (
-        sum(bool(standing.beaten_by) for standing in singles),
-        sum(standing.on_front for standing in singles),
+        sum(bool(comparison.beaten_by) for comparison in singles),
+        sum(comparison.on_front for comparison in singles),
     )
     combined = sum(not one.single for one in result.front)
     return (
@@ -93,17 +93,17 @@ def verdict(result: Result) -> str:
     )
 
 
-def objectives(one: Measured) -> tuple[float, float, float]:
+def objectives(one: MeasuredCandidate) -> tuple[float, float, float]:
     """Return what is to be small: minus balanced accuracy, latency in milliseconds by the parent's, bytes."""
     return -one.balanced_accuracy, one.latency.ratio, float(one.artifact_bytes)
 
 
-def front(measured: Sequence[Measured]) -> tuple[Measured, ...]:
+def front(measured: Sequence[MeasuredCandidate]) -> tuple[MeasuredCandidate, ...]:
     """Return those that no other one dominates, the best first; of equals all."""
     return tuple(sorted(compress(measured, on_front([objectives(one) for one in measured])), key=objectives))
 
 
-def beats(one: Measured, other: Measured) -> bool:
+def beats(one: MeasuredCandidate, other: MeasuredCandidate) -> bool:
     """Return whether `one` dominates `other`, latencies within the noise of each other taken as equal."""
     (quality, time, size), (its_quality, its_time, its_size) = objectives(one), objectives(other)
     clearly = time < its_time * (1 - NOISE)

@@ -14,14 +14,13 @@ import numpy as np
 
 from dermport.bundle.atomic import atomic_directory
 from dermport.bundle.store import Bundle, Export, file_entries, write_manifest
-from dermport.compression.context import Context
 from dermport.compression.pipeline import take_steps
-from dermport.compression.recipe import Recipe
+from dermport.compression.recipe import CompressionRecipe
 from dermport.compression.search.candidate import Structure
 from dermport.compression.search.photos import SearchPhotos
-from dermport.compression.search.space import Space, as_it_is, trained
-from dermport.compression.search.starts import PARENT, Start
-from dermport.compression.step import Step
+from dermport.compression.search.space import SearchSpace, original_structure, trained
+from dermport.compression.search.starts import PARENT, StartingBundle
+from dermport.compression.step import CompressionStep, StepContext
 from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.matrix import export_matrix
 from dermport.exporters.registry import select
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Made:
+class BuiltStructure:
     """A structure on disk.
 
     Attributes:
@@ -66,7 +65,7 @@ def exported(bundle: Bundle, name: str) -> Export:
 
 
 @dataclass
-class Workshop:
+class CandidateBuilder:
     """Makes structures, each once: what one process makes, others that share the folder wait for, and take.
 
     Attributes:
@@ -78,15 +77,15 @@ class Workshop:
         seed: Of everything random.
     """
 
-    starts: Mapping[str, Start]
-    space: Space
+    starts: Mapping[str, StartingBundle]
+    space: SearchSpace
     steps: int
     photos: SearchPhotos
     folder: Path
     seed: int
-    _made: dict[Structure, Made] = field(default_factory=dict, init=False)
+    _made: dict[Structure, BuiltStructure] = field(default_factory=dict, init=False)
 
-    def make(self, structure: Structure) -> Made:
+    def make(self, structure: Structure) -> BuiltStructure:
         """Return a structure, from the disk where a run before made it.
 
         Raises:
@@ -96,35 +95,35 @@ class Workshop:
             self._made[structure] = self._make(structure)
         return self._made[structure]
 
-    def _make(self, structure: Structure) -> Made:
+    def _make(self, structure: Structure) -> BuiltStructure:
         start, folder = self.starts[structure.start], self.folder / structure.name
-        unchanged = structure == as_it_is(start)
+        unchanged = structure == original_structure(start)
         with exclusive_lock(self.folder / f".{structure.name}.lock"):
             if unchanged and not folder.exists():
                 _copy(start.bundle, folder)
             elif not folder.exists():
                 self._build(structure, start, folder)
-        return Made(Bundle.open(folder), 0 if unchanged else self.steps)
+        return BuiltStructure(Bundle.open(folder), 0 if unchanged else self.steps)
 
-    def recipe(self, structure: Structure) -> Recipe:
+    def recipe(self, structure: Structure) -> CompressionRecipe:
         """Return what turns the start into the structure."""
-        return Recipe(
+        return CompressionRecipe(
             name="search",
             summary="A candidate of a search",
             size=structure.size,
             step=(*self.space.changes(structure), self._quick()),
         )
 
-    def _quick(self) -> Step:
+    def _quick(self) -> CompressionStep:
         """Return the training: epochs over the drawn photos, so that it has the steps that were asked."""
         tune = self.space.tune
         steps_an_epoch = max(1, self.photos.training_photos // tune.batch)
         return trained(tune, math.ceil(self.steps / steps_an_epoch), self.starts[PARENT].bundle.path)
 
-    def _build(self, structure: Structure, start: Start, folder: Path) -> None:
+    def _build(self, structure: Structure, start: StartingBundle, folder: Path) -> None:
         steps = self.folder / f".{structure.name}.steps"
         parts = self.photos.parts(structure.size)
-        context = Context(start.bundle, parts, steps, self.folder / ".cache", self.seed, SILENT)
+        context = StepContext(start.bundle, parts, steps, self.folder / ".cache", self.seed, SILENT)
         outcomes = take_steps(self.recipe(structure), context)
         with atomic_directory(folder) as part:
             _write(part, structure.name[:64], outcomes[-1].network, context)
@@ -145,7 +144,7 @@ def _copy(bundle: Bundle, folder: Path) -> None:
         shutil.copytree(bundle.path, part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
 
 
-def _write(folder: Path, name: str, network: keras.Model, context: Context) -> None:
+def _write(folder: Path, name: str, network: keras.Model, context: StepContext) -> None:
     """Write what exporters read of a bundle."""
     origin = context.parent
     manifest, split = origin.manifest, origin.manifest.dataset.split.file

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.compression.quantisation.graph import Graph, Node
-from dermport.compression.quantisation.moments import moments
-from dermport.compression.quantisation.rounding import learned_codes
+from dermport.compression.quantisation.graph import KerasGraph, Node
+from dermport.compression.quantisation.rounding import input_moments, learned_codes
 from dermport.exporters.integer.grid import Grid, bias_step, to_grid
 from dermport.exporters.integer.pattern import fake_quantised
 from dermport.progress import Update
@@ -31,7 +30,7 @@ _CHUNK = 16  # photos
 
 
 @dataclass(frozen=True)
-class Sweep:
+class LayerwiseRounding:
     """What is done to each layer.
 
     Attributes:
@@ -56,7 +55,7 @@ class Sweep:
             photos: Calibration photos, uint8 [N, S, S, 3].
             update: Called with (layers, in all).
         """
-        graph = Graph.of(template)
+        graph = KerasGraph.of(template)
         stored, order = set(graph.stored(self.floats)), [node for node in graph.nodes if not _is_after(graph, node)]
         last_reader = {name: node.name for node in order for name in node.inputs}
         tensors: dict[str, Pair] = {order[0].name: (photos.astype(np.float32),) * 2}
@@ -103,7 +102,7 @@ class Sweep:
         codes = learned_codes(
             rows.reshape(len(rows), -1).astype(np.float64),
             grid.scale.astype(np.float64),
-            moments(node, *given, centred=self.corrected),
+            input_moments(node, *given, centred=self.corrected),
         )
         # A channel's largest code stays: it tells the scale, and may have been raised to make room for the bias.
         nearest = np.moveaxis(grid.codes, node.axis, 0)
@@ -113,7 +112,7 @@ class Sweep:
         return Grid(np.moveaxis(codes, 0, node.axis), grid.scale, grid.bias, node.axis)
 
 
-def _is_after(graph: Graph, node: Node) -> bool:
+def _is_after(graph: KerasGraph, node: Node) -> bool:
     """Whether a layer comes after the convolutions: pooling, dropout, the classifier."""
     return node.kind in ("GlobalAveragePooling2D", "Dropout", "Dense")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Space:
+class ChannelGroup:
     """Channels that live and die together, e.g. those of an inverted residual between its expansion and projection.
 
     Attributes:
@@ -35,8 +35,8 @@ class Space:
     hidden: bool = False
 
 
-def spaces_of(network: keras.Model) -> tuple[Space, ...]:
-    """Return the spaces of a network whose channels may be left out, in the order in which they are made.
+def channel_groups(network: keras.Model) -> tuple[ChannelGroup, ...]:
+    """Return the groups of a network whose channels may be left out, in the order in which they are made.
 
     The channels of the photo and the logits are none of them.
 
@@ -47,19 +47,19 @@ def spaces_of(network: keras.Model) -> tuple[Space, ...]:
     for layer in network.layers:
         tracer.meet(layer)
     ends = {tracer.of(network.output)}
-    return tuple(space for label, space in tracer.spaces.items() if space.writers and label not in ends)
+    return tuple(group for label, group in tracer.groups.items() if group.writers and label not in ends)
 
 
 class _Tracer:
-    """Follows tensors through the layers; each tensor belongs to one space, and additions make two spaces one."""
+    """Follows tensors through the layers; each tensor belongs to one group, and additions make two groups one."""
 
     def __init__(self) -> None:
-        self.spaces: dict[int, Space] = {}
+        self.groups: dict[int, ChannelGroup] = {}
         self._labels: dict[int, int] = {}  # by id of the tensor
         self._ends: dict[int, str] = {}  # by id of the tensor: the layer that gave it
 
     def of(self, tensor: keras.KerasTensor) -> int:
-        """Return the label of a tensor's space."""
+        """Return the label of a tensor's group."""
         return self._labels[id(tensor)]
 
     def meet(self, layer: keras.Layer) -> None:
@@ -68,10 +68,10 @@ class _Tracer:
 
         kinds = keras.layers
         if isinstance(layer, kinds.InputLayer):
-            self._begin(layer, Space(layer.name, int(layer.output.shape[-1]), ()))
+            self._begin(layer, ChannelGroup(layer.name, int(layer.output.shape[-1]), ()))
         elif isinstance(layer, kinds.Conv2D | kinds.Dense) and getattr(layer, "groups", 1) == 1:
             self._read(layer)
-            self._begin(layer, Space(layer.name, int(layer.output.shape[-1]), (layer.name,)))
+            self._begin(layer, ChannelGroup(layer.name, int(layer.output.shape[-1]), (layer.name,)))
         elif isinstance(layer, kinds.Add):
             self._add(layer)
         elif _keeps_channels(layer):
@@ -82,9 +82,9 @@ class _Tracer:
                 remedy="Prune a float MobileNetV2, before any step that quantises it.",
             )
 
-    def _begin(self, layer: keras.Layer, space: Space) -> None:
+    def _begin(self, layer: keras.Layer, group: ChannelGroup) -> None:
         label = len(self._ends)
-        self.spaces[label] = space
+        self.groups[label] = group
         self._give(layer, label)
 
     def _give(self, layer: keras.Layer, label: int) -> None:
@@ -92,25 +92,25 @@ class _Tracer:
 
     def _read(self, layer: keras.Layer) -> None:
         label = self.of(layer.input)
-        space = self.spaces[label]
-        self.spaces[label] = replace(space, readers=(*space.readers, layer.name), gates=self._gates(space, layer.input))
+        group = self.groups[label]
+        self.groups[label] = replace(group, readers=(*group.readers, layer.name), gates=self._gates(group, layer.input))
 
-    def _gates(self, space: Space, tensor: keras.KerasTensor) -> tuple[str, ...]:
+    def _gates(self, group: ChannelGroup, tensor: keras.KerasTensor) -> tuple[str, ...]:
         # What an addition gives is no writer's own: its terms are, and those were noted when it was met.
-        return space.gates if len(space.gates) >= len(space.writers) else (*space.gates, self._ends[id(tensor)])
+        return group.gates if len(group.gates) >= len(group.writers) else (*group.gates, self._ends[id(tensor)])
 
     def _add(self, layer: keras.Layer) -> None:
         for tensor in layer.input:
             label = self.of(tensor)
-            self.spaces[label] = replace(self.spaces[label], gates=self._gates(self.spaces[label], tensor))
+            self.groups[label] = replace(self.groups[label], gates=self._gates(self.groups[label], tensor))
         first, *others = sorted({self.of(tensor) for tensor in layer.input})
         for other in others:
             self._join(first, other)
         self._give(layer, first)
 
     def _join(self, first: int, other: int) -> None:
-        one, two = self.spaces[first], self.spaces.pop(other)
-        self.spaces[first] = replace(
+        one, two = self.groups[first], self.groups.pop(other)
+        self.groups[first] = replace(
             one,
             writers=one.writers + two.writers,
             carriers=one.carriers + two.carriers,
@@ -122,9 +122,9 @@ class _Tracer:
 
     def _carry(self, layer: keras.Layer) -> None:
         label = self.of(layer.input)
-        space = self.spaces[label]
-        carriers = (*space.carriers, layer.name) if layer.weights else space.carriers
-        self.spaces[label] = replace(space, carriers=carriers, hidden=space.hidden or _activates(layer))
+        group = self.groups[label]
+        carriers = (*group.carriers, layer.name) if layer.weights else group.carriers
+        self.groups[label] = replace(group, carriers=carriers, hidden=group.hidden or _activates(layer))
         self._give(layer, label)
 
 
@@ -152,6 +152,6 @@ def _activates(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.layers.ReLU | keras.layers.Activation)
 
 
-def layers_of(space: Space) -> Iterator[str]:
-    """Yield the names of all layers whose cost depends on a space's width."""
-    yield from dict.fromkeys((*space.writers, *space.carriers, *space.readers))
+def layers_of(group: ChannelGroup) -> Iterator[str]:
+    """Yield the names of all layers whose cost depends on a group's width."""
+    yield from dict.fromkeys((*group.writers, *group.carriers, *group.readers))
