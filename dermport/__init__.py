@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from dermport.server.config import AccessConfig, ServingConfig
     from dermport.training.recipe import TrainingRecipe
     from dermport.training.request import TrainingRequest
+    from dermport.training.sample.sample_set import draw_sample_set
 
 _MODULES = {
     "api.bundle": ("ExportList", "OpenBundle", "PhotoPrediction", "load", "prepare"),
@@ -54,6 +55,7 @@ _MODULES = {
     "server.config": ("AccessConfig", "ServingConfig"),
     "training.recipe": ("TrainingRecipe",),
     "training.request": ("TrainingRequest",),
+    "training.sample.sample_set": ("draw_sample_set",),
 }
 _HOMES = {name: f"dermport.{module}" for module, names in _MODULES.items() for name in names}
 
@@ -85,6 +87,7 @@ __all__ = [
     "benchmark",
     "compress",
     "create_app",
+    "draw_sample_set",
     "evaluate",
     "export",
     "load",

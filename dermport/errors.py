@@ -27,13 +27,18 @@ from collections.abc import Callable
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
+class Parameters:
+    """An error's `of` where the braces name parameters of a function; the command's options are called alike."""
+
+
 class DermportError(Exception):
     """Base of every error that dermport raises on purpose.
 
     Args:
         message: What was wrong and with which file or field.
         remedy: What the reader can do about it; shown on a line of its own.
-        of: The dataclass whose fields both name in braces, as in ``"{batch} is odd."``; None where they name none.
+        of: The dataclass whose fields both name in braces, as in ``"{batch} is odd."``, or :class:`Parameters`; None
+            where they name none.
     """
 
     exit_code = 2

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dermport.errors import UsageError
+from dermport.errors import Parameters, UsageError
 
 
 def _sync(path: Path) -> None:
@@ -69,7 +69,8 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
         UsageError: `path` exists and `replace` is false.
     """
     if path.exists() and not replace:
-        raise UsageError(f"{path} exists already.", remedy="Choose another --out, or remove the folder first.")
+        remedy = "Choose another {out}, or remove the folder first."
+        raise UsageError(f"{path} exists already.", remedy=remedy, of=Parameters)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:

@@ -65,7 +65,11 @@ GROUPS: tuple[typer.Typer, ...] = (keys, models)
 
 
 class Commands(typer.core.TyperGroup):
-    """The subcommands; an error that names fields of a request is passed on naming the options."""
+    """The subcommands: each option an environment variable, too; an error that names fields names the options."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        _name_variables(self)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand that was asked for."""
@@ -76,11 +80,24 @@ class Commands(typer.core.TyperGroup):
             raise
 
 
+def _name_variables(group: Any) -> None:
+    """Let every option of every subcommand be given as ``DERMPORT_<OPTION>``; the README tells the rule once."""
+    for command in group.commands.values():
+        if hasattr(command, "commands"):
+            _name_variables(command)
+        for one in command.params:
+            if one.param_type_name == "option" and one.envvar is None:
+                one.envvar, one.show_envvar = variable_of(one.opts), False
+
+
+def variable_of(flags: list[str]) -> str:
+    """Return e.g. ``DERMPORT_INPUT_SIZE`` for ``--input-size``."""
+    return "DERMPORT_" + max(flags, key=len).lstrip("-").replace("-", "_").upper()
+
+
 def build_app() -> typer.Typer:
     """Return the Typer app with every subcommand registered."""
-    app = typer.Typer(
-        name="dermport", cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-    )
+    app = typer.Typer(name="dermport", cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
     for command in COMMANDS:
         app.command()(command)
     for group in GROUPS:

@@ -61,8 +61,6 @@ def _parameter(one: OptionField) -> inspect.Parameter:
         "help": _help(one),
         "metavar": option.metavar or None,
         "rich_help_panel": option.panel or None,
-        "envvar": _variable(one),
-        "show_envvar": False,  # the rule is told once, in the README
     }
     kind = list[get_args(one.type)[0]] | None if several else one.type  # type: ignore[misc]
     made = typer.Argument(**shown) if option.argument else typer.Option(shown.pop("default"), one.flag, **shown)
@@ -80,7 +78,3 @@ def _is_tuple(one: OptionField) -> bool:
 def _help(one: OptionField) -> str:
     range_ = one.option.range
     return f"{one.option.help} {range_[0].upper()}{range_[1:]}." if range_ else one.option.help
-
-
-def _variable(one: OptionField) -> str | None:
-    return None if one.option.argument else f"DERMPORT_{one.flag.removeprefix('--').replace('-', '_').upper()}"

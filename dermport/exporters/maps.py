@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.errors import BundleError
+from dermport.errors import BundleError, Parameters
 from dermport.runtimes.base import ACTIVATION_MAP, PROBABILITIES
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def with_map(model: keras.Model) -> keras.Model:
     if not isinstance(head, keras.layers.Dense):
         raise BundleError(
             f"The model ends in {head.name}, no dense layer: it has no class activation map.",
-            remedy="Export it without --maps.",
+            remedy="Export it without {maps}.",
+            of=Parameters,
         )
     kernel, bias = head.get_weights()
     cells = keras.layers.Conv2D(len(bias), 1, name=ACTIVATION_MAP)
@@ -92,5 +93,6 @@ def _before_pooling(tensor: Any) -> Any:
         return keras.Model(writer.inputs, _before_pooling(writer.outputs[0]))(source)
     raise BundleError(
         f"Before its last layer the model has {writer.name}, no pooling: it has no class activation map.",
-        remedy="Export it without --maps.",
+        remedy="Export it without {maps}.",
+        of=Parameters,
     )

@@ -103,7 +103,7 @@ def benchmark(
         settings = settings or default_settings()
         results.insert(0, measure(chosen, photos, settings, command=command, phase=progress.bar))
     if not results:
-        raise UsageError("Nothing is named to measure.", remedy="Name bundles, or files with --merge.")
+        raise UsageError("Nothing is named to measure.", remedy="Name bundles.")
     result = results[0] if len(results) == 1 else merge(results)
     return BenchmarkReport(result, compare(result, earlier) if earlier else None)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from dermport.errors import DermportError, ServerError, UsageError
+from dermport.errors import DermportError, Parameters, ServerError, UsageError
 from dermport.progress import SILENT, Progress
 
 BUNDLE = "bundle"
@@ -95,7 +95,7 @@ def run_demo(
 def _make_room(out: Path) -> None:
     """Remove an earlier demo, and nothing else."""
     if out.exists() and any(out.iterdir()) and not (out / ".dermport-demo").exists():
-        raise UsageError(f"{out} holds other things than a demo.", remedy="Choose another --out.")
+        raise UsageError(f"{out} holds other things than a demo.", remedy="Choose another {out}.", of=Parameters)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / ".dermport-demo").touch()

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dermport.errors import UsageError
+from dermport.errors import Parameters, UsageError
 from dermport.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def explain(
     from dermport.workflows.photos import read_photos
 
     if (data is None) == (not photos):
-        raise UsageError("Name photos, or a data set with --data.")
+        raise UsageError("Name photos, or a data set with {data}.", of=Parameters)
     asked = read_photos(bundle, data, "test", progress=progress).spread(limit) if data else _of_files(photos)
     with atomic_directory(out) as folder:
         maps, deletion = _explained(bundle, asked, progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from dermport.bundle.manifest import Part
-from dermport.errors import DataError, UsageError
+from dermport.errors import DataError, Parameters, UsageError
 from dermport.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -46,15 +46,18 @@ def read_photos(
 def _check_same_part(bundle: Bundle, dataset: Dataset, records: Sequence[Record], part: str) -> None:
     from dermport.training.data.splits import read_split
 
-    remedy = "Compare bundles of one split, or score all photos of a data set that none has seen: --part all."
+    remedy = "Compare bundles of one split, or score all photos of a data set that none has seen: {part} all."
     if dataset.fingerprint != bundle.manifest.dataset.fingerprint:
-        raise DataError(f"{bundle.manifest.name} was trained on another data set (other fingerprint).", remedy=remedy)
+        raise DataError(
+            f"{bundle.manifest.name} was trained on another data set (other fingerprint).", remedy=remedy, of=Parameters
+        )
     split = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset)
     its_own = {record.photo_id for record in split.records(cast("Part", part))}
     if strange := [record.photo_id for record in records if record.photo_id not in its_own]:
         raise DataError(
             f"{len(strange)} of the {len(records)} photos are in another part of {bundle.manifest.name}'s split.",
             remedy=remedy,
+            of=Parameters,
         )
 
 
@@ -71,7 +74,8 @@ def _read(bundle: Bundle, data: Path, part: str, progress: Progress) -> tuple[Da
     if dataset.fingerprint != bundle.manifest.dataset.fingerprint:
         raise DataError(
             f"{data} is not the data set that {bundle.manifest.name} was trained on (other fingerprint).",
-            remedy="Score all of it: --part all.",
+            remedy="Score all of it: {part} all.",
+            of=Parameters,
         )
     split = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset)
     records = split.records(cast("Part", part))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dermport.bundle.benchmark_record import BundleEntry
 from dermport.bundle.store import Bundle, Export
-from dermport.errors import BundleError, ExportError, UsageError
+from dermport.errors import BundleError, ExportError, Parameters, UsageError
 from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.registry import TARGETS, get_target, select
 
@@ -74,7 +74,9 @@ def choose(
     """
     comparable(bundles)
     if names and (targets or precisions):
-        raise UsageError("--exports names what --to and --precision choose.", remedy="Use the one or the others.")
+        raise UsageError(
+            "{exports} names what {to} and {precision} choose.", remedy="Use the one or the others.", of=Parameters
+        )
     recipes = [
         f"{t.capabilities.name}-{r.precision}" for t, rs in select(targets, precisions, optional=True) for r in rs
     ]

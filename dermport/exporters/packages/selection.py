@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dermport.bundle.store import Bundle, Export
-from dermport.errors import BundleError, ExportError
+from dermport.errors import BundleError, ExportError, Parameters
 
 
 def select_exports(
@@ -64,6 +64,7 @@ def _judge(bundle: Bundle, export: Export, *, allow_failed: bool) -> str:
     if parity.status == "fail" and not allow_failed:
         raise ExportError(
             f"{name} failed its proof against the original: {reasons}.",
-            remedy=f"Export it again and run `{verify}`; --allow-failed packages it all the same.",
+            remedy=f"Export it again and run `{verify}`; {{allow_failed}} packages it all the same.",
+            of=Parameters,
         )
     return "" if parity.status == "pass" else f"{name}: {parity.status}: {reasons}"
