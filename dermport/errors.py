@@ -5,8 +5,8 @@
     DermportError                 everything we raise on purpose; exit code 2
      ├── UsageError               an option or a combination of options that cannot be meant
      ├── DataError                a data set, a metadata file or a grouping table that cannot be used
+     │    └── PhotoError          one photo that ``dermport-prep/1`` refuses (`code`)
      ├── RequestError             a request that a server refuses (HTTP 4xx or 503, `code`, `status`, `retry_after`)
-     │    └── PhotoError          one photo that ``dermport-prep/1`` refuses
      ├── BundleError              a bundle folder that is missing, of another version or invalid
      │    └── IntegrityError      a file whose bytes are not the recorded ones
      ├── ExportError              a conversion that failed, or an artifact that breaks the contract
@@ -66,6 +66,14 @@ class DataError(DermportError):
     """A data set, a metadata file or a grouping table that cannot be used."""
 
 
+class PhotoError(DataError):
+    """One photo that ``dermport-prep/1`` refuses; `code` names the reason, e.g. ``"undecodable"``."""
+
+    def __init__(self, message: str, *, code: str, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.code = code
+
+
 class RequestError(DermportError):
     """A request that a server refuses.
 
@@ -84,13 +92,6 @@ class RequestError(DermportError):
         self.code = code
         self.status = status
         self.retry_after = retry_after
-
-
-class PhotoError(RequestError):
-    """One photo that ``dermport-prep/1`` refuses; `code` names the reason, e.g. ``"truncated"``."""
-
-    def __init__(self, message: str, *, code: str, status: int = 422, remedy: str = "") -> None:
-        super().__init__(message, code=code, status=status, remedy=remedy)
 
 
 class BundleError(DermportError):

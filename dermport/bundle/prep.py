@@ -85,7 +85,7 @@ def prepare(data: bytes, spec: Preprocessing, draft: bool = False, most_pixels: 
         most_pixels: A photo of more is refused, before it is decoded.
 
     Raises:
-        PhotoError: The photo is refused; `code` names the reason, `status` the HTTP status.
+        PhotoError: The photo is refused; `code` names the reason.
     """
     image, stored = _decode(data, 2 * spec.size if draft else None, most_pixels)
     orientation = exif_orientation(image)
@@ -107,7 +107,7 @@ def prepared(data: bytes, spec: Preprocessing) -> Prepared:
         PhotoError: It is no PNG, of another size or not RGB, or it asks to be turned.
     """
     if _kind(data) != "PNG":
-        raise PhotoError("A prepared photo is a PNG.", code="not-prepared", status=415, remedy=_PREPARED)
+        raise PhotoError("A prepared photo is a PNG.", code="not-png", remedy=_PREPARED)
     image, stored = _decode(data, None)
     if stored != (spec.size, spec.size) or image.mode != "RGB" or exif_orientation(image) != 1:
         raise PhotoError(
@@ -143,12 +143,12 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def check_size(data: bytes) -> None:
-    """Refuse what is empty or larger than :data:`MAX_BYTES` (413)."""
+    """Refuse what is empty or larger than :data:`MAX_BYTES`."""
     if not data:
-        raise PhotoError("The photo is empty (0 bytes).", code="empty", status=400)
+        raise PhotoError("The photo is empty (0 bytes).", code="empty")
     if len(data) > MAX_BYTES:
         raise PhotoError(
-            f"The photo has {len(data):,} bytes; at most {MAX_BYTES:,} are accepted.", code="too-many-bytes", status=413
+            f"The photo has {len(data):,} bytes; at most {MAX_BYTES:,} are accepted.", code="too-many-bytes"
         )
 
 
@@ -183,7 +183,6 @@ def _kind(data: bytes) -> str:
     raise PhotoError(
         "The file is neither JPEG nor PNG.",
         code="unsupported-type",
-        status=415,
         remedy="Send a JPEG (iPhone: Settings > Camera > Formats > Most Compatible) or a PNG without transparency.",
     )
 
@@ -193,7 +192,6 @@ def _check_pixels(width: int, height: int, most: int) -> None:
         raise PhotoError(
             f"The photo is {width} x {height}; at most {most:,} pixels and {MAX_SIDE:,} a side are accepted.",
             code="too-many-pixels",
-            status=413,
             remedy="Send a smaller photo.",
         )
 
@@ -212,7 +210,6 @@ def _check_stored_form(image: Image.Image, kind: str, data: bytes) -> None:
     raise PhotoError(
         f"The {kind} is refused: {reason}.",
         code="unsupported-form",
-        status=415,
         remedy="Send a plain JPEG or an opaque 8-bit PNG.",
     )
 

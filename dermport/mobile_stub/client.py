@@ -25,7 +25,7 @@ from dermport.bundle.wire import (
     Problem,
     ReadyAnswer,
 )
-from dermport.errors import PhotoError, RequestError, ServerError, UnreachableError, UsageError
+from dermport.errors import RequestError, ServerError, UnreachableError, UsageError
 from dermport.mobile_stub.said import ComparisonSaid
 
 if sys.version_info >= (3, 11):  # httpx stands still; this goes on with it
@@ -38,8 +38,6 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
 CONNECT_RETRIES = 2
 PREP_ID = "dermport-prep/1"
-OF_THE_PHOTO = frozenset({400, 413, 415, 422})
-"""Statuses by which a server refuses the photo itself: asking again is no use."""
 
 _Message = TypeVar("_Message", bound=BaseModel)
 
@@ -113,8 +111,7 @@ class JetsonClient:
             maps: Whether the class activation maps of all labels are to come with it.
 
         Raises:
-            PhotoError: The server refuses the photo, with its own code.
-            RequestError: It refuses whoever asks, or has no time.
+            RequestError: The server refuses the photo or whoever asks, with its own code, or has no time.
             ServerError: The server does not answer, or not in the agreed form.
         """
         headers = {PREP_HEADER: PREP_ID} if prepared else None
@@ -122,10 +119,7 @@ class JetsonClient:
             "POST", "/v1/predict?map=all" if maps else "/v1/predict", {PHOTO_FIELD: (PHOTO_FIELD, data)}, headers
         )
         if response.is_error:
-            refused = self._refusal(response)
-            if refused.status not in OF_THE_PHOTO:
-                raise refused
-            raise PhotoError(refused.message, code=refused.code, status=refused.status, remedy=refused.remedy)
+            raise self._refusal(response)
         return self._read(response, PredictionAnswer)
 
     def post_comparison(

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from dermport.bundle.prep import MAX_BYTES
 from dermport.bundle.wire import PROBLEM_TYPE, Problem
-from dermport.errors import RequestError, UnavailableError
+from dermport.errors import PhotoError, RequestError, UnavailableError
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,16 @@ BY_STATUS = {
     503: Words("unavailable", "The server cannot answer for now.", "Send the request again later."),
     507: Words("storage-unavailable", "The server has no room to store this.", "Keep it and send it again later."),
 }
+# Statuses of photos by the reason why they are refused; of any other, 422.
+_PHOTO_STATUS = {
+    "empty": 400,
+    "too-many-bytes": 413,
+    "too-many-pixels": 413,
+    "not-png": 415,
+    "unsupported-form": 415,
+    "unsupported-type": 415,
+}
+_PHOTO_CODE = {"not-png": "not-prepared"}
 # Headers that HTTP asks for beside some statuses; of what is below us, nothing else is passed on.
 _PASSED_ON = ("Allow", "Content-Range", "Retry-After")
 _CHALLENGES = {
@@ -73,10 +83,19 @@ def problem(status: int, words: Words, *, instance: str, request_id: str) -> Pro
     )
 
 
-def problem_of(error: RequestError, *, instance: str, request_id: str) -> Problem:
+def problem_of(error: RequestError | PhotoError, *, instance: str, request_id: str) -> Problem:
     """Return the problem document of a refusal."""
-    words = Words(error.code, error.message, error.remedy)
-    return problem(error.status, words, instance=instance, request_id=request_id)
+    refusal = refusal_of(error)
+    words = Words(refusal.code, refusal.message, refusal.remedy)
+    return problem(refusal.status, words, instance=instance, request_id=request_id)
+
+
+def refusal_of(error: RequestError | PhotoError) -> RequestError:
+    """Return an error as the refusal of a request."""
+    if isinstance(error, RequestError):
+        return error
+    code = _PHOTO_CODE.get(error.code, error.code)
+    return RequestError(error.message, code=code, status=_PHOTO_STATUS.get(error.code, 422), remedy=error.remedy)
 
 
 def words_of(status: int) -> Words:
@@ -87,6 +106,7 @@ def words_of(status: int) -> Words:
 def register(app: Flask) -> None:
     """Have every error of `app` answered with a problem document."""
     app.register_error_handler(RequestError, _refused)
+    app.register_error_handler(PhotoError, lambda error: _refused(refusal_of(error)))
     app.register_error_handler(UnavailableError, _unavailable)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)

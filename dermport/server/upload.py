@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest
 
 from dermport.bundle.prep import DRAFT_ID, MAX_BYTES
 from dermport.bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
-from dermport.errors import PhotoError, RequestError
+from dermport.errors import RequestError
 from dermport.server.serving.jobs import Decoding, Job
 
 MULTIPART_OVERHEAD = 64 * 1024
@@ -37,8 +37,8 @@ def read_job(request: Request, decoding: Decoding) -> Job:
     """Return the one photo of a request, as it is to be answered.
 
     Raises:
-        PhotoError: The request carries no photo (400), several (400), or a body of another type (415).
-        RequestError: The header X-Dermport-Prep names something else than ``dermport-prep/1`` (400).
+        RequestError: The request carries no photo (400), several (400), or a body of another type (415), or the header
+            X-Dermport-Prep names something else than ``dermport-prep/1`` (400).
     """
     form = request.headers.get(PREP_HEADER)
     if form is None:
@@ -58,13 +58,13 @@ def read_jobs(request: Request, decoding: Decoding) -> tuple[Job, ...]:
     """Return the photos of a multipart request, in the order sent.
 
     Raises:
-        PhotoError: The request is no form, carries no photo, or more than :data:`MAX_BATCH`.
+        RequestError: The request is no form, carries no photo, or more than :data:`MAX_BATCH`.
     """
     if request.mimetype != "multipart/form-data":
         raise _type_refused(request, f"multipart/form-data with file fields {PHOTO_FIELD!r}")
     files = request.files.getlist(PHOTO_FIELD)
     if not 1 <= len(files) <= MAX_BATCH:
-        raise PhotoError(
+        raise RequestError(
             f"The form has {len(files)} files named {PHOTO_FIELD!r}; 1 to {MAX_BATCH} are taken.",
             code="photo-count",
             status=400,
@@ -86,7 +86,7 @@ def _read_photo(request: Request) -> bytes:
 def _field(request: Request) -> bytes:
     files = request.files.getlist(PHOTO_FIELD)
     if len(files) != 1:
-        raise PhotoError(
+        raise RequestError(
             f"The form has {len(files)} files named {PHOTO_FIELD!r} instead of one.",
             code="one-photo",
             status=400,
@@ -96,8 +96,8 @@ def _field(request: Request) -> bytes:
     return data
 
 
-def _type_refused(request: Request, wanted: str) -> PhotoError:
-    return PhotoError(
+def _type_refused(request: Request, wanted: str) -> RequestError:
+    return RequestError(
         f"A body of type {request.mimetype or '(none)'} is not accepted.",
         code="unsupported-type",
         status=415,

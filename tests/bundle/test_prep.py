@@ -17,6 +17,7 @@ from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.vectors import FOLDER, Vector, read_vectors
 from dermport.bundle.vectors.draw import picture
 from dermport.errors import PhotoError
+from dermport.server.problems import refusal_of
 
 SPEC = Preprocessing(size=224)
 
@@ -146,7 +147,7 @@ def test_refused_with_a_reason(name: str) -> None:
     make, code, status = REFUSED[name]
     with pytest.raises(PhotoError) as caught:
         prep.prepare(make(), SPEC)
-    assert (caught.value.code, caught.value.status) == (code, status)
+    assert (caught.value.code, refusal_of(caught.value).status) == (code, status)
     assert str(caught.value)
 
 

@@ -12,6 +12,7 @@ from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
 from dermport.errors import PhotoError
 from dermport.mobile_stub.client import httpx
+from dermport.server.problems import refusal_of
 
 SERVED = "5" * 64
 
@@ -96,7 +97,7 @@ class Desk:
         try:
             tensor = prepare(data, self._manifest.preprocessing)
         except PhotoError as error:
-            return problem(error.status, error.code)
+            return problem(refusal_of(error).status, error.code)
         if "map" in request.url.params and self.maps is None:
             return problem(409, "no-activation-map")
         even = {label: 1 / len(self._manifest.task.ids) for label in self._manifest.task.ids}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dermport.bundle.store import Bundle
-from dermport.errors import PhotoError, ServerError, UsageError
+from dermport.errors import RequestError, ServerError, UsageError
 from dermport.mobile_stub.client import JetsonClient, httpx
 from tests.server.fakes import golden_photo, recall, recall_app
 
@@ -33,7 +33,7 @@ def test_prediction_of_the_real_app(client: JetsonClient, tiny_bundle: Bundle) -
 
 
 def test_refusal_of_the_real_app_keeps_code_status_and_words(client: JetsonClient) -> None:
-    with pytest.raises(PhotoError, match="neither JPEG nor PNG") as refused:
+    with pytest.raises(RequestError, match="neither JPEG nor PNG") as refused:
         client.predict(b"GIF89a")
     assert (refused.value.code, refused.value.status) == ("unsupported-type", 415)
     assert "Most Compatible" in refused.value.remedy

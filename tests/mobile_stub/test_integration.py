@@ -14,6 +14,7 @@ from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
 from dermport.errors import PhotoError
 from dermport.mobile_stub.phone import PhoneModel, choose_artifacts
+from dermport.server.problems import refusal_of
 from tests.mobile_stub.integration.examples import EXAMPLES, README, in_step
 from tests.mobile_stub.integration.golden import FOLDER, PRECISIONS, manifest_spec, read
 
@@ -36,7 +37,7 @@ def test_photo_becomes_the_golden_tensor(vector: dict[str, object]) -> None:
 def test_what_is_refused(vector: dict[str, object]) -> None:
     with pytest.raises(PhotoError) as refused:
         prepare((FOLDER / "photos" / str(vector["photo"])).read_bytes(), manifest_spec())
-    assert (refused.value.code, refused.value.status) == (vector["code"], vector["status"])
+    assert (refused.value.code, refusal_of(refused.value).status) == (vector["code"], vector["status"])
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

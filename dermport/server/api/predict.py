@@ -10,7 +10,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
 from dermport.bundle.wire import PHOTO_TYPES, BatchAnswer, BatchItem, PredictionAnswer
-from dermport.errors import RequestError
+from dermport.errors import PhotoError, RequestError
 from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, reads, takes
 from dermport.server.api.query import Query
 from dermport.server.api.respond import json_response
@@ -128,7 +128,7 @@ def predict_batch(query: PredictQuery) -> Response:
                 done = live.answer(jobs[index])
                 plain = prediction(live.served, jobs[index], done, clock.fork(), request_id)
                 answer = _with_its_map(plain, live, done, query.map)
-            except RequestError as error:
+            except (PhotoError, RequestError) as error:
                 return BatchItem(index=index, problem=problem_of(error, instance=instance, request_id=request_id))
             return BatchItem(index=index, answer=answer)
 

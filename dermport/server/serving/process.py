@@ -122,7 +122,7 @@ class WorkerProcess:
             raise self._lost("it had ended") from error
         said = self._receive()
         if "refused" in said:
-            raise PhotoError(said["refused"], code=said["code"], status=said["status"], remedy=said["remedy"])
+            raise PhotoError(said["refused"], code=said["code"], remedy=said["remedy"])
         return Done(**(said | {"probabilities": tuple(said["probabilities"])}))
 
     def wait(self) -> int:

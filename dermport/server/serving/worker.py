@@ -128,7 +128,7 @@ def _answered(message: bytes, answer: _Answerer) -> dict[str, Any]:
     try:
         return asdict(answer(Job(data, **json.loads(head))))
     except PhotoError as error:
-        return {"refused": error.message, "code": error.code, "status": error.status, "remedy": error.remedy}
+        return {"refused": error.message, "code": error.code, "remedy": error.remedy}
 
 
 def _send(connection: Connection, answer: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import PhotoError
 from dermport.figures.overlay import colours
 from dermport.mobile_stub.phone import PhoneArtifact, PhoneModel, choose_artifacts
+from dermport.server.problems import refusal_of
 from tests.factories import LABELS, draw_photo, make_bundle, manifest_of
 
 FOLDER = Path(__file__).parents[3] / "docs" / "integration" / "golden"
@@ -222,7 +223,7 @@ def _refusal(path: Path, manifest: Manifest) -> dict[str, Any]:
     try:
         prepare(path.read_bytes(), manifest.preprocessing)
     except PhotoError as error:
-        return {"photo": path.name, "code": error.code, "status": error.status}
+        return {"photo": path.name, "code": error.code, "status": refusal_of(error).status}
     raise AssertionError(f"{path.name} is not refused")
 
 
