@@ -18,7 +18,7 @@ from dermport.cli.output import bar, console, emit_json, say
 if TYPE_CHECKING:
     from dermport.bundle.manifest import Preprocessing
     from dermport.bundle.store import Bundle
-    from dermport.mobile_stub.comparison import Comparison
+    from dermport.mobile_stub.comparison import ArtifactComparison
     from dermport.mobile_stub.html_report import Page
     from dermport.mobile_stub.jetson import Jetson
     from dermport.mobile_stub.journal import Send
@@ -126,7 +126,7 @@ class _Job:
     photos: tuple[Photo, ...]
     folder: Path | None
     maps: bool = False
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[ArtifactComparison, ...] = ()
 
 
 def _sending(send: str) -> Send:
@@ -183,8 +183,8 @@ def _run(job: _Job, server: str, key: str | None, send: Send, threads: int) -> T
     from dermport.mobile_stub.folder import RunFolder
     from dermport.mobile_stub.journal import Journal
     from dermport.mobile_stub.phone import PhoneModel
-    from dermport.mobile_stub.results import Outcome, compared
-    from dermport.mobile_stub.run import Run
+    from dermport.mobile_stub.results import CompletedRun, compared
+    from dermport.mobile_stub.run import ComparisonRun
 
     spec = job.bundle.manifest.preprocessing
     stop = threading.Event()
@@ -196,13 +196,13 @@ def _run(job: _Job, server: str, key: str | None, send: Send, threads: int) -> T
         ]
         journal = stack.enter_context(Journal(RunFolder(job.folder).journal if job.folder else None))
         jetson = stack.enter_context(_jetson(server, key, spec, send, stop, maps=job.maps))
-        run = Run(phones, spec, jetson, journal, jobs=threads, maps=job.maps, stop=stop)
+        run = ComparisonRun(phones, spec, jetson, journal, jobs=threads, maps=job.maps, stop=stop)
         if trouble := run.meet():
             _warn(f"{trouble} What the phone says is kept in {job.folder}, and posted later.")
         tally = _watched(lambda update: run.over(job.photos, update), "comparing", job.folder)
         if jetson.predicts_only:
             _warn(f"Causes are by hashes, not by experiment: {jetson.predicts_only}")
-        job.comparisons = compared(Outcome(job.bundle, job.photos, run, journal, jetson), phones)
+        job.comparisons = compared(CompletedRun(job.bundle, job.photos, run, journal, jetson), phones)
         _remark_on_maps(job, jetson)
     return tally
 
@@ -233,7 +233,7 @@ def _watched(work: Callable[[Callable[[int, int], None]], Tally], what: str, fol
 def _flush(folder: Path, server: str | None, key: str | None, threads: int) -> None:
     from dermport.mobile_stub.folder import RunFolder
     from dermport.mobile_stub.journal import Journal
-    from dermport.mobile_stub.run import Run
+    from dermport.mobile_stub.run import ComparisonRun
 
     known = RunFolder(folder).read()
     stop = threading.Event()
@@ -241,7 +241,7 @@ def _flush(folder: Path, server: str | None, key: str | None, threads: int) -> N
         Journal(RunFolder(folder).journal) as journal,
         _jetson(server or known.server, key, known.preprocessing, "photo", stop) as jetson,
     ):
-        run = Run((), known.preprocessing, jetson, journal, jobs=threads, stop=stop)
+        run = ComparisonRun((), known.preprocessing, jetson, journal, jobs=threads, stop=stop)
         jetson.meet()
         tally = _watched(run.flush, "posting", folder)
     say(f"{tally.answered} posted, {tally.waiting} still wait. The report: the run's own command again.")

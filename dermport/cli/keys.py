@@ -53,7 +53,7 @@ def create(
     """Make a key and show it, once: what is stored cannot be turned back into it."""
     from dermport.server.security.tokens import new_token
     from dermport.server.storage.api_keys import ApiKey
-    from dermport.server.storage.times import utc_now
+    from dermport.server.storage.base import utc_now
 
     now = utc_now()
     token = new_token()
@@ -88,7 +88,7 @@ def revoke(
 ) -> None:
     """Revoke keys; a running server refuses them within 5 seconds."""
     from dermport.errors import UsageError
-    from dermport.server.storage.times import utc_now
+    from dermport.server.storage.base import utc_now
 
     wanted = set(key_ids)
     with _opened(state, database) as keys:
@@ -161,7 +161,7 @@ def _print_table(keys: tuple[ApiKey, ...]) -> None:
 
 
 def _state(key: ApiKey) -> str:
-    from dermport.server.storage.times import utc_now
+    from dermport.server.storage.base import utc_now
 
     if key.revoked_at:
         return f"revoked {_day(key.revoked_at)}"

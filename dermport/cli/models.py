@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import ApiKey, Json
 from dermport.cli.output import console, emit_json, new_table, say
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from dermport.bundle.wire import ActivationAnswer, ModelsAnswer, RolloutState
-    from dermport.mobile_stub.handout import HandoutClient
     from dermport.mobile_stub.model_folder import InstalledModel
-    from dermport.mobile_stub.update import Update
+    from dermport.mobile_stub.release_client import ReleaseClient
+    from dermport.mobile_stub.update import UpdateOutcome
 
 app = typer.Typer(name="models", help="Ask a running server for its models, and change them.", no_args_is_help=True)
 
@@ -178,14 +179,14 @@ def fetch(
     Whatever fails, the model that was there stays. Exit 1 if a signature, a file or the model's answers are wrong.
     """
     from dermport.mobile_stub.model_folder import ModelFolder
-    from dermport.mobile_stub.update import Phone, Updater
+    from dermport.mobile_stub.update import PhoneProfile, Updater
 
     models = ModelFolder(folder)
     if public_key:
         say(f"Trusted from now on: key {models.pin(_read(public_key))}.")
     with _client(server, key) as client:
-        phone = Phone(platform.value, precision, app_version)
-        updater = Updater(client, models, phone, progress=_say_plain)
+        phone = PhoneProfile(platform.value, precision, app_version)
+        updater = Updater(client, models, phone, progress=output)
         if trust_first_use and not models.is_pinned:
             say(f"Trusted from now on, as the server shows it: key {updater.trust_first_use()}.")
         done = updater.update()
@@ -208,10 +209,10 @@ def undo(folder: Folder, json: Json = False) -> None:
 
 
 @contextmanager
-def _client(server: str, key: str | None) -> Iterator[HandoutClient]:
-    from dermport.mobile_stub.handout import HandoutClient
+def _client(server: str, key: str | None) -> Iterator[ReleaseClient]:
+    from dermport.mobile_stub.release_client import ReleaseClient
 
-    with _failed_checks(), HandoutClient(server, api_key=(key or "").strip() or None) as client:
+    with _failed_checks(), ReleaseClient(server, api_key=(key or "").strip() or None) as client:
         yield client
 
 
@@ -288,7 +289,7 @@ def _print_rollouts(found: tuple[RolloutState, ...]) -> None:
     console().print(table)
 
 
-def _tell_update(done: Update, json: bool) -> None:
+def _tell_update(done: UpdateOutcome, json: bool) -> None:
     said = "is in use now" if done.changed else "was in use already"
     _say_plain(f"{done.model.key} {done.model.artifact.precision} {said}. {done.latest.why}")
     if done.figures:

@@ -26,7 +26,7 @@ from dermport.bundle.wire import (
     ReadyAnswer,
 )
 from dermport.errors import RequestError, ServerError, UnreachableError, UsageError
-from dermport.mobile_stub.said import ComparisonSaid
+from dermport.mobile_stub.received import ReceivedComparison
 
 if sys.version_info >= (3, 11):  # httpx stands still; this goes on with it
     import httpx2 as httpx
@@ -124,7 +124,7 @@ class JetsonClient:
 
     def post_comparison(
         self, said: ComparisonRequest, photo: bytes | None, prepared: bytes | None = None, key: str | None = None
-    ) -> ComparisonSaid:
+    ) -> ReceivedComparison:
         """Tell the server what the phone's own model said of a photo, and learn whether it agrees, and why not.
 
         Args:
@@ -148,7 +148,7 @@ class JetsonClient:
         response = self._send("POST", "/v1/comparisons", files, headers)
         if response.is_error:
             raise self._refusal(response)
-        return self._read(response, ComparisonSaid)
+        return self._read(response, ReceivedComparison)
 
     def _send(
         self,

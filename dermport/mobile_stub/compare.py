@@ -10,19 +10,19 @@ import numpy as np
 
 from dermport.bundle.causes import SAME, largest_change
 from dermport.bundle.manifest import Manifest
-from dermport.mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison, Totals
+from dermport.mobile_stub.agreement import check_agreement
+from dermport.mobile_stub.comparison import ArtifactComparison, ArtifactSummary, PhotoComparison, Totals
 from dermport.mobile_stub.figures import against_truth, label_matrix, latencies, lesions_of, pairs_of, score_differences
-from dermport.mobile_stub.journal import Answered, Asked
+from dermport.mobile_stub.journal import PhoneEntry, ServerEntry
 from dermport.mobile_stub.maps import map_change
 from dermport.mobile_stub.photos import Photo
 from dermport.mobile_stub.prediction import Prediction, Refusal, check_labels
-from dermport.mobile_stub.said import FACTORS, PartsSaid
-from dermport.mobile_stub.standing import standing_of
+from dermport.mobile_stub.received import FACTORS, ReceivedParts
 from dermport.statistics.bland_altman import bland_altman
 from dermport.statistics.estimates import Quantiles, Share, share_of
 
 
-def row_of(photo: Photo, asked: Asked, answered: Answered) -> PhotoComparison:
+def row_of(photo: Photo, asked: PhoneEntry, answered: ServerEntry) -> PhotoComparison:
     """Return a photo's comparison from what the journal has of it; where the server named a cause, it is that one."""
     judged = judge(photo.name, asked.phone, answered.server)
     facts: dict[str, object] = {"round_trip": answered.round_trip, "truth": photo.truth, "lesion": photo.lesion}
@@ -80,7 +80,7 @@ def comparison_of(
     *,
     classes: tuple[str | None, str | None],
     waiting: int = 0,
-) -> Comparison:
+) -> ArtifactComparison:
     """Return the whole comparison of one artifact.
 
     Args:
@@ -92,7 +92,7 @@ def comparison_of(
         waiting: How many photos the server has not answered yet.
     """
     pairs, totals = pairs_of(rows), total(rows)
-    return Comparison(
+    return ArtifactComparison(
         bundle=manifest.name,
         version=manifest.version,
         server=server,
@@ -103,7 +103,7 @@ def comparison_of(
         labels=manifest.task.ids,
         photos=tuple(rows),
         totals=totals,
-        standing=standing_of(totals.label_agreement, *classes),
+        standing=check_agreement(totals.label_agreement, *classes),
         matrix=label_matrix(pairs, manifest.task.ids),
         bland_altman=bland_altman(score_differences(pairs), lesions_of(pairs)),
         latency=latencies(pairs),
@@ -139,7 +139,7 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
 
 
-def _mean_parts(parts: Sequence[PartsSaid]) -> dict[str, float]:
+def _mean_parts(parts: Sequence[ReceivedParts]) -> dict[str, float]:
     """Return the mean |part| of each factor over the photos for which the experiments told it apart."""
     known = {name: [abs(getattr(one, name)) for one in parts if getattr(one, name) is not None] for name in FACTORS}
     return {name: float(np.mean(values)) for name, values in known.items() if values}

@@ -9,7 +9,7 @@ from pydantic import Field
 from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, Fraction, Sha256
 from dermport.mobile_stub.prediction import Side
-from dermport.mobile_stub.said import FaultSaid, PartsSaid, StepSaid
+from dermport.mobile_stub.received import ReceivedFault, ReceivedParts, ReceivedStep
 from dermport.statistics.bland_altman import BlandAltman
 from dermport.statistics.estimates import Delta, Metric, Quantiles, Share
 
@@ -39,9 +39,9 @@ class PhotoComparison(Contract):
     same_label: bool | None = None
     same_decision: bool | None = None
     words: Annotated[str, Field(description="the cause, as the server's experiments show it; empty without them")] = ""
-    steps: Annotated[tuple[StepSaid, ...], Field(description="from the phone's answer to the server's")] = ()
-    parts: Annotated[PartsSaid | None, Field(description="what each factor makes of the score's difference")] = None
-    faults: Annotated[tuple[FaultSaid, ...], Field(description="what exactly was done otherwise")] = ()
+    steps: Annotated[tuple[ReceivedStep, ...], Field(description="from the phone's answer to the server's")] = ()
+    parts: Annotated[ReceivedParts | None, Field(description="what each factor makes of the score's difference")] = None
+    faults: Annotated[tuple[ReceivedFault, ...], Field(description="what exactly was done otherwise")] = ()
     comparison: Annotated[str | None, Field(description="the server's id of it; null where it only predicted")] = None
     round_trip: Annotated[float | None, Field(description="milliseconds from sending to the answer")] = None
     map_change: Annotated[
@@ -124,7 +124,7 @@ class AgainstTruth(Contract):
     change: Annotated[dict[str, Delta], Field(description="paired; original: the phone, artifact: the server")]
 
 
-class Standing(Contract):
+class AgreementCheck(Contract):
     """Whether phone and Jetson agree as often as the policy asks of their two artifacts."""
 
     status: Literal["pass", "fail"]
@@ -144,7 +144,7 @@ class ArtifactSummary(Contract):
     runtime: str
 
 
-class Comparison(Contract):
+class ArtifactComparison(Contract):
     """One artifact's comparison, as ``dermport compare --json`` prints it."""
 
     schema_version: Annotated[Literal["dermport-comparison/1"], Field(alias="schema")] = "dermport-comparison/1"
@@ -158,7 +158,7 @@ class Comparison(Contract):
     labels: tuple[str, ...] = ()
     photos: tuple[PhotoComparison, ...]
     totals: Totals
-    standing: Standing | None = None
+    standing: AgreementCheck | None = None
     matrix: Annotated[
         tuple[tuple[int, ...], ...], Field(description="photos by label: rows the phone's, columns the Jetson's")
     ] = ()
@@ -176,9 +176,9 @@ class Comparison(Contract):
         return equal and not self.waiting and (self.standing is None or self.standing.status == "pass")
 
 
-class Comparisons(Contract):
+class ComparisonDocument(Contract):
     """Several artifacts' comparisons over the same photos, as ``dermport compare --json`` prints them."""
 
     schema_version: Annotated[Literal["dermport-comparisons/1"], Field(alias="schema")] = "dermport-comparisons/1"
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ArtifactComparison, ...]
     notice: str = NOTICE

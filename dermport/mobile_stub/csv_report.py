@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from dermport.bundle.csv_table import cell
-from dermport.mobile_stub.comparison import Comparison, PhotoComparison
+from dermport.mobile_stub.comparison import ArtifactComparison, PhotoComparison
 from dermport.mobile_stub.prediction import Prediction, Refusal
 
 _SIDE = ("label", "probability", "score", "positive", "refused", "artifact", "runtime", "milliseconds", "input_sha256")
@@ -22,7 +22,7 @@ COLUMNS = (
 )
 
 
-def to_csv(comparisons: Sequence[Comparison]) -> str:
+def to_csv(comparisons: Sequence[ArtifactComparison]) -> str:
     """Return the photos of all artifacts as CSV with a header; the empty string stands for what is not known."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")

@@ -12,14 +12,14 @@ from dermport.bundle.hashing import sha256_file
 from dermport.bundle.wire import ReleaseFile
 from dermport.errors import IntegrityError, RequestError, ServerError
 from dermport.mobile_stub.client import Response
-from dermport.mobile_stub.handout import HandoutClient
+from dermport.mobile_stub.release_client import ReleaseClient
 
 TRIES = 4
 """Attempts in a row in which nothing arrives before the download is given up."""
 _REMEDY = "It was changed on the way, or on the server. The model that was there is untouched."
 
 
-def download(client: HandoutClient, url: str, listed: ReleaseFile, to: Path, sleep: Callable[[float], None]) -> None:
+def download(client: ReleaseClient, url: str, listed: ReleaseFile, to: Path, sleep: Callable[[float], None]) -> None:
     """Fetch a listed file to `to`, going on where an earlier attempt ended; nothing is asked where it is there already.
 
     Args:
@@ -52,7 +52,7 @@ def download(client: HandoutClient, url: str, listed: ReleaseFile, to: Path, sle
     part.replace(to)
 
 
-def _attempt(client: HandoutClient, url: str, listed: ReleaseFile, part: Path) -> ServerError | None:
+def _attempt(client: ReleaseClient, url: str, listed: ReleaseFile, part: Path) -> ServerError | None:
     """Fetch what is missing; return what broke the connection, if anything did."""
     have, meant = _size(part), {"sha256": listed.sha256}
     try:

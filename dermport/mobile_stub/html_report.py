@@ -14,7 +14,7 @@ from dermport.bundle.notice import NOTICE
 from dermport.bundle.prep import prepare
 from dermport.errors import PhotoError
 from dermport.figures.agreement import ScorePair, agreement_plot, bland_altman_plot, latency_plot
-from dermport.mobile_stub.comparison import CAUSES, Comparison, PhotoComparison
+from dermport.mobile_stub.comparison import CAUSES, ArtifactComparison, PhotoComparison
 from dermport.mobile_stub.figures import Pair, pairs_of
 from dermport.mobile_stub.maps import Overlays, data_uri, overlays
 from dermport.mobile_stub.photos import Photo
@@ -50,7 +50,7 @@ class Page:
         photos: Where the photos are, for thumbnails; empty for a page without patients' photos.
     """
 
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ArtifactComparison, ...]
     manifest: Manifest
     server: str
     photos: tuple[Photo, ...] = ()
@@ -72,7 +72,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Group:
+class PhotoGroup:
     """Photos of a kind.
 
     Attributes:
@@ -89,7 +89,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Section:
+class ArtifactSection:
     """One artifact's part of the page.
 
     Attributes:
@@ -99,10 +99,10 @@ class Section:
         groups: The photos that are shown.
     """
 
-    comparison: Comparison
+    comparison: ArtifactComparison
     bland_altman: str
     latency: str
-    groups: list[Group]
+    groups: list[PhotoGroup]
 
 
 def to_html(page: Page) -> str:
@@ -121,7 +121,7 @@ def to_html(page: Page) -> str:
     )
 
 
-def _section(comparison: Comparison, page: Page) -> Section:
+def _section(comparison: ArtifactComparison, page: Page) -> ArtifactSection:
     figures, pairs = comparison.bland_altman, pairs_of(comparison.photos)
     plot = ""
     if figures is not None:
@@ -133,10 +133,10 @@ def _section(comparison: Comparison, page: Page) -> Section:
             "trip": [row.round_trip for row, _, _ in pairs],
         }
     )
-    return Section(comparison, plot, latency, _groups(comparison, page))
+    return ArtifactSection(comparison, plot, latency, _groups(comparison, page))
 
 
-def _agreements(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, Share, float | None]]:
+def _agreements(comparisons: Sequence[ArtifactComparison]) -> Iterator[tuple[str, Share, float | None]]:
     for one in comparisons:
         name, totals = one.artifact.name if one.artifact else "phone", one.totals
         least = one.standing.least if one.standing else None
@@ -163,7 +163,7 @@ def thumbnail(data: bytes) -> str:
     return data_uri(Image.fromarray(pixels))
 
 
-def _groups(comparison: Comparison, page: Page) -> list[Group]:
+def _groups(comparison: ArtifactComparison, page: Page) -> list[PhotoGroup]:
     """Return the photos that differ, and, of a small set, the others, too."""
     differ = sorted((row for row in comparison.photos if row.disagrees), key=lambda row: -(row.change or 1.0))
     agree = [row for row in comparison.photos if not row.disagrees]
@@ -173,10 +173,10 @@ def _groups(comparison: Comparison, page: Page) -> list[Group]:
     return groups
 
 
-def _group(title: str, rows: Sequence[PhotoComparison], page: Page, most: int, shown: bool) -> Group:
+def _group(title: str, rows: Sequence[PhotoComparison], page: Page, most: int, shown: bool) -> PhotoGroup:
     paths, spec = {photo.name: photo for photo in page.photos}, page.manifest.preprocessing
     pictured = tuple(_shown(row, paths.get(row.photo), spec) for row in rows[:most])
-    return Group(title, pictured, len(rows), shown)
+    return PhotoGroup(title, pictured, len(rows), shown)
 
 
 def _shown(row: PhotoComparison, photo: Photo | None, spec: Preprocessing) -> Shown:
@@ -186,7 +186,7 @@ def _shown(row: PhotoComparison, photo: Photo | None, spec: Preprocessing) -> Sh
     return Shown(row, thumbnail(data), overlays(data, spec, row.phone, row.server))
 
 
-def _served(comparisons: Sequence[Comparison]) -> Prediction | None:
+def _served(comparisons: Sequence[ArtifactComparison]) -> Prediction | None:
     """Return the server's first prediction, which names what it ran."""
     rows = (row.server for comparison in comparisons for row in comparison.photos)
     return next((side for side in rows if isinstance(side, Prediction)), None)

@@ -14,9 +14,9 @@ from dermport.bundle.prep import prepare
 from dermport.errors import RequestError, ServerError
 from dermport.mobile_stub.backoff import Backoff
 from dermport.mobile_stub.client import JetsonClient
-from dermport.mobile_stub.journal import Answered, Asked, Send
+from dermport.mobile_stub.journal import PhoneEntry, Send, ServerEntry
 from dermport.mobile_stub.prediction import Prediction, Refusal, check_labels, from_answer
-from dermport.mobile_stub.said import ComparisonSaid
+from dermport.mobile_stub.received import ReceivedComparison
 
 _Answer = TypeVar("_Answer")
 _LACKS_COMPARISONS = frozenset({403, 404, 405})
@@ -70,7 +70,7 @@ class Jetson:
             return
         self.served = next((model.live.artifact_sha256 for model in models if model.live), None)
 
-    def answer(self, asked: Asked, data: bytes) -> Answered:
+    def answer(self, asked: PhoneEntry, data: bytes) -> ServerEntry:
         """Return the server's side of a photo that the phone has answered.
 
         Args:
@@ -90,9 +90,9 @@ class Jetson:
             if error.status >= 500 or error.status in (401, 403):
                 raise
             refusal = Refusal(code=error.code, message=error.message)
-            return Answered(id=asked.id, server=refusal, served=self.served or "")
+            return ServerEntry(id=asked.id, server=refusal, served=self.served or "")
 
-    def _asked(self, asked: Asked, data: bytes) -> Answered:
+    def _asked(self, asked: PhoneEntry, data: bytes) -> ServerEntry:
         if asked.said is not None and not self.predicts_only:
             try:
                 return self._compared(asked, data)
@@ -102,7 +102,7 @@ class Jetson:
                 self.predicts_only = error.message
         return self._predicted(asked, data)
 
-    def _compared(self, asked: Asked, data: bytes) -> Answered:
+    def _compared(self, asked: PhoneEntry, data: bytes) -> ServerEntry:
         said = asked.said
         assert said is not None
         photo = data if asked.send != "prepared" else None
@@ -111,18 +111,18 @@ class Jetson:
         check_labels(asked.phone, from_answer(answer.server))
         return _answered(asked, answer, spent)
 
-    def _predicted(self, asked: Asked, data: bytes) -> Answered:
+    def _predicted(self, asked: PhoneEntry, data: bytes) -> ServerEntry:
         if asked.send == "prepared" and asked.said is not None:
             answer, spent = self._timed(lambda: self._client.predict(self._png(data), prepared=True))
         elif asked.send == "prepared":  # a photo that the phone refuses has no prepared form, and stays on the phone
-            return Answered(id=asked.id, server=Refusal(code="not-sent", message="It was not sent."), served="")
+            return ServerEntry(id=asked.id, server=Refusal(code="not-sent", message="It was not sent."), served="")
         else:
             answer, spent = self._timed(lambda: self._client.predict(data))
         said = from_answer(answer)
         check_labels(asked.phone, said)
-        return Answered(id=asked.id, server=said, served=said.artifact_sha256, round_trip=spent)
+        return ServerEntry(id=asked.id, server=said, served=said.artifact_sha256, round_trip=spent)
 
-    def _with_map(self, answered: Answered, asked: Asked, data: bytes) -> Answered:
+    def _with_map(self, answered: ServerEntry, asked: PhoneEntry, data: bytes) -> ServerEntry:
         if not self._maps or self.no_maps or not isinstance(answered.server, Prediction):
             return answered
         prepared = asked.send == "prepared"
@@ -155,9 +155,9 @@ class Jetson:
         return file.getvalue()
 
 
-def _answered(asked: Asked, answer: ComparisonSaid, round_trip: float) -> Answered:
+def _answered(asked: PhoneEntry, answer: ReceivedComparison, round_trip: float) -> ServerEntry:
     server = from_answer(answer.server)
-    return Answered(
+    return ServerEntry(
         id=asked.id,
         server=server,
         served=server.artifact_sha256,

@@ -20,13 +20,13 @@ from dermport.bundle.wire import ComparisonRequest
 from dermport.contract import Contract, Sha256
 from dermport.errors import DataError, UsageError
 from dermport.mobile_stub.prediction import Side
-from dermport.mobile_stub.said import FaultSaid, PartsSaid, StepSaid
+from dermport.mobile_stub.received import ReceivedFault, ReceivedParts, ReceivedStep
 
 NAME = "journal.jsonl"
 Send = Literal["photo", "prepared", "both"]
 
 
-class Asked(Contract):
+class PhoneEntry(Contract):
     """The phone's side of a photo."""
 
     kind: Literal["asked"] = "asked"
@@ -40,7 +40,7 @@ class Asked(Contract):
     send: Annotated[Send, Field(description="what is posted with it: asking again must send the same")] = "photo"
 
 
-class Answered(Contract):
+class ServerEntry(Contract):
     """The Jetson's side of a photo that was asked under that id."""
 
     kind: Literal["answered"] = "answered"
@@ -50,14 +50,14 @@ class Answered(Contract):
     comparison: Annotated[str | None, Field(description="the server's id; null where it only predicted")] = None
     cause: str | None = None
     words: str = ""
-    steps: tuple[StepSaid, ...] = ()
-    parts: PartsSaid | None = None
-    faults: tuple[FaultSaid, ...] = ()
+    steps: tuple[ReceivedStep, ...] = ()
+    parts: ReceivedParts | None = None
+    faults: tuple[ReceivedFault, ...] = ()
     round_trip: Annotated[float | None, Field(description="milliseconds from sending to the answer")] = None
 
 
-Line = Annotated[Asked | Answered, Field(discriminator="kind")]
-_LINE: TypeAdapter[Asked | Answered] = TypeAdapter(Line)
+Line = Annotated[PhoneEntry | ServerEntry, Field(discriminator="kind")]
+_LINE: TypeAdapter[PhoneEntry | ServerEntry] = TypeAdapter(Line)
 
 
 class Journal:
@@ -74,8 +74,8 @@ class Journal:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._asked: dict[str, Asked] = {}
-        self._answered: dict[str, Answered] = {}
+        self._asked: dict[str, PhoneEntry] = {}
+        self._answered: dict[str, ServerEntry] = {}
         self._by_photo: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._file = None if path is None else _open(path)
         if path is not None and self._file is not None:
@@ -93,14 +93,16 @@ class Journal:
             os.close(self._file)
             self._file = None
 
-    def write(self, line: Asked | Answered) -> None:
+    def write(self, line: PhoneEntry | ServerEntry) -> None:
         """Keep a line; it is on the disk when this returns."""
         with self._lock:
             if self._file is not None:
                 _append(self._file, line.model_dump_json().encode() + b"\n")
             self._take(line)
 
-    def find(self, photo_sha256: str, artifact_sha256: str, served: str | None) -> tuple[Asked, Answered | None] | None:
+    def find(
+        self, photo_sha256: str, artifact_sha256: str, served: str | None
+    ) -> tuple[PhoneEntry, ServerEntry | None] | None:
         """Return what is known of a photo and an artifact; None where the phone is still to be asked.
 
         Args:
@@ -117,19 +119,19 @@ class Journal:
                 return asked, answered
         return None
 
-    def waiting(self) -> tuple[Asked, ...]:
+    def waiting(self) -> tuple[PhoneEntry, ...]:
         """Return what is still to be posted, in the order in which it was asked."""
         with self._lock:
             return tuple(asked for one, asked in self._asked.items() if one not in self._answered)
 
-    def _take(self, line: Asked | Answered) -> None:
-        if isinstance(line, Answered):
+    def _take(self, line: PhoneEntry | ServerEntry) -> None:
+        if isinstance(line, ServerEntry):
             self._answered[line.id] = line
         else:
             self._asked[line.id] = line
             self._by_photo[line.photo_sha256, line.artifact_sha256].append(line.id)
 
-    def __iter__(self) -> Iterator[tuple[Asked, Answered | None]]:
+    def __iter__(self) -> Iterator[tuple[PhoneEntry, ServerEntry | None]]:
         with self._lock:
             pairs = [(asked, self._answered.get(one)) for one, asked in self._asked.items()]
         return iter(pairs)
@@ -171,7 +173,7 @@ def _append(file: int, data: bytes) -> None:
         ) from error
 
 
-def _read(line: bytes, path: Path, number: int) -> Asked | Answered:
+def _read(line: bytes, path: Path, number: int) -> PhoneEntry | ServerEntry:
     try:
         return _LINE.validate_json(line)
     except ValidationError as error:

@@ -26,7 +26,7 @@ _PART = re.compile(r"\.[a-z0-9._-]+-\d+\.\d+\.\d+-[0-9a-f]{16}\.part")
 _FolderName = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._-]*$")]
 
 
-class Place(Contract):
+class InstalledVersion(Contract):
     """An installed model: its folder, and the artifact of it that is used."""
 
     folder: _FolderName
@@ -38,8 +38,8 @@ class State(Contract):
     """The whole of ``installed.json``."""
 
     schema_version: Annotated[Literal["dermport-installed/1"], Field(alias="schema")] = "dermport-installed/1"
-    current: Place | None = None
-    previous: Place | None = None
+    current: InstalledVersion | None = None
+    previous: InstalledVersion | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class ModelFolder:
         name = _name(manifest, artifact)
         folder = part.rename(self.path / f"{name}-{secrets.token_hex(4)}")
         replaced = state.current is not None and state.current.folder.startswith(name)
-        place = Place(folder=folder.name, target=artifact.target, precision=artifact.precision)
+        place = InstalledVersion(folder=folder.name, target=artifact.target, precision=artifact.precision)
         self._write(State(current=place, previous=state.previous if replaced else state.current))
         self._tidy()
         return InstalledModel(folder, manifest, artifact)
@@ -176,7 +176,7 @@ class ModelFolder:
         self._write(State(current=state.previous, previous=state.current))
         return earlier
 
-    def _open(self, place: Place | None) -> InstalledModel | None:
+    def _open(self, place: InstalledVersion | None) -> InstalledModel | None:
         if place is None:
             return None
         folder = self.path / place.folder

@@ -10,7 +10,7 @@ from dermport.bundle.abstention import Reason
 from dermport.bundle.wire import Grid, PredictionAnswer
 from dermport.contract import Contract, Fraction, Sha256
 from dermport.errors import ServerError
-from dermport.mobile_stub.said import ServerSaid
+from dermport.mobile_stub.received import ReceivedServerSide
 
 
 class Prediction(Contract):
@@ -49,7 +49,7 @@ class Refusal(Contract):
 Side = Annotated[Prediction | Refusal, Field(discriminator="kind")]
 
 
-def from_answer(answer: PredictionAnswer | ServerSaid) -> Prediction:
+def from_answer(answer: PredictionAnswer | ReceivedServerSide) -> Prediction:
     """Return what the Jetson's answer says, in the form that both sides share."""
     return Prediction(
         label=answer.label,
@@ -66,7 +66,7 @@ def from_answer(answer: PredictionAnswer | ServerSaid) -> Prediction:
     )
 
 
-def _milliseconds(answer: PredictionAnswer | ServerSaid) -> float | None:
+def _milliseconds(answer: PredictionAnswer | ReceivedServerSide) -> float | None:
     """Return preparing, waiting and running; a prediction's total also has receiving, which is the network's time."""
     if isinstance(answer, PredictionAnswer):
         spent = answer.milliseconds

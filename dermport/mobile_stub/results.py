@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from dermport.bundle.store import Bundle
+from dermport.mobile_stub.agreement import policy_class
 from dermport.mobile_stub.compare import comparison_of, row_of
-from dermport.mobile_stub.comparison import ArtifactSummary, Comparison, Comparisons, PhotoComparison
+from dermport.mobile_stub.comparison import ArtifactComparison, ArtifactSummary, ComparisonDocument, PhotoComparison
 from dermport.mobile_stub.jetson import Jetson
 from dermport.mobile_stub.journal import Journal
 from dermport.mobile_stub.phone import PhoneModel
 from dermport.mobile_stub.photos import Photo
 from dermport.mobile_stub.prediction import Prediction
-from dermport.mobile_stub.run import Run
-from dermport.mobile_stub.standing import policy_class
+from dermport.mobile_stub.run import ComparisonRun
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CompletedRun:
     """A run that is done.
 
     Attributes:
@@ -32,18 +32,18 @@ class Outcome:
 
     bundle: Bundle
     photos: Sequence[Photo]
-    run: Run
+    run: ComparisonRun
     journal: Journal
     jetson: Jetson
 
 
-def compared(outcome: Outcome, phones: Sequence[PhoneModel]) -> tuple[Comparison, ...]:
+def compared(outcome: CompletedRun, phones: Sequence[PhoneModel]) -> tuple[ArtifactComparison, ...]:
     """Return a comparison for each of the phones' artifacts."""
     classes = {export.record.precision: export.record.policy for export in outcome.bundle.exports()}
     return tuple(_compared(outcome, phone, classes) for phone in phones)
 
 
-def _compared(outcome: Outcome, phone: PhoneModel, classes: dict[str, str]) -> Comparison:
+def _compared(outcome: CompletedRun, phone: PhoneModel, classes: dict[str, str]) -> ArtifactComparison:
     artifact, rows = phone.artifact, []
     for photo in outcome.photos:
         sha256 = outcome.run.hashes[photo.path]
@@ -67,7 +67,7 @@ def _served_precision(rows: Sequence[PhotoComparison]) -> str | None:
     return said.artifact.split(" ", 1)[-1] if said else None
 
 
-def document_of(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def document_of(comparisons: Sequence[ArtifactComparison]) -> dict[str, Any]:
     """Return one artifact's comparison as it is, and several in one document."""
-    one = comparisons[0] if len(comparisons) == 1 else Comparisons(comparisons=tuple(comparisons))
+    one = comparisons[0] if len(comparisons) == 1 else ComparisonDocument(comparisons=tuple(comparisons))
     return one.model_dump(mode="json", by_alias=True)

@@ -18,7 +18,7 @@ from dermport.bundle.prep import Prepared, prepare
 from dermport.bundle.wire import ComparisonRequest
 from dermport.errors import PhotoError, RequestError, ServerError, UnreachableError
 from dermport.mobile_stub.jetson import Jetson
-from dermport.mobile_stub.journal import Asked, Journal
+from dermport.mobile_stub.journal import Journal, PhoneEntry
 from dermport.mobile_stub.phone import TARGET, PhoneModel
 from dermport.mobile_stub.photos import Photo
 from dermport.mobile_stub.prediction import Prediction, Refusal
@@ -53,7 +53,7 @@ class Tally:
             self.trouble = trouble or self.trouble
 
 
-class Run:
+class ComparisonRun:
     """One run over photos and artifacts.
 
     Args:
@@ -165,7 +165,7 @@ class Run:
                 asked = known[0]
             self._post(asked, data, tally)
 
-    def _again(self, asked: Asked, tally: Tally) -> None:
+    def _again(self, asked: PhoneEntry, tally: Tally) -> None:
         path = Path(asked.path)
         try:
             data = path.read_bytes()
@@ -175,7 +175,7 @@ class Run:
             return tally.count("waiting", f"{path} is another photo than the phone was asked about.")
         return self._post(asked, data, tally)
 
-    def _post(self, asked: Asked, data: bytes, tally: Tally) -> None:
+    def _post(self, asked: PhoneEntry, data: bytes, tally: Tally) -> None:
         if self._now() < self._lost_until:
             return tally.count("waiting")
         try:
@@ -200,9 +200,11 @@ class Run:
             return Refusal(code=error.code, message=error.message)
         return prepared, 1000 * (time.perf_counter() - start)
 
-    def _ask(self, photo: Photo, sha256: str, phone: PhoneModel, prepared: tuple[Prepared, float] | Refusal) -> Asked:
+    def _ask(
+        self, photo: Photo, sha256: str, phone: PhoneModel, prepared: tuple[Prepared, float] | Refusal
+    ) -> PhoneEntry:
         side = prepared if isinstance(prepared, Refusal) else phone.predict(*prepared, maps=self._maps)
-        return Asked(
+        return PhoneEntry(
             id=str(uuid.uuid4()),
             photo=photo.name,
             path=str(photo.path.resolve()),

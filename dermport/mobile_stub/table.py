@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dermport.bundle.notice import NOTICE
-from dermport.mobile_stub.comparison import CAUSES, AgainstTruth, Comparison, Latency, PhotoComparison, Totals
+from dermport.mobile_stub.comparison import CAUSES, AgainstTruth, ArtifactComparison, Latency, PhotoComparison, Totals
 from dermport.mobile_stub.prediction import Prediction, Refusal
 from dermport.statistics.metrics import TITLES
 from dermport.statistics.text import interval, share_text, small
@@ -19,7 +19,7 @@ _SHOWN = 60
 _FIGURES = ("accuracy", "balanced_accuracy", "decision_sensitivity", "decision_specificity", "decision_roc_auc")
 
 
-def to_table(comparisons: Sequence[Comparison]) -> Group:
+def to_table(comparisons: Sequence[ArtifactComparison]) -> Group:
     """Return each artifact's photos and, below them, its figures; rich renders it."""
     parts: list[Table | Text] = []
     for comparison in comparisons:
@@ -31,7 +31,7 @@ def to_table(comparisons: Sequence[Comparison]) -> Group:
     return Group(*parts, Text(NOTICE, "dim"))
 
 
-def _chosen(comparison: Comparison) -> tuple[Sequence[PhotoComparison], list[str]]:
+def _chosen(comparison: ArtifactComparison) -> tuple[Sequence[PhotoComparison], list[str]]:
     """Return the photos that are shown, and words about the others."""
     rows = comparison.photos
     if len(rows) <= _SHOWN:
@@ -72,7 +72,7 @@ def _input(row: PhotoComparison) -> str:
     return {True: "equal", False: "differs", None: ""}[row.same_input]
 
 
-def _lines(comparison: Comparison) -> list[str]:
+def _lines(comparison: ArtifactComparison) -> list[str]:
     totals = comparison.totals
     lines = [
         f"yes, no              {comparison.decision}: score at least {comparison.threshold:g}",
@@ -101,7 +101,7 @@ def _lines(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _of_scores(comparison: Comparison) -> list[str]:
+def _of_scores(comparison: ArtifactComparison) -> list[str]:
     figures = comparison.bland_altman
     if figures is None:
         return []
@@ -109,7 +109,7 @@ def _of_scores(comparison: Comparison) -> list[str]:
     return [f"score, phone-Jetson  bias {bias}", f"limits of agreement  {lower}, {upper}"]
 
 
-def _of_time(comparison: Comparison) -> list[str]:
+def _of_time(comparison: ArtifactComparison) -> list[str]:
     if comparison.latency is None:
         return []
     sides = {

@@ -18,18 +18,18 @@ from dermport.bundle.policy import read_policy
 from dermport.bundle.wire import LatestAnswer, Platform, ReleaseArtifact, ReleaseManifest
 from dermport.errors import ExportError, IntegrityError, UsageError
 from dermport.mobile_stub.download import download
-from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import InstalledModel, ModelFolder, files_of
+from dermport.mobile_stub.release_client import ReleaseClient
+from dermport.progress import SILENT, Progress
 from dermport.runtimes.base import Runtime
 
 PREFERRED = "fp16"
 TARGET = "tflite"
 _UNTOUCHED = "The model that was there is untouched."
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Phone:
+class PhoneProfile:
     """What the phone says of itself, and what it wants.
 
     Attributes:
@@ -44,7 +44,7 @@ class Phone:
 
 
 @dataclass(frozen=True)
-class Update:
+class UpdateOutcome:
     """How an update ended.
 
     Attributes:
@@ -84,12 +84,12 @@ class Updater:
 
     def __init__(
         self,
-        client: HandoutClient,
+        client: ReleaseClient,
         folder: ModelFolder,
-        phone: Phone,
+        phone: PhoneProfile,
         *,
         open_runtime: Callable[[Path], Runtime] = open_litert,
-        progress: Progress = lambda _: None,
+        progress: Progress = SILENT,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if phone.platform == "ios":
@@ -105,7 +105,7 @@ class Updater:
         """Trust the key that the server shows, and return its id: only for a first contact over a safe network."""
         return self._folder.pin(self._client.signing_key().pem)
 
-    def update(self) -> Update:
+    def update(self) -> UpdateOutcome:
         """Have the model that the server wants this phone to have.
 
         Whatever fails, the model in use stays as it is.
@@ -123,7 +123,7 @@ class Updater:
         except OSError as error:
             raise UsageError(f"{self._folder.path} cannot be used: {error.strerror}. {_UNTOUCHED}") from error
 
-    def _update(self) -> Update:
+    def _update(self) -> UpdateOutcome:
         current = self._usable_current()
         said = self._client.latest(
             self._phone.platform,
@@ -136,7 +136,7 @@ class Updater:
         _check_promise(said, manifest)
         artifact = _choose(manifest, self._phone)
         if current and (current.key, current.artifact.sha256) == (f"{said.name}/{said.version}", artifact.sha256):
-            return Update(current, changed=False, latest=said)
+            return UpdateOutcome(current, changed=False, latest=said)
         return self._install(said, envelope, manifest, artifact)
 
     def _usable_current(self) -> InstalledModel | None:
@@ -146,16 +146,16 @@ class Updater:
             if current:
                 current.checked()
         except IntegrityError as error:
-            self._progress(f"{error.message} It is fetched again.")
+            self._progress.say(f"{error.message} It is fetched again.")
             return None
         return current
 
     def _install(
         self, said: LatestAnswer, envelope: bytes, manifest: ReleaseManifest, artifact: ReleaseArtifact
-    ) -> Update:
+    ) -> UpdateOutcome:
         part = self._folder.part(manifest, artifact)
         for listed in files_of(manifest, artifact):
-            self._progress(f"{listed.path}, {listed.bytes / 1e6:.1f} MB")
+            self._progress.say(f"{listed.path}, {listed.bytes / 1e6:.1f} MB")
             url = f"/v1/models/{manifest.name}/{manifest.version}/files/{quote(listed.path)}"
             download(self._client, url, listed, part / listed.path, self._sleep)
         try:
@@ -164,7 +164,7 @@ class Updater:
             shutil.rmtree(part, ignore_errors=True)
             raise
         model = self._folder.install(part, envelope, manifest, artifact)
-        return Update(model, changed=True, latest=said, figures=figures)
+        return UpdateOutcome(model, changed=True, latest=said, figures=figures)
 
 
 def self_test(
@@ -229,7 +229,7 @@ def _check_promise(said: LatestAnswer, manifest: ReleaseManifest) -> None:
         )
 
 
-def _choose(manifest: ReleaseManifest, phone: Phone) -> ReleaseArtifact:
+def _choose(manifest: ReleaseManifest, phone: PhoneProfile) -> ReleaseArtifact:
     found = {artifact.precision: artifact for artifact in manifest.artifacts if artifact.target == TARGET}
     wanted = phone.precision or (PREFERRED if PREFERRED in found else next(iter(found), PREFERRED))
     if wanted not in found:

@@ -8,7 +8,7 @@ from flask_openapi3 import Info, OpenAPI
 
 from dermport.bundle.notice import NOTICE
 from dermport.server import problems, request_ids, web
-from dermport.server.api import comparisons, document, handout, keys, models, operations, predict
+from dermport.server.api import comparisons, delivery, document, keys, models, operations, predict
 from dermport.server.assembly import open_services
 from dermport.server.config import ServerConfig
 from dermport.server.operations import journal
@@ -52,7 +52,7 @@ def app_of(services: Services) -> OpenAPI:
     problems.register(app)
     guard.register(app, services.access, services.limits, services.config.access)
     proxy.trust_proxies(app, services.config.access.trusted_proxies)
-    for subject in (predict, comparisons, models, handout, keys, operations):
+    for subject in (predict, comparisons, models, delivery, keys, operations):
         app.register_api(subject.api)
     app.register_blueprint(document.api)
     web.register(app, services.config.web)

@@ -10,27 +10,27 @@ from functools import partial
 
 from dermport.bundle.wire import AgreementGroup
 from dermport.server.comparing.artifacts import ArtifactRunner
-from dermport.server.comparing.comparisons import Comparisons, Keeping
+from dermport.server.comparing.comparisons import ComparisonService, Keeping
 from dermport.server.comparing.drift import DriftWatch
 from dermport.server.comparing.photos import KeptPhotos
 from dermport.server.config import ServerConfig
-from dermport.server.handout.handout import Handout
-from dermport.server.handout.signer import Signer
-from dermport.server.handout.switch import Switch
+from dermport.server.delivery.service import ModelDelivery
+from dermport.server.delivery.signer import Signer
+from dermport.server.delivery.switch import ModelSwitch
 from dermport.server.housekeeping import Housekeeping
 from dermport.server.operations.gauges import Agreement
-from dermport.server.operations.metrics import Metrics
+from dermport.server.operations.metrics import ServerMetrics
 from dermport.server.security.access import Access
 from dermport.server.security.limits import Limits
 from dermport.server.services import Services
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Models
 from dermport.server.serving.runtimes import Candidate
 from dermport.server.storage.activations import Activations
+from dermport.server.storage.base import utc_now
 from dermport.server.storage.comparisons import ComparisonStore, Filters
 from dermport.server.storage.database import Database, open_database
 from dermport.server.storage.rollouts import Rollouts
-from dermport.server.storage.times import utc_now
 
 _LOG = logging.getLogger("dermport.drift")
 
@@ -50,7 +50,7 @@ def open_services(config: ServerConfig, candidates: tuple[Candidate, ...]) -> Se
         last = activations.last()
         models = Models(
             config.bundles,
-            partial(Live, serving=config.serving, candidates=candidates),
+            partial(LiveModel, serving=config.serving, candidates=candidates),
             start=last.key if last else None,
         )
         stack.callback(models.close)
@@ -66,10 +66,10 @@ def open_services(config: ServerConfig, candidates: tuple[Candidate, ...]) -> Se
             database=database,
             access=access,
             limits=Limits(config.access.rate),
-            handout=Handout(models, rollouts, Signer(config.storage.state), config.storage.state),
-            switch=Switch(models, activations, rollouts),
+            delivery=ModelDelivery(models, rollouts, Signer(config.storage.state), config.storage.state),
+            switch=ModelSwitch(models, activations, rollouts),
             comparisons=comparisons,
-            metrics=Metrics(
+            metrics=ServerMetrics(
                 models.lease, _RecentAgreement(comparisons, runner), database_failures=lambda: database.failures
             ),
             closing=stack.pop_all(),
@@ -78,10 +78,10 @@ def open_services(config: ServerConfig, candidates: tuple[Candidate, ...]) -> Se
 
 def _comparisons(
     config: ServerConfig, models: Models, database: Database, rollouts: Rollouts, runner: ArtifactRunner
-) -> Comparisons:
+) -> ComparisonService:
     store = ComparisonStore(database)
     watch = DriftWatch(store.latest_labels, partial(_pause_roll_outs, runner, rollouts))
-    return Comparisons(
+    return ComparisonService(
         models,
         store,
         runner,
@@ -115,7 +115,7 @@ class _RecentAgreement:
 
     _DAYS, _SECONDS = 30, 60.0
 
-    def __init__(self, comparisons: Comparisons, runner: ArtifactRunner) -> None:
+    def __init__(self, comparisons: ComparisonService, runner: ArtifactRunner) -> None:
         self._comparisons = comparisons
         self._runner = runner
         self._counted: tuple[Agreement, ...] = ()

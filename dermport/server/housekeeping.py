@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from dermport.errors import RequestError
-from dermport.server.storage.times import utc_now
+from dermport.server.storage.base import utc_now
 
 _LOG = logging.getLogger("dermport.housekeeping")
 _HOURLY = 3600.0

@@ -8,11 +8,11 @@ from typing import cast
 
 from flask import current_app
 
-from dermport.server.comparing.comparisons import Comparisons
+from dermport.server.comparing.comparisons import ComparisonService
 from dermport.server.config import ServerConfig
-from dermport.server.handout.handout import Handout
-from dermport.server.handout.switch import Switch
-from dermport.server.operations.metrics import Metrics
+from dermport.server.delivery.service import ModelDelivery
+from dermport.server.delivery.switch import ModelSwitch
+from dermport.server.operations.metrics import ServerMetrics
 from dermport.server.security.access import Access
 from dermport.server.security.limits import Limits
 from dermport.server.serving.models import Models
@@ -31,7 +31,7 @@ class Services:
         database: What is remembered.
         access: Who may ask.
         limits: How often.
-        handout: Models for phones.
+        delivery: Models for phones.
         switch: Makes models live, and remembers it.
         comparisons: Phone against server.
         metrics: Figures for Prometheus.
@@ -43,10 +43,10 @@ class Services:
     database: Database
     access: Access
     limits: Limits
-    handout: Handout
-    switch: Switch
-    comparisons: Comparisons
-    metrics: Metrics
+    delivery: ModelDelivery
+    switch: ModelSwitch
+    comparisons: ComparisonService
+    metrics: ServerMetrics
     closing: ExitStack
 
     def close(self) -> None:

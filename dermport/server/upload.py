@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest
 from dermport.bundle.prep import DRAFT_ID, MAX_BYTES
 from dermport.bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
 from dermport.errors import RequestError
-from dermport.server.serving.jobs import Decoding, Job
+from dermport.server.serving.jobs import Decoding, InferenceJob
 
 MULTIPART_OVERHEAD = 64 * 1024
 MAX_BODY = MAX_BYTES + MULTIPART_OVERHEAD
@@ -33,7 +33,7 @@ class InMemoryRequest(Request):
         return BytesIO()
 
 
-def read_job(request: Request, decoding: Decoding) -> Job:
+def read_job(request: Request, decoding: Decoding) -> InferenceJob:
     """Return the one photo of a request, as it is to be answered.
 
     Raises:
@@ -42,7 +42,7 @@ def read_job(request: Request, decoding: Decoding) -> Job:
     """
     form = request.headers.get(PREP_HEADER)
     if form is None:
-        return Job(_read_photo(request), decoding=decoding)
+        return InferenceJob(_read_photo(request), decoding=decoding)
     if form != PREP_ID or decoding != "exact":
         raise RequestError(
             f"{PREP_HEADER} says what the sent photo has been through: only {PREP_ID} is known, and not with "
@@ -51,10 +51,10 @@ def read_job(request: Request, decoding: Decoding) -> Job:
             status=400,
             remedy=f"Send the photo itself without the header, or a PNG prepared by {PREP_ID} with it.",
         )
-    return Job(_read_photo(request), form="prepared")
+    return InferenceJob(_read_photo(request), form="prepared")
 
 
-def read_jobs(request: Request, decoding: Decoding) -> tuple[Job, ...]:
+def read_jobs(request: Request, decoding: Decoding) -> tuple[InferenceJob, ...]:
     """Return the photos of a multipart request, in the order sent.
 
     Raises:
@@ -70,7 +70,7 @@ def read_jobs(request: Request, decoding: Decoding) -> tuple[Job, ...]:
             status=400,
             remedy=f"Send them in several requests of at most {MAX_BATCH}.",
         )
-    return tuple(Job(file.read(), decoding=decoding) for file in files)
+    return tuple(InferenceJob(file.read(), decoding=decoding) for file in files)
 
 
 def _read_photo(request: Request) -> bytes:

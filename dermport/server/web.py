@@ -18,8 +18,8 @@ from werkzeug.wsgi import FileWrapper
 from dermport.bundle.hashing import sha256_stream
 from dermport.bundle.wire.handout import SafePath
 from dermport.errors import RequestError
-from dermport.server.handout.checked import Look, look_of
-from dermport.server.handout.delivery import ASK_AGAIN
+from dermport.server.delivery.checked_files import FileStamp, stamp_of
+from dermport.server.delivery.responses import ASK_AGAIN
 from dermport.server.security.access import open_to_all
 from dermport.server.security.headers import PAGE_POLICY
 from dermport.server.security.limits import unlimited
@@ -70,7 +70,7 @@ class _Site:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder.resolve() if folder else None
-        self._known: dict[Path, tuple[Look, str]] = {}
+        self._known: dict[Path, tuple[FileStamp, str]] = {}
         self._lock = threading.Lock()
 
     @open_to_all
@@ -132,7 +132,7 @@ class _Site:
     def _sha256(self, place: Path) -> str:
         """Return a file's sha256, which is taken again whenever the file looks changed."""
         with place.open("rb") as file:
-            look = look_of(file.fileno())
+            look = stamp_of(file.fileno())
             with self._lock:
                 known = self._known.get(place)
             if known is None or known[0] != look:

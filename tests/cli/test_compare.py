@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from dermport.bundle.store import Bundle
 from dermport.cli.compare import compare
 from dermport.errors import DermportError, ServerError, UsageError
-from dermport.mobile_stub.comparison import Comparison, Comparisons
+from dermport.mobile_stub.comparison import ArtifactComparison, ComparisonDocument
 from tests.mobile_stub.desk import Desk
 from tests.mobile_stub.integration.golden import FOLDER
 
@@ -79,7 +79,7 @@ def test_files_of_earlier_versions_are_written_as_before(
         *(golden_bundle.path, "--server", url, "--phone-precision", "fp32", "--out", reports[0], "--out", reports[1]),
         *("--json", PHOTOS / "plain.jpg", PHOTOS / "grey.jpg"),
     )
-    said = Comparison.model_validate_json(result.stdout)
+    said = ArtifactComparison.model_validate_json(result.stdout)
     assert (said.totals.label_agreement.count, said.totals.predicted, said.totals.inputs_equal) == (2, 2, 2)
     assert said.totals.change is not None
     assert "<svg" in reports[0].read_text()
@@ -94,7 +94,7 @@ def test_a_folder_keeps_the_run_and_a_second_one_goes_on(
     words = (golden_bundle.path, PHOTOS / "*.jpg", "--server", url, "--artifact", "int8", "--artifact", "tflite-fp32")
     out = tmp_path / "run-1.0"
     first = _run(*words, "--out", out, "--jobs", 3, "--json")
-    said = Comparisons.model_validate_json(first.stdout)
+    said = ComparisonDocument.model_validate_json(first.stdout)
     names = [one.artifact.name for one in said.comparisons if one.artifact]
     assert names == ["tflite-int8", "tflite-fp32"]
     assert said.comparisons[0].totals.causes == {"same": 6, "refused": 2}
@@ -127,21 +127,21 @@ def test_a_data_set_by_its_split_brings_labels(golden_bundle: Bundle, desk: Desk
     split = tmp_path / "split.csv"
     split.write_text("photo_id,lesion_id,label,part\nplain,l1,mel,test\ngrey,l2,akiec,test\nprogressive,l3,nv,train\n")
     words = (golden_bundle.path, "--data", PHOTOS, "--split", split, "--server", url, "--json")
-    said = Comparison.model_validate_json(_run(*words).stdout)
+    said = ArtifactComparison.model_validate_json(_run(*words).stdout)
     assert [(row.photo, row.truth, row.lesion) for row in said.photos] == [
         ("plain", "mel", "l1"),
         ("grey", "akiec", "l2"),
     ]
     assert said.truth is not None
     assert said.truth.label.p == 1.0
-    assert Comparison.model_validate_json(_run(*words, "--part", "all").stdout).totals.photos == 3
+    assert ArtifactComparison.model_validate_json(_run(*words, "--part", "all").stdout).totals.photos == 3
 
 
 def test_agreement_below_the_policy_ends_with_1(golden_bundle: Bundle, desk: Desk, url: str) -> None:
     desk.shift = 0.9
     names = ("plain", "grey", "cmyk", "profile", "progressive")
     words = [PHOTOS / f"{name}.jpg" for name in names]
-    said = Comparison.model_validate_json(
+    said = ArtifactComparison.model_validate_json(
         _run(golden_bundle.path, *words, PHOTOS / "opaque.png", "--server", url, "--json", code=1).stdout
     )
     assert said.standing is not None

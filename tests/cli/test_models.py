@@ -16,7 +16,7 @@ from dermport.bundle.wire import ModelsAnswer
 from dermport.cli.models import app
 from dermport.errors import DermportError, RequestError, ServerError, UsageError
 from dermport.server.api import models as listing
-from tests.server.handout.made import Site, make_release
+from tests.server.delivery.made import Site, make_release
 
 
 class Served:

@@ -12,7 +12,7 @@ from dermport.mobile_stub.model_folder import ModelFolder
 from tests.mobile_stub.desk import Desk
 from tests.mobile_stub.handset import Handset, Road
 from tests.mobile_stub.integration.golden import assemble
-from tests.server.handout.made import Site, make_release
+from tests.server.delivery.made import Site, make_release
 
 
 @pytest.fixture

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from dermport.errors import DermportError
 from dermport.mobile_stub.client import httpx
-from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import ModelFolder
-from dermport.mobile_stub.update import Phone, Updater
-from dermport.progress import Update
+from dermport.mobile_stub.release_client import ReleaseClient
+from dermport.mobile_stub.update import PhoneProfile, UpdateOutcome, Updater
 from dermport.server.storage.rollouts import Rollout
 from tests.factories import LABELS
-from tests.server.handout.made import Site
+from tests.server.delivery.made import Site
 
 URL = "http://jetson.test"
 
@@ -72,12 +71,12 @@ class Handset:
     runtime: Recall = field(default_factory=Recall)
 
     def updater(self, **wishes: Any) -> Updater:
-        client = HandoutClient(URL, self.road)
+        client = ReleaseClient(URL, self.road)
         return Updater(
-            client, self.folder, Phone(**wishes), open_runtime=lambda _path: self.runtime, sleep=lambda _: None
+            client, self.folder, PhoneProfile(**wishes), open_runtime=lambda _path: self.runtime, sleep=lambda _: None
         )
 
-    def update(self, **wishes: Any) -> Update:
+    def update(self, **wishes: Any) -> UpdateOutcome:
         return self.updater(**wishes).update()
 
     def version(self) -> str | None:

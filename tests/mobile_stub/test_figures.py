@@ -6,6 +6,7 @@ import pytest
 
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.store import Bundle
+from dermport.mobile_stub.agreement import check_agreement, policy_class
 from dermport.mobile_stub.compare import judge
 from dermport.mobile_stub.comparison import PhotoComparison
 from dermport.mobile_stub.figures import (
@@ -17,7 +18,6 @@ from dermport.mobile_stub.figures import (
     score_differences,
 )
 from dermport.mobile_stub.prediction import Prediction
-from dermport.mobile_stub.standing import policy_class, standing_of
 from dermport.statistics.bootstrap import Bootstrap
 from dermport.statistics.estimates import share_of
 
@@ -102,7 +102,7 @@ def test_against_truth(manifest: Manifest) -> None:
     ],
 )
 def test_policy(agreed: int, of: int, phone: str | None, server: str | None, status: str) -> None:
-    standing = standing_of(share_of(agreed, of), phone, server)
+    standing = check_agreement(share_of(agreed, of), phone, server)
     assert standing.status == status
     assert standing.least is not None
 
@@ -110,4 +110,4 @@ def test_policy(agreed: int, of: int, phone: str | None, server: str | None, sta
 def test_class_of_a_precision_is_what_the_bundle_records() -> None:
     known = {"int8-full": "int8"}
     assert [policy_class(name, known) for name in ("int8-full", "fp16", None)] == ["int8", "fp16", None]
-    assert standing_of(share_of(5, 5), "of-next-year", None).classes == ("int8",)
+    assert check_agreement(share_of(5, 5), "of-next-year", None).classes == ("int8",)

@@ -10,10 +10,10 @@ import pytest
 from dermport.errors import ServerError
 from dermport.mobile_stub.compare import judge, row_of, total
 from dermport.mobile_stub.comparison import CAUSES, PhotoComparison
-from dermport.mobile_stub.journal import Answered, Asked
+from dermport.mobile_stub.journal import PhoneEntry, ServerEntry
 from dermport.mobile_stub.photos import Photo
 from dermport.mobile_stub.prediction import Prediction, Refusal
-from dermport.mobile_stub.said import FaultSaid, PartsSaid, StepSaid
+from dermport.mobile_stub.received import ReceivedFault, ReceivedParts, ReceivedStep
 
 
 def _said(p: float = 0.7, **other: Any) -> Prediction:
@@ -62,17 +62,17 @@ def test_a_file_of_unknown_origin_is_not_blamed() -> None:
 
 
 def test_the_servers_experiments_name_the_cause() -> None:
-    asked = Asked(
+    asked = PhoneEntry(
         id="1", photo="x", path="x", photo_sha256=OTHER, artifact_sha256="3" * 64, phone=_said(0.7), said=None
     )
-    answered = Answered(
+    answered = ServerEntry(
         id="1",
         server=_said(0.6),
         served=OTHER,
         comparison="c",
         cause="a-cause-of-next-year",
         words="Because.",
-        steps=(StepSaid(cause="a-cause-of-next-year", change=0.1, share=1.0),),
+        steps=(ReceivedStep(cause="a-cause-of-next-year", change=0.1, share=1.0),),
     )
     row = row_of(Photo("x.jpg", Path("x.jpg"), truth="mel", lesion="l"), asked, answered)
     assert (row.cause, row.words, row.truth, row.lesion) == ("a-cause-of-next-year", "Because.", "mel", "l")
@@ -133,9 +133,9 @@ def test_totals() -> None:
 
 def test_totals_of_what_the_experiments_told() -> None:
     rows = [
-        _row(0.7, 0.6).model_copy(update={"parts": PartsSaid(change=0.1, artifact=0.3, preprocessing=None)}),
+        _row(0.7, 0.6).model_copy(update={"parts": ReceivedParts(change=0.1, artifact=0.3, preprocessing=None)}),
         _row(0.7, 0.6).model_copy(
-            update={"parts": PartsSaid(change=0.1, artifact=-0.1), "faults": (FaultSaid(code="turned"),)}
+            update={"parts": ReceivedParts(change=0.1, artifact=-0.1), "faults": (ReceivedFault(code="turned"),)}
         ),
         _row(0.7, 0.7),
     ]

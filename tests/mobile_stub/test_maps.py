@@ -20,7 +20,7 @@ from dermport.bundle.store import Bundle
 from dermport.mobile_stub.backoff import Backoff, Patience
 from dermport.mobile_stub.client import JetsonClient
 from dermport.mobile_stub.compare import judge
-from dermport.mobile_stub.comparison import Comparison
+from dermport.mobile_stub.comparison import ArtifactComparison
 from dermport.mobile_stub.csv_report import to_csv
 from dermport.mobile_stub.html_report import Page, to_html
 from dermport.mobile_stub.jetson import Jetson
@@ -29,8 +29,8 @@ from dermport.mobile_stub.maps import map_change
 from dermport.mobile_stub.phone import PhoneModel, choose_artifacts
 from dermport.mobile_stub.photos import Photo, find_photos
 from dermport.mobile_stub.prediction import Prediction, Refusal
-from dermport.mobile_stub.results import Outcome, compared
-from dermport.mobile_stub.run import Run
+from dermport.mobile_stub.results import CompletedRun, compared
+from dermport.mobile_stub.run import ComparisonRun
 from tests.mobile_stub.desk import Desk
 from tests.mobile_stub.integration.golden import FOLDER, MAP_VECTORS, MAPS, assemble, map_vectors
 
@@ -50,7 +50,7 @@ def photos() -> tuple[Photo, ...]:
 @contextmanager
 def _compared(
     bundle: Bundle, desk: Desk, photos: tuple[Photo, ...], **options: Any
-) -> Iterator[tuple[Comparison, Jetson]]:
+) -> Iterator[tuple[ArtifactComparison, Jetson]]:
     manifest = bundle.manifest
     with ExitStack() as stack:
         phones = [stack.enter_context(PhoneModel(manifest, one)) for one in choose_artifacts(bundle, ())]
@@ -58,9 +58,9 @@ def _compared(
         backoff = Backoff(Patience(tries=1), wait=lambda _: False)
         jetson = Jetson(client, backoff, manifest.preprocessing, maps=True, **options)
         journal = Journal()
-        run = Run(phones, manifest.preprocessing, jetson, journal, maps=True)
+        run = ComparisonRun(phones, manifest.preprocessing, jetson, journal, maps=True)
         run.over(photos)
-        [comparison] = compared(Outcome(bundle, photos, run, journal, jetson), phones)
+        [comparison] = compared(CompletedRun(bundle, photos, run, journal, jetson), phones)
         yield comparison, jetson
 
 

@@ -15,7 +15,7 @@ from dermport.bundle.manifest import Manifest
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
 from dermport.mobile_stub.compare import comparison_of, judge
-from dermport.mobile_stub.comparison import ArtifactSummary, Comparison, PhotoComparison
+from dermport.mobile_stub.comparison import ArtifactComparison, ArtifactSummary, PhotoComparison
 from dermport.mobile_stub.csv_report import COLUMNS, to_csv
 from dermport.mobile_stub.html_report import Page, thumbnail, to_html
 from dermport.mobile_stub.photos import Photo
@@ -56,7 +56,7 @@ def photos(tmp_path: Path) -> tuple[Photo, ...]:
 
 
 @pytest.fixture
-def comparison(manifest: Manifest, photos: tuple[Photo, ...]) -> Comparison:
+def comparison(manifest: Manifest, photos: tuple[Photo, ...]) -> ArtifactComparison:
     empty = Refusal(code="empty", message="The photo is empty (0 bytes).")
     rows = (
         judge(photos[0].name, _said(0.75, "mel"), _said(0.25, "nv")),
@@ -66,12 +66,12 @@ def comparison(manifest: Manifest, photos: tuple[Photo, ...]) -> Comparison:
     return _comparison(manifest, rows)
 
 
-def _comparison(manifest: Manifest, rows: tuple[PhotoComparison, ...], name: str = "tflite-fp32") -> Comparison:
+def _comparison(manifest: Manifest, rows: tuple[PhotoComparison, ...], name: str = "tflite-fp32") -> ArtifactComparison:
     artifact = ArtifactSummary(name=name, sha256="3" * 64, bytes=9_000_000, precision="fp32", runtime="LiteRT 2")
     return comparison_of(manifest, rows, artifact, "http://jetson.test", classes=("int8", "fp32"))
 
 
-def test_csv_is_a_row_a_photo(comparison: Comparison) -> None:
+def test_csv_is_a_row_a_photo(comparison: ArtifactComparison) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv([comparison]))))
     assert tuple(rows[0]) == COLUMNS
     assert [row["photo"] for row in rows] == [NAME, "same.jpg", "no.jpg"]
@@ -82,7 +82,7 @@ def test_csv_is_a_row_a_photo(comparison: Comparison) -> None:
 
 
 def test_html_shows_disagreements_first_and_needs_nothing_else(
-    comparison: Comparison, photos: tuple[Photo, ...], manifest: Manifest
+    comparison: ArtifactComparison, photos: tuple[Photo, ...], manifest: Manifest
 ) -> None:
     page = to_html(Page((comparison,), manifest, "http://jetson.test", photos))
     assert NAME not in page
@@ -98,7 +98,7 @@ def test_html_shows_disagreements_first_and_needs_nothing_else(
     assert "left: 75.0%" in page
 
 
-def test_html_without_thumbnails_holds_no_photo(comparison: Comparison, manifest: Manifest) -> None:
+def test_html_without_thumbnails_holds_no_photo(comparison: ArtifactComparison, manifest: Manifest) -> None:
     page = to_html(Page((comparison,), manifest, "http://jetson.test"))
     assert "data:image" not in page
     assert page.count('class="photo differs"') == 1
@@ -132,7 +132,7 @@ def test_thumbnail_of_what_is_no_photo_is_empty() -> None:
     assert thumbnail(b"GIF89a") == ""
 
 
-def test_table_names_the_figures(comparison: Comparison) -> None:
+def test_table_names_the_figures(comparison: ArtifactComparison) -> None:
     console = Console(file=io.StringIO(), width=120, record=True)
     console.print(to_table([comparison]))
     text = console.export_text()
@@ -146,6 +146,6 @@ def test_table_names_the_figures(comparison: Comparison) -> None:
     assert NOTICE in text.replace("\n", " ")
 
 
-def test_document_reads_back(comparison: Comparison) -> None:
-    assert Comparison.model_validate_json(comparison.model_dump_json(by_alias=True)) == comparison
+def test_document_reads_back(comparison: ArtifactComparison) -> None:
+    assert ArtifactComparison.model_validate_json(comparison.model_dump_json(by_alias=True)) == comparison
     assert comparison.passed

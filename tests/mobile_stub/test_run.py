@@ -19,7 +19,7 @@ from dermport.mobile_stub.journal import Journal, Send
 from dermport.mobile_stub.phone import PhoneModel, choose_artifacts
 from dermport.mobile_stub.photos import Photo, find_photos
 from dermport.mobile_stub.prediction import Prediction, Refusal
-from dermport.mobile_stub.run import Run
+from dermport.mobile_stub.run import ComparisonRun
 from tests.mobile_stub.desk import Desk, problem
 from tests.mobile_stub.integration.golden import FOLDER
 
@@ -34,14 +34,14 @@ def photos() -> tuple[Photo, ...]:
 @contextmanager
 def _run(
     bundle: Bundle, desk: Desk, journal: Path | None = None, names: tuple[str, ...] = ("fp32",), send: Send = "photo"
-) -> Iterator[tuple[Run, Journal, Jetson]]:
+) -> Iterator[tuple[ComparisonRun, Journal, Jetson]]:
     with ExitStack() as stack:
         manifest = bundle.manifest
         phones = [stack.enter_context(PhoneModel(manifest, one)) for one in choose_artifacts(bundle, names)]
         kept = stack.enter_context(Journal(journal))
         client = stack.enter_context(JetsonClient("http://desk", desk.transport))
         jetson = Jetson(client, Backoff(QUICK, wait=lambda _: False), manifest.preprocessing, send)
-        yield Run(phones, manifest.preprocessing, jetson, kept, jobs=2), kept, jetson
+        yield ComparisonRun(phones, manifest.preprocessing, jetson, kept, jobs=2), kept, jetson
 
 
 def _lines(path: Path) -> list[dict[str, object]]:

@@ -16,13 +16,13 @@ from dermport.bundle.store import Bundle
 from dermport.bundle.wire import RELEASE_TYPE
 from dermport.errors import DataError, ExportError, IntegrityError, UsageError
 from dermport.mobile_stub.client import httpx
-from dermport.mobile_stub.handout import HandoutClient
 from dermport.mobile_stub.model_folder import KEY, STATE, ModelFolder
-from dermport.mobile_stub.update import Phone, Updater
-from dermport.server.handout.signer import Signer
+from dermport.mobile_stub.release_client import ReleaseClient
+from dermport.mobile_stub.update import PhoneProfile, Updater
+from dermport.server.delivery.signer import Signer
 from tests.factories import LABELS
 from tests.mobile_stub.handset import URL, Handset, Recall, Road
-from tests.server.handout.made import WEIGHTS, Site, add_artifact, make_release
+from tests.server.delivery.made import WEIGHTS, Site, add_artifact, make_release
 
 TENSORS = "golden/tensors.npy"
 
@@ -160,7 +160,7 @@ def test_signed_manifest_of_another_version_is_not_the_promised_one(handset: Han
 
 @pytest.mark.parametrize("path", ["../../evil", "/etc/evil", "exports/../../evil", "a\\..\\evil", "a\0b", "C:/evil"])
 def test_signed_manifest_cannot_write_outside_its_folder(handset: Handset, path: str) -> None:
-    manifest = handset.site.handout.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
+    manifest = handset.site.delivery.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
     manifest["files"][0]["path"] = path
     signed = sign(json.dumps(manifest).encode(), RELEASE_TYPE, handset.site.signer._key)
     handset.road.meddle = _tampered(lambda d: d.update(signed.model_dump(mode="json", by_alias=True)))
@@ -197,7 +197,7 @@ def test_model_that_cannot_be_loaded_is_not_used(handset: Handset, monkeypatch: 
 
 
 def test_golden_photos_must_be_those_of_the_manifest(handset: Handset) -> None:
-    manifest = handset.site.handout.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
+    manifest = handset.site.delivery.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
     for vector in manifest["golden"]["vectors"]:
         vector["input_sha256"] = sha256_bytes(b"another")
     signed = sign(json.dumps(manifest).encode(), RELEASE_TYPE, handset.site.signer._key)
@@ -256,7 +256,7 @@ def test_state_that_leads_elsewhere_is_not_followed(handset: Handset) -> None:
 def test_folder_that_cannot_be_written(handset: Handset) -> None:
     handset.update()
     handset.roll_out()
-    release = handset.site.handout.release("ham7", "1.1.0").manifest
+    release = handset.site.delivery.release("ham7", "1.1.0").manifest
     handset.folder.part(release, release.artifacts[0]).touch()
     handset.fails(UsageError, "cannot be used: .*The model that was there is untouched")
 
@@ -267,8 +267,8 @@ def test_real_model_is_fetched_and_tested_with_litert(exported_bundle: Bundle, t
     exported_bundle.path.rename(tmp_path / "models" / "tiny")
     site = Site(tmp_path)
     folder = ModelFolder(tmp_path / "phone")
-    with HandoutClient(URL, Road(site)) as client:
-        updater = Updater(client, folder, Phone())
+    with ReleaseClient(URL, Road(site)) as client:
+        updater = Updater(client, folder, PhoneProfile())
         updater.trust_first_use()
         done = updater.update()
     assert done.model.artifact.precision == "fp16"

@@ -10,9 +10,9 @@ import pytest
 from dermport.errors import IntegrityError, RequestError, ServerError
 from dermport.mobile_stub import download as downloads
 from dermport.mobile_stub.client import httpx
-from dermport.mobile_stub.handout import HandoutClient
+from dermport.mobile_stub.release_client import ReleaseClient
 from tests.mobile_stub.handset import URL, Handset
-from tests.server.handout.made import WEIGHTS
+from tests.server.delivery.made import WEIGHTS
 
 
 def _only(path: str, answer: Callable[[httpx.Request, httpx.Response], httpx.Response]) -> Any:
@@ -105,6 +105,6 @@ def test_something_else_answers(handset: Handset, status: int) -> None:
 
 
 def test_api_key_is_sent(handset: Handset) -> None:
-    with HandoutClient(URL, handset.road, api_key="dp_1") as client:
+    with ReleaseClient(URL, handset.road, api_key="dp_1") as client:
         client.signing_key()
     assert handset.road.asked[-1].headers["X-Api-Key"] == "dp_1"

@@ -19,7 +19,7 @@ from dermport.bundle.store import Bundle, write_record
 from dermport.bundle.wire import BatchAnswer, ModelsAnswer, PredictionAnswer
 from dermport.runtimes.base import ACTIVATION_MAP
 from dermport.server.express.offer import offered
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 from dermport.server.serving.worker import _Answerer
 from tests.server.fakes import RecallRuntime, add_export, golden_photo, recall, recall_app
 
@@ -141,8 +141,8 @@ def _exports(client: FlaskClient) -> dict[str, bool]:
 @pytest.mark.parametrize("want", ["answer", "map", "picture"])
 def test_a_worker_tells_no_more_than_was_asked(tiny_bundle: Bundle, runtime: _Mapped, want: Any) -> None:
     answer = _Answerer(runtime, tiny_bundle.manifest.preprocessing)
-    told = json.loads(json.dumps(asdict(answer(Job(golden_photo(tiny_bundle).read_bytes(), want=want)))))
-    done = Done(**told)
+    told = json.loads(json.dumps(asdict(answer(InferenceJob(golden_photo(tiny_bundle).read_bytes(), want=want)))))
+    done = InferenceResult(**told)
     assert (done.cells is not None) == (want != "answer")
     assert bool(done.pixels) == (want == "picture")
     if done.cells is not None:

@@ -1,11 +1,26 @@
-"""What the bodies of requests are, where they are no JSON that flask-openapi3 could read off the code."""
+"""Queries, JSON answers, and bodies of requests that flask-openapi3 could not read off the code."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
-from dermport.bundle.wire import IDEMPOTENCY_HEADER, PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
+from flask import Response
+from pydantic import BaseModel
+
+from dermport.bundle.wire import IDEMPOTENCY_HEADER, PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER, Message
+
+
+class Query(Message):
+    """A query string. Its schema is made once: flask-openapi3 asks for it at every request."""
+
+    @classmethod
+    @cache
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]  # cached
+        """Return the JSON Schema; not to be changed."""
+        return super().model_json_schema(*args, **options)
+
 
 _View = TypeVar("_View", bound=Callable[..., object])
 _MARK = "dermport_body"
@@ -68,3 +83,8 @@ def body_of(view: Callable[..., object]) -> dict[str, Any] | None:
     """Return what :func:`takes` said, or None."""
     content: dict[str, Any] | None = getattr(view, _MARK, None)
     return content
+
+
+def json_response(answer: BaseModel, status: int = 200) -> Response:
+    """Return a contract class as a JSON response, by the names that its schema has."""
+    return Response(answer.model_dump_json(by_alias=True), status=status, mimetype="application/json")

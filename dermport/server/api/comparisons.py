@@ -27,9 +27,7 @@ from dermport.bundle.wire import (
 )
 from dermport.contract import Sha256
 from dermport.errors import RequestError
-from dermport.server.api.bodies import BINARY, IDEMPOTENT, reads, takes
-from dermport.server.api.query import Query
-from dermport.server.api.respond import json_response
+from dermport.server.api.bodies import BINARY, IDEMPOTENT, Query, json_response, reads, takes
 from dermport.server.comparing.case import Sent
 from dermport.server.comparing.table import csv_lines
 from dermport.server.problems import refuse_invalid

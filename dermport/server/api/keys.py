@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dermport.bundle.wire import KeysAnswer, KeySummary, Message
 from dermport.errors import RequestError
-from dermport.server.api.respond import json_response
+from dermport.server.api.bodies import json_response
 from dermport.server.security.access import requires
 from dermport.server.services import services
 from dermport.server.storage.api_keys import ApiKey

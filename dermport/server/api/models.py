@@ -7,10 +7,10 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import ExportSummary, ModelsAnswer, ModelSummary
-from dermport.server.api.respond import json_response
+from dermport.server.api.bodies import json_response
 from dermport.server.security.access import requires
 from dermport.server.services import services
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 from dermport.server.serving.maps import gives_map
 
 api = APIBlueprint("models", __name__, abp_tags=[Tag(name="models", description="What the server has.")])
@@ -25,7 +25,7 @@ def models() -> Response:
         return json_response(ModelsAnswer(models=tuple(_summary(bundle, live) for bundle in known)))
 
 
-def _summary(bundle: Bundle, live: Live) -> ModelSummary:
+def _summary(bundle: Bundle, live: LiveModel) -> ModelSummary:
     manifest = bundle.manifest
     is_live = (manifest.name, manifest.version) == (live.model.name, live.model.version)
     return ModelSummary(

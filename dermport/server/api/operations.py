@@ -7,12 +7,12 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from dermport.bundle.wire import HealthAnswer, ReadyAnswer
 from dermport.errors import UnavailableError
-from dermport.server.api.respond import json_response
+from dermport.server.api.bodies import json_response
 from dermport.server.operations.metrics import CONTENT_TYPE
 from dermport.server.security.access import open_to_all, requires
 from dermport.server.security.limits import unlimited
 from dermport.server.services import services
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 
 api = APIBlueprint("operations", __name__, abp_tags=[Tag(name="operations", description="How the server is.")])
 
@@ -45,7 +45,7 @@ def metrics() -> Response:
     return Response(services().metrics.text(), content_type=CONTENT_TYPE)
 
 
-def _ready(live: Live) -> ReadyAnswer:
+def _ready(live: LiveModel) -> ReadyAnswer:
     figures = live.proof.figures
     return ReadyAnswer(
         photos=figures.photos,

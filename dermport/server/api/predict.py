@@ -11,9 +11,7 @@ from pydantic import Field
 
 from dermport.bundle.wire import PHOTO_TYPES, BatchAnswer, BatchItem, PredictionAnswer
 from dermport.errors import PhotoError, RequestError
-from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, reads, takes
-from dermport.server.api.query import Query
-from dermport.server.api.respond import json_response
+from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, Query, json_response, reads, takes
 from dermport.server.express.offer import offer
 from dermport.server.operations.journal import note
 from dermport.server.problems import problem_of
@@ -21,8 +19,8 @@ from dermport.server.security.access import requires
 from dermport.server.security.guard import caller, charge
 from dermport.server.services import services
 from dermport.server.serving.answers import prediction
-from dermport.server.serving.jobs import Decoding, Done, Job
-from dermport.server.serving.live import Live
+from dermport.server.serving.jobs import Decoding, InferenceJob, InferenceResult
+from dermport.server.serving.live import LiveModel
 from dermport.server.serving.maps import TOP, check_map, map_of, overlay_png
 from dermport.server.stages import StageClock
 from dermport.server.upload import read_job, read_jobs
@@ -72,20 +70,20 @@ def predict(query: PredictQuery) -> Response:
     return json_response(answer)
 
 
-def _offer_express(live: Live, job: Job) -> None:
+def _offer_express(live: LiveModel, job: InferenceJob) -> None:
     """Let workers answer what follows, where nothing has to be counted or read for each request."""
     if g.get("allowance") is None and request.mimetype in PHOTO_TYPES and job.want == "answer":
         offer(request.environ, live, job, caller().key_id)
 
 
-def _for_map(live: Live, job: Job, wanted: str) -> Job:
+def _for_map(live: LiveModel, job: InferenceJob, wanted: str) -> InferenceJob:
     if not wanted:
         return job
     check_map(live, wanted)
     return replace(job, want="map")
 
 
-def _with_its_map(answer: PredictionAnswer, live: Live, done: Done, wanted: str) -> PredictionAnswer:
+def _with_its_map(answer: PredictionAnswer, live: LiveModel, done: InferenceResult, wanted: str) -> PredictionAnswer:
     if not wanted:
         return answer
     return answer.model_copy(update={"activation_map": map_of(done, live.bundle.manifest, wanted)})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dermport.bundle.store import Bundle, Export
 from dermport.errors import DermportError, UnavailableError
 from dermport.runtimes.base import Runtime
-from dermport.server.comparing.experiments import Missing, Run
+from dermport.server.comparing.experiments import ArtifactRun, Missing
 from dermport.server.comparing.likeness import Tensor
 
 _LOG = logging.getLogger("dermport.comparing")
@@ -99,7 +99,7 @@ class ArtifactRunner:
         with self._reading:
             return tuple(other for other in self._known.values() if other is not known and _interface(other) == like)
 
-    def run(self, artifact_sha256: str, tensor: Tensor | NDArray[np.float32]) -> Run | Missing:
+    def run(self, artifact_sha256: str, tensor: Tensor | NDArray[np.float32]) -> ArtifactRun | Missing:
         """Have a file answer a prepared photo, uint8 [S, S, 3], or say why it cannot.
 
         Values that are no pixels, float32, are taken as they are: what a phone with a fault may have fed.
@@ -122,7 +122,7 @@ class ArtifactRunner:
         if not np.isfinite(answer).all() or set(runtime.labels) != set(record.labels):
             return Missing(f"{name} gives no probabilities of the model's labels on this server")
         by_label = {label: float(p) for label, p in zip(runtime.labels, answer.clip(0, 1), strict=True)}
-        return Run(artifact_sha256, name, runtime.name, {label: by_label[label] for label in record.labels})
+        return ArtifactRun(artifact_sha256, name, runtime.name, {label: by_label[label] for label in record.labels})
 
     def close(self) -> None:
         """Free every opened file."""

@@ -23,25 +23,25 @@ from dermport.bundle.wire import ComparisonRequest, PhoneSide, ReceivedPhoto, Se
 from dermport.errors import RequestError
 from dermport.server.comparing.artifacts import ArtifactRunner, KnownArtifact
 from dermport.server.comparing.cause import Facts
+from dermport.server.comparing.diagnosis import DiagnosisInputs
 from dermport.server.comparing.experiments import Inputs, Missing
-from dermport.server.comparing.inquiry import Clues
 from dermport.server.comparing.likeness import Tensor
 from dermport.server.serving.answers import verdict_of
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 
 _NOT_SENT = Missing("the phone's prepared input was not sent, and the photo became another one here")
 _NOT_THE_SAME = Missing("the prepared input that was sent is not the one that the phone's input_sha256 names")
 
 
-class LiveModel(Protocol):
-    """What is asked of the live model (:class:`dermport.server.serving.live.Live`)."""
+class AnsweringModel(Protocol):
+    """What is asked of the live model (:class:`dermport.server.serving.live.LiveModel`)."""
 
     bundle: Bundle
     export: Export
     model: ServedModel
     served_by: ServedRuntime
 
-    def answer(self, job: Job) -> Done:
+    def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo."""
         ...
 
@@ -49,7 +49,7 @@ class LiveModel(Protocol):
 class ModelSource(Protocol):
     """What is asked of the models (:class:`dermport.server.serving.models.Models`)."""
 
-    def lease(self) -> AbstractContextManager[LiveModel]:
+    def lease(self) -> AbstractContextManager[AnsweringModel]:
         """Have the live model for the ``with`` block."""
         ...
 
@@ -79,11 +79,11 @@ class Sent:
         return sha256_json([self.said.model_dump(mode="json"), *files])
 
     @property
-    def job(self) -> Job:
+    def job(self) -> InferenceJob:
         """What the live model is asked."""
         if self.photo is not None:
-            return Job(self.photo)
-        return Job(self.prepared or b"", form="prepared")
+            return InferenceJob(self.photo)
+        return InferenceJob(self.prepared or b"", form="prepared")
 
 
 class Case:
@@ -110,7 +110,12 @@ class Case:
     """
 
     def __init__(
-        self, sent: Sent, live: LiveModel, models: Sequence[Bundle], runner: ArtifactRunner, decoding: threading.Lock
+        self,
+        sent: Sent,
+        live: AnsweringModel,
+        models: Sequence[Bundle],
+        runner: ArtifactRunner,
+        decoding: threading.Lock,
     ) -> None:
         self.said, self.live = sent.said, live
         self._sent, self.decoding = sent, decoding
@@ -156,7 +161,7 @@ class Case:
             files_differ=self.said.artifact_sha256 != self.live.model.artifact_sha256,
         )
 
-    def clues(self, came_before: bool) -> Clues:
+    def diagnosis_inputs(self, came_before: bool) -> DiagnosisInputs:
         """Return what is known of the two tensors.
 
         Args:
@@ -165,7 +170,7 @@ class Case:
         Raises:
             PhotoError: The prepared photo is none.
         """
-        return Clues(
+        return DiagnosisInputs(
             input_sha256=self.said.input_sha256,
             server=self.tensor,
             sent=self._sent_tensor,

@@ -6,6 +6,7 @@ import base64
 import logging
 import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,18 +16,18 @@ from dermport.bundle.wire import ComparisonAnswer, ComparisonSummary, DriftAnswe
 from dermport.errors import RequestError
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.case import Case, ModelSource, Sent
+from dermport.server.comparing.drift import drift_states
 from dermport.server.comparing.judge import Judgement, judge
 from dermport.server.comparing.likeness import Tensor
 from dermport.server.comparing.photos import KeptPhotos
 from dermport.server.comparing.picture import difference_png
-from dermport.server.comparing.recent import Recent
-from dermport.server.comparing.standing import standing
 from dermport.server.comparing.summary import summarise
+from dermport.server.storage.base import utc_now
 from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters, no_such_comparison
 from dermport.server.storage.database import unavailable
-from dermport.server.storage.times import utc_now
 
 _LOG = logging.getLogger("dermport.comparing")
+_INPUTS_REMEMBERED = 2048
 Listener = Callable[[ComparisonAnswer], None]
 _Tensors = tuple["Tensor | None", "Tensor | None"]
 
@@ -37,14 +38,40 @@ class Keeping:
 
     Attributes:
         photos: Whether the photos are.
-        days: Age after which :meth:`Comparisons.purge` deletes; None keeps everything.
+        days: Age after which :meth:`ComparisonService.purge` deletes; None keeps everything.
     """
 
     photos: bool = False
     days: int | None = None
 
 
-class Comparisons:
+class RecentInputs:
+    """Remembers the sha256 of the inputs that came last, for any number of threads; nothing is written anywhere.
+
+    A phone that answers an earlier photo is known by them.
+
+    Args:
+        most: How many.
+    """
+
+    def __init__(self, most: int = _INPUTS_REMEMBERED) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, sha256: str) -> None:
+        """Remember one; the oldest one is forgotten for it."""
+        with self._lock:
+            self._known[sha256] = None
+            self._known.move_to_end(sha256)
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+
+    def __contains__(self, sha256: object) -> bool:
+        with self._lock:
+            return sha256 in self._known
+
+
+class ComparisonService:
     """Judges and keeps comparisons, for any number of threads.
 
     Args:
@@ -75,7 +102,7 @@ class Comparisons:
         self._keeping, self._listeners, self._now = keeping, tuple(listeners), now
         self._decoding = threading.Lock()
         self._being_stored: set[str] = set()
-        self._came = Recent()
+        self._came = RecentInputs()
 
     def compare(
         self, sent: Sent, key: str | None, request_id: str, picture: bool = False
@@ -136,7 +163,7 @@ class Comparisons:
 
     def drift(self) -> DriftAnswer:
         """Return how the files that phones run stand against the drift policy."""
-        return standing(self.store, self._runner)
+        return drift_states(self.store, self._runner)
 
     def delete(self, comparison_id: str) -> None:
         """Delete a comparison and its photo; RequestError 404 where there is none."""

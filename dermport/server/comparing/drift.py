@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-from dermport.bundle.wire import ComparisonAnswer
+from dermport.bundle.wire import ComparisonAnswer, DriftAnswer, DriftState
 from dermport.contract import Contract, Fraction
 from dermport.errors import DataError
+from dermport.server.comparing.artifacts import ArtifactRunner
+from dermport.server.storage.comparisons import ComparisonStore
 from dermport.statistics.estimates import share_of
 
 if sys.version_info >= (3, 11):
@@ -112,3 +114,29 @@ class DriftWatch:
             with self._lock:
                 self._alarmed.discard(artifact)  # so that the next comparison tries again
             raise
+
+
+FILES = 20
+
+
+def drift_states(store: ComparisonStore, runner: ArtifactRunner, policy: DriftPolicy | None = None) -> DriftAnswer:
+    """Judge the :data:`FILES` files that were compared last, as :class:`.server.comparing.drift.DriftWatch` does.
+
+    Raises:
+        RequestError: 503 "storage-unavailable".
+    """
+    policy = policy or read_drift_policy()
+
+    def state(artifact: str) -> DriftState:
+        known = runner.find(artifact)
+        agreed = store.latest_labels(artifact, policy.latest)
+        asked = policy.bound(known.export.record.precision if known else None)
+        return DriftState(
+            artifact_sha256=artifact,
+            agreement=share_of(sum(agreed), len(agreed)),
+            asked=asked,
+            alarm=alarm(agreed, asked, policy.least),
+        )
+
+    files = tuple(map(state, store.latest_artifacts(FILES)))
+    return DriftAnswer(policy=policy.id, latest=policy.latest, least=policy.least, files=files)

@@ -12,7 +12,7 @@ from dermport.server.comparing.likeness import Tensor
 
 
 @dataclass(frozen=True)
-class Run:
+class ArtifactRun:
     """What a file answered on this server.
 
     Attributes:
@@ -83,11 +83,11 @@ class Laboratory:
         phones: Has the phone's own file answer a tensor, or says why it cannot.
     """
 
-    live: Callable[[Tensor], Run]
-    phones: Callable[[Tensor], Run | Missing]
+    live: Callable[[Tensor], ArtifactRun]
+    phones: Callable[[Tensor], ArtifactRun | Missing]
 
 
-def gather(said: ComparisonRequest, server: Run, inputs: Inputs, laboratory: Laboratory) -> Evidence:
+def gather(said: ComparisonRequest, server: ArtifactRun, inputs: Inputs, laboratory: Laboratory) -> Evidence:
     """Run {phone's tensor, server's tensor} × {phone's file, live model}, without what is known to be the same.
 
     Args:
@@ -96,11 +96,11 @@ def gather(said: ComparisonRequest, server: Run, inputs: Inputs, laboratory: Lab
         inputs: Their inputs.
         laboratory: What can be run.
     """
-    return _Bench(said, server, inputs, laboratory).evidence()
+    return _Experimenter(said, server, inputs, laboratory).evidence()
 
 
-class _Bench:
-    def __init__(self, said: ComparisonRequest, server: Run, inputs: Inputs, laboratory: Laboratory) -> None:
+class _Experimenter:
+    def __init__(self, said: ComparisonRequest, server: ArtifactRun, inputs: Inputs, laboratory: Laboratory) -> None:
         self._said, self._server, self._inputs, self._laboratory = said, server, inputs, laboratory
         self._experiments: list[Experiment] = []
         self._missing: dict[str, None] = {}  # an ordered set
@@ -136,7 +136,7 @@ class _Bench:
                 return own, own
         return own, self._noted("phone-artifact-on-server-input", inputs.server, phones(inputs.server_tensor()))
 
-    def _noted(self, name: ExperimentName, input_sha256: str, run: Run | Missing) -> Probabilities | None:
+    def _noted(self, name: ExperimentName, input_sha256: str, run: ArtifactRun | Missing) -> Probabilities | None:
         if isinstance(run, Missing):
             self._missing[run.words] = None
             return None
@@ -144,7 +144,9 @@ class _Bench:
         return run.probabilities
 
 
-def _experiment(name: ExperimentName, sha256: str, run: Run, said: ComparisonRequest, server: Run) -> Experiment:
+def _experiment(
+    name: ExperimentName, sha256: str, run: ArtifactRun, said: ComparisonRequest, server: ArtifactRun
+) -> Experiment:
     return Experiment(
         name=name,
         artifact_sha256=run.artifact_sha256,

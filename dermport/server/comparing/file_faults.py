@@ -10,7 +10,7 @@ from dermport.bundle.manifest import Manifest
 from dermport.bundle.store import Bundle
 from dermport.bundle.wire import ComparisonRequest, Fault
 from dermport.server.comparing.artifacts import ArtifactRunner, KnownArtifact
-from dermport.server.comparing.experiments import Missing, Run
+from dermport.server.comparing.experiments import ArtifactRun, Missing
 from dermport.server.comparing.faults import fault
 from dermport.server.comparing.likeness import Tensor
 
@@ -25,7 +25,7 @@ class PhonesFile:
         damaged: Whether it is another file than it is said to be, and answers otherwise.
     """
 
-    run: Callable[[Tensor], Run | Missing]
+    run: Callable[[Tensor], ArtifactRun | Missing]
     faults: tuple[Fault, ...] = ()
     damaged: bool = False
 
@@ -51,7 +51,7 @@ def unknown_file(
         runner: Runs known files.
     """
 
-    def not_here(unused: Tensor) -> Run | Missing:
+    def not_here(unused: Tensor) -> ArtifactRun | Missing:
         return runner.run(said.artifact_sha256, unused)
 
     sound = _said_to_be(said, model, runner)

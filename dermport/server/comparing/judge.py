@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 
+from dermport.bundle.abstention import NEAR
 from dermport.bundle.causes import SAME, largest_change
 from dermport.bundle.wire import (
     ComparisonVerdict,
@@ -15,18 +16,18 @@ from dermport.bundle.wire import (
     PhoneSide,
     ServerSide,
     Step,
+    Verdict,
 )
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.case import Case
 from dermport.server.comparing.cause import Facts, cause_of, steps_of, words_of
 from dermport.server.comparing.decomposition import decompose
-from dermport.server.comparing.experiments import Evidence, Inputs, Laboratory, Run, gather
+from dermport.server.comparing.diagnosis import Diagnosis, diagnose
+from dermport.server.comparing.experiments import ArtifactRun, Evidence, Inputs, Laboratory, gather
 from dermport.server.comparing.file_faults import PhonesFile, unknown_file, version_fault
-from dermport.server.comparing.inquiry import Findings, inquire
 from dermport.server.comparing.likeness import Tensor, difference
 from dermport.server.comparing.runtime_faults import runtime_fault
-from dermport.server.comparing.withheld import withheld_words
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 
 _NO_PHOTO_HASH = "without photo_sha256, a photo changed on the way and one prepared otherwise look alike"
 _NO_MODEL = "neither artifact_sha256 nor model_sha256 tells this server which model the phone runs"
@@ -73,10 +74,10 @@ def judge(case: Case, runner: ArtifactRunner, came_before: Container[str] = ()) 
         PhotoError: The prepared photo is none.
         RequestError: 503 "overloaded": the live model has no time for an experiment.
     """
-    return _Bench(case, runner, came_before).judgement()
+    return _CaseJudge(case, runner, came_before).judgement()
 
 
-class _Bench:
+class _CaseJudge:
     """One case under judgement."""
 
     def __init__(self, case: Case, runner: ArtifactRunner, came_before: Container[str]) -> None:
@@ -119,13 +120,13 @@ class _Bench:
             tensor=tensor,
         )
 
-    def _findings(self, came_before: bool) -> Findings:
+    def _findings(self, came_before: bool) -> Diagnosis:
         """Return what the phone did with the photo; only asked where the two tensors differ."""
         if not self._case.inputs.differ:
-            return Findings((), None)
-        clues = self._case.clues(came_before)
+            return Diagnosis((), None)
+        known = self._case.diagnosis_inputs(came_before)
         with self._case.decoding:
-            return inquire(clues)
+            return diagnose(known)
 
     def _phones_file(self) -> PhonesFile:
         said = self._case.said
@@ -135,8 +136,8 @@ class _Bench:
         return unknown_file(said, self._case.model, tensor() if callable(tensor) else None, self._runner)
 
     def _evidence(self) -> Evidence:
-        def live(tensor: Tensor) -> Run:
-            return _run_of(self._case, self._case.live.answer(Job(tensor.tobytes(), form="tensor")))
+        def live(tensor: Tensor) -> ArtifactRun:
+            return _run_of(self._case, self._case.live.answer(InferenceJob(tensor.tobytes(), form="tensor")))
 
         laboratory = Laboratory(live, self._file.run)
         return gather(self._case.said, _run_of(self._case, self._case.done), self._inputs, laboratory)
@@ -180,7 +181,20 @@ def _photo_changed(facts: Facts, faults: tuple[Fault, ...]) -> bool | None:
     return False if shown else facts.photo_changed
 
 
-def _run_of(case: Case, done: Done) -> Run:
+def _run_of(case: Case, done: InferenceResult) -> ArtifactRun:
     model = case.live.model
     by_label = dict(zip(case.live.bundle.manifest.task.ids, done.probabilities, strict=True))
-    return Run(model.artifact_sha256, f"{model.target} {model.precision}", case.live.served_by.name, by_label)
+    return ArtifactRun(model.artifact_sha256, f"{model.target} {model.precision}", case.live.served_by.name, by_label)
+
+
+def withheld_words(phone: Verdict, server: Verdict) -> str:
+    """Return in words that one side alone cannot tell, and why; empty where both or neither can."""
+    if (phone.answer == "cannot_tell") == (server.answer == "cannot_tell"):
+        return ""
+    who, withheld = ("phone", phone) if phone.answer == "cannot_tell" else ("server", server)
+    if not withheld.reasons:
+        return f"Only the {who} cannot tell; what its model saw is not known here."
+    found = ", ".join(f"{one.code} ({one.value:.3g}, bound {one.bound:.3g})" for one in withheld.reasons)
+    near = all(one.near for one in withheld.reasons)
+    words = f" All of it lies within {NEAR:.0%} of its bound: small differences of the inputs decide there."
+    return f"Only the {who} cannot tell: {found}.{words if near else ''}"

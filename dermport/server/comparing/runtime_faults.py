@@ -50,21 +50,21 @@ def runtime_fault(
     if gap <= LOOK:
         return None
     best: tuple[float, _Suspect] | None = None
-    for suspect in _suspects(tensor, known, runner):
-        run = runner.run(suspect.artifact_sha256, suspect.values)
+    for candidate in _candidates(tensor, known, runner):
+        run = runner.run(candidate.artifact_sha256, candidate.values)
         if isinstance(run, Missing):
             continue
         left = largest_change(said, run.probabilities)
-        if left <= max(_LEFT, _LEFT_SHARE * gap if suspect.code != "another-file" else 0) and (
+        if left <= max(_LEFT, _LEFT_SHARE * gap if candidate.code != "another-file" else 0) and (
             best is None or left < best[0]
         ):
-            best = (left, suspect)
+            best = (left, candidate)
         if left <= _LEFT:
             break
     return _unnamed(gap) if best is None else fault(best[1].code, best[1].words, best[0] <= _LEFT, change=best[0])
 
 
-def _suspects(tensor: Tensor, known: KnownArtifact, runner: ArtifactRunner) -> Iterator[_Suspect]:
+def _candidates(tensor: Tensor, known: KnownArtifact, runner: ArtifactRunner) -> Iterator[_Suspect]:
     sha256, values = known.export.record.artifact_sha256, tensor.astype(np.float32)
     words = "The phone's numbers come out here when its file is fed"
     twice: dict[str, NDArray[np.float32]] = {

@@ -18,7 +18,7 @@ from dermport.server.express.heads import END, Head, read_head
 from dermport.server.express.permit import Permit
 from dermport.server.request_ids import request_id_of
 from dermport.server.serving.answers import Served, prediction
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 from dermport.server.stages import StageClock
 
 MAX_HEAD = 32 * 1024
@@ -88,7 +88,9 @@ class Lane:
             too large to be answered here.
     """
 
-    def __init__(self, front: socket.socket, manifest: Manifest, answer: Callable[[Job], Done]) -> None:
+    def __init__(
+        self, front: socket.socket, manifest: Manifest, answer: Callable[[InferenceJob], InferenceResult]
+    ) -> None:
         self._front = front
         self._manifest = manifest
         self._answer = answer
@@ -172,7 +174,7 @@ class Lane:
         assert one.clock is not None
         one.clock.mark("wait")
         photo = one.whole()[one.end - one.head.length :]
-        job = Job(photo, one.permit.form, one.permit.decoding)
+        job = InferenceJob(photo, one.permit.form, one.permit.decoding)
         try:
             done = self._answer(job)
         except PhotoError:  # the front process has the words for it, or the time

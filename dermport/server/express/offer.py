@@ -9,8 +9,8 @@ from typing import Any
 from dermport.server.express.express import Express
 from dermport.server.express.permit import Permit, constant_fields
 from dermport.server.serving.answers import Served
-from dermport.server.serving.jobs import Decoding, Form, Job
-from dermport.server.serving.live import Live
+from dermport.server.serving.jobs import Decoding, Form, InferenceJob
+from dermport.server.serving.live import LiveModel
 
 _KEY = "dermport.express"
 _SECONDS = 30.0
@@ -56,7 +56,7 @@ class Offer:
         )
 
 
-def offer(environ: MutableMapping[str, Any], live: Live, job: Job, key_id: str) -> None:
+def offer(environ: MutableMapping[str, Any], live: LiveModel, job: InferenceJob, key_id: str) -> None:
     """Let workers answer what the connection asks from now on, where the listener finds it to be the same.
 
     To be called by a view whose answer says nothing that differs from one request to the next but the photo's own.

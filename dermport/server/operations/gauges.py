@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from dermport.errors import DermportError
 from dermport.runtimes.power.sensors import Sensors
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 
 _LOG = logging.getLogger("dermport.metrics")
 
@@ -63,7 +63,7 @@ class Gauges(Collector):
 
     def __init__(
         self,
-        lease: Callable[[], AbstractContextManager[Live]],
+        lease: Callable[[], AbstractContextManager[LiveModel]],
         agreement: Callable[[], Iterable[Agreement]],
         sensors: Sensors,
         database_failures: Callable[[], int],

@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, g, request
 from dermport.bundle.wire import PredictionAnswer, ServedModel, ServedRuntime
 from dermport.server.express.express import Answered
 from dermport.server.operations.logs import with_fields
-from dermport.server.operations.metrics import Metrics
+from dermport.server.operations.metrics import ServerMetrics
 from dermport.server.security.guard import caller
 from dermport.server.security.limits import is_unlimited
 
@@ -35,7 +35,7 @@ class Notes:
     answers: list[tuple[PredictionAnswer, int]] = field(default_factory=list)
 
 
-def register(app: Flask, metrics: Metrics) -> None:
+def register(app: Flask, metrics: ServerMetrics) -> None:
     """Log and count every request of `app`; after request ids, and before everything that could refuse one.
 
     A file that is streamed counts until its first byte.
@@ -74,7 +74,7 @@ class OutsideJournal:
 
     _ROUTE, _METHOD = "/v1/predict", "POST"  # the one view that makes offers
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: ServerMetrics) -> None:
         self._metrics = metrics
 
     def answered(self, answered: Answered) -> None:

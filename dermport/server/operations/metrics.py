@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from dermport.runtimes.power.sensors import Sensors
 from dermport.server.operations.gauges import Agreement, Gauges
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 
 # What every Prometheus reads.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,7 +23,7 @@ def no_agreement() -> tuple[Agreement, ...]:
     return ()
 
 
-class Metrics:
+class ServerMetrics:
     """The figures of one server, in a registry of their own.
 
     Args:
@@ -35,7 +35,7 @@ class Metrics:
 
     def __init__(
         self,
-        lease: Callable[[], AbstractContextManager[Live]],
+        lease: Callable[[], AbstractContextManager[LiveModel]],
         agreement: Callable[[], Iterable[Agreement]] = no_agreement,
         sensors: Sensors | None = None,
         database_failures: Callable[[], int] = int,

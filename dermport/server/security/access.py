@@ -15,8 +15,8 @@ from dermport.server.config import AccessConfig
 from dermport.server.security.keyring import KeyRing
 from dermport.server.security.tokens import Token, parse_token
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
+from dermport.server.storage.base import utc_now
 from dermport.server.storage.database import Database
-from dermport.server.storage.times import utc_now
 
 Scope = Literal["predict", "compare", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

@@ -12,7 +12,7 @@ from datetime import datetime
 from dermport.errors import RequestError
 from dermport.server.security.background import Background
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
-from dermport.server.storage.times import utc_now
+from dermport.server.storage.base import utc_now
 
 _LOG = logging.getLogger("dermport.keys")
 # How long a request waits for the keys to be read again before it is judged by those in memory.

@@ -10,7 +10,7 @@ from dermport.bundle.manifest import Manifest
 from dermport.bundle.prep import DRAFT_ID
 from dermport.bundle.probabilities import Answer, answer
 from dermport.bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Verdict
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 from dermport.server.stages import StageClock
 
 
@@ -42,7 +42,9 @@ def verdict_of(manifest: Manifest, said: Answer) -> Verdict:
     )
 
 
-def prediction(served: Served, job: Job, done: Done, clock: StageClock, request_id: str) -> PredictionAnswer:
+def prediction(
+    served: Served, job: InferenceJob, done: InferenceResult, clock: StageClock, request_id: str
+) -> PredictionAnswer:
     """Return the answer to a photo; `clock` has marked "receive"."""
     manifest = served.manifest
     said = answer(manifest, np.asarray(done.probabilities), done.values)

@@ -14,7 +14,7 @@ from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import MAX_PIXELS, Prepared, prepare, prepared, stored_pixels
 from dermport.errors import PhotoError
 from dermport.server.express.express import Express
-from dermport.server.serving.jobs import Done, Job, Want
+from dermport.server.serving.jobs import InferenceJob, InferenceResult, Want
 
 # Decoding time grows with the pixels: a photo of this many takes about as long as the rest of a request.
 LARGE_PIXELS = 4_000_000
@@ -59,7 +59,7 @@ class Backend(Protocol):
         """The lane on which workers answer by themselves; None where there is none."""
         ...
 
-    def answer(self, job: Job) -> Done:
+    def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo.
 
         Raises:
@@ -78,12 +78,12 @@ class Backend(Protocol):
         ...
 
 
-def is_large(job: Job) -> bool:
+def is_large(job: InferenceJob) -> bool:
     """Whether decoding the photo takes so long that others should not have to wait for it."""
     return job.form == "photo" and len(job.data) > _SMALL_BYTES and stored_pixels(job.data) > LARGE_PIXELS
 
 
-def prepare_job(job: Job, spec: Preprocessing, most_pixels: int = MAX_PIXELS) -> Prepared:
+def prepare_job(job: InferenceJob, spec: Preprocessing, most_pixels: int = MAX_PIXELS) -> Prepared:
     """Make the model's input of a job; a photo of more than `most_pixels` is refused.
 
     Raises:
@@ -101,5 +101,5 @@ def prepare_job(job: Job, spec: Preprocessing, most_pixels: int = MAX_PIXELS) ->
 
 
 def pixels_of(tensor: NDArray[np.uint8], want: Want) -> str:
-    """Return what a picture is drawn on, as :class:`.server.serving.jobs.Done` has it; empty where none is wanted."""
+    """Return what a picture is drawn on (`pixels` of an :class:`InferenceResult`); empty where none is wanted."""
     return base64.b64encode(tensor.tobytes()).decode() if want == "picture" else ""

@@ -35,7 +35,7 @@ class BatchRule:
 
 
 @dataclass(frozen=True)
-class Answered(Generic[_Result]):
+class BatchResult(Generic[_Result]):
     """The result of one item.
 
     Attributes:
@@ -55,7 +55,7 @@ class Answered(Generic[_Result]):
 class _Entry(Generic[_Item, _Result]):
     item: _Item
     since: float
-    future: Future[Answered[_Result]] = field(default_factory=Future)
+    future: Future[BatchResult[_Result]] = field(default_factory=Future)
 
 
 class BatchQueue(Generic[_Item, _Result]):
@@ -68,7 +68,7 @@ class BatchQueue(Generic[_Item, _Result]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, item: _Item, now: float) -> Future[Answered[_Result]]:
+    def put(self, item: _Item, now: float) -> Future[BatchResult[_Result]]:
         """Queue an item; RequestError 503 where the queue is full."""
         if len(self._entries) >= self._rule.queue:
             raise overloaded(self._rule.deadline)
@@ -120,7 +120,7 @@ class Batcher(Generic[_Item, _Result]):
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
         self._thread.start()
 
-    def submit(self, item: _Item) -> Future[Answered[_Result]]:
+    def submit(self, item: _Item) -> Future[BatchResult[_Result]]:
         """Queue an item.
 
         Raises:
@@ -172,4 +172,4 @@ class Batcher(Generic[_Item, _Result]):
             return
         ran = self._now() - began
         for entry, result in zip(batch, results, strict=True):
-            entry.future.set_result(Answered(result, began - entry.since, ran, len(batch)))
+            entry.future.set_result(BatchResult(result, began - entry.since, ran, len(batch)))

@@ -18,7 +18,7 @@ from dermport.runtimes.base import Runtime
 from dermport.server.config import ServingConfig
 from dermport.server.serving.backend import Load, is_large, pixels_of, prepare_job
 from dermport.server.serving.batcher import Batcher, BatchRule
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class BatchedEngine:
         self._batcher: Batcher[_Asked, _Answer] = Batcher(self._run, rule)
         self._large = threading.Lock()  # one large photo is decoded at a time, which bounds time and memory
 
-    def answer(self, job: Job) -> Done:
+    def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo (see :class:`dermport.server.serving.backend.Backend`)."""
         began = time.perf_counter()
         if is_large(job):
@@ -81,7 +81,7 @@ class BatchedEngine:
         ready = time.perf_counter()
         answered = self._batcher.submit(_Asked(photo.tensor, job.want != "answer")).result()
         cells = answered.result.cells if job.want != "answer" else None
-        return Done(
+        return InferenceResult(
             probabilities=tuple(answered.result.probabilities.tolist()),
             input_sha256=photo.input_sha256,
             width=photo.width,

@@ -9,11 +9,11 @@ from typing import Literal
 Decoding = Literal["exact", "draft"]
 Form = Literal["photo", "prepared", "tensor"]
 Want = Literal["answer", "map", "picture"]
-Cells = Sequence[Sequence[Sequence[float]]]
+ActivationGrid = Sequence[Sequence[Sequence[float]]]
 
 
 @dataclass(frozen=True)
-class Job:
+class InferenceJob:
     """One photo to answer.
 
     Attributes:
@@ -31,7 +31,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
+class InferenceResult:
     """The answer to a job.
 
     Attributes:
@@ -55,6 +55,6 @@ class Done:
     orientation: int
     milliseconds: Mapping[str, float]
     batch: int = 1
-    cells: Cells | None = None
+    cells: ActivationGrid | None = None
     pixels: str = ""
     values: Mapping[str, float | None] | None = None

@@ -9,12 +9,12 @@ from dermport.server.config import ServingConfig
 from dermport.server.express.express import Express
 from dermport.server.serving.answers import Served
 from dermport.server.serving.backend import Load
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 from dermport.server.serving.proof import prove
 from dermport.server.serving.runtimes import CANDIDATES, Candidate, choose
 
 
-class Live:
+class LiveModel:
     """Loads a bundle's best artifact and has it answer the golden set; any number of threads may use it.
 
     Args:
@@ -52,7 +52,7 @@ class Live:
                 remedy="Check the bundle with `dermport verify`, then start the server again.",
             )
 
-    def answer(self, job: Job) -> Done:
+    def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo as :class:`.server.serving.backend.Backend` does; UnavailableError where nothing is proved."""
         self.check_ready()
         return self._backend.answer(job)

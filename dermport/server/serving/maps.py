@@ -14,8 +14,8 @@ from dermport.bundle.wire import ActivationMap, grids_of
 from dermport.errors import RequestError
 from dermport.figures.overlay import draw_overlay
 from dermport.runtimes.base import ACTIVATION_MAP
-from dermport.server.serving.jobs import Done
-from dermport.server.serving.live import Live
+from dermport.server.serving.jobs import InferenceResult
+from dermport.server.serving.live import LiveModel
 
 TOP, ALL = "top", "all"
 
@@ -25,7 +25,7 @@ def gives_map(record: ExportRecord) -> bool:
     return any(output.name == ACTIVATION_MAP for output in record.outputs)
 
 
-def check_map(live: Live, wanted: str, *, one: bool = False) -> None:
+def check_map(live: LiveModel, wanted: str, *, one: bool = False) -> None:
     """See that a map can be had, before anything is decoded.
 
     Args:
@@ -49,7 +49,7 @@ def check_map(live: Live, wanted: str, *, one: bool = False) -> None:
         )
 
 
-def map_of(done: Done, manifest: Manifest, wanted: str) -> ActivationMap:
+def map_of(done: InferenceResult, manifest: Manifest, wanted: str) -> ActivationMap:
     """Return the maps that were asked for, as the answer tells them: values to six significant digits."""
     cells = _cells(done)
     labels = manifest.task.ids if wanted == ALL else (_label(done, manifest, wanted),)
@@ -57,7 +57,7 @@ def map_of(done: Done, manifest: Manifest, wanted: str) -> ActivationMap:
     return ActivationMap(grids=grids_of(cells[..., places], labels), shape=cells.shape[:2])
 
 
-def overlay_png(done: Done, manifest: Manifest, wanted: str) -> bytes:
+def overlay_png(done: InferenceResult, manifest: Manifest, wanted: str) -> bytes:
     """Return a PNG: the model's input, the same under the map of one label, a legend and the notice.
 
     Args:
@@ -74,11 +74,11 @@ def overlay_png(done: Done, manifest: Manifest, wanted: str) -> bytes:
     return file.getvalue()
 
 
-def _label(done: Done, manifest: Manifest, wanted: str) -> str:
+def _label(done: InferenceResult, manifest: Manifest, wanted: str) -> str:
     return manifest.task.ids[int(np.argmax(done.probabilities))] if wanted == TOP else wanted
 
 
-def _cells(done: Done) -> NDArray[np.float32]:
+def _cells(done: InferenceResult) -> NDArray[np.float32]:
     if done.cells is None:  # the record promises what the artifact does not give
         raise _no_map()
     return np.asarray(done.cells, np.float32)

@@ -10,23 +10,23 @@ from pathlib import Path
 
 from dermport.bundle.store import MANIFEST, Bundle
 from dermport.errors import BundleError, DermportError, RequestError
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 
 _LOG = logging.getLogger("dermport.models")
 Key = tuple[str, str]
 """Name and version of a model."""
 
 
-class _Held:
+class _LoadedModel:
     """A live model with the number of requests that use it."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: LiveModel) -> None:
         self.live = live
         self._users = 0
         self._none_left = threading.Condition()
 
     @contextmanager
-    def use(self) -> Iterator[Live]:
+    def use(self) -> Iterator[LiveModel]:
         with self._none_left:
             self._users += 1
         try:
@@ -56,30 +56,30 @@ class Models:
     """
 
     def __init__(
-        self, folders: tuple[Path, ...], open_live: Callable[[Bundle], Live], start: Key | None = None
+        self, folders: tuple[Path, ...], open_live: Callable[[Bundle], LiveModel], start: Key | None = None
     ) -> None:
         self._folders = folders
         self._open_live = open_live
         self._bundles = find_bundles(folders)
         first = self._bundles.get(start) if start else None
-        self._held = _Held(open_live(first or next(iter(self._bundles.values()))))
+        self._held = _LoadedModel(open_live(first or next(iter(self._bundles.values()))))
         self._before: Key | None = None
         self._lock = threading.Lock()  # guards self._held
         self._changing = threading.Lock()  # one replacement at a time
         self._retiring: list[threading.Thread] = []
-        self._listeners: list[Callable[[Live], None]] = []
+        self._listeners: list[Callable[[LiveModel], None]] = []
 
     @property
-    def current(self) -> Live:
+    def current(self) -> LiveModel:
         """The live model; to ask it something, :meth:`lease` it."""
         return self._held.live
 
-    def on_live(self, listener: Callable[[Live], None]) -> None:
+    def on_live(self, listener: Callable[[LiveModel], None]) -> None:
         """Have `listener` called with every model that becomes live from now on; it must return at once."""
         self._listeners.append(listener)
 
     @contextmanager
-    def lease(self) -> Iterator[Live]:
+    def lease(self) -> Iterator[LiveModel]:
         """Have the live model for the ``with`` block; it is not closed before that ends."""
         with self._lock:
             use = self._held.use()
@@ -121,7 +121,7 @@ class Models:
                 ) from error
         return self.bundles()
 
-    def activate(self, name: str, version: str) -> Live:
+    def activate(self, name: str, version: str) -> LiveModel:
         """Load and prove a model, then have it answer instead of the live one; until then that one goes on.
 
         Raises:
@@ -134,7 +134,7 @@ class Models:
                 self._before = before
             return self._replace_by(live)
 
-    def rollback(self) -> Live:
+    def rollback(self) -> LiveModel:
         """Activate the model that was live before this one.
 
         Raises:
@@ -153,7 +153,7 @@ class Models:
                 thread.join()
             self._held.close_when_unused()
 
-    def _proved(self, bundle: Bundle) -> Live:
+    def _proved(self, bundle: Bundle) -> LiveModel:
         try:
             live = self._open_live(Bundle.open(bundle.path))
         except DermportError as error:
@@ -165,9 +165,9 @@ class Models:
             raise _refused(live.proof.complaint)
         return live
 
-    def _replace_by(self, live: Live) -> Live:
+    def _replace_by(self, live: LiveModel) -> LiveModel:
         with self._lock:
-            before, self._held = self._held, _Held(live)
+            before, self._held = self._held, _LoadedModel(live)
         self._retiring = [thread for thread in self._retiring if thread.is_alive()]
         self._retiring.append(threading.Thread(target=before.close_when_unused, name="retire", daemon=True))
         self._retiring[-1].start()

@@ -15,7 +15,7 @@ from dermport.errors import DermportError, PhotoError
 from dermport.server.config import ServingConfig
 from dermport.server.express.express import Express
 from dermport.server.serving.backend import Load, is_large
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 from dermport.server.serving.process import WorkerLostError, WorkerProcess
 from dermport.server.serving.slots import Slots
 
@@ -70,7 +70,7 @@ class WorkerPool:
             self._add(self._workers[index])
             keeper.start()
 
-    def answer(self, job: Job) -> Done:
+    def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo (see :class:`dermport.server.serving.backend.Backend`)."""
         began = time.perf_counter()
         large = is_large(job)

@@ -20,7 +20,7 @@ from dermport.errors import BundleError, DermportError, ExportError, IntegrityEr
 from dermport.server.config import ServingConfig
 from dermport.server.express.express import Lender
 from dermport.server.express.protocol import lane_pair
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 
 _KINDS: dict[str, type[DermportError]] = {
     kind.__name__: kind for kind in (UnavailableError, BundleError, IntegrityError, ExportError)
@@ -108,7 +108,7 @@ class WorkerProcess:
         self.golden = np.asarray(said["golden"], np.float32)
         _give_up_after(self._socket, self._answer_seconds)
 
-    def ask(self, job: Job) -> Done:
+    def ask(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo, without "wait" among its milliseconds.
 
         Raises:
@@ -123,7 +123,7 @@ class WorkerProcess:
         said = self._receive()
         if "refused" in said:
             raise PhotoError(said["refused"], code=said["code"], remedy=said["remedy"])
-        return Done(**(said | {"probabilities": tuple(said["probabilities"])}))
+        return InferenceResult(**(said | {"probabilities": tuple(said["probabilities"])}))
 
     def wait(self) -> int:
         """Wait until the process has ended; return its exit status."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dermport.bundle.store import Bundle
 from dermport.errors import DermportError
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Models
 
 _LOG = logging.getLogger("dermport.upgrade")
@@ -31,7 +31,7 @@ class Upgrade:
         models.on_live(self._start)
         self._start(models.current)
 
-    def _start(self, live: Live) -> None:
+    def _start(self, live: LiveModel) -> None:
         if live.model.target == "tensorrt" or live.bundle.model_sha256 in self._tried:
             return
         self._tried.add(live.bundle.model_sha256)  # once: a build that failed would fail again, and takes minutes

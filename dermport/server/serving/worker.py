@@ -33,7 +33,7 @@ from dermport.runtimes.base import Runtime
 from dermport.server.allocator import give_back_from
 from dermport.server.express.lane import Lane
 from dermport.server.serving.backend import LARGE_PIXELS, pixels_of, prepare_job
-from dermport.server.serving.jobs import Cells, Done, Job, Want
+from dermport.server.serving.jobs import ActivationGrid, InferenceJob, InferenceResult, Want
 from dermport.server.serving.runtimes import candidate_named
 
 # The pixels of a photo of 1 MP (4 bytes each) are kept for the next one; those of a larger one are given back.
@@ -80,14 +80,14 @@ class _Answerer:
         self._surveys = surveys
         self._running = threading.Lock()  # no runtime is said to be safe without
 
-    def __call__(self, job: Job, most_pixels: int = MAX_PIXELS) -> Done:
+    def __call__(self, job: InferenceJob, most_pixels: int = MAX_PIXELS) -> InferenceResult:
         began = time.perf_counter()
         photo = prepare_job(job, self._spec, most_pixels)
         values = survey_input(photo.tensor) if self._surveys else None
         ready = time.perf_counter()
         with self._running:
             probabilities, cells = _run_one(self._runtime, photo.tensor, job.want)
-        return Done(
+        return InferenceResult(
             probabilities=tuple(probabilities.tolist()),
             input_sha256=photo.input_sha256,
             width=photo.width,
@@ -100,7 +100,9 @@ class _Answerer:
         )
 
 
-def _run_one(runtime: Runtime, tensor: NDArray[np.uint8], want: Want) -> tuple[NDArray[np.float32], Cells | None]:
+def _run_one(
+    runtime: Runtime, tensor: NDArray[np.uint8], want: Want
+) -> tuple[NDArray[np.float32], ActivationGrid | None]:
     """Return the probabilities of one prepared photo, and its map where it is wanted and there."""
     if want == "answer":
         return runtime.predict(tensor[None])[0], None
@@ -126,7 +128,7 @@ def _serve_pipe(connection: Connection, answer: _Answerer) -> None:
 def _answered(message: bytes, answer: _Answerer) -> dict[str, Any]:
     head, _, data = message.partition(b"\n")
     try:
-        return asdict(answer(Job(data, **json.loads(head))))
+        return asdict(answer(InferenceJob(data, **json.loads(head))))
     except PhotoError as error:
         return {"refused": error.message, "code": error.code, "remedy": error.remedy}
 

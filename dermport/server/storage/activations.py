@@ -8,9 +8,8 @@ from datetime import datetime
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from dermport.server.storage.base import Base
+from dermport.server.storage.base import Base, UtcTime, utc_now
 from dermport.server.storage.database import Database
-from dermport.server.storage.times import UtcTime, utc_now
 
 
 class ActivationRow(Base):

@@ -9,9 +9,8 @@ from datetime import datetime
 from sqlalchemy import String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dermport.server.storage.base import Base
+from dermport.server.storage.base import Base, UtcTime
 from dermport.server.storage.database import Database
-from dermport.server.storage.times import UtcTime
 
 
 class ApiKeyRow(Base):

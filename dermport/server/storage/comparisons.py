@@ -16,9 +16,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from dermport.bundle.causes import Cause
 from dermport.bundle.wire import ComparisonAnswer
 from dermport.errors import RequestError
-from dermport.server.storage.base import Base
+from dermport.server.storage.base import Base, UtcTime
 from dermport.server.storage.database import Database
-from dermport.server.storage.times import UtcTime
 
 BATCH = 500
 

@@ -8,9 +8,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dermport.server.storage.base import Base
+from dermport.server.storage.base import Base, UtcTime, utc_now
 from dermport.server.storage.database import Database
-from dermport.server.storage.times import UtcTime, utc_now
 
 REASON_LENGTH = 1000
 

@@ -33,7 +33,7 @@ from dermport.server.security.tokens import new_token
 from dermport.server.services import Services
 from dermport.server.serving.runtimes import Candidate
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
-from dermport.server.storage.times import utc_now
+from dermport.server.storage.base import utc_now
 from tests.factories import LABELS, draw_photo
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearRuntime, phone_says, tensor_of

@@ -23,7 +23,7 @@ from dermport.bundle.wire import ComparisonRequest, ServedModel, ServedRuntime
 from dermport.runtimes.base import Runtime
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.serving.backend import prepare_job
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 from tests.factories import LABELS, draw_photo, manifest_of
 from tests.server.fakes import add_export
 
@@ -86,14 +86,14 @@ class LinearLive:
             precision=record.precision,
         )
         self.served_by = ServedRuntime(name="Linear 1.0", reason="a test")
-        self.jobs: list[Job] = []
+        self.jobs: list[InferenceJob] = []
 
-    def answer(self, job: Job) -> Done:
+    def answer(self, job: InferenceJob) -> InferenceResult:
         self.jobs.append(job)
         photo = prepare_job(job, self.bundle.manifest.preprocessing)
         row = tuple(self._runtime.predict(photo.tensor[None])[0].tolist())
         values = survey_input(photo.tensor) if self.bundle.manifest.abstention else None
-        return Done(row, photo.input_sha256, photo.width, photo.height, photo.orientation, {}, values=values)
+        return InferenceResult(row, photo.input_sha256, photo.width, photo.height, photo.orientation, {}, values=values)
 
 
 class LinearModels:

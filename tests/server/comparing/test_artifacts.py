@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dermport.bundle.store import Bundle
 from dermport.errors import UnavailableError
 from dermport.server.comparing.artifacts import LOADERS, ArtifactRunner
-from dermport.server.comparing.experiments import Missing, Run
+from dermport.server.comparing.experiments import ArtifactRun, Missing
 from tests.server.comparing import linear
 
 TENSOR = np.zeros((64, 64, 3), np.uint8)
@@ -67,7 +67,7 @@ def test_a_file_is_found_and_run(bundle: Bundle) -> None:
     assert known is not None
     assert (known.bundle, known.export.record) == (bundle, exported.record)
     run = runner.run(exported.record.artifact_sha256, TENSOR)
-    assert isinstance(run, Run)
+    assert isinstance(run, ArtifactRun)
     assert (run.artifact, run.runtime) == ("tflite fp32", "Linear 1.0")
     assert sum(run.probabilities.values()) == pytest.approx(1)
 
@@ -88,7 +88,7 @@ def test_any_number_of_threads(bundle: Bundle) -> None:
     runner = _runner(bundle, kept=1)
     with ThreadPoolExecutor(6) as threads:
         runs = list(threads.map(lambda i: runner.run(shas[i % 3], TENSOR), range(24)))
-    assert all(isinstance(run, Run) and run.artifact_sha256 == shas[i % 3] for i, run in enumerate(runs))
+    assert all(isinstance(run, ArtifactRun) and run.artifact_sha256 == shas[i % 3] for i, run in enumerate(runs))
     assert len(Watched.open_now) == 1
 
 

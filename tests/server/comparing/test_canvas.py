@@ -15,7 +15,7 @@ from benchmarks.plants import display_p3, jpeg
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
-from dermport.server.comparing.inquiry import Clues, Findings, inquire
+from dermport.server.comparing.diagnosis import Diagnosis, DiagnosisInputs, diagnose
 from dermport.server.comparing.likeness import Tensor
 from tests.factories import draw_photo
 from tests.mobile_stub.web.app_site import chromium
@@ -39,12 +39,12 @@ def page() -> Iterator[Any]:
         yield browser.new_page()
 
 
-def _inquire(page: Any, photo: bytes, way: str, quality: str, order: tuple[int, ...] = (0, 1, 2)) -> Findings:
+def _inquire(page: Any, photo: bytes, way: str, quality: str, order: tuple[int, ...] = (0, 1, 2)) -> Diagnosis:
     data = page.evaluate(_DRAW, [base64.b64encode(photo).decode(), SPEC.size, way, quality])
     pixels = np.array(data, np.uint8).reshape(SPEC.size, SPEC.size, 4)
     tensor: Tensor = np.ascontiguousarray(pixels[:, :, list(order)])
     server = prepare(photo, SPEC).tensor
-    return inquire(Clues(sha256_bytes(tensor.tobytes()), server, tensor, photo, SPEC, photo_changed=False))
+    return diagnose(DiagnosisInputs(sha256_bytes(tensor.tobytes()), server, tensor, photo, SPEC, photo_changed=False))
 
 
 @pytest.mark.parametrize("quality", ["low", "high"])

@@ -23,7 +23,7 @@ from PIL import Image
 from dermport.bundle.wire import ComparisonAnswer
 from dermport.errors import RequestError
 from dermport.server.comparing.case import Sent
-from dermport.server.comparing.comparisons import Comparisons, Keeping
+from dermport.server.comparing.comparisons import ComparisonService, Keeping
 from dermport.server.comparing.photos import KeptPhotos
 from dermport.server.config import StorageConfig
 from dermport.server.storage.comparisons import ComparisonStore, Filters
@@ -51,7 +51,7 @@ class Desk:
         self.database = open_database(StorageConfig(self.folder / "state"))
         self.photos = self.folder / "state" / "photos"
         self.now = NOON
-        self.comparisons = Comparisons(
+        self.comparisons = ComparisonService(
             LinearModels(self.live),
             ComparisonStore(self.database),
             linear.runner_of(self.bundle),
@@ -310,7 +310,7 @@ def test_kill_9_while_comparing_loses_nothing_acknowledged(tmp_path: Path) -> No
         acknowledged += [line.strip() for line in writer.stdout if len(line) == 33]
     database = open_database(StorageConfig(tmp_path / "state"))
     store, photos = ComparisonStore(database), KeptPhotos(tmp_path / "state" / "photos")
-    after = Comparisons(LinearModels(Desk(tmp_path / "after").live), store, linear.runner_of(), photos)
+    after = ComparisonService(LinearModels(Desk(tmp_path / "after").live), store, linear.runner_of(), photos)
     stored = {answer.id for answer in store.all(Filters())}
     assert set(acknowledged) <= stored
     assert len(stored) - len(acknowledged) in (0, 1)

@@ -18,7 +18,7 @@ from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.case import Case, Sent
 from dermport.server.comparing.judge import Judgement, judge
 from dermport.server.config import ServingConfig
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Models
 from tests.server.comparing.linear import png, shifted
 from tests.server.fakes import golden_photo
@@ -27,7 +27,7 @@ from tests.server.fakes import golden_photo
 @pytest.fixture(scope="module")
 def models(shared_exports: Bundle) -> Iterator[Models]:
     serving = ServingConfig(runtime="onnxruntime", precision="fp32", process_model="batcher")
-    opened = Models((shared_exports.path,), partial(Live, serving=serving))
+    opened = Models((shared_exports.path,), partial(LiveModel, serving=serving))
     yield opened
     opened.close()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dermport.server.comparing.recent import Recent
+from dermport.server.comparing.comparisons import RecentInputs
 
 
 def test_the_oldest_is_forgotten() -> None:
-    recent = Recent(most=2)
+    recent = RecentInputs(most=2)
     for name in ("a", "b", "a", "c"):
         recent.add(name)
     assert [name in recent for name in ("a", "b", "c")] == [True, False, True]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dermport.server.comparing.drift import DriftPolicy
-from dermport.server.comparing.standing import standing
+from dermport.server.comparing.drift import DriftPolicy, drift_states
 from dermport.server.storage.comparisons import ComparisonStore
 from dermport.server.storage.database import Database
 from tests.server.comparing import linear
@@ -23,7 +22,7 @@ def test_each_file_is_held_against_the_bound_of_its_precision(database: Database
         store.add(comparison(server=server, artifact_sha256=known), "f", None)
         store.add(comparison(server=server, artifact_sha256="e" * 64, created=NOON.replace(hour=13)), "f", None)
     store.add(comparison(server=0.1, cause="photo-changed", artifact_sha256=known), "f", None)
-    answer = standing(store, linear.runner_of(bundle), POLICY)
+    answer = drift_states(store, linear.runner_of(bundle), POLICY)
     unknown, phones = answer.files
     assert (unknown.artifact_sha256, unknown.asked, unknown.alarm) == ("e" * 64, 0.5, "")
     assert (phones.artifact_sha256, phones.asked) == (known, 0.9)
@@ -33,4 +32,4 @@ def test_each_file_is_held_against_the_bound_of_its_precision(database: Database
 
 
 def test_nothing_was_compared_yet(database: Database) -> None:
-    assert standing(ComparisonStore(database), linear.runner_of()).files == ()
+    assert drift_states(ComparisonStore(database), linear.runner_of()).files == ()

@@ -10,8 +10,8 @@ from dermport.bundle.manifest import Abstention, InputReference, Manifest
 from dermport.bundle.photo_quality import survey_input
 from dermport.bundle.store import Bundle, write_manifest
 from dermport.bundle.wire import Verdict
-from dermport.server.comparing.withheld import withheld_words
-from dermport.server.serving.jobs import Job
+from dermport.server.comparing.judge import withheld_words
+from dermport.server.serving.jobs import InferenceJob
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearLive, phone_says
 from tests.server.comparing.test_judge import PHOTO, Clinic
@@ -70,7 +70,7 @@ def test_a_phones_word_counts_where_its_input_is_not_known(tmp_path: Path, light
 
 def test_without_a_rule_nobody_withholds(tmp_path: Path) -> None:
     bundle = linear.make_bundle(tmp_path / "v1")
-    assert LinearLive(bundle, linear.export(bundle, "onnx")).answer(Job(PHOTO)).values is None
+    assert LinearLive(bundle, linear.export(bundle, "onnx")).answer(InferenceJob(PHOTO)).values is None
 
 
 def test_two_decisions_need_no_words() -> None:

@@ -19,7 +19,7 @@ from dermport.server.express import lane as module
 from dermport.server.express import protocol
 from dermport.server.express.lane import Lane
 from dermport.server.express.permit import Permit, constant_fields
-from dermport.server.serving.jobs import Done, Job
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 
 SAME = b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/jpeg\r\n\r\n"
 MODEL = ServedModel(
@@ -44,14 +44,14 @@ class _Front:
 
     lane: socket.socket
     labels: int
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[InferenceJob] = field(default_factory=list)
     kept: list[socket.socket] = field(default_factory=list)
 
-    def answer(self, job: Job) -> Done:
+    def answer(self, job: InferenceJob) -> InferenceResult:
         self.jobs.append(job)
         if job.data.startswith(b"damaged"):
             raise PhotoError("It is damaged.", code="undecodable")
-        return Done((1.0, *(0.0,) * (self.labels - 1)), "2" * 64, 6, 4, 1, {"prepare": 1.0, "infer": 2.0})
+        return InferenceResult((1.0, *(0.0,) * (self.labels - 1)), "2" * 64, 6, 4, 1, {"prepare": 1.0, "infer": 2.0})
 
     def lend(self, permit: Permit) -> socket.socket:
         """Lend one end of a connection; return the client's."""

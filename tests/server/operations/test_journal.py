@@ -23,12 +23,12 @@ from dermport.server.express.express import Answered
 from dermport.server.express.permit import Permit
 from dermport.server.operations import journal
 from dermport.server.operations.gauges import Agreement
-from dermport.server.operations.metrics import Metrics
+from dermport.server.operations.metrics import ServerMetrics
 from dermport.server.security import guard
 from dermport.server.security.access import open_to_all
 from dermport.server.security.limits import Limits, unlimited
 from dermport.server.serving.backend import Load
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 from dermport.server.storage.database import disk_full
 from tests.server.security.made import guarded_app, sqlite
 
@@ -62,20 +62,20 @@ class Behind:
     sensors: Path = field(default_factory=lambda: Path("/nowhere"))
 
     @contextmanager
-    def lease(self) -> Iterator[Live]:
+    def lease(self) -> Iterator[LiveModel]:
         if self.gone:
             raise UnavailableError("No model is live.")
         proof = SimpleNamespace(complaint=self.complaint)
-        yield cast(Live, SimpleNamespace(load=lambda: self.load, model=MODEL, served_by=RUNTIME, proof=proof))
+        yield cast(LiveModel, SimpleNamespace(load=lambda: self.load, model=MODEL, served_by=RUNTIME, proof=proof))
 
-    def metrics(self) -> Metrics:
-        return Metrics(self.lease, self.agreement, Sensors(self.sensors))
+    def metrics(self) -> ServerMetrics:
+        return ServerMetrics(self.lease, self.agreement, Sensors(self.sensors))
 
     def agreement(self) -> tuple[Agreement, ...]:
         return self.agreements()
 
 
-def _figures(metrics: Metrics) -> dict[str, float]:
+def _figures(metrics: ServerMetrics) -> dict[str, float]:
     families = text_string_to_metric_families(metrics.text().decode())
     return {
         sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): sample.value
@@ -90,12 +90,12 @@ def behind() -> Behind:
 
 
 @pytest.fixture
-def metrics(behind: Behind) -> Metrics:
+def metrics(behind: Behind) -> ServerMetrics:
     return behind.metrics()
 
 
 @pytest.fixture
-def app(metrics: Metrics, tmp_path: Path) -> Iterator[Flask]:
+def app(metrics: ServerMetrics, tmp_path: Path) -> Iterator[Flask]:
     base = sqlite(tmp_path)
     app = Flask("journal", static_folder=None)
     request_ids.register(app)
@@ -177,7 +177,7 @@ def test_levels(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     assert any(r.exc_info for r in caplog.records if r.levelname == "ERROR")
 
 
-def test_requests_are_counted_by_template(app: Flask, metrics: Metrics) -> None:
+def test_requests_are_counted_by_template(app: Flask, metrics: ServerMetrics) -> None:
     client = app.test_client()
     for name in ("a", "b"):
         client.post(f"/v1/photos/{name}")
@@ -200,12 +200,12 @@ def test_requests_are_counted_by_template(app: Flask, metrics: Metrics) -> None:
 
 
 def test_failures_of_the_database_are_counted_also_where_no_request_is_refused(behind: Behind) -> None:
-    metrics = Metrics(behind.lease, database_failures=lambda: 3)
+    metrics = ServerMetrics(behind.lease, database_failures=lambda: 3)
     assert _figures(metrics)["dermport_storage_errors_total"] == 3
 
 
 def test_requests_that_did_not_pass_the_app_are_logged_and_counted(
-    metrics: Metrics, caplog: pytest.LogCaptureFixture
+    metrics: ServerMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "dermport.requests")
     outside = journal.OutsideJournal(metrics)
@@ -235,7 +235,7 @@ def test_requests_that_did_not_pass_the_app_are_logged_and_counted(
     assert figures["dermport_stage_seconds_sum infer"] == 0.4
 
 
-def test_photos_are_counted_by_stage_and_batch(app: Flask, metrics: Metrics) -> None:
+def test_photos_are_counted_by_stage_and_batch(app: Flask, metrics: ServerMetrics) -> None:
     app.test_client().post("/v1/photos/a")
     figures = _figures(metrics)
     assert figures["dermport_stage_seconds_sum infer"] == pytest.approx(0.4)
@@ -247,7 +247,7 @@ def test_photos_are_counted_by_stage_and_batch(app: Flask, metrics: Metrics) -> 
     assert figures["dermport_batch_size_sum"] == 4
 
 
-def test_the_present_state_is_looked_up(behind: Behind, metrics: Metrics) -> None:
+def test_the_present_state_is_looked_up(behind: Behind, metrics: ServerMetrics) -> None:
     behind.agreements = lambda: (Agreement("tiny 1.0.0", "tflite-int8", 40, 0.975, 0.87),)
     figures = _figures(metrics)
     assert figures["dermport_ready"] == 1
@@ -265,7 +265,7 @@ def test_the_present_state_is_looked_up(behind: Behind, metrics: Metrics) -> Non
     assert _figures(metrics)["dermport_ready"] == 0
 
 
-def test_what_cannot_be_had_is_absent_and_the_rest_is_there(behind: Behind, metrics: Metrics) -> None:
+def test_what_cannot_be_had_is_absent_and_the_rest_is_there(behind: Behind, metrics: ServerMetrics) -> None:
     def fail() -> tuple[Agreement, ...]:
         raise disk_full()
 
@@ -286,7 +286,7 @@ def test_sensors_are_told(tmp_path: Path) -> None:
     assert _figures(Behind(sensors=tmp_path).metrics())["dermport_temperature_celsius cpu-thermal"] == 45
 
 
-def test_two_servers_in_one_process_count_each_for_itself(metrics: Metrics) -> None:
+def test_two_servers_in_one_process_count_each_for_itself(metrics: ServerMetrics) -> None:
     other = Behind().metrics()
     metrics.request("/a", "GET", 200)
     assert "dermport_requests_total GET /a 200" not in _figures(other)

@@ -16,8 +16,8 @@ from dermport.server.security.access import Access, open_to_all, requires
 from dermport.server.security.limits import Limits, unlimited
 from dermport.server.security.tokens import Token, new_token
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
+from dermport.server.storage.base import utc_now
 from dermport.server.storage.database import Database, open_database
-from dermport.server.storage.times import utc_now
 
 
 @dataclass

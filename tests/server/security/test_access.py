@@ -12,8 +12,8 @@ import pytest
 from dermport.server.security import access as module
 from dermport.server.security.tokens import new_token
 from dermport.server.storage.api_keys import ApiKeys
+from dermport.server.storage.base import utc_now
 from dermport.server.storage.database import Database
-from dermport.server.storage.times import utc_now
 from tests.server.security.made import add_key, bearer, guarded_app, sqlite
 
 

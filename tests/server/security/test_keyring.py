@@ -13,8 +13,8 @@ import pytest
 from dermport.errors import RequestError
 from dermport.server.security.keyring import KeyRing
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
+from dermport.server.storage.base import utc_now
 from dermport.server.storage.database import Database, unavailable
-from dermport.server.storage.times import utc_now
 from tests.server.security.made import Clock, add_key, sqlite
 
 

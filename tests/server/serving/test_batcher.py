@@ -9,12 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from dermport.errors import RequestError, UnavailableError
-from dermport.server.serving.batcher import Answered, Batcher, BatchQueue, BatchRule
+from dermport.server.serving.batcher import Batcher, BatchQueue, BatchResult, BatchRule
 
 RULE = BatchRule(largest=3, wait=0.5, queue=5, deadline=2.0)
 
 
-def _queue(*times: float) -> tuple[BatchQueue[str, str], list[Future[Answered[str]]]]:
+def _queue(*times: float) -> tuple[BatchQueue[str, str], list[Future[BatchResult[str]]]]:
     queue: BatchQueue[str, str] = BatchQueue(RULE)
     return queue, [queue.put(f"item {at}", at) for at in times]
 

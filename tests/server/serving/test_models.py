@@ -12,8 +12,8 @@ import pytest
 from dermport.bundle.store import Bundle, write_manifest
 from dermport.errors import BundleError, RequestError
 from dermport.server.config import ServingConfig
-from dermport.server.serving.jobs import Job
-from dermport.server.serving.live import Live
+from dermport.server.serving.jobs import InferenceJob
+from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Models
 from tests.server.fakes import RecallRuntime, add_export, candidate, golden_photo, recall
 
@@ -35,12 +35,12 @@ class Shop:
         write_manifest(path, self.one.manifest.model_copy(update={"version": version}))
         return Bundle.open(path)
 
-    def open_live(self, bundle: Bundle) -> Live:
+    def open_live(self, bundle: Bundle) -> LiveModel:
         runtime = recall(bundle)
         if bundle.manifest.version in self.spoiled:
             runtime.answers = {}
         self.runtimes.setdefault(bundle.manifest.version, []).append(runtime)
-        return Live(bundle, ServingConfig(), (candidate(lambda _export, _threads: runtime),))
+        return LiveModel(bundle, ServingConfig(), (candidate(lambda _export, _threads: runtime),))
 
     def models(self, start: tuple[str, str] | None = None) -> Models:
         return Models((self.one.path, self.two.path), self.open_live, start)
@@ -110,7 +110,7 @@ def test_the_old_model_is_closed_only_when_nobody_uses_it(shop: Shop) -> None:
     models = shop.models()
     with models.lease() as old:
         models.activate("tiny", "2.0.0")
-        assert old.answer(Job(golden_photo(shop.one).read_bytes())).probabilities
+        assert old.answer(InferenceJob(golden_photo(shop.one).read_bytes())).probabilities
         assert not shop.runtimes["1.0.0"][0].closed
     models.close()
     assert shop.runtimes["1.0.0"][0].closed
@@ -125,7 +125,7 @@ def test_no_request_fails_while_models_are_swapped(shop: Shop) -> None:
         answered = 0
         while not over.is_set():
             with models.lease() as live:
-                assert live.answer(Job(photo)).probabilities
+                assert live.answer(InferenceJob(photo)).probabilities
             answered += 1
         return answered
 

@@ -19,7 +19,7 @@ from dermport.bundle.store import Bundle
 from dermport.bundle.vectors import FOLDER as VECTORS
 from dermport.errors import IntegrityError, PhotoError, UnavailableError
 from dermport.server.config import ServingConfig
-from dermport.server.serving.jobs import Job
+from dermport.server.serving.jobs import InferenceJob
 from dermport.server.serving.pool import WorkerPool
 from dermport.server.serving.process import Order, WorkerLostError, WorkerProcess
 from dermport.server.serving.runtimes import choose
@@ -58,13 +58,13 @@ def _until_whole(pool: WorkerPool, before: int) -> None:
 def test_the_three_forms_of_a_photo_give_one_answer(pool: WorkerPool, shared_exports: Bundle) -> None:
     made = prepare(PHOTO, shared_exports.manifest.preprocessing)
     png = next(iter(sorted((shared_exports.path / "golden" / "photos").iterdir()))).read_bytes()
-    photo, tensor = pool.answer(Job(PHOTO)), pool.answer(Job(made.tensor.tobytes(), form="tensor"))
+    photo, tensor = pool.answer(InferenceJob(PHOTO)), pool.answer(InferenceJob(made.tensor.tobytes(), form="tensor"))
     assert photo.input_sha256 == tensor.input_sha256 == made.input_sha256
     assert photo.probabilities == tensor.probabilities
     assert photo.orientation == 6
     assert set(photo.milliseconds) == {"wait", "prepare", "infer"}
     with pytest.raises(PhotoError, match="prepared photo is a PNG"):
-        pool.answer(Job(png, form="prepared"))
+        pool.answer(InferenceJob(png, form="prepared"))
 
 
 def test_the_golden_set_was_answered_by_the_worker(pool: WorkerPool, shared_exports: Bundle) -> None:
@@ -72,9 +72,15 @@ def test_the_golden_set_was_answered_by_the_worker(pool: WorkerPool, shared_expo
 
 
 def test_one_bad_photo_does_not_fail_its_neighbours(pool: WorkerPool) -> None:
-    jobs = [Job(PHOTO), Job(b"\xff\xd8\xff" + bytes(40)), Job(PHOTO), Job(b"GIF89a"), Job(PHOTO)] * 4
+    jobs = [
+        InferenceJob(PHOTO),
+        InferenceJob(b"\xff\xd8\xff" + bytes(40)),
+        InferenceJob(PHOTO),
+        InferenceJob(b"GIF89a"),
+        InferenceJob(PHOTO),
+    ] * 4
 
-    def ask(job: Job) -> str:
+    def ask(job: InferenceJob) -> str:
         try:
             return f"{pool.answer(job).orientation}"
         except PhotoError as error:
@@ -91,7 +97,7 @@ def test_a_worker_killed_under_load_costs_no_answer(pool: WorkerPool) -> None:
     def ask() -> int:
         answers = 0
         while not over.is_set():
-            pool.answer(Job(PHOTO))
+            pool.answer(InferenceJob(PHOTO))
             answers += 1
         return answers
 
@@ -110,9 +116,9 @@ def test_a_worker_that_takes_too_long_is_killed_and_the_photo_refused(shared_exp
     for pid in pool.pids():
         os.kill(pid, signal.SIGSTOP)
     with pytest.raises(PhotoError, match="died of it or took too long"):
-        pool.answer(Job(PHOTO))
+        pool.answer(InferenceJob(PHOTO))
     _until_whole(pool, 1)
-    assert pool.answer(Job(PHOTO)).orientation == 6
+    assert pool.answer(InferenceJob(PHOTO)).orientation == 6
     pool.close()
 
 
@@ -127,7 +133,7 @@ def test_workers_end_with_the_pool_and_with_the_front_process(shared_exports: Bu
     worker.stop()  # what the kernel does to the socket of a front process that was killed
     assert worker.wait() == 0
     with pytest.raises(WorkerLostError):
-        worker.ask(Job(PHOTO))
+        worker.ask(InferenceJob(PHOTO))
 
 
 def test_what_the_worker_cannot_load_is_said_in_its_words(exported_bundle: Bundle) -> None:

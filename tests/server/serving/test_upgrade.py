@@ -10,7 +10,7 @@ from functools import partial
 from dermport.bundle.store import Bundle
 from dermport.errors import ExportError
 from dermport.server.config import ServingConfig
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Models
 from dermport.server.serving.upgrade import Upgrade
 from tests.server.fakes import add_export, candidate, recall
@@ -22,7 +22,7 @@ def _models(bundle: Bundle) -> Models:
     candidates = tuple(
         candidate(lambda _export, _threads: recall(bundle, "fake"), name) for name in ("tensorrt", "onnx")
     )
-    return Models((bundle.path,), partial(Live, serving=ServingConfig(), candidates=candidates))
+    return Models((bundle.path,), partial(LiveModel, serving=ServingConfig(), candidates=candidates))
 
 
 def _until(condition: Callable[[], bool]) -> None:

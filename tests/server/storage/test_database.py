@@ -20,7 +20,7 @@ from dermport.errors import RequestError, UnavailableError, UsageError
 from dermport.server.config import StorageConfig
 from dermport.server.storage.comparisons import ComparisonStore, Filters
 from dermport.server.storage.database import FILE, Database, alembic_config, open_database
-from dermport.server.storage.tables import METADATA, TABLES
+from dermport.server.storage.migrations.env import METADATA, TABLES
 from tests.server.comparing.made import comparison
 from tests.server.postgres import Cluster
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from dermport.server.storage.base import utc_now
 from dermport.server.storage.database import Database
 from dermport.server.storage.rollouts import REASON_LENGTH, Rollout, Rollouts
-from dermport.server.storage.times import utc_now
 
 ANDROID = Rollout("ham7", "android", "1.1.0", 10, "2.0")
 

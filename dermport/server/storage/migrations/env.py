@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from alembic import context
 
-from dermport.server.storage.tables import METADATA
+from dermport.server.storage.activations import ActivationRow
+from dermport.server.storage.api_keys import ApiKeyRow
+from dermport.server.storage.base import Base
+from dermport.server.storage.comparisons import ComparisonRow
+from dermport.server.storage.rollouts import RolloutRow
+
+# Importing every table is what makes the list whole.
+TABLES = (ActivationRow, ApiKeyRow, ComparisonRow, RolloutRow)
+METADATA = Base.metadata
 
 
 def run() -> None:

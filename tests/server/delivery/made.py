@@ -1,4 +1,4 @@
-"""Small bundles without Keras, and an app with the hand-out's addresses alone."""
+"""Small bundles without Keras, and an app with the delivery's addresses alone."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dermport.bundle.store import Bundle, write_manifest
 from dermport.bundle.wire import ServedModel, ServedRuntime
 from dermport.errors import RequestError
 from dermport.server import problems
-from dermport.server.api import handout as addresses
-from dermport.server.handout.handout import Handout
-from dermport.server.handout.signer import Signer
-from dermport.server.handout.switch import Switch
+from dermport.server.api import delivery
+from dermport.server.delivery.service import ModelDelivery
+from dermport.server.delivery.signer import Signer
+from dermport.server.delivery.switch import ModelSwitch
 from dermport.server.serving.models import Models
 from dermport.server.storage.activations import Activations
 from dermport.server.storage.database import Database
@@ -136,15 +136,15 @@ class Site:
         """Start the server, again if it ran."""
         last = self.activations.last()
         self.models = Models((self.folder / "models",), self._open, last.key if last else None)
-        self.handout = Handout(self.models, self.rollouts, self.signer, self.folder / "state")
-        self.switch = Switch(self.models, self.activations, self.rollouts)
+        self.delivery = ModelDelivery(self.models, self.rollouts, self.signer, self.folder / "state")
+        self.switch = ModelSwitch(self.models, self.activations, self.rollouts)
         self.app = OpenAPI(
             __name__, static_folder=None, doc_ui=False, validation_error_callback=problems.refuse_invalid
         )
         self.app.extensions["dermport"] = self
         self.app.before_request(lambda: setattr(g, "request_id", "test"))
         problems.register(self.app)
-        self.app.register_api(addresses.api)
+        self.app.register_api(delivery.api)
 
     @property
     def client(self) -> FlaskClient:

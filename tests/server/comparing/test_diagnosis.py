@@ -12,10 +12,9 @@ from dermport.bundle.causes import FaultCode
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare, tensor_of
-from dermport.server.comparing.hash_forms import ORDERS
-from dermport.server.comparing.inquiry import Clues, Findings, inquire
+from dermport.server.comparing.candidate_faults import TURNS, turn_array, turn_back
+from dermport.server.comparing.diagnosis import ORDERS, Diagnosis, DiagnosisInputs, diagnose
 from dermport.server.comparing.likeness import Tensor, detail_agreement
-from dermport.server.comparing.suspects import TURNS, turn_array, turn_back
 from tests.factories import draw_photo
 
 SPEC = Preprocessing(size=96)
@@ -23,14 +22,14 @@ PHOTO = draw_photo(2, 0, 320, 240)
 TENSOR = prepare(PHOTO, SPEC).tensor
 
 
-def _inquire(tensor: Tensor, photo: bytes | None = PHOTO, changed: bool | None = False, sent: bool = True) -> Findings:
+def _inquire(tensor: Tensor, photo: bytes | None = PHOTO, changed: bool | None = False, sent: bool = True) -> Diagnosis:
     server = TENSOR if photo is None else prepare(photo, SPEC).tensor
     tensor = np.ascontiguousarray(tensor)
     known = tensor if sent else None
-    return inquire(Clues(sha256_bytes(tensor.tobytes()), server, known, photo, SPEC, changed))
+    return diagnose(DiagnosisInputs(sha256_bytes(tensor.tobytes()), server, known, photo, SPEC, changed))
 
 
-def _codes(found: Findings) -> list[FaultCode]:
+def _codes(found: Diagnosis) -> list[FaultCode]:
     return [fault.code for fault in found.faults]
 
 
@@ -104,11 +103,11 @@ def test_a_damaged_profile_is_no_profile() -> None:
 
 def test_without_a_photo_there_is_only_the_hash_to_ask() -> None:
     planes = np.ascontiguousarray(TENSOR.transpose(2, 0, 1))
-    found = inquire(Clues(sha256_bytes(planes.tobytes()), TENSOR, TENSOR, None, SPEC, True))
+    found = diagnose(DiagnosisInputs(sha256_bytes(planes.tobytes()), TENSOR, TENSOR, None, SPEC, True))
     assert _codes(found) == ["hash-of-another-form"]
     assert "planes" in found.faults[0].words
     assert found.tensor is TENSOR
-    assert inquire(Clues("f" * 64, TENSOR, TENSOR, None, SPEC, True)) == Findings((), None)
+    assert diagnose(DiagnosisInputs("f" * 64, TENSOR, TENSOR, None, SPEC, True)) == Diagnosis((), None)
 
 
 @pytest.mark.parametrize("orientation", TURNS)

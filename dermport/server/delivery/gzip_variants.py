@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from dermport.bundle.atomic import write_bytes
 from dermport.bundle.hashing import sha256_stream
-from dermport.server.handout.checked import Look, look_of
+from dermport.server.delivery.checked_files import FileStamp, stamp_of
 
 _LOG = logging.getLogger("dermport.handout")
 WORTH_IT = 0.95
@@ -20,7 +20,7 @@ WORTH_IT = 0.95
 _BLOCK = 1 << 20
 
 
-class Compressed:
+class GzipVariants:
     """The variants, ``<sha256>.gz``; where one would not be worth it, an empty ``<sha256>.plain`` says so.
 
     Args:
@@ -29,7 +29,7 @@ class Compressed:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._proved: dict[str, Look] = {}
+        self._proved: dict[str, FileStamp] = {}
         self._working = threading.Lock()
 
     def open(self, file: BinaryIO, sha256: str) -> BinaryIO | None:
@@ -65,7 +65,7 @@ class Compressed:
             file = (self._folder / f"{sha256}.gz").open("rb")
         except OSError:
             return None
-        if self._proved.get(sha256) == look_of(file.fileno()):
+        if self._proved.get(sha256) == stamp_of(file.fileno()):
             return file
         file.close()
         return None
@@ -75,7 +75,7 @@ class Compressed:
         try:
             with gzip.open(self._folder / f"{sha256}.gz") as unpacked:
                 if sha256_stream(unpacked) == sha256:
-                    self._proved[sha256] = look_of(unpacked.fileno())
+                    self._proved[sha256] = stamp_of(unpacked.fileno())
         except (OSError, EOFError, zlib.error):
             return None
         return self._proved_variant(sha256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dermport.server.storage.rollouts import Rollout
-from tests.server.handout.made import Site, make_release
+from tests.server.delivery.made import Site, make_release
 
 
 def _post(site: Site, what: str, **body: str) -> Any:

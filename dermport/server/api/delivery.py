@@ -23,18 +23,16 @@ from dermport.bundle.wire import (
     SigningKeyAnswer,
 )
 from dermport.contract import Sha256
-from dermport.server.api.bodies import BINARY
-from dermport.server.api.query import Query
-from dermport.server.api.respond import json_response
-from dermport.server.handout.delivery import ASK_AGAIN
-from dermport.server.handout.latest import Phone
+from dermport.server.api.bodies import BINARY, Query, json_response
+from dermport.server.delivery.latest import DeviceInfo
+from dermport.server.delivery.responses import ASK_AGAIN
 from dermport.server.security.access import open_to_all, requires
 from dermport.server.security.guard import caller
 from dermport.server.services import services
 
 _PHONES = Tag(name="hand-out", description="Models for phones.")
 _ADMINISTRATORS = Tag(name="administration", description="Which model is live, and who gets which.")
-api = APIBlueprint("handout", __name__)
+api = APIBlueprint("delivery", __name__)
 _FILE = {"content": {"application/octet-stream": {"schema": BINARY}, "application/json": {"schema": BINARY}}}
 
 
@@ -70,15 +68,15 @@ class LatestQuery(Query):
 @open_to_all
 def signing_key() -> Response:
     """The public key (Ed25519) by which this server signs its manifests."""
-    return json_response(services().handout.signing_key)
+    return json_response(services().delivery.signing_key)
 
 
 @api.get("/v1/models/latest", tags=[_PHONES], responses={200: LatestAnswer}, summary="The version for a phone")
 @requires("predict")
 def latest(query: LatestQuery) -> Response:
     """The version that a phone should have, and why: the live one, or one that is rolled out to it."""
-    phone = Phone(query.platform, query.device, query.app_version, query.current)
-    return json_response(services().handout.latest(phone))
+    phone = DeviceInfo(query.platform, query.device, query.app_version, query.current)
+    return json_response(services().delivery.latest(phone))
 
 
 @api.get(
@@ -90,7 +88,7 @@ def latest(query: LatestQuery) -> Response:
 @requires("predict")
 def manifest(path: ModelPath) -> Response:
     """A DSSE envelope, signed with Ed25519; its payload is a ``dermport-release/1`` document."""
-    release = services().handout.release(path.name, path.version)
+    release = services().delivery.release(path.name, path.version)
     response = Response(release.envelope, mimetype="application/json")
     response.set_etag(release.etag)
     response.headers["Cache-Control"] = ASK_AGAIN
@@ -110,7 +108,7 @@ def manifest(path: ModelPath) -> Response:
 @requires("predict")
 def model_file(path: FilePath, query: FileQuery) -> Response:
     """A file that the manifest lists. Its sha256 is its ETag; one range, and gzip, are understood."""
-    return services().handout.file(request, path.name, path.version, path.path, query.sha256)
+    return services().delivery.file(request, path.name, path.version, path.path, query.sha256)
 
 
 @api.post(
@@ -147,21 +145,21 @@ def activations() -> Response:
 @requires("admin")
 def rescan() -> Response:
     """Looks into the model folders again; the live model stays."""
-    return json_response(KnownModels(models=services().handout.rescan()))
+    return json_response(KnownModels(models=services().delivery.rescan()))
 
 
 @api.get("/v1/admin/rollouts", tags=[_ADMINISTRATORS], responses={200: RolloutsAnswer}, summary="List the roll-outs")
 @requires("admin")
 def rollouts() -> Response:
     """Every roll-out, sorted by model and platform."""
-    return json_response(RolloutsAnswer(rollouts=services().handout.rollouts()))
+    return json_response(RolloutsAnswer(rollouts=services().delivery.rollouts()))
 
 
 @api.put("/v1/admin/rollouts", tags=[_ADMINISTRATORS], responses={200: RolloutState}, summary="Roll a model out")
 @requires("admin")
 def roll_out(body: RolloutWish) -> Response:
     """Hands a version to a share of the phones of a platform, instead of the model's earlier roll-out there."""
-    return json_response(services().handout.roll_out(body))
+    return json_response(services().delivery.roll_out(body))
 
 
 def _who() -> str:

@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from dermport.bundle.wire import LatestAnswer
-from dermport.server.handout.latest import Phone, bucket, choose
+from dermport.server.delivery.latest import DeviceInfo, bucket, choose
 from dermport.server.storage.rollouts import Rollout
-from tests.server.handout.made import Site, make_release
+from tests.server.delivery.made import Site, make_release
 
 DEVICES = [f"device-{i}" for i in range(2000)]
 ROLLOUT = Rollout("ham7", "android", "1.1.0", 10)
 
 
 def _reached(rollout: Rollout) -> set[str]:
-    return {device for device in DEVICES if choose("1.0.0", rollout, Phone("android", device)).reason == "roll-out"}
+    return {
+        device for device in DEVICES if choose("1.0.0", rollout, DeviceInfo("android", device)).reason == "roll-out"
+    }
 
 
 def test_share_of_the_devices_grows_with_the_percentage_and_nobody_falls_out() -> None:
@@ -42,8 +44,8 @@ def test_bucket_stays_the_same_for_ever() -> None:
 
 @pytest.mark.parametrize("device", [None, ""])
 def test_nameless_device_is_in_no_partial_roll_out(device: str | None) -> None:
-    assert choose("1.0.0", replace(ROLLOUT, percentage=99), Phone("android", device)).reason == "not-in-roll-out"
-    assert choose("1.0.0", replace(ROLLOUT, percentage=100), Phone("android", device)).version == "1.1.0"
+    assert choose("1.0.0", replace(ROLLOUT, percentage=99), DeviceInfo("android", device)).reason == "not-in-roll-out"
+    assert choose("1.0.0", replace(ROLLOUT, percentage=100), DeviceInfo("android", device)).version == "1.1.0"
 
 
 @pytest.mark.parametrize(
@@ -65,18 +67,20 @@ def test_nameless_device_is_in_no_partial_roll_out(device: str | None) -> None:
 )
 def test_minimum_app_version(app: str | None, minimum: str | None, reached: bool) -> None:
     rollout = replace(ROLLOUT, percentage=100, minimum_app_version=minimum)
-    choice = choose("1.0.0", rollout, Phone("android", "a", app))
+    choice = choose("1.0.0", rollout, DeviceInfo("android", "a", app))
     assert (choice.version, choice.reason) == (("1.1.0", "roll-out") if reached else ("1.0.0", "app-too-old"))
 
 
 def test_pause_leads_everybody_back_and_says_why() -> None:
-    choice = choose("1.0.0", replace(ROLLOUT, percentage=100, paused=True, pause_reason="drift"), Phone("android", "a"))
+    choice = choose(
+        "1.0.0", replace(ROLLOUT, percentage=100, paused=True, pause_reason="drift"), DeviceInfo("android", "a")
+    )
     assert (choice.version, choice.reason) == ("1.0.0", "paused")
     assert "drift" in choice.why
 
 
 def test_candidate_that_is_live_is_simply_live() -> None:
-    assert choose("1.1.0", replace(ROLLOUT, paused=True), Phone("android")).reason == "live"
+    assert choose("1.1.0", replace(ROLLOUT, paused=True), DeviceInfo("android")).reason == "live"
 
 
 def _latest(site: Site, query: str = "platform=android", status: int = 200) -> Any:

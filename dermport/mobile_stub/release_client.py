@@ -15,10 +15,10 @@ from dermport.mobile_stub.client import JetsonClient, Response
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
-class HandoutClient(JetsonClient):
+class ReleaseClient(JetsonClient):
     """Asks one server about its models. Use it in a ``with`` block."""
 
-    def __enter__(self) -> HandoutClient:
+    def __enter__(self) -> ReleaseClient:
         return self
 
     def ask(

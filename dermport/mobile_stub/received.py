@@ -13,7 +13,7 @@ FACTORS = ("preprocessing", "artifact", "runtime")
 """What a difference is shared out to."""
 
 
-class VerdictSaid(Message):
+class ReceivedVerdict(Message):
     """Whether the two agree, and if not, why."""
 
     same_label: bool
@@ -24,7 +24,7 @@ class VerdictSaid(Message):
     words: str = ""
 
 
-class StepSaid(Message):
+class ReceivedStep(Message):
     """One step on the way from the phone's answer to the server's."""
 
     cause: str
@@ -34,7 +34,7 @@ class StepSaid(Message):
     within_policy: bool | None = None
 
 
-class PartsSaid(Message):
+class ReceivedParts(Message):
     """What each factor makes of the difference of the decision's score, phone minus server; null: not told apart."""
 
     change: float
@@ -44,13 +44,13 @@ class PartsSaid(Message):
     unresolved: float = 0.0
 
 
-class DecompositionSaid(Message):
+class ReceivedDecomposition(Message):
     """How much of the difference comes from which factor."""
 
-    score: PartsSaid
+    score: ReceivedParts
 
 
-class FaultSaid(Message):
+class ReceivedFault(Message):
     """What was done otherwise, where a test of the server names it."""
 
     code: str
@@ -58,7 +58,7 @@ class FaultSaid(Message):
     remedy: str = ""
 
 
-class ServerSaid(Message):
+class ReceivedServerSide(Message):
     """The server's own answer; `milliseconds` are by stage, where the server tells them."""
 
     label: str
@@ -70,13 +70,13 @@ class ServerSaid(Message):
     milliseconds: dict[str, float] | None = None
 
 
-class ComparisonSaid(Message):
+class ReceivedComparison(Message):
     """A comparison as the phone reads it."""
 
     id: str
-    verdict: VerdictSaid
-    steps: tuple[StepSaid, ...] = ()
-    decomposition: DecompositionSaid | None = None
-    faults: tuple[FaultSaid, ...] = ()
+    verdict: ReceivedVerdict
+    steps: tuple[ReceivedStep, ...] = ()
+    decomposition: ReceivedDecomposition | None = None
+    faults: tuple[ReceivedFault, ...] = ()
     missing: tuple[str, ...] = ()
-    server: ServerSaid
+    server: ReceivedServerSide

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.handout.made import Site, make_release
+from tests.server.delivery.made import Site, make_release
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dermport.bundle.policy import read_policy
-from dermport.mobile_stub.comparison import Standing
+from dermport.mobile_stub.comparison import AgreementCheck
 from dermport.statistics.estimates import Share
 
 UNKNOWN = "int8"
 """The class by which a file of unknown precision is judged: it may be the loosest."""
 
 
-def standing_of(agreement: Share, phone: str | None, server: str | None) -> Standing:
+def check_agreement(agreement: Share, phone: str | None, server: str | None) -> AgreementCheck:
     """Judge how often the labels are equal, by the looser of the two artifacts' bounds.
 
     As in ``dermport verify``, the bound is held against the upper end of the interval: few photos must not fail a sound
@@ -29,7 +29,7 @@ def standing_of(agreement: Share, phone: str | None, server: str | None) -> Stan
     bounds = [policy.rules[name].fail.top1_agreement for name in classes]
     least = None if None in bounds else min(bound for bound in bounds if bound is not None)
     failed = least is not None and agreement.of > 0 and agreement.high < least
-    return Standing(
+    return AgreementCheck(
         status="fail" if failed else "pass",
         least=least,
         policy=policy.id,

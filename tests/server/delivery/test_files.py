@@ -11,7 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from dermport.bundle.hashing import sha256_bytes
-from tests.server.handout.made import WEIGHTS, Site, add_artifact
+from tests.server.delivery.made import WEIGHTS, Site, add_artifact
 
 FILE = "/v1/models/ham7/1.0.0/files/exports/tflite-fp16/model.tflite"
 SHA256 = sha256_bytes(WEIGHTS)

@@ -56,7 +56,7 @@ _TURNED = {
 
 
 @dataclass(frozen=True)
-class Suspect:
+class CandidateFault:
     """A mistake.
 
     Attributes:
@@ -70,7 +70,7 @@ class Suspect:
     make: Callable[[], Tensor | None]
 
 
-class Darkroom:
+class PhotoRenderer:
     """One photo, prepared wrongly in every usual way.
 
     Args:
@@ -87,21 +87,21 @@ class Darkroom:
         self._stored.load()
         self.orientation = exif_orientation(self._stored)
 
-    def suspects(self) -> Iterator[Suspect]:
+    def candidates(self) -> Iterator[CandidateFault]:
         """Yield the mistakes, those first that are made the most often."""
         if self.orientation != 1:
-            yield Suspect("orientation-ignored", "with its EXIF orientation ignored", partial(self.oriented, 1))
-        yield Suspect("profile-honoured", "with its colour profile honoured", self._honoured)
+            yield CandidateFault("orientation-ignored", "with its EXIF orientation ignored", partial(self.oriented, 1))
+        yield CandidateFault("profile-honoured", "with its colour profile honoured", self._honoured)
         yield self._other_crop()
-        yield Suspect("letterboxed", "with bars added instead of being stretched", self._letterboxed)
-        yield Suspect("draft-decoding", "decoded at a fraction of its size", self._drafted)
+        yield CandidateFault("letterboxed", "with bars added instead of being stretched", self._letterboxed)
+        yield CandidateFault("draft-decoding", "decoded at a fraction of its size", self._drafted)
         for words, resize in RESIZERS.items():
-            yield Suspect("resized-otherwise", words, partial(self._resized, resize))
+            yield CandidateFault("resized-otherwise", words, partial(self._resized, resize))
         if self._stored.width * self._stored.height > _MOST_TURNED:
             return
         for turn, words in _TURNED.items():
             if turn != self.orientation:
-                yield Suspect("turned", words, partial(self.oriented, turn))
+                yield CandidateFault("turned", words, partial(self.oriented, turn))
 
     @cached_property
     def _upright(self) -> Image.Image:
@@ -123,12 +123,12 @@ class Darkroom:
         picture = _to_srgb(self._stored)
         return None if picture is None else tensor_of(_turned(picture, self.orientation), self._spec)
 
-    def _other_crop(self) -> Suspect:
+    def _other_crop(self) -> CandidateFault:
         added = self._spec.crop == "full-frame"
         crop: Crop = "centre-square" if added else "full-frame"
         words = "cropped to its centre square" if added else "without its crop to the centre square"
         spec = self._spec.model_copy(update={"crop": crop})
-        return Suspect("crop-added" if added else "crop-missing", words, lambda: tensor_of(self._upright, spec))
+        return CandidateFault("crop-added" if added else "crop-missing", words, lambda: tensor_of(self._upright, spec))
 
     def _letterboxed(self) -> Tensor:
         size = (self._spec.size, self._spec.size)

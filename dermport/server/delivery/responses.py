@@ -11,8 +11,8 @@ from flask import Request, Response
 from werkzeug.wsgi import FileWrapper
 
 from dermport.bundle.wire import SHA256_HEADER, ReleaseFile
-from dermport.server.handout.checked import CheckedFiles
-from dermport.server.handout.compressed import Compressed
+from dermport.server.delivery.checked_files import CheckedFiles
+from dermport.server.delivery.gzip_variants import GzipVariants
 
 FOREVER = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
@@ -20,7 +20,7 @@ _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)", re.ASCII)
 _BLOCK = 1 << 16
 
 
-class Delivery:
+class FileResponder:
     """Answers with listed files.
 
     Args:
@@ -28,7 +28,7 @@ class Delivery:
         compressed: Their gzip variants.
     """
 
-    def __init__(self, files: CheckedFiles, compressed: Compressed) -> None:
+    def __init__(self, files: CheckedFiles, compressed: GzipVariants) -> None:
         self._files = files
         self._compressed = compressed
 

@@ -15,7 +15,7 @@ from dermport.errors import RequestError
 _LOG = logging.getLogger("dermport.handout")
 
 
-class Look(NamedTuple):
+class FileStamp(NamedTuple):
     """What of a file changes whenever it is written or replaced."""
 
     device: int
@@ -25,17 +25,17 @@ class Look(NamedTuple):
     changed: int
 
 
-def look_of(descriptor: int) -> Look:
+def stamp_of(descriptor: int) -> FileStamp:
     """Return what tells whether an open file was written or replaced since."""
     found = os.fstat(descriptor)
-    return Look(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return FileStamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 class CheckedFiles:
     """Opens listed files; their sha256 is taken the first time, and again whenever they look changed."""
 
     def __init__(self) -> None:
-        self._checked: dict[Path, tuple[Look, str]] = {}
+        self._checked: dict[Path, tuple[FileStamp, str]] = {}
         self._lock = threading.Lock()
 
     def open(self, path: Path, listed: ReleaseFile) -> BinaryIO:
@@ -57,7 +57,7 @@ class CheckedFiles:
         return file
 
     def _check(self, path: Path, file: BinaryIO, listed: ReleaseFile) -> None:
-        look = look_of(file.fileno())
+        look = stamp_of(file.fileno())
         with self._lock:
             known = self._checked.get(path)
         if known != (look, listed.sha256):

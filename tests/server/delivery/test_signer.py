@@ -11,7 +11,7 @@ import pytest
 
 from dermport.bundle.signature import key_id, read_public_key, verify
 from dermport.errors import DataError
-from dermport.server.handout.signer import FILE, Signer
+from dermport.server.delivery.signer import FILE, Signer
 
 
 def test_key_is_made_for_its_owner_alone_and_found_again(tmp_path: Path) -> None:

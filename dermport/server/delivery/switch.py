@@ -7,7 +7,7 @@ import threading
 
 from dermport.bundle.wire import ActivationAnswer, ActivationEntry, ActivationsAnswer, ModelKey
 from dermport.errors import RequestError
-from dermport.server.serving.live import Live
+from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Key, Models
 from dermport.server.storage.activations import Activation, Activations
 from dermport.server.storage.rollouts import Rollouts
@@ -18,7 +18,7 @@ START = "start"
 """Who made the first live model live."""
 
 
-class Switch:
+class ModelSwitch:
     """Activates models and remembers it.
 
     Args:
@@ -76,7 +76,7 @@ class Switch:
             return None
         return found.key if found else None
 
-    def _remember(self, before: Key, live: Live, who: str) -> ActivationAnswer:
+    def _remember(self, before: Key, live: LiveModel, who: str) -> ActivationAnswer:
         return ActivationAnswer(
             name=live.model.name,
             version=live.model.version,
@@ -102,5 +102,5 @@ def _entry(made: Activation) -> ActivationEntry:
     return ActivationEntry(name=made.name, version=made.version, activated=activated, who=made.who)
 
 
-def _key(live: Live) -> Key:
+def _key(live: LiveModel) -> Key:
     return live.model.name, live.model.version

@@ -11,7 +11,7 @@ from dermport.server.storage.rollouts import Rollout
 
 
 @dataclass(frozen=True)
-class Phone:
+class DeviceInfo:
     """What a phone says of itself.
 
     Attributes:
@@ -36,7 +36,7 @@ class Choice:
     why: str
 
 
-def choose(live: str, rollout: Rollout | None, phone: Phone) -> Choice:
+def choose(live: str, rollout: Rollout | None, phone: DeviceInfo) -> Choice:
     """Return the version for a phone.
 
     A phone that a roll-out has reached keeps the candidate while the percentage grows. One that is out of it again,

@@ -25,7 +25,7 @@ from dermport.bundle.wire import (
 )
 from dermport.contract import FileEntry
 from dermport.errors import DermportError, RequestError
-from dermport.server.handout.signer import Signer
+from dermport.server.delivery.signer import Signer
 
 _LOG = logging.getLogger("dermport.handout")
 TENSORS = "golden/tensors.npy"

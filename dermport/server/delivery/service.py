@@ -9,17 +9,17 @@ from flask import Request, Response
 
 from dermport.bundle.wire import LatestAnswer, ModelKey, Platform, RolloutState, RolloutWish, SigningKeyAnswer
 from dermport.errors import RequestError
-from dermport.server.handout.checked import CheckedFiles
-from dermport.server.handout.compressed import Compressed
-from dermport.server.handout.delivery import Delivery
-from dermport.server.handout.latest import Choice, Phone, choose
-from dermport.server.handout.releases import Release, Releases
-from dermport.server.handout.signer import Signer
+from dermport.server.delivery.checked_files import CheckedFiles
+from dermport.server.delivery.gzip_variants import GzipVariants
+from dermport.server.delivery.latest import Choice, DeviceInfo, choose
+from dermport.server.delivery.releases import Release, Releases
+from dermport.server.delivery.responses import FileResponder
+from dermport.server.delivery.signer import Signer
 from dermport.server.serving.models import Models
 from dermport.server.storage.rollouts import Rollout, Rollouts
 
 
-class Handout:
+class ModelDelivery:
     """Answers what phones, and those who roll models out to them, ask.
 
     Args:
@@ -37,8 +37,8 @@ class Handout:
         self._models = models
         self._rollouts = rollouts
         self._releases = Releases(signer)
-        self._compressed = Compressed(state / "compressed")
-        self._delivery = Delivery(CheckedFiles(), self._compressed)
+        self._compressed = GzipVariants(state / "compressed")
+        self._delivery = FileResponder(CheckedFiles(), self._compressed)
 
     def release(self, name: str, version: str) -> Release:
         """Return a model's release.
@@ -93,7 +93,7 @@ class Handout:
             self._compressed.keep_only(listed.sha256 for release in releases for listed, _ in release.files.values())
         return tuple(ModelKey(name=bundle.manifest.name, version=bundle.manifest.version) for bundle in bundles)
 
-    def latest(self, phone: Phone) -> LatestAnswer:
+    def latest(self, phone: DeviceInfo) -> LatestAnswer:
         """Return the version that a phone should have.
 
         Raises:

@@ -10,8 +10,8 @@ import pytest
 from dermport.bundle.hashing import sha256_bytes, sha256_file
 from dermport.bundle.signature import read_envelope, read_public_key, verify
 from dermport.bundle.wire import RELEASE_TYPE, ReleaseManifest
-from dermport.server.handout.handout import Handout
-from tests.server.handout.made import Site, add_artifact, make_release
+from dermport.server.delivery.service import ModelDelivery
+from tests.server.delivery.made import Site, add_artifact, make_release
 
 MANIFEST = "/v1/models/ham7/1.0.0/manifest"
 
@@ -105,8 +105,8 @@ def test_unknown_model(site: Site, url: str) -> None:
 
 
 def test_another_key_gives_another_signature(site: Site, tmp_path: Path) -> None:
-    from dermport.server.handout.signer import Signer
+    from dermport.server.delivery.signer import Signer
 
-    other = Handout(site.models, site.rollouts, Signer(tmp_path / "other"), tmp_path / "other")
-    assert other.release("ham7", "1.0.0").manifest == site.handout.release("ham7", "1.0.0").manifest
-    assert other.release("ham7", "1.0.0").etag != site.handout.release("ham7", "1.0.0").etag
+    other = ModelDelivery(site.models, site.rollouts, Signer(tmp_path / "other"), tmp_path / "other")
+    assert other.release("ham7", "1.0.0").manifest == site.delivery.release("ham7", "1.0.0").manifest
+    assert other.release("ham7", "1.0.0").etag != site.delivery.release("ham7", "1.0.0").etag
