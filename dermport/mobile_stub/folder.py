@@ -12,6 +12,7 @@ from dermport.bundle.manifest import Preprocessing
 from dermport.contract import Contract
 from dermport.errors import UsageError
 from dermport.mobile_stub.journal import NAME
+from dermport.options import Option
 
 ABOUT = "run.json"
 
@@ -35,6 +36,8 @@ class RunFolder:
         journal: Where its journal is.
     """
 
+    path: Annotated[Path, Option("Folder that keeps both sides and the reports.", name="out")]
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = path / NAME
@@ -48,10 +51,14 @@ class RunFolder:
         if (self.path / ABOUT).exists():
             if self.read().preprocessing != preprocessing:
                 raise UsageError(
-                    f"{self.path} is a run of a model that takes other inputs.", remedy="Choose another --out."
+                    f"{self.path} is a run of a model that takes other inputs.",
+                    remedy="Choose another {path}.",
+                    of=RunFolder,
                 )
         elif self.path.exists() and any(self.path.iterdir()):
-            raise UsageError(f"{self.path} holds other things than a run.", remedy="Choose another --out.")
+            raise UsageError(
+                f"{self.path} holds other things than a run.", remedy="Choose another {path}.", of=RunFolder
+            )
         about = About(server=server, preprocessing=preprocessing)
         try:
             write_json(self.path / ABOUT, about.model_dump(mode="json", by_alias=True))
@@ -64,5 +71,7 @@ class RunFolder:
             return About.model_validate_json((self.path / ABOUT).read_bytes())
         except (OSError, ValidationError) as error:
             raise UsageError(
-                f"{self.path} holds no run.", remedy="Name the --out folder of an earlier `dermport compare`."
+                f"{self.path} holds no run.",
+                remedy="Name the {path} folder of an earlier `dermport compare`.",
+                of=RunFolder,
             ) from error

@@ -21,6 +21,7 @@ from dermport.contract import Contract, Sha256
 from dermport.errors import DataError, UsageError
 from dermport.mobile_stub.prediction import Side
 from dermport.mobile_stub.received import ReceivedFault, ReceivedParts, ReceivedStep
+from dermport.options import Option
 
 NAME = "journal.jsonl"
 Send = Literal["photo", "prepared", "both"]
@@ -70,6 +71,8 @@ class Journal:
         DataError: A line of it is none of ours.
         UsageError: Another run is writing to it, or it cannot be opened.
     """
+
+    path: Annotated[Path | None, Option("Where the run is kept.", name="out")]
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
@@ -145,7 +148,9 @@ def _open(path: Path) -> int:
         raise UsageError(f"{path} cannot be opened: {error.strerror}.") from error
     if not _lock(file):
         os.close(file)
-        raise UsageError(f"Another run is writing to {path}.", remedy="Wait for it, or choose another --out.")
+        raise UsageError(
+            f"Another run is writing to {path}.", remedy="Wait for it, or choose another {path}.", of=Journal
+        )
     return file
 
 
@@ -179,5 +184,6 @@ def _read(line: bytes, path: Path, number: int) -> PhoneEntry | ServerEntry:
     except ValidationError as error:
         raise DataError(
             f"{path}, line {number}, is none that this version of dermport has written.",
-            remedy="Choose another --out, or remove the line.",
+            remedy="Choose another {path}, or remove the line.",
+            of=Journal,
         ) from error

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from dermport.options import Option
 
 ProcessModel = Literal["auto", "workers", "batcher"]
 
@@ -57,7 +59,10 @@ class AccessConfig:
     keys: bool = False
     rate: int = 0
     origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Option("Address of a proxy whose X-Forwarded headers are believed; repeatable.", name="trusted-proxy"),
+    ] = ()
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,9 @@ def _bind(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family)
     except (OSError, ValueError, OverflowError) as error:
         raise UsageError(
-            f"{host} port {port} cannot be bound: {error}.", remedy="Choose another --host or --port (0: a free one)."
+            f"{host} port {port} cannot be bound: {error}.",
+            remedy="Choose another {host} or {port} (0: a free one).",
+            of=Listener,
         ) from error
 
 

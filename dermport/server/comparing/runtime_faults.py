@@ -27,7 +27,7 @@ _MEAN, _SPREAD = (
 
 
 @dataclass(frozen=True)
-class _Suspect:
+class _CandidateFault:
     code: FaultCode
     words: str
     artifact_sha256: str
@@ -49,7 +49,7 @@ def runtime_fault(
     gap = largest_change(said, own)
     if gap <= LOOK:
         return None
-    best: tuple[float, _Suspect] | None = None
+    best: tuple[float, _CandidateFault] | None = None
     for candidate in _candidates(tensor, known, runner):
         run = runner.run(candidate.artifact_sha256, candidate.values)
         if isinstance(run, Missing):
@@ -64,7 +64,7 @@ def runtime_fault(
     return _unnamed(gap) if best is None else fault(best[1].code, best[1].words, best[0] <= _LEFT, change=best[0])
 
 
-def _candidates(tensor: Tensor, known: KnownArtifact, runner: ArtifactRunner) -> Iterator[_Suspect]:
+def _candidates(tensor: Tensor, known: KnownArtifact, runner: ArtifactRunner) -> Iterator[_CandidateFault]:
     sha256, values = known.export.record.artifact_sha256, tensor.astype(np.float32)
     words = "The phone's numbers come out here when its file is fed"
     twice: dict[str, NDArray[np.float32]] = {
@@ -73,14 +73,16 @@ def _candidates(tensor: Tensor, known: KnownArtifact, runner: ArtifactRunner) ->
         "ImageNet's mean and deviation": (values - _MEAN) / _SPREAD,
     }
     for scale, fed in twice.items():
-        yield _Suspect("normalised-twice", f"{words} pixels normalised already ({scale}).", sha256, fed)
+        yield _CandidateFault("normalised-twice", f"{words} pixels normalised already ({scale}).", sha256, fed)
     swapped = np.ascontiguousarray(tensor[:, :, ::-1])
-    yield _Suspect("fed-swapped-channels", f"{words} the hashed tensor with its channels swapped.", sha256, swapped)
+    yield _CandidateFault(
+        "fed-swapped-channels", f"{words} the hashed tensor with its channels swapped.", sha256, swapped
+    )
     for other in runner.alternatives(known)[:_MOST_FILES]:
         record, manifest = other.export.record, other.bundle.manifest
         name = f"{manifest.name} {manifest.version} {record.target} {record.precision}"
         words = f"The phone's numbers are those of {name}, not of the file that it names."
-        yield _Suspect("another-file", words, record.artifact_sha256, tensor)
+        yield _CandidateFault("another-file", words, record.artifact_sha256, tensor)
 
 
 def _unnamed(gap: float) -> Fault:

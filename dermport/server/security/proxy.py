@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dermport.errors import UsageError
+from dermport.server.config import AccessConfig
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -59,5 +60,7 @@ def _network(address: str) -> _Network:
         return ipaddress.ip_network(address)
     except ValueError as error:
         raise UsageError(
-            f"{address} is no IP address or network.", remedy="Name the proxy's, e.g. --trusted-proxy 127.0.0.1."
+            f"{address} is no IP address or network.",
+            remedy="Name the proxy's, e.g. {trusted_proxies} 127.0.0.1.",
+            of=AccessConfig,
         ) from error

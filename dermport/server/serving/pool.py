@@ -25,7 +25,7 @@ _ATTEMPTS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 
 
-class WorkerPool:
+class ServingPool:
     """Worker processes with a queue before them.
 
     Args:

@@ -13,7 +13,7 @@ from dermport.runtimes.base import Runtime
 from dermport.server.config import ProcessModel, ServingConfig
 from dermport.server.serving.backend import Backend
 from dermport.server.serving.engine import BatchedEngine
-from dermport.server.serving.pool import WorkerPool
+from dermport.server.serving.pool import ServingPool
 from dermport.server.serving.process import Order, WorkerProcess
 from dermport.server.serving.proof import prove
 
@@ -149,7 +149,7 @@ def _pool(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Expor
         if proof.complaint:
             raise UnavailableError(proof.complaint)
 
-    return WorkerPool(lambda: WorkerProcess(order, serving), check, serving.workers or os.cpu_count() or 1, serving)
+    return ServingPool(lambda: WorkerProcess(order, serving), check, serving.workers or os.cpu_count() or 1, serving)
 
 
 def _wanted(candidate: Candidate, serving: ServingConfig) -> str:

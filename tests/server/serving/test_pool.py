@@ -20,7 +20,7 @@ from dermport.bundle.vectors import FOLDER as VECTORS
 from dermport.errors import IntegrityError, PhotoError, UnavailableError
 from dermport.server.config import ServingConfig
 from dermport.server.serving.jobs import InferenceJob
-from dermport.server.serving.pool import WorkerPool
+from dermport.server.serving.pool import ServingPool
 from dermport.server.serving.process import Order, WorkerLostError, WorkerProcess
 from dermport.server.serving.runtimes import choose
 
@@ -28,13 +28,13 @@ pytestmark = pytest.mark.xdist_group("exports")
 PHOTO = (VECTORS / "exif-6.jpg").read_bytes()
 
 
-def _pool(bundle: Bundle, **serving: object) -> WorkerPool:
+def _pool(bundle: Bundle, **serving: object) -> ServingPool:
     config = ServingConfig(runtime="litert", **{"workers": 2, **serving})  # type: ignore[arg-type]
-    return cast(WorkerPool, choose(bundle, bundle.golden(), config).backend)
+    return cast(ServingPool, choose(bundle, bundle.golden(), config).backend)
 
 
 @pytest.fixture(scope="module")
-def pool(shared_exports: Bundle) -> Iterator[WorkerPool]:
+def pool(shared_exports: Bundle) -> Iterator[ServingPool]:
     pool = _pool(shared_exports)
     yield pool
     pool.close()
@@ -48,14 +48,14 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _until_whole(pool: WorkerPool, before: int) -> None:
+def _until_whole(pool: ServingPool, before: int) -> None:
     end = time.monotonic() + 20
     while pool.load().slots < 2 or pool.load().restarts <= before:
         assert time.monotonic() < end, "the worker was not replaced"
         time.sleep(0.02)
 
 
-def test_the_three_forms_of_a_photo_give_one_answer(pool: WorkerPool, shared_exports: Bundle) -> None:
+def test_the_three_forms_of_a_photo_give_one_answer(pool: ServingPool, shared_exports: Bundle) -> None:
     made = prepare(PHOTO, shared_exports.manifest.preprocessing)
     png = next(iter(sorted((shared_exports.path / "golden" / "photos").iterdir()))).read_bytes()
     photo, tensor = pool.answer(InferenceJob(PHOTO)), pool.answer(InferenceJob(made.tensor.tobytes(), form="tensor"))
@@ -67,11 +67,11 @@ def test_the_three_forms_of_a_photo_give_one_answer(pool: WorkerPool, shared_exp
         pool.answer(InferenceJob(png, form="prepared"))
 
 
-def test_the_golden_set_was_answered_by_the_worker(pool: WorkerPool, shared_exports: Bundle) -> None:
+def test_the_golden_set_was_answered_by_the_worker(pool: ServingPool, shared_exports: Bundle) -> None:
     assert np.abs(pool.golden - shared_exports.golden().probabilities).max() < 1e-4
 
 
-def test_one_bad_photo_does_not_fail_its_neighbours(pool: WorkerPool) -> None:
+def test_one_bad_photo_does_not_fail_its_neighbours(pool: ServingPool) -> None:
     jobs = [
         InferenceJob(PHOTO),
         InferenceJob(b"\xff\xd8\xff" + bytes(40)),
@@ -90,7 +90,7 @@ def test_one_bad_photo_does_not_fail_its_neighbours(pool: WorkerPool) -> None:
         assert list(threads.map(ask, jobs)) == ["6", "undecodable", "6", "unsupported-type", "6"] * 4
 
 
-def test_a_worker_killed_under_load_costs_no_answer(pool: WorkerPool) -> None:
+def test_a_worker_killed_under_load_costs_no_answer(pool: ServingPool) -> None:
     before = pool.load().restarts
     over = threading.Event()
 
