@@ -19,7 +19,8 @@ from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Crop, Preprocessing
 from dermport.errors import PhotoError
 
-DRAFT_ID = "dermport-prep/1-draft"
+PREP_ID = "dermport-prep/1"
+DRAFT_ID = f"{PREP_ID}-draft"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 30_000

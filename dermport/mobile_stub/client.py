@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from dermport.bundle.prep import PREP_ID
 from dermport.bundle.wire import (
     API_KEY_HEADER,
     COMPARISON_FIELD,
@@ -37,7 +38,6 @@ Response: TypeAlias = httpx.Response
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
 CONNECT_RETRIES = 2
-PREP_ID = "dermport-prep/1"
 
 _Message = TypeVar("_Message", bound=BaseModel)
 

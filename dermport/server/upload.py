@@ -8,7 +8,7 @@ from typing import IO, Any
 from flask import Request
 from werkzeug.exceptions import BadRequest
 
-from dermport.bundle.prep import DRAFT_ID, MAX_BYTES
+from dermport.bundle.prep import DRAFT_ID, MAX_BYTES, PREP_ID
 from dermport.bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
 from dermport.errors import RequestError
 from dermport.server.serving.jobs import Decoding, InferenceJob
@@ -16,7 +16,6 @@ from dermport.server.serving.jobs import Decoding, InferenceJob
 MULTIPART_OVERHEAD = 64 * 1024
 MAX_BODY = MAX_BYTES + MULTIPART_OVERHEAD
 MAX_BATCH = 32
-PREP_ID = "dermport-prep/1"
 
 
 class InMemoryRequest(Request):

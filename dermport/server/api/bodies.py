@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from flask import Response
 from pydantic import BaseModel
 
+from dermport.bundle.prep import PREP_ID
 from dermport.bundle.wire import IDEMPOTENCY_HEADER, PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER, Message
 
 
@@ -52,7 +53,7 @@ def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 
 PREPARED = _header(
-    PREP_HEADER, "the photo is a PNG that the sender has prepared: the model's very input", enum=["dermport-prep/1"]
+    PREP_HEADER, "the photo is a PNG that the sender has prepared: the model's very input", enum=[PREP_ID]
 )
 IDEMPOTENT = _header(
     IDEMPOTENCY_HEADER,

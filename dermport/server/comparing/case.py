@@ -21,13 +21,14 @@ from dermport.bundle.probabilities import answer
 from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import ComparisonRequest, PhoneSide, ReceivedPhoto, ServedModel, ServedRuntime, ServerSide
 from dermport.errors import RequestError
-from dermport.server.comparing.artifacts import ArtifactRunner, KnownArtifact
+from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.cause import Facts
 from dermport.server.comparing.diagnosis import DiagnosisInputs
 from dermport.server.comparing.experiments import Inputs, Missing
 from dermport.server.comparing.likeness import Tensor
 from dermport.server.serving.answers import verdict_of
 from dermport.server.serving.jobs import InferenceJob, InferenceResult
+from dermport.server.serving.live import served_model
 
 _NOT_SENT = Missing("the phone's prepared input was not sent, and the photo became another one here")
 _NOT_THE_SAME = Missing("the prepared input that was sent is not the one that the phone's input_sha256 names")
@@ -189,7 +190,7 @@ class Case:
         decision = verdict_of(manifest, said)
         if withheld:  # its word counts, also where its input is not known here
             decision = decision.model_copy(update={"positive": None, "answer": "cannot_tell"})
-        known = _served_model(self.known) if self.known else None
+        known = served_model(self.known.bundle, self.known.export) if self.known else None
         return PhoneSide(label=said.label, decision=decision, known=known, said=self.said)
 
     def server_side(self) -> ServerSide:
@@ -260,15 +261,3 @@ def _check_labels(manifest: Manifest, said: ComparisonRequest) -> None:
             status=422,
             remedy="Compare with a server whose live model tells the same labels apart; GET /v1/models lists them.",
         )
-
-
-def _served_model(known: KnownArtifact) -> ServedModel:
-    record, manifest = known.export.record, known.bundle.manifest
-    return ServedModel(
-        name=manifest.name,
-        version=manifest.version,
-        sha256=known.bundle.model_sha256,
-        artifact_sha256=record.artifact_sha256,
-        target=record.target,
-        precision=record.precision,
-    )

@@ -40,7 +40,7 @@ class LiveModel:
         self._backend = chosen.backend
         self.bundle = bundle
         self.export = chosen.export
-        self.model = _served_model(bundle, chosen.export)
+        self.model = served_model(bundle, chosen.export)
         self.served_by = ServedRuntime(name=chosen.backend.name, reason=chosen.reason)
         self.proof = prove(chosen.backend.golden, chosen.backend.labels, golden, bundle.manifest, chosen.export.record)
 
@@ -76,7 +76,8 @@ class LiveModel:
         self._backend.close()
 
 
-def _served_model(bundle: Bundle, export: Export) -> ServedModel:
+def served_model(bundle: Bundle, export: Export) -> ServedModel:
+    """Return how an answer names a model and the export of it that gave it."""
     return ServedModel(
         name=bundle.manifest.name,
         version=bundle.manifest.version,
