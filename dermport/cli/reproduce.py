@@ -75,7 +75,7 @@ def reproduce(
         weights_dir,
         lesion_pattern,
         seed,
-        jobs or None,
+        jobs,
         shlex.join(["dermport", *sys.argv[1:]]),
     )
     report = run(request, output)

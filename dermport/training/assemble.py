@@ -29,7 +29,6 @@ from dermport.statistics.metrics import scores
 from dermport.statistics.subgroups import grouped
 from dermport.statistics.temperature import fit_temperature
 from dermport.statistics.threshold import choose_threshold
-from dermport.training.data.photos import photo_set
 from dermport.training.data.splits import write_split
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs, with_shares
 from dermport.training.evaluation.evaluation import Evaluation, evaluate
@@ -159,8 +158,8 @@ def calibrate(network: keras.Model, validation: PartPhotos, sensitivity: float, 
     is_positive = np.isin(validation.targets, positive)
     threshold = choose_threshold(found, is_positive, sensitivity)
     tuning = TuningSet(
-        photo_ids=[record.photo_id for record in validation.records],
-        lesions=[record.lesion_id for record in validation.records],
+        photo_ids=list(validation.photos.ids),
+        lesions=list(validation.photos.groups),
         scores=found,
         positive=is_positive,
     )
@@ -187,11 +186,11 @@ def score(calibrated: Calibrated, test: PartPhotos, progress: Progress) -> Score
         answers = predict(calibrated.model, tensors, update=update)
     evaluation = evaluate(
         answers,
-        photo_set(dataset, test.records, test.part),
+        test.photos,
         dataset.task.spec,
         calibrated.decision,
         temperature=calibrated.temperature,
-        subgroups=tuple(grouped([record.metadata for record in test.records], tensors)),
+        subgroups=tuple(grouped(test.photos.metadata, tensors)),
         tuning=calibrated.tuning,
     )
     return Scored(answers, evaluation)
@@ -216,13 +215,8 @@ def write(
 
 def _write_golden(folder: Path, test: PartPhotos, answers: NDArray[np.float32], seed: int) -> None:
     chosen = choose_golden(test.targets, answers, seed)
-    write_golden_set(
-        folder,
-        [test.records[index] for index in chosen],
-        [test.labels[index] for index in chosen],
-        test.tensors[chosen],
-        answers[chosen],
-    )
+    labels = test.split.dataset.task.spec.ids
+    write_golden_set(folder, test.photos.take(chosen), labels, test.some_tensors(chosen), answers[chosen])
 
 
 def _write_calibration(folder: Path, train: PartPhotos, seed: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dermport.bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_golden
 from dermport.bundle.hashing import sha256_bytes
-from dermport.training.data.records import Record
+from dermport.bundle.photo_set import PhotoSet
 
 GOLDEN_PHOTOS = 24
 CALIBRATION_PHOTOS = 200
@@ -52,25 +52,31 @@ def choose_calibration(photos: int, seed: int) -> NDArray[np.int64]:
 
 
 def write_golden_set(
-    folder: Path,
-    records: Sequence[Record],
-    labels: Sequence[str],
-    tensors: NDArray[np.uint8],
-    probabilities: NDArray[np.float32],
+    folder: Path, photos: PhotoSet, labels: Sequence[str], tensors: NDArray[np.uint8], answers: NDArray[np.float32]
 ) -> None:
-    """Write the golden set: each photo's bytes, its tensor uint8 [S, S, 3], and its probabilities float32 [C]."""
-    names = [f"photos/{index:02d}-{record.path.name}" for index, record in enumerate(records)]
+    """Write the golden set: each photo's bytes, its tensor, and what the original answers.
+
+    Args:
+        folder: Where to.
+        photos: The photos of the set, with truth and lesion.
+        labels: The task's label ids.
+        tensors: Of the photos, uint8 [N, S, S, 3].
+        answers: Probabilities, float32 [N, C].
+    """
+    names = [f"photos/{index:02d}-{path.name}" for index, path in enumerate(photos.paths)]
     index = GoldenIndex(
         photos=tuple(
             GoldenPhoto(
                 photo=name,
-                label=label,
-                lesion_id=record.lesion_id,
+                label=labels[truth],
+                lesion_id=lesion,
                 input_sha256=sha256_bytes(tensor.tobytes()),
                 probabilities=tuple(map(float, answer)),
             )
-            for name, label, record, tensor, answer in zip(names, labels, records, tensors, probabilities, strict=True)
+            for name, truth, lesion, tensor, answer in zip(
+                names, photos.targets, photos.groups, tensors, answers, strict=True
+            )
         )
     )
-    photos = {name: record.path.read_bytes() for name, record in zip(names, records, strict=True)}
-    write_golden(folder, GoldenSet(index, tensors), photos)
+    read = {name: path.read_bytes() for name, path in zip(names, photos.paths, strict=True)}
+    write_golden(folder, GoldenSet(index, tensors), read)

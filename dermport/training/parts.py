@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Part, Preprocessing
+from dermport.bundle.photo_set import PhotoSet
 from dermport.progress import Progress
-from dermport.training.data.photos import Rows, cached_tensors, load_tensors
+from dermport.training.data.photos import Rows, cached_tensors, load_tensors, photo_set
 from dermport.training.data.records import Record
 from dermport.training.data.splits import Split
 from dermport.training.features import PhotoSource
@@ -43,12 +44,24 @@ class PartPhotos:
     whole: bool = False
 
     @cached_property
+    def photos(self) -> PhotoSet:
+        """The photos with what is known of them; with a cache, tensors are rows of it, read as they are indexed."""
+        return replace(photo_set(self.split.dataset, self.records, self.part), load=self._load)
+
+    @property
     def tensors(self) -> NDArray[np.uint8]:
-        """The model's inputs, uint8 [N, S, S, 3]; with a cache, rows of it that are read as they are indexed."""
+        """The model's inputs, uint8 [N, S, S, 3]."""
+        return self.photos.tensors(self.preprocessing)
+
+    def some_tensors(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the model's inputs of a few photos, uint8 [n, S, S, 3], without preparing the others."""
+        return np.asarray(self.photos.take(indices).tensors(self.preprocessing))
+
+    def _load(self, spec: Preprocessing, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         if self.cache is not None:
-            return self._cached(self.cache, self.split.indices(self.part))
+            return self._cached(self.cache, self.split.indices(self.part)[indices])
         with self.progress.bar(f"Preparing {self.part} photos") as update:
-            return load_tensors(self.records, self.preprocessing, jobs=self.jobs, update=update)
+            return load_tensors([self.records[one] for one in indices], spec, jobs=self.jobs, update=update)
 
     def _cached(self, cache: Path, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         bar = self.progress.bar("Preparing photos")
@@ -56,26 +69,15 @@ class PartPhotos:
         # Rows has of an array what those who train and predict use: length, shape, indexing, conversion.
         return cast("NDArray[np.uint8]", Rows.opened(path, indices))
 
-    def some_tensors(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the model's inputs of a few photos, uint8 [n, S, S, 3], without decoding the others."""
-        if "tensors" in vars(self):
-            return self.tensors[indices]
-        return load_tensors([self.records[index] for index in indices], self.preprocessing, jobs=self.jobs)
-
     @cached_property
     def records(self) -> tuple[Record, ...]:
         """What the photos are."""
         return self.split.records(self.part)
 
     @property
-    def labels(self) -> list[str]:
-        """The task's label id of each photo."""
-        return [self.split.dataset.task.spec.ids[index] for index in self.targets]
-
-    @property
     def targets(self) -> NDArray[np.int64]:
         """Class indices, int64 [N]."""
-        return self.split.dataset.targets()[self.split.indices(self.part)]
+        return self.photos.targets
 
     @property
     def source(self) -> PhotoSource:

@@ -28,7 +28,7 @@ from dermport.statistics.threshold import choose_threshold
 from dermport.training.assemble import MODEL, SPLIT, VERSION
 from dermport.training.cross_validation.folds import HELD_OUT
 from dermport.training.cross_validation.predictions import TrainedFolds
-from dermport.training.data.photos import load_tensors
+from dermport.training.data.photos import load_tensors, photo_set
 from dermport.training.data.splits import Split, write_split
 from dermport.training.evaluation.evaluation import Evaluation, evaluate
 from dermport.training.evaluation.files import write_evaluation
@@ -110,9 +110,8 @@ class Ensemble:
         tensors = self._tensors(drawn)
         answers = predict(model, tensors)
         chosen = choose_golden(targets[drawn], answers, folds.seed)
-        records = [dataset.records[index] for index in drawn[chosen]]
-        labels = [dataset.task.spec.ids[index] for index in targets[drawn[chosen]]]
-        write_golden_set(folder, records, labels, tensors[chosen], answers[chosen])
+        photos = photo_set(dataset, [dataset.records[index] for index in drawn[chosen]])
+        write_golden_set(folder, photos, dataset.task.spec.ids, tensors[chosen], answers[chosen])
 
     def _evaluation(self, model: keras.Model, progress: Progress) -> Evaluation:
         found, held_out = self.done.found, self.done.folds.held_out

@@ -50,7 +50,7 @@ class Engine(Protocol):
         """
 
 
-class WorkerPool(Protocol[Work, Result_co]):
+class TaskExecutor(Protocol[Work, Result_co]):
     """Does several tasks at once."""
 
     @property
@@ -70,15 +70,15 @@ class WorkerPool(Protocol[Work, Result_co]):
         """Wait for a task that is under way, and yield its result, and those of others that are done."""
 
 
-def run_in_pool(pool: WorkerPool[Work, Result], tasks: Iterable[WorkItem[Work]]) -> Iterator[Result]:
-    """Yield the results of tasks that a pool of workers does, each drawn as :meth:`Engine.run` says."""
+def run_tasks(executor: TaskExecutor[Work, Result], tasks: Iterable[WorkItem[Work]]) -> Iterator[Result]:
+    """Yield the results of tasks that an executor does, each drawn as :meth:`Engine.run` says."""
     drawn = iter(tasks)
     while True:
-        while pool.room and (task := next(drawn, None)) is not None:
-            pool.begin(task)
-        if not pool.busy:
+        while executor.room and (task := next(drawn, None)) is not None:
+            executor.begin(task)
+        if not executor.busy:
             return
-        yield from pool.finished()
+        yield from executor.finished()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Generic
 
 from dermport.errors import UnavailableError
 from dermport.progress import Progress
-from dermport.training.engines.engine import NamedProgress, Result, Work, Worker, WorkItem, do_in_worker, run_in_pool
+from dermport.training.engines.engine import NamedProgress, Result, Work, Worker, WorkItem, do_in_worker, run_tasks
 
 _LOOK = 0.2  # seconds between two looks of a worker at whether it is still wanted
 
@@ -55,7 +55,7 @@ class ProcessEngine:
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         processes = [_WorkerProcess(context, self.tasks_each) for _ in range(self.count)]
         try:
-            yield from run_in_pool(_ProcessPool(worker, processes), tasks)
+            yield from run_tasks(_ProcessPool(worker, processes), tasks)
         except BrokenProcessPool as error:
             raise UnavailableError(
                 "A process that worked was ended from outside, for want of memory perhaps.",
@@ -96,7 +96,7 @@ class _WorkerProcess:
 
 
 class _ProcessPool(Generic[Work, Result]):
-    """The processes as a pool (see :class:`dermport.training.engines.engine.WorkerPool`)."""
+    """The processes as an executor (see :class:`dermport.training.engines.engine.TaskExecutor`)."""
 
     def __init__(self, worker: Worker[Work, Result], processes: list[_WorkerProcess]) -> None:
         self._worker = worker

@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 from dermport.errors import DermportError, UnavailableError
 from dermport.progress import Progress
-from dermport.training.engines.engine import Result, Work, Worker, WorkItem, do_in_worker, run_in_pool
+from dermport.training.engines.engine import Result, Work, Worker, WorkItem, do_in_worker, run_tasks
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RayEngine:
             _connect(ray, self.address)
         cluster = _Cluster[Work, Result](ray, worker, self.tasks_each, self.count or _listed(tasks))
         try:
-            yield from run_in_pool(cluster, tasks)
+            yield from run_tasks(cluster, tasks)
         except ray.exceptions.RayError as error:
             raise _translated(ray, error) from error
         finally:
@@ -52,7 +52,7 @@ class RayEngine:
 
 
 class _Cluster(Generic[Work, Result]):
-    """A cluster's nodes as a pool (see :class:`dermport.training.engines.engine.WorkerPool`)."""
+    """A cluster's nodes as an executor (see :class:`dermport.training.engines.engine.TaskExecutor`)."""
 
     def __init__(self, ray: Any, worker: Worker[Work, Result], tasks_each: int, count: int) -> None:
         self._ray, self._worker, self._count = ray, worker, count

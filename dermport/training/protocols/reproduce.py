@@ -9,15 +9,15 @@ from typing import Any
 from dermport.bundle.atomic import atomic_directory
 from dermport.errors import UsageError
 from dermport.progress import Progress
-from dermport.training.data.dataset import Dataset, read_dataset
-from dermport.training.data.sources import open_dataset
-from dermport.training.data.tasks import load_task
+from dermport.training.data.dataset import Dataset
 from dermport.training.model.weights import describe_weights
+from dermport.training.pipeline import read_all
 from dermport.training.protocols.context import ReproductionContext
 from dermport.training.protocols.protocol import Protocol, Transfer
 from dermport.training.protocols.report import Report, build_report, write_report
 from dermport.training.protocols.trainers import protocol_networks
 from dermport.training.protocols.trial import Trial, run_trial, seconds_of
+from dermport.training.request import TrainingRequest
 from dermport.training.run import Run, close_run, open_run
 
 
@@ -34,7 +34,7 @@ class ReproductionRequest:
         weights_dir: Files of weights of other architectures; None for none.
         lesion_pattern: How a file's name tells its lesion, for a folder per class.
         seed: Of everything random.
-        jobs: Threads that decode; None for one per processor.
+        jobs: Threads that decode; 0 for one per processor.
         command: What a person typed.
     """
 
@@ -46,12 +46,16 @@ class ReproductionRequest:
     weights_dir: Path | None = None
     lesion_pattern: str | None = None
     seed: int = 0
-    jobs: int | None = None
+    jobs: int = 0
     command: str = ""
 
     def __post_init__(self) -> None:
         if self.out.exists():
-            raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
+            raise UsageError(
+                f"{self.out} exists already.",
+                remedy="Choose another {out}, or remove the folder first.",
+                of=ReproductionRequest,
+            )
 
 
 def reproduce(request: ReproductionRequest, progress: Progress) -> Report:
@@ -68,28 +72,25 @@ def reproduce(request: ReproductionRequest, progress: Progress) -> Report:
     run = open_run(request.out, _asked(request, dataset), request.command)
     if run.resumed:
         progress.say(f"Going on with the run in {run.folder}.")
-    work = _workplace(request, dataset, run, progress)
+    work = _context(request, dataset, run, progress)
     trials = [run_trial(work, arm, one) for one in protocol_networks(work) for arm in request.protocol.arm]
     return _written(request, work, trials)
 
 
 def _read(request: ReproductionRequest, progress: Progress) -> Dataset:
     wanted = request.protocol.data
-    source = open_dataset(request.data, lesion_pattern=request.lesion_pattern)
-    with progress.bar("Reading photos") as update:
-        dataset = read_dataset(
-            source,
-            load_task(wanted.task),
-            require_metadata=wanted.require_metadata,
-            near_duplicates=True,
-            jobs=request.jobs,
-            update=update,
-        )
-    progress.say(dataset.report.to_text())
-    return dataset
+    photos = TrainingRequest(
+        request.data,
+        request.out,
+        task=wanted.task,
+        require_metadata=wanted.require_metadata,
+        lesion_pattern=request.lesion_pattern,
+        jobs=request.jobs,
+    )
+    return read_all(photos, progress)
 
 
-def _workplace(request: ReproductionRequest, dataset: Dataset, run: Run, progress: Progress) -> ReproductionContext:
+def _context(request: ReproductionRequest, dataset: Dataset, run: Run, progress: Progress) -> ReproductionContext:
     return ReproductionContext(
         request.protocol,
         dataset,

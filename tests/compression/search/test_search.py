@@ -34,7 +34,7 @@ from dermport.errors import DataError, UsageError
 from dermport.progress import Progress
 from dermport.training import parts
 from dermport.training.data.records import Record
-from dermport.training.engines.engine import Engine, Result, Work, Worker, WorkItem, run_in_pool
+from dermport.training.engines.engine import Engine, Result, Work, Worker, WorkItem, run_tasks
 from dermport.training.engines.local import SerialEngine
 from dermport.training.run import run_folder
 from tests.compression.conftest import Said
@@ -145,7 +145,7 @@ class Packed:
     def run(
         self, worker: Worker[Work, Result], tasks: Iterable[WorkItem[Work]], progress: Progress
     ) -> Iterator[Result]:
-        yield from run_in_pool(Packer[Work, Result](worker), tasks)
+        yield from run_tasks(Packer[Work, Result](worker), tasks)
 
 
 @dataclass
