@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext
 from multiprocessing.synchronize import Event
-from typing import Generic
+from typing import Annotated, Generic
 
 from dermport.errors import UnavailableError
+from dermport.options import Option
 from dermport.progress import Progress
 from dermport.training.engines.engine import NamedProgress, Result, Work, Worker, WorkItem, do_in_worker, run_tasks
 
@@ -41,7 +42,7 @@ class ProcessEngine:
         tasks_each: After how many tasks a process is replaced by a new one, and its memory given back; 0: never.
     """
 
-    count: int
+    count: Annotated[int, Option("How many.", name="parallel")]
     tasks_each: int = 0
 
     def run(
@@ -59,7 +60,8 @@ class ProcessEngine:
         except BrokenProcessPool as error:
             raise UnavailableError(
                 "A process that worked was ended from outside, for want of memory perhaps.",
-                remedy="Give the same command again: it goes on where it was. A smaller --parallel needs less.",
+                remedy="Give the same command again: it goes on where it was. A smaller {count} needs less.",
+                of=ProcessEngine,
             ) from error
         finally:
             for process in processes:

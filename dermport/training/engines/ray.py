@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Annotated, Any, Generic
 
 from dermport.errors import DermportError, UnavailableError
+from dermport.options import Option
 from dermport.progress import Progress
 from dermport.training.engines.engine import Result, Work, Worker, WorkItem, do_in_worker, run_tasks
 
@@ -24,7 +25,7 @@ class RayEngine:
         tasks_each: After how many tasks a worker process is replaced, and its memory given back; 0: never.
     """
 
-    address: str = ""
+    address: Annotated[str, Option("The cluster's.", name="ray-address")] = ""
     count: int = 0
     tasks_each: int = 0
 
@@ -94,7 +95,8 @@ def _connect(ray: Any, address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UnavailableError(
             f"No Ray cluster answers at {address or 'this machine'}: {error}",
-            remedy="`ray start --head` starts one; --ray-address or RAY_ADDRESS names it.",
+            remedy="`ray start --head` starts one; {address} or RAY_ADDRESS names it.",
+            of=RayEngine,
         ) from error
 
 
