@@ -47,7 +47,7 @@ from dermport.training.data.records import Record
 from dermport.training.data.tasks import Task, load_task
 from dermport.training.features import FeatureCache, Features, PhotoSource
 from dermport.training.model.network import POOL, build_network, trunk_of
-from dermport.training.phases.loop import Loop, Targets, steps_per_epoch
+from dermport.training.phases.loop import Targets, TrainingLoop, steps_per_epoch
 from dermport.training.phases.prefetch import Waiting, prefetched
 from dermport.training.phases.recipes import adamw_with_cosine, all_phase, compile_for, head_phase
 from dermport.training.phases.twin import twin_of
@@ -111,7 +111,7 @@ def cached_way(
         held_out = view(1, 0)
     with clock.step(f"{recipe.epochs} epochs of the classification layer"):
         targets = Targets(train.targets, validation.targets, np.ones(classes, np.float32))
-        loop = Loop(folder, targets, recipe.batch, patience=0, seed=recipe.seed, progress=SILENT)
+        loop = TrainingLoop(folder, targets, recipe.batch, patience=0, seed=recipe.seed, progress=SILENT)
         loop.run(head_phase(network, recipe, views, held_out))
     return clock
 

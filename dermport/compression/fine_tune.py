@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dermport.compression.step import CompressionStep, StepContext, StepResult
 from dermport.training.augment import GENTLE, STRONG, augment
-from dermport.training.phases.loop import Inputs, Loop, Phase, steps_per_epoch
+from dermport.training.phases.loop import Inputs, Phase, TrainingLoop, steps_per_epoch
 from dermport.training.phases.recipes import adamw_with_cosine, compile_for
 from dermport.training.phases.twin import trained_in_place_of
 
@@ -38,7 +38,7 @@ class TrainingStep(CompressionStep):
         """Return a context in which what is to be trained stands for `network`, which then has its weights."""
         return trained_in_place_of(network, fused_norm=self.fused_norm)
 
-    def prepared(self, network: keras.Model, context: StepContext) -> tuple[keras.optimizers.Optimizer, Loop]:
+    def prepared(self, network: keras.Model, context: StepContext) -> tuple[keras.optimizers.Optimizer, TrainingLoop]:
         """Return the optimizer and the loop for `network`, whose batch normalisation then looks back about an epoch."""
         steps = steps_per_epoch(len(context.parts.train.records), self.batch)
         remember(network, steps)

@@ -21,7 +21,7 @@ from dermport.training.data.dataset import reopen_dataset
 from dermport.training.data.splits import Split, read_split
 from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.state import EpochFigures
-from dermport.training.run import Run, close_run, open_run
+from dermport.training.run import TrainingRun, close_run, open_run
 
 if TYPE_CHECKING:
     import keras
@@ -95,7 +95,9 @@ def split_of(parent: Bundle, data: Path, *, jobs: int | None, progress: Progress
     return replace(split, seed=manifest.dataset.split.seed)
 
 
-def context_of(request: CompressionRequest, parent: Bundle, split: Split, run: Run, progress: Progress) -> StepContext:
+def context_of(
+    request: CompressionRequest, parent: Bundle, split: Split, run: TrainingRun, progress: Progress
+) -> StepContext:
     """Return what the steps work with."""
     spec = preprocessing_of(request.recipe, parent.manifest)
     train, validation, test = (

@@ -18,7 +18,7 @@ from dermport.contract import Contract
 from dermport.progress import Progress
 from dermport.training.golden import choose_calibration
 from dermport.training.parts import SplitPhotos
-from dermport.training.phases.loop import Loop, Targets, class_weights
+from dermport.training.phases.loop import Targets, TrainingLoop, class_weights
 from dermport.training.phases.state import EpochFigures
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ class StepContext:
         train = self.parts.train.targets
         return Targets(train, self.parts.validation.targets, class_weights(train, self.classes, balance))
 
-    def loop(self, *, batch: int = 32, patience: int = 0, balance: str = "sqrt") -> Loop:
+    def loop(self, *, batch: int = 32, patience: int = 0, balance: str = "sqrt") -> TrainingLoop:
         """Return the training loop, whose phases go on from their checkpoints where a run was killed."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Loop(self.folder, self.targets(balance), batch, patience, self.seed, self.progress)
+        return TrainingLoop(self.folder, self.targets(balance), batch, patience, self.seed, self.progress)
 
 
 @dataclass(frozen=True)

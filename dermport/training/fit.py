@@ -11,12 +11,12 @@ from dermport.progress import Progress
 from dermport.training.features import FeatureCache, Features
 from dermport.training.model.network import build_network, trunk_of
 from dermport.training.parts import PartPhotos, SplitPhotos
-from dermport.training.phases.loop import Loop, Targets, class_weights
+from dermport.training.phases.loop import Targets, TrainingLoop, class_weights
 from dermport.training.phases.recipes import all_phase, head_phase, last_four_phase
 from dermport.training.phases.state import EpochFigures, seconds_spent
 from dermport.training.phases.twin import trained_in_place_of
 from dermport.training.recipe import TrainingRecipe
-from dermport.training.run import Run
+from dermport.training.run import TrainingRun
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +37,7 @@ class FitResult:
     seconds: float
 
 
-def fit(recipe: TrainingRecipe, parts: SplitPhotos, run: Run, progress: Progress) -> FitResult:
+def fit(recipe: TrainingRecipe, parts: SplitPhotos, run: TrainingRun, progress: Progress) -> FitResult:
     """Train a network as the recipe says, from wherever the run's checkpoints stand.
 
     Args:
@@ -52,7 +52,7 @@ def fit(recipe: TrainingRecipe, parts: SplitPhotos, run: Run, progress: Progress
     started, before = time.perf_counter(), seconds_spent(run.folder)
     targets = _targets(recipe, parts)
     network = build_network(recipe, len(targets.class_weights))
-    loop = Loop(run.folder, targets, recipe.batch, recipe.patience, recipe.seed, progress)
+    loop = TrainingLoop(run.folder, targets, recipe.batch, recipe.patience, recipe.seed, progress)
     history: tuple[EpochFigures, ...] = ()
     if recipe.head_epochs:
         history += _frozen_phases(recipe, network, parts, run.cache, loop)
@@ -81,14 +81,14 @@ def prepare_features(recipe: TrainingRecipe, photos: PartPhotos, cache: Path, pr
 
 
 def _all_layers(
-    recipe: TrainingRecipe, network: keras.Model, parts: SplitPhotos, loop: Loop
+    recipe: TrainingRecipe, network: keras.Model, parts: SplitPhotos, loop: TrainingLoop
 ) -> tuple[EpochFigures, ...]:
     with trained_in_place_of(network, **recipe.computed) as trained:
         return loop.run(all_phase(trained, recipe, parts.train.tensors, parts.validation.tensors))
 
 
 def _frozen_phases(
-    recipe: TrainingRecipe, network: keras.Model, parts: SplitPhotos, cache: Path, loop: Loop
+    recipe: TrainingRecipe, network: keras.Model, parts: SplitPhotos, cache: Path, loop: TrainingLoop
 ) -> tuple[EpochFigures, ...]:
     """Run the phases in which the trunk, or all of it but its last four layers, never changes."""
     features = FeatureCache(cache, trunk_of(network), recipe.seed)

@@ -21,7 +21,7 @@ from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.twin import check_device
 from dermport.training.recipe import TrainingRecipe
 from dermport.training.request import TrainingRequest
-from dermport.training.run import Run, close_run, open_run
+from dermport.training.run import TrainingRun, close_run, open_run
 
 
 def train(request: TrainingRequest, progress: Progress) -> Bundle:
@@ -135,7 +135,7 @@ def check_parts(split: Split) -> None:
         )
 
 
-def _parts(request: TrainingRequest, split: Split, run: Run, progress: Progress, *, whole: bool) -> SplitPhotos:
+def _parts(request: TrainingRequest, split: Split, run: TrainingRun, progress: Progress, *, whole: bool) -> SplitPhotos:
     def photos(part: Part) -> PartPhotos:
         return PartPhotos(split, part, request.recipe.preprocessing, request.jobs, progress, run.photos, whole)
 

@@ -16,7 +16,7 @@ _FEATURES, _PHOTOS = ".features", ".photos"
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """A training that is under way.
 
     Attributes:
@@ -42,7 +42,7 @@ def cache_folders(folder: Path) -> tuple[Path, Path]:
     return folder / _FEATURES, folder / _PHOTOS
 
 
-def open_run(out: Path, asked: dict[str, Any], command: str = "", caches: Path | None = None) -> Run:
+def open_run(out: Path, asked: dict[str, Any], command: str = "", caches: Path | None = None) -> TrainingRun:
     """Begin the training of `out`, or go on with one that was killed.
 
     Args:
@@ -61,14 +61,14 @@ def open_run(out: Path, asked: dict[str, Any], command: str = "", caches: Path |
         if command:
             write_text(folder / COMMAND, command + "\n")
         write_json(question, asked)
-        return Run(folder, features, photos, resumed=False)
+        return TrainingRun(folder, features, photos, resumed=False)
     before = json.loads(question.read_text(encoding="utf-8"))
     if differing := differences(before, json.loads(json.dumps(asked))):
         raise UsageError(
             f"{folder} holds an unfinished training with another {', '.join(differing)}.",
             remedy=f"Repeat its options to go on with it, or remove the folder to start again: rm -r {folder}",
         )
-    return Run(folder, features, photos, resumed=True)
+    return TrainingRun(folder, features, photos, resumed=True)
 
 
 def close_run(out: Path) -> None:

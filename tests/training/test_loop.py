@@ -13,7 +13,7 @@ import pytest
 
 from dermport.training.features import Features
 from dermport.training.model.network import build_network
-from dermport.training.phases.loop import Loop, Phase, Targets
+from dermport.training.phases.loop import Phase, Targets, TrainingLoop
 from dermport.training.phases.recipes import adamw_with_cosine, compile_for, head_phase, random_views
 from dermport.training.phases.state import EpochFigures, PhaseState, load_state, save_state
 from dermport.training.recipe import TrainingRecipe
@@ -62,7 +62,9 @@ def _head(folder: Path, recipe: TrainingRecipe, progress: Any) -> tuple[tuple[Ep
     width = network.get_layer("classifier").get_weights()[0].shape[0]
     train, truth = _separable(200, width, 1)
     held_out, held_out_truth = _separable(70, width, 2)
-    loop = Loop(folder, Targets(truth, held_out_truth, np.ones(7, np.float32)), 32, recipe.patience, 0, progress)
+    loop = TrainingLoop(
+        folder, Targets(truth, held_out_truth, np.ones(7, np.float32)), 32, recipe.patience, 0, progress
+    )
     phase = replace(head_phase(network, recipe, [train], held_out), epochs=recipe.epochs)
     return loop.run(phase), network.get_layer("classifier").get_weights()
 
@@ -101,7 +103,7 @@ def test_schedule_and_moving_average_are_resumed_too(tmp_path: Path) -> None:
         compile_for(model, adamw_with_cosine(0.05, 6 * 6, 0.9), smoothing=0.05)
         (features, truth), (held_out, held_out_truth) = _separable(200, 20, 1), _separable(70, 20, 2)
         inputs = random_views([features.pooled])
-        loop = Loop(folder, Targets(truth, held_out_truth, np.ones(7, np.float32)), 32, 0, 0, Stops(stop_after))
+        loop = TrainingLoop(folder, Targets(truth, held_out_truth, np.ones(7, np.float32)), 32, 0, 0, Stops(stop_after))
         with contextlib.suppress(KeyboardInterrupt):
             loop.run(Phase("all", "All layers", model, 6, inputs, held_out.pooled))
         return list(model.get_weights())

@@ -25,7 +25,7 @@ from dermport.compression.quantisation.stages import QuantisationStage
 from dermport.compression.step import StepContext
 from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import class_logits, predict
-from dermport.training.phases.loop import Loop, Phase, steps_per_epoch
+from dermport.training.phases.loop import Phase, TrainingLoop, steps_per_epoch
 from dermport.training.phases.recipes import compile_for
 from dermport.training.phases.state import EpochFigures
 
@@ -92,7 +92,7 @@ def trained(begun: QuantisationStage, training: QatSettings, context: StepContex
 
 
 @dataclass(frozen=True)
-class _AgreementLoop(Loop):
+class _AgreementLoop(TrainingLoop):
     """A loop whose best epoch answers most as the float network does; its figures are held against that.
 
     The loss of an epoch is the divergence from `wanted`, float [M, C], and its accuracy the agreement with it. Labels,
@@ -107,7 +107,7 @@ class _AgreementLoop(Loop):
         return divergence(self.wanted, found), float(agreeing.mean()), None
 
 
-def _loop(begun: QuantisationStage, training: QatSettings, context: StepContext) -> Loop:
+def _loop(begun: QuantisationStage, training: QatSettings, context: StepContext) -> TrainingLoop:
     loop = context.loop(batch=training.batch)
     if training.loss == "labels":
         return loop

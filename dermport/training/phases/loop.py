@@ -118,7 +118,7 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Loop:
+class TrainingLoop:
     """What all phases of a run share.
 
     Attributes:

@@ -15,10 +15,10 @@ from dermport.progress import Progress
 from dermport.training.data.dataset import Dataset
 from dermport.training.data.photos import Rows, cached_tensors
 from dermport.training.features import PhotoSource
-from dermport.training.phases.loop import Loop, Targets, class_weights
+from dermport.training.phases.loop import Targets, TrainingLoop, class_weights
 from dermport.training.protocols.draws import Draw, Indices
 from dermport.training.protocols.protocol import Protocol
-from dermport.training.run import Run
+from dermport.training.run import TrainingRun
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ReproductionContext:
 
     protocol: Protocol
     dataset: Dataset
-    run: Run
+    run: TrainingRun
     seed: int
     weights: str
     weights_dir: Path | None
@@ -68,12 +68,12 @@ class ReproductionContext:
         }
         return PhotoSource(key, len(self.dataset.records), self.tensors)
 
-    def loop(self, draw: Draw, folder: Path, batch: int, patience: int = 0) -> Loop:
+    def loop(self, draw: Draw, folder: Path, batch: int, patience: int = 0) -> TrainingLoop:
         """Return the loop of one training, whose checkpoints are in `folder`."""
         labels = self.dataset.targets()
         train = labels[draw.train]
         targets = Targets(train, labels[draw.validation], class_weights(train, self.classes, "none"))
-        return Loop(folder, targets, batch, patience, self.seed, self.progress)
+        return TrainingLoop(folder, targets, batch, patience, self.seed, self.progress)
 
 
 def of_each(test: Indices, answer: Callable[[Indices], NDArray[np.float32]]) -> NDArray[np.float32]:

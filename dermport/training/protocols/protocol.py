@@ -20,7 +20,7 @@ Architecture = Literal["MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "E
 _PUBLISHED, _HONEST = "as-published", "honest"
 
 
-class Paper(Contract):
+class Publication(Contract):
     """Where a protocol comes from, and what of it could be read."""
 
     title: str
@@ -155,7 +155,7 @@ class Protocol(Contract):
     name: Name
     title: str
     summary: str
-    paper: Paper
+    paper: Publication
     data: ProtocolData
     size: Annotated[int, Field(ge=32, le=1024, description="side of the input, pixels")]
     crop: Crop = "full-frame"

@@ -18,7 +18,7 @@ from dermport.training.protocols.report import Report, build_report, write_repor
 from dermport.training.protocols.trainers import protocol_networks
 from dermport.training.protocols.trial import Trial, run_trial, seconds_of
 from dermport.training.request import TrainingRequest
-from dermport.training.run import Run, close_run, open_run
+from dermport.training.run import TrainingRun, close_run, open_run
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ def _read(request: ReproductionRequest, progress: Progress) -> Dataset:
     return read_all(photos, progress)
 
 
-def _context(request: ReproductionRequest, dataset: Dataset, run: Run, progress: Progress) -> ReproductionContext:
+def _context(
+    request: ReproductionRequest, dataset: Dataset, run: TrainingRun, progress: Progress
+) -> ReproductionContext:
     return ReproductionContext(
         request.protocol,
         dataset,

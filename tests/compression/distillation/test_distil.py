@@ -19,7 +19,7 @@ from dermport.compression.fine_tune import augmented
 from dermport.compression.step import StepContext, StepResult
 from dermport.statistics.temperature import at_temperature
 from dermport.training.augment import STRONG
-from dermport.training.phases.loop import Loop
+from dermport.training.phases.loop import TrainingLoop
 from tests.compression.distillation.networks import small_network
 
 SHORT = {"epochs": 2, "batch": 16, "views": 2, "teacher_mode": "kept"}
@@ -123,15 +123,15 @@ def test_a_killed_step_goes_on_to_the_same_weights(
     class Killed(Exception):
         pass
 
-    epoch = Loop._epoch
+    epoch = TrainingLoop._epoch
 
-    def killed(self: Loop, phase: Any, state: Any, update: Any) -> Any:
+    def killed(self: TrainingLoop, phase: Any, state: Any, update: Any) -> Any:
         if state.history:
             raise Killed
         return epoch(self, phase, state, update)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_epoch", killed)
+        patch.setattr(TrainingLoop, "_epoch", killed)
         with pytest.raises(Killed):
             _distilled(context, file, **options)
     again = _distilled(context, file, **options)

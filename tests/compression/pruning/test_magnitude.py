@@ -12,7 +12,7 @@ import pytest
 from dermport.compression.pruning.masks import kernels_of, prunable, smallest_zeroed, sparsity_of, two_of_four_zeroed
 from dermport.compression.pruning.prune_magnitude import PruneMagnitude
 from dermport.compression.step import StepContext
-from dermport.training.phases.loop import Loop
+from dermport.training.phases.loop import TrainingLoop
 
 if TYPE_CHECKING:
     import keras
@@ -95,7 +95,7 @@ def test_a_killed_run_ends_with_the_same_exact_zeros(
 
 
 def _kill_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, begun = Loop._epoch, []
+    whole, begun = TrainingLoop._epoch, []
 
     def epoch(*arguments: object) -> object:
         begun.append(1)
@@ -103,4 +103,4 @@ def _kill_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
             raise Killed
         return whole(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Loop, "_epoch", epoch)
+    monkeypatch.setattr(TrainingLoop, "_epoch", epoch)
