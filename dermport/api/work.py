@@ -257,12 +257,9 @@ def compress(
     """
     from dermport.compression.pipeline import CompressionRequest
     from dermport.compression.pipeline import compress as run
-    from dermport.compression.recipe import load_recipe
-    from dermport.training.request import bundle_name
 
-    parent, loaded = OpenBundle.open(bundle).path, load_recipe(recipe, list(changes))
-    folder = Path(out) if out else parent.resolve().parent / f"{parent.resolve().name}-{loaded.name}"
-    request = CompressionRequest(parent, loaded, Path(data), folder, name or bundle_name(folder), seed)
+    parent, folder = OpenBundle.open(bundle).path, Path(out) if out else None
+    request = CompressionRequest.of(parent, recipe, Path(data), changes=changes, out=folder, name=name, seed=seed)
     return OpenBundle.open(run(request, _watched(progress)))
 
 

@@ -43,6 +43,10 @@ def compress(
 
     A compression that was killed goes on where it was when the same command is given again, to the same result.
     """
+    from dermport.bundle.store import Bundle
+    from dermport.cli import output
+    from dermport.compression.pipeline import CompressionRequest
+    from dermport.compression.pipeline import compress as run
     from dermport.errors import UsageError
 
     if show:
@@ -53,34 +57,19 @@ def compress(
             "`dermport compress` needs a BUNDLE, its --data and a --recipe.",
             remedy="`dermport compress --list` shows the recipes.",
         )
-    _compress(bundle, data, recipe, change or [], out=out, name=name, seed=seed, jobs=jobs, json=json)
-
-
-def _compress(
-    parent: Path,
-    data: Path,
-    recipe: str,
-    changes: list[str],
-    *,
-    out: Path | None,
-    name: str,
-    seed: int,
-    jobs: int,
-    json: bool,
-) -> None:
-    from dermport.bundle.store import Bundle
-    from dermport.cli import output
-    from dermport.compression.pipeline import CompressionRequest
-    from dermport.compression.pipeline import compress as run
-    from dermport.compression.recipe import load_recipe
-    from dermport.training.request import bundle_name
-
-    loaded = load_recipe(recipe, changes)
-    folder = out or parent.resolve().parent / f"{parent.resolve().name}-{loaded.name}"
-    command = shlex.join(["dermport", *sys.argv[1:]])
-    request = CompressionRequest(parent, loaded, data, folder, name or bundle_name(folder), seed, jobs or None, command)
-    child = run(request, output)
-    _print(Bundle.open(parent), child)
+    asked = CompressionRequest.of(
+        bundle,
+        recipe,
+        data,
+        changes=change or (),
+        out=out,
+        name=name,
+        seed=seed,
+        jobs=jobs or None,
+        command=shlex.join(["dermport", *sys.argv[1:]]),
+    )
+    child = run(asked, output)
+    _print(Bundle.open(bundle), child)
     if json:
         output.emit_json(child.manifest.model_dump(mode="json", by_alias=True))
 

@@ -12,7 +12,7 @@ from dermport.bundle.hashing import sha256_json
 from dermport.bundle.manifest import Compression, Manifest, ModelRef, Preprocessing, StepRecord
 from dermport.bundle.store import Bundle
 from dermport.compression.network import network_of
-from dermport.compression.recipe import CompressionRecipe
+from dermport.compression.recipe import CompressionRecipe, load_recipe
 from dermport.compression.step import CompressionStep, StepContext, StepResult
 from dermport.errors import DataError, UsageError
 from dermport.progress import Progress
@@ -21,6 +21,7 @@ from dermport.training.data.dataset import reopen_dataset
 from dermport.training.data.splits import Split, read_split
 from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.state import EpochFigures
+from dermport.training.request import bundle_name
 from dermport.training.run import TrainingRun, close_run, open_run
 
 if TYPE_CHECKING:
@@ -53,7 +54,34 @@ class CompressionRequest:
 
     def __post_init__(self) -> None:
         if self.out.exists():
-            raise UsageError(f"{self.out} exists already.", remedy="Choose another --out, or remove the folder first.")
+            raise UsageError(
+                f"{self.out} exists already.",
+                remedy="Choose another {out}, or remove the folder first.",
+                of=CompressionRequest,
+            )
+
+    @classmethod
+    def of(
+        cls,
+        parent: Path,
+        recipe: str,
+        data: Path,
+        *,
+        changes: Sequence[str] = (),
+        out: Path | None = None,
+        name: str = "",
+        seed: int = 0,
+        jobs: int | None = None,
+        command: str = "",
+    ) -> CompressionRequest:
+        """Return a request for a named recipe, changed; without `out` the child comes beside its parent.
+
+        Raises:
+            UsageError: There is no such recipe or option, or the child exists.
+        """
+        loaded = load_recipe(recipe, changes)
+        folder = out or parent.resolve().parent / f"{parent.resolve().name}-{loaded.name}"
+        return cls(parent, loaded, data, folder, name or bundle_name(folder), seed, jobs, command)
 
 
 def compress(request: CompressionRequest, progress: Progress) -> Bundle:

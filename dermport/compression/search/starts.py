@@ -9,6 +9,7 @@ from pathlib import Path
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.store import Bundle
 from dermport.compression.network import from_model
+from dermport.compression.search.request import SearchRequest
 from dermport.errors import BundleError, UsageError
 from dermport.exporters.source import load_model
 
@@ -87,7 +88,8 @@ def _origin(manifest: Manifest, known: dict[str, str]) -> str:
         raise UsageError(
             f"{manifest.name} was made from {made.parent.name} ({made.parent.model_sha256[:8]}), "
             "which is neither the parent nor another start.",
-            remedy="Name that bundle with --start, too, or search from it.",
+            remedy="Name that bundle with {starts}, too, or search from it.",
+            of=SearchRequest,
         )
     return f"made from {known[made.parent.model_sha256]} by {made.recipe}"
 
