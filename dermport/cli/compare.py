@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import ApiKey, Json
-from dermport.cli.output import bar, console, emit_json, say
+from dermport.cli.output import console, emit_json, say
 
 if TYPE_CHECKING:
-    from dermport.bundle.manifest import Preprocessing
-    from dermport.bundle.store import Bundle
-    from dermport.mobile_stub.comparison import ArtifactComparison
     from dermport.mobile_stub.html_report import Page
-    from dermport.mobile_stub.jetson import Jetson
     from dermport.mobile_stub.journal import Send
-    from dermport.mobile_stub.phone import PhoneArtifact, PhoneModel
-    from dermport.mobile_stub.photos import Photo
     from dermport.mobile_stub.run import Tally
+    from dermport.workflows.compare import Compared
 
 _DOCUMENTS = (".html", ".csv", ".json")
 
@@ -86,7 +80,11 @@ def compare(
     Exit 1 if a photo became different inputs on the two sides, only one side answered, a photo still waits for the
     server, or labels agree less often than the policy asks of the two artifacts.
     """
+    from dermport.bundle.store import Bundle
     from dermport.errors import UsageError
+    from dermport.mobile_stub.html_report import Page
+    from dermport.workflows.compare import compare as run
+    from dermport.workflows.compare import photos_of
 
     threads = jobs or os.cpu_count() or 1
     if flush is not None:
@@ -98,35 +96,27 @@ def compare(
         raise UsageError("Name a bundle, photos, and the --server.", remedy="Or, to post what waits: --flush FOLDER.")
     names = [*(artifact or []), *([f"tflite-{phone_precision}"] if phone_precision else [])]
     folder, reports = _outputs(out or [])
-    job = _open_job(bundle, names, _Photos(photos or [], data, split, part), folder)
-    job.maps = maps
-    tally = _run(job, server, key, _sending(send), threads)
-    page = _page(job, server, thumbnails)
-    _report(page, reports, folder, json)
-    _remark(tally, folder)
-    raise typer.Exit(int(not all(comparison.passed for comparison in page.comparisons)))
-
-
-@dataclass(frozen=True)
-class _Photos:
-    """The photos as the command line names them."""
-
-    paths: list[Path]
-    data: Path | None
-    split: Path | None
-    part: str
-
-
-@dataclass
-class _Job:
-    """What is to be done, once everything is found; `hashes` and `served` are learnt on the way."""
-
-    bundle: Bundle
-    artifacts: tuple[PhoneArtifact, ...]
-    photos: tuple[Photo, ...]
-    folder: Path | None
-    maps: bool = False
-    comparisons: tuple[ArtifactComparison, ...] = ()
+    opened = Bundle.open(bundle)
+    chosen = photos_of(opened, photos or [], data, split, part)
+    with _interruptible(folder):
+        found = run(
+            opened,
+            chosen,
+            server,
+            artifacts=names,
+            folder=folder,
+            key=key,
+            send=_sending(send),
+            maps=maps,
+            jobs=threads,
+            progress=output,
+            warn=_warn,
+        )
+    if maps:
+        _remark_on_maps(found)
+    _report(Page(found.comparisons, opened.manifest, server, chosen if thumbnails else ()), reports, folder, json)
+    _remark(found.tally, folder)
+    raise typer.Exit(int(not found.passed))
 
 
 def _sending(send: str) -> Send:
@@ -160,70 +150,11 @@ def _outputs(out: list[Path]) -> tuple[Path | None, list[Path]]:
     return (folders[0] if folders else None), reports
 
 
-def _open_job(path: Path, names: list[str], photos: _Photos, folder: Path | None) -> _Job:
-    from dermport.bundle.store import Bundle
-    from dermport.errors import UsageError
-    from dermport.mobile_stub.phone import choose_artifacts
-    from dermport.mobile_stub.photos import find_photos, photos_of_split
-
-    bundle = Bundle.open(path)
-    task = bundle.manifest.task
-    if photos.split and not photos.data:
-        raise UsageError("--split needs the folder of the photos.", remedy="Name it: --data FOLDER.")
-    found: tuple[Photo, ...] = ()
-    if photos.data:
-        split = photos.split or bundle.file(bundle.manifest.dataset.split.file)
-        found = photos_of_split(split, photos.part, photos.data, task)
-    if photos.paths or not photos.data:
-        found += find_photos(photos.paths, task)
-    return _Job(bundle, choose_artifacts(bundle, names), found, folder)
-
-
-def _run(job: _Job, server: str, key: str | None, send: Send, threads: int) -> Tally:
-    from dermport.mobile_stub.folder import RunFolder
-    from dermport.mobile_stub.journal import Journal
-    from dermport.mobile_stub.phone import PhoneModel
-    from dermport.mobile_stub.results import CompletedRun, compared
-    from dermport.mobile_stub.run import ComparisonRun
-
-    spec = job.bundle.manifest.preprocessing
-    stop = threading.Event()
-    if job.folder is not None:
-        RunFolder(job.folder).begin(server, spec)
-    with contextlib.ExitStack() as stack:
-        phones: list[PhoneModel] = [
-            stack.enter_context(PhoneModel(job.bundle.manifest, artifact)) for artifact in job.artifacts
-        ]
-        journal = stack.enter_context(Journal(RunFolder(job.folder).journal if job.folder else None))
-        jetson = stack.enter_context(_jetson(server, key, spec, send, stop, maps=job.maps))
-        run = ComparisonRun(phones, spec, jetson, journal, jobs=threads, maps=job.maps, stop=stop)
-        if trouble := run.meet():
-            _warn(f"{trouble} What the phone says is kept in {job.folder}, and posted later.")
-        tally = _watched(lambda update: run.over(job.photos, update), "comparing", job.folder)
-        if jetson.predicts_only:
-            _warn(f"Causes are by hashes, not by experiment: {jetson.predicts_only}")
-        job.comparisons = compared(CompletedRun(job.bundle, job.photos, run, journal, jetson), phones)
-        _remark_on_maps(job, jetson)
-    return tally
-
-
 @contextlib.contextmanager
-def _jetson(
-    server: str, key: str | None, spec: Preprocessing, send: Send, stop: threading.Event, *, maps: bool = False
-) -> Iterator[Jetson]:
-    from dermport.mobile_stub.backoff import Backoff
-    from dermport.mobile_stub.client import JetsonClient
-    from dermport.mobile_stub.jetson import Jetson
-
-    with JetsonClient(server, api_key=key) as client:
-        yield Jetson(client, Backoff(wait=stop.wait), spec, send, maps=maps)
-
-
-def _watched(work: Callable[[Callable[[int, int], None]], Tally], what: str, folder: Path | None) -> Tally:
-    """Do the work under a progress bar; Ctrl-C ends it after the photos that are at work."""
+def _interruptible(folder: Path | None) -> Iterator[None]:
+    """Say what is kept where Ctrl-C ends the work, after the photos that are at work."""
     try:
-        with bar(what) as update:
-            return work(update)
+        yield
     except KeyboardInterrupt:
         kept = f"What was done is kept in {folder}: the same command goes on." if folder else "Nothing was kept."
         _warn(f"Interrupted. {kept}")
@@ -231,28 +162,13 @@ def _watched(work: Callable[[Callable[[int, int], None]], Tally], what: str, fol
 
 
 def _flush(folder: Path, server: str | None, key: str | None, threads: int) -> None:
-    from dermport.mobile_stub.folder import RunFolder
-    from dermport.mobile_stub.journal import Journal
-    from dermport.mobile_stub.run import ComparisonRun
+    from dermport.workflows.compare import flush
 
-    known = RunFolder(folder).read()
-    stop = threading.Event()
-    with (
-        Journal(RunFolder(folder).journal) as journal,
-        _jetson(server or known.server, key, known.preprocessing, "photo", stop) as jetson,
-    ):
-        run = ComparisonRun((), known.preprocessing, jetson, journal, jobs=threads, stop=stop)
-        jetson.meet()
-        tally = _watched(run.flush, "posting", folder)
+    with _interruptible(folder):
+        tally = flush(folder, server=server, key=key, jobs=threads, progress=output)
     say(f"{tally.answered} posted, {tally.waiting} still wait. The report: the run's own command again.")
     _remark(tally, folder)
     raise typer.Exit(int(tally.waiting > 0))
-
-
-def _page(job: _Job, server: str, thumbnails: bool) -> Page:
-    from dermport.mobile_stub.html_report import Page
-
-    return Page(job.comparisons, job.bundle.manifest, server, job.photos if thumbnails else ())
 
 
 def _report(page: Page, reports: list[Path], folder: Path | None, json: bool) -> None:
@@ -292,15 +208,13 @@ def _remark(tally: Tally, folder: Path | None) -> None:
         _warn(" ".join(filter(None, words)))
 
 
-def _remark_on_maps(job: _Job, jetson: Jetson) -> None:
-    if not job.maps:
-        return
-    for one in job.comparisons:
+def _remark_on_maps(found: Compared) -> None:
+    for one in found.comparisons:
         if one.totals.map_change is not None:
             largest = f"{one.totals.map_change.max:.2g} in units of the logit"
             say(f"Maps of {one.artifact.name if one.artifact else 'the phone'}: a cell differs by at most {largest}.")
-    if not any(one.totals.map_change for one in job.comparisons):
-        why = jetson.no_maps or (
+    if not any(one.totals.map_change for one in found.comparisons):
+        why = found.no_maps or (
             "the phone's artifact gives none (dermport export BUNDLE --maps), or an earlier run of this folder had "
             "asked for none."
         )
