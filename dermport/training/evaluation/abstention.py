@@ -13,6 +13,7 @@ from dermport.bundle.manifest import Abstention, InputBound, InputFault, InputRe
 from dermport.bundle.photo_quality import INPUT_COLOURS, Bound, bounds, survey_input
 from dermport.errors import DataError, UsageError
 from dermport.statistics.estimates import Share, share_of
+from dermport.training.request import TrainingRequest
 
 _OF_QUALITY = 0.1
 """The share of what may be refused that each bound of quality may take: photos of a data set are taken to be good."""
@@ -62,7 +63,7 @@ def fit_abstention(validation: Surveyed, answer_rate: float) -> Abstention:
 def check_answer_rate(answer_rate: float) -> None:
     """Raise UsageError where the rate is out of range."""
     if not 0 < answer_rate <= 1:
-        raise UsageError(f"--answer-rate {answer_rate:g} is not above 0 and at most 1.")
+        raise UsageError(f"{{answer_rate}} {answer_rate:g} is not above 0 and at most 1.", of=TrainingRequest)
 
 
 def with_shares(rule: Abstention, parts: Mapping[Part, Surveyed]) -> Abstention:

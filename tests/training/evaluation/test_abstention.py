@@ -62,7 +62,7 @@ def test_photos_that_are_all_alike_still_give_a_rule() -> None:
 
 
 def test_impossible_requests_are_refused() -> None:
-    with pytest.raises(UsageError, match="answer-rate"):
+    with pytest.raises(UsageError, match="answer_rate"):
         fit_abstention(drawn(10), 0)
     with pytest.raises(DataError, match="At least two"):
         fit_abstention(drawn(1), 0.95)
