@@ -69,6 +69,16 @@ def shared_exports(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFacto
     return made_once(tmp_path_factory, "exports", make)
 
 
+@pytest.fixture(scope="module")
+def eagerly() -> Iterator[None]:
+    """TensorFlow runs step by step: to build the graph of MobileNetV2's training takes as long as thirty steps do."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture
 def tiny_bundle(shared_bundle: Bundle, tmp_path: Path) -> Bundle:
     """A copy of the tiny bundle, to change at will."""

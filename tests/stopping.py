@@ -1,6 +1,6 @@
 """Commands that are stopped at a chosen place: they stop themselves, so that no test depends on how fast it looks.
 
-    python -m tests.stopping MODULE:NAME SIGNAL STEM ARGUMENTS...
+    python -m tests.stopping MODULE:NAME SIGNAL STEM eager|graph ARGUMENTS...
 
 runs ``dermport ARGUMENTS...``, which sends itself the signal right after its first call of the function (one that was
 given a path with this stem, unless STEM is empty).
@@ -30,12 +30,18 @@ def stop_after(called: str, arguments: Sequence[str], *, stem: str = "", how: si
         stem: Of a path that the function is given; empty for any call.
         how: SIGKILL, or SIGINT for Ctrl-C.
     """
-    command = [sys.executable, "-m", "tests.stopping", called, how.name, stem, *arguments]
+    command = [sys.executable, "-m", "tests.stopping", called, how.name, stem, _mode(), *arguments]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     said = done.stderr.decode()
     assert done.returncode == (130 if how is signal.SIGINT else -how), said
     return said
+
+
+def _mode() -> str:
+    """Return how TensorFlow runs here (see `eagerly` in tests/conftest.py); weights are equal in equal modes alone."""
+    tensorflow = sys.modules.get("tensorflow")
+    return "eager" if tensorflow and tensorflow.config.functions_run_eagerly() else "graph"
 
 
 def _set_trap(called: str, how: signal.Signals, stem: str) -> None:
@@ -56,7 +62,9 @@ def _set_trap(called: str, how: signal.Signals, stem: str) -> None:
 
 
 if __name__ == "__main__":
-    _called, _how, _stem, *_arguments = sys.argv[1:]
+    _called, _how, _stem, _as, *_arguments = sys.argv[1:]
+    if _as == "eager":
+        importlib.import_module("tensorflow").config.run_functions_eagerly(True)
     _set_trap(_called, signal.Signals[_how], _stem)
     # A shell that starts the tests in the background leaves Ctrl-C ignored, and Python then does not listen for it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
