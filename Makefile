@@ -25,7 +25,7 @@ demo: $(READY)
 	$(BIN)/dermport demo --out artifacts/demo $(if $(DATA),--data '$(DATA)') $(if $(WEIGHTS),--weights '$(WEIGHTS)')
 
 test: $(READY)
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup $(TESTS)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -19,12 +19,35 @@ for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREAD
     os.environ.setdefault(name, "1")
 
 
+# Modules that take longest, longest first: begun at the end, one of them would keep a single process busy.
+_LONGEST = (
+    "compression/search/test_search.py",
+    "training/test_train.py",
+    "conformance/test_targets.py",
+    "test_readme.py",
+    "exporters/test_integer.py",
+    "compression/test_compress.py",
+    "training/cross_validation/test_cross_validate.py",
+    "exporters/test_coreml.py",
+    "compression/quantisation/test_quantise.py",
+    "exporters/test_maps.py",
+    "training/protocols/test_reproduce.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the groups be named where pytest-xdist, which knows them, is left out (``-p no:xdist``)."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that run in one process, one after another")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module's tests in one process: its fixtures, some of which train or export, are made once for the run."""
+    """Keep a module's tests in one process, its fixtures made once for the run; the longest modules come first."""
     for item in items:
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.location[0]))
+    ranks = {f"tests/{name}": rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.location[0], len(ranks)))
 
 
 @contextmanager

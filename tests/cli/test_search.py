@@ -14,6 +14,8 @@ from dermport.cli.search import search
 from dermport.errors import UsageError
 from tests.compression.conftest import drawn, shared_parent
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 __all__ = ["drawn", "shared_parent"]
 
 

@@ -16,6 +16,8 @@ from dermport.statistics.metrics import Predictions, figures
 from dermport.training.model.network import predict
 from dermport.workflows.photos import read_photos
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture
 def sample() -> PhotoSet:

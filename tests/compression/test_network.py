@@ -8,6 +8,8 @@ from dermport.compression.network import network_of
 from dermport.errors import BundleError, UsageError
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, calibrated_model, predict
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def test_network_answers_as_the_bundle(shared_parent: Bundle) -> None:
     golden = shared_parent.golden()

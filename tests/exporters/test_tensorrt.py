@@ -83,8 +83,8 @@ def test_kits_carry_what_a_jetson_needs(exported: Path) -> None:
         assert execution.reason
         with execution.runtime as runtime:
             change = np.abs(runtime.predict(photos) - expected)
-        assert change.max() < {"fp32": 1e-5, "fp16": 0.02, "int8": 0.9}[precision]
-        assert change.mean() < {"fp32": 1e-5, "fp16": 0.005, "int8": 0.1}[precision]
+        assert change.max() < {"fp32": 1e-5, "fp16": 0.02, "int8": 0.25}[precision]
+        assert change.mean() < {"fp32": 1e-5, "fp16": 0.005, "int8": 0.05}[precision]
     assert violations(onnx.load(folders["int8"] / "model.onnx")) == ()
 
 

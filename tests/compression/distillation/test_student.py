@@ -11,6 +11,8 @@ from dermport.errors import DataError, UsageError
 from dermport.training.model.network import build_network
 from dermport.training.recipe import TrainingRecipe
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def _network(alpha: float, context: StepContext) -> keras.Model:
     recipe = TrainingRecipe(weights="none", alpha=alpha, size=64, fine_tune="all", dropout=0.3)

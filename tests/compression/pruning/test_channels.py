@@ -24,6 +24,8 @@ from dermport.exporters.targets.tflite import TFLite
 from dermport.training.model.cost import cost_of
 from dermport.training.model.network import calibrated_model, predict
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def every_second(groups: tuple[ChannelGroup, ...]) -> KeptChannels:
     return {group.name: np.arange(0, group.width, 2) for group in groups}

@@ -41,6 +41,8 @@ from tests.compression.conftest import Said
 from tests.compression.search.factories import measured
 from tests.training.test_locks import lets_in
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 SPACE = """
 sizes = [32, 64]
 without = ["int8-full", "fp16"]

@@ -24,6 +24,8 @@ from dermport.training.request import TrainingRequest
 from tests.stopping import stop_after
 from tests.training.conftest import TRUNK_SIZE
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def arguments(photos: Path, trunk_file: Path) -> list[str]:

@@ -21,6 +21,8 @@ from dermport.training.protocols.report import Report
 from tests.stopping import stop_after
 from tests.training.data.photos import drawn, save
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 SCOPE = ("digiscope", "--set", "training.epochs=2", "--set", "training.filters=[4]", "--set", "training.dense=[]")
 
 
