@@ -93,6 +93,7 @@ def test_exports_and_proofs_are_tables(exported_bundle: dp.Bundle, capfd: pytest
     found = dp.verify(exported_bundle.path, to="tflite", precision=["fp32"])
     assert found.passed
     assert "<td>tflite-fp32</td><td>pass</td>" in found._repr_html_()
+    assert "tflite-fp32  pass" in repr(found)
     assert "pass, host-runtime" in dp.Bundle.open(exported_bundle).exports()._repr_html_()
     assert capfd.readouterr().out == ""
 

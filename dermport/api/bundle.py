@@ -15,7 +15,7 @@ from dermport.bundle.abstention import Reason, reasons
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle, Export
 from dermport.errors import DataError, UsageError
-from dermport.workflows.notebook import html_table
+from dermport.workflows.notebook import html_table, text_table
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +28,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # quiet; TensorFlow reads it
 PathLike = str | Path
 BundleLike = PathLike | Bundle
 PhotoLike = Union[PathLike, bytes, "Image.Image", NDArray[np.uint8]]
+
+_COLUMNS = ("artifact", "KiB", "of Keras", "proof")
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,17 @@ class ExportList(tuple[Export, ...]):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return text_table(_COLUMNS, map(_row, self))
+
     def _repr_html_(self) -> str:
-        rows = []
-        for export in self:
-            record, parity = export.record, export.record.parity
-            proof = f"{parity.status}, {parity.evidence}" if parity else "not verified"
-            rows.append((export.path.name, f"{record.artifact_bytes / 1024:,.0f}", f"{record.size_ratio:.3f}", proof))
-        return html_table(("artifact", "KiB", "of Keras", "proof"), rows)
+        return html_table(_COLUMNS, map(_row, self))
+
+
+def _row(export: Export) -> tuple[str, ...]:
+    record, parity = export.record, export.record.parity
+    proof = f"{parity.status}, {parity.evidence}" if parity else "not verified"
+    return export.path.name, f"{record.artifact_bytes / 1024:,.0f}", f"{record.size_ratio:.3f}", proof
 
 
 class OpenBundle(Bundle):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dermport.errors import UsageError
 from dermport.progress import SILENT, Progress
-from dermport.workflows.notebook import html_table
+from dermport.workflows.notebook import html_table, text_table
 
 if TYPE_CHECKING:
     from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dermport.exporters.benchmark.comparison import Comparison
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BenchmarkReport:
     """What was measured, and how it stands against an earlier result.
 
@@ -39,12 +39,18 @@ class BenchmarkReport:
             names = [path.name for path in write_report(self.result, fresh, self.comparison)]
         return [folder / name for name in names]
 
+    def __repr__(self) -> str:
+        return text_table(*self._table())
+
     def _repr_html_(self) -> str:
+        return html_table(*self._table())
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], str]:
         from dermport.exporters.benchmark.reporting.glance import glance_section
         from dermport.exporters.benchmark.reporting.subjects import Subjects
 
         (glance,) = glance_section(Subjects(self.result)).tables
-        return html_table(glance.head, (row.cells for row in glance.rows), glance.caption)
+        return glance.head, [row.cells for row in glance.rows], glance.caption
 
 
 def default_settings(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dermport.errors import UsageError
 from dermport.progress import SILENT, Progress
-from dermport.workflows.notebook import html_table
+from dermport.workflows.notebook import html_table, text_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dermport.training.evaluation.threshold import TuningSet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EvaluationResult:
     """How good a model is.
 
@@ -32,14 +32,20 @@ class EvaluationResult:
 
     report: EvaluationReport
 
+    def __repr__(self) -> str:
+        return text_table(*self._table())
+
     def _repr_html_(self) -> str:
+        return html_table(*self._table())
+
+    def _table(self) -> tuple[tuple[str, str], list[tuple[str, str]], str]:
         from dermport.statistics.metrics import TITLES
         from dermport.statistics.text import in_words
 
         report = self.report
         rows = [(TITLES.get(name, name), in_words(metric)) for name, metric in report.figures.items()]
         caption = f"{report.data}, {report.part}: {report.photos:,} photos of {report.lesions:,} lesions"
-        return html_table(("figure", f"value ({report.confidence:.0%} interval)"), rows, caption)
+        return ("figure", f"value ({report.confidence:.0%} interval)"), rows, caption
 
 
 def saved_evaluation(bundle: Bundle) -> EvaluationResult:

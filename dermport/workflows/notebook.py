@@ -1,4 +1,4 @@
-"""How results look in a notebook: a table of text, with the notice beneath."""
+"""How results look at a prompt and in a notebook: a table of text, with the notice beneath."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption
         f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<p><small>{escape(NOTICE)}</small></p>"
     )
+
+
+def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
+    """Return the same table as plain text, its columns aligned."""
+    lines = [tuple(columns), *(tuple(map(str, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return "\n".join(filter(None, (caption, *padded, NOTICE)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dermport.errors import UsageError
 from dermport.progress import SILENT, Progress
-from dermport.workflows.notebook import html_table
+from dermport.workflows.notebook import html_table, text_table
 
 if TYPE_CHECKING:
     from dermport.bundle.export_record import Parity
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COLUMNS = ("artifact", "proof", "top-1", "max |Δp|", "mean |Δp|", "flips +/−", "Δ acc.", "evidence")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """What was proved of a bundle's artifacts.
 
@@ -54,6 +54,9 @@ class Verification:
                 f"{accuracy.change:+.3f}" if accuracy and accuracy.change is not None else "–",
                 parity.evidence,
             )
+
+    def __repr__(self) -> str:
+        return text_table(COLUMNS, self.rows(), self.photos)
 
     def _repr_html_(self) -> str:
         return html_table(COLUMNS, self.rows(), self.photos)
