@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from dermport.bundle.export_record import Evidence, OperatorCount, TensorSpec
 from dermport.bundle.manifest import Manifest
 from dermport.runtimes.base import Runtime
+from dermport.runtimes.registry import best_here
 
 if TYPE_CHECKING:
     import keras
@@ -52,6 +55,7 @@ class Capabilities:
         builds_on: Which hosts can build it, for people.
         evidence: What can be had for it and where, best first.
         tools: The distributions whose versions decide the artifact's bytes.
+        converts_with: The modules without which nothing can be converted.
         maps: Whether its artifacts can give class activation maps beside the probabilities.
     """
 
@@ -63,6 +67,7 @@ class Capabilities:
     builds_on: str
     evidence: tuple[Evidence, ...]
     tools: tuple[str, ...]
+    converts_with: tuple[str, ...]
     maps: bool = True
 
     def recipe(self, precision: str) -> Recipe:
@@ -124,11 +129,12 @@ class Execution:
     reason: str = ""
 
 
-class Target(Protocol):
+class Target(ABC):
     """One export target. Adding one: a file in ``targets/`` and a line in ``registry.py``."""
 
     capabilities: Capabilities
 
+    @abstractmethod
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
         """Write the artifact of each recipe into ``folders[recipe.precision]``, which exists and is empty.
 
@@ -137,11 +143,10 @@ class Target(Protocol):
         Raises:
             ExportError: The conversion failed, or its result breaks the target's own rules.
         """
-        ...
 
+    @abstractmethod
     def describe(self, folder: Path) -> Description:
         """Read back the artifact in `folder`."""
-        ...
 
     def execution(self, folder: Path, threads: int | None = None) -> Execution:
         """Load the artifact in `folder` with the best runtime that this machine has.
@@ -153,12 +158,17 @@ class Target(Protocol):
         Raises:
             UnavailableError: This machine has none; the message says what is missing.
         """
-        ...
+        runtime, reason = best_here(self.capabilities.name)
+        return Execution(runtime.open(folder / self.capabilities.artifact, threads), runtime.evidence, reason)
 
     def unavailable(self) -> str:
         """Return why this machine cannot export to the target, or an empty string where it can."""
-        ...
+        missing = [name for name in self.capabilities.converts_with if find_spec(name) is None]
+        return f"not installed: {', '.join(missing)}; pip install 'dermport[export]'" if missing else ""
 
     def runs_here(self) -> str:
         """Return in a few words how this machine executes the target's artifacts, with the evidence and its reason."""
-        ...
+        runtime, reason = best_here(self.capabilities.name)
+        if missing := runtime.unavailable():
+            return f"no: {missing}"
+        return f"{runtime.evidence}: {reason or f'{runtime.title} on the CPU'}"

@@ -22,10 +22,10 @@ from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import grids_of
 from dermport.errors import BundleError, UsageError
 from dermport.mobile_stub.prediction import Prediction
-from dermport.runtimes.base import Runtime
+from dermport.runtimes.registry import get_runtime
 
-TARGET = "tflite"
-PREFERRED = "fp32"
+LITERT = get_runtime("litert")
+TARGET, PREFERRED = LITERT.target, LITERT.precisions[0]
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,9 @@ class PhoneModel:
     """
 
     def __init__(self, manifest: Manifest, artifact: PhoneArtifact) -> None:
-        from dermport.runtimes.litert import LiteRT
-
         self.artifact = artifact
         self._manifest = manifest
-        self._runtime: Runtime = LiteRT(artifact.path)
+        self._runtime = LITERT.open(artifact.path)
         self._running = threading.Lock()
         self.runtime = self._runtime.name
         if set(self._runtime.labels) != set(manifest.task.ids):

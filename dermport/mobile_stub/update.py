@@ -22,9 +22,11 @@ from dermport.mobile_stub.model_folder import InstalledModel, ModelFolder, files
 from dermport.mobile_stub.release_client import ReleaseClient
 from dermport.progress import SILENT, Progress
 from dermport.runtimes.base import Runtime
+from dermport.runtimes.registry import get_runtime
 
 PREFERRED = "fp16"
-TARGET = "tflite"
+_LITERT = get_runtime("litert")
+TARGET = _LITERT.target
 _UNTOUCHED = "The model that was there is untouched."
 
 
@@ -60,13 +62,6 @@ class UpdateOutcome:
     figures: Figures | None = None
 
 
-def open_litert(path: Path) -> Runtime:
-    """Load a .tflite; see :class:`dermport.runtimes.litert.LiteRT` for what it raises."""
-    from dermport.runtimes.litert import LiteRT
-
-    return LiteRT(path)
-
-
 class Updater:
     """Keeps one folder of models up to date with one server.
 
@@ -88,7 +83,7 @@ class Updater:
         folder: ModelFolder,
         phone: PhoneProfile,
         *,
-        open_runtime: Callable[[Path], Runtime] = open_litert,
+        open_runtime: Callable[[Path], Runtime] = _LITERT.open,
         progress: Progress = SILENT,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -171,7 +166,7 @@ def self_test(
     folder: Path,
     manifest: ReleaseManifest,
     artifact: ReleaseArtifact,
-    open_runtime: Callable[[Path], Runtime] = open_litert,
+    open_runtime: Callable[[Path], Runtime] = _LITERT.open,
 ) -> Figures:
     """Have an artifact answer the golden photos, and return how far it is from the original.
 

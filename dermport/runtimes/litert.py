@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import ExportError, UnavailableError
+from dermport.runtimes.base import Runtime
 from dermport.runtimes.tflite_metadata import read_labels
 
 
-class LiteRT:
+class LiteRT(Runtime):
     """A ``.tflite`` file on this machine's CPU (XNNPACK, LiteRT's default delegate).
 
     Float32, uint8 and int8 inputs and outputs are understood; a quantised input whose scale is 1 and whose
@@ -40,6 +41,7 @@ class LiteRT:
         self._interpreter.allocate_tensors()
         [self._input], [self._output, *self._maps] = _image_and_results(path, self._interpreter)
         self._codes = _codes_of_pixels(self._input)
+        self.input_shape = tuple(int(side) for side in self._input["shape"][1:])
         self.name = f"LiteRT {version('ai-edge-litert')}"
         self.labels = read_labels(path)
         if len(self.labels) != self._output["shape"][1]:
@@ -47,34 +49,17 @@ class LiteRT:
                 f"{path}: {len(self.labels)} labels for {self._output['shape'][1]} outputs.", remedy=_EXPORT_AGAIN
             )
 
-    def __enter__(self) -> LiteRT:
-        return self
+    @classmethod
+    def unavailable(cls) -> str:
+        """Return whether it is not installed."""
+        return "" if find_spec("ai_edge_litert") else "LiteRT is not installed; pip install 'dermport[phone]'"
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del self._interpreter  # frees the tensors and unmaps the file
+    def close(self) -> None:
+        """Free the tensors and unmap the file."""
+        del self._interpreter
 
-    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, S, S, 3] RGB.
-
-        Raises:
-            ExportError: The photos are not of the size that the file takes.
-        """
-        return self._run(tensors, [self._output])[0]
-
-    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return probabilities and class activation maps float32 [N, h, w, C], or None where the file gives none.
-
-        Raises:
-            ExportError: The photos are not of the size that the file takes.
-        """
-        probabilities, *maps = self._run(tensors, [self._output, *self._maps])
-        return probabilities, maps[0] if maps else None
-
-    def _run(self, tensors: NDArray[np.uint8], outputs: list[dict[str, Any]]) -> list[NDArray[np.float32]]:
-        if tensors.shape[1:] != tuple(self._input["shape"][1:]):
-            raise ExportError(f"The model takes photos of {self._input['shape'][1:]}, not of {tensors.shape[1:]}.")
+    def _run(self, tensors: NDArray[np.uint8], *, maps: bool) -> list[NDArray[np.float32]]:
+        outputs = [self._output, *(self._maps if maps else [])]
         results = [np.empty((len(tensors), *output["shape"][1:]), np.float32) for output in outputs]
         for place, tensor in enumerate(tensors):
             self._invoke(tensor)

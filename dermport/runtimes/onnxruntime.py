@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import ExportError, UnavailableError
+from dermport.runtimes.base import Runtime
 
 
 def session_options(threads: int | None = None) -> Any:
@@ -47,7 +48,7 @@ def open_session(model: Path | bytes, threads: int | None = None) -> Any:
     return ort.InferenceSession(source, session_options(threads), providers=["CPUExecutionProvider"])
 
 
-class OnnxRuntime:
+class OnnxRuntime(Runtime):
     """A loaded ``model.onnx``: input `image` float32 [N, S, S, 3] of 0..255, output `probabilities` float32 [N, C].
 
     A second output, where the file has one, is `activation_map` float32 [N, h, w, C].
@@ -75,36 +76,20 @@ class OnnxRuntime:
             raise ExportError(f"{path} cannot be executed: {error}.", remedy="Run `dermport export` again.") from error
         self.name = f"ONNX Runtime {ort.__version__}"
         self._input = self._session.get_inputs()[0]
+        self.input_shape = tuple(self._input.shape[1:])
         self._outputs = self._session.get_outputs()
 
-    def __enter__(self) -> OnnxRuntime:
-        return self
+    @classmethod
+    def unavailable(cls) -> str:
+        """Return whether it is not installed."""
+        return "" if find_spec("onnxruntime") else "ONNX Runtime is not installed; pip install 'dermport[server]'"
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Free the session."""
         del self._session
 
-    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, S, S, 3] RGB.
-
-        Raises:
-            ExportError: The photos are not of the size that the file takes.
-        """
-        return self._run(tensors, self._outputs[:1])[0]
-
-    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return probabilities and class activation maps float32 [N, h, w, C], or None where the file gives none.
-
-        Raises:
-            ExportError: The photos are not of the size that the file takes.
-        """
-        probabilities, *maps = self._run(tensors, self._outputs)
-        return probabilities, maps[0] if maps else None
-
-    def _run(self, tensors: NDArray[np.uint8], outputs: list[Any]) -> list[NDArray[np.float32]]:
-        if list(tensors.shape[1:]) != self._input.shape[1:]:
-            raise ExportError(f"The model takes photos of {self._input.shape[1:]}, not of {list(tensors.shape[1:])}.")
+    def _run(self, tensors: NDArray[np.uint8], *, maps: bool) -> list[NDArray[np.float32]]:
+        outputs = self._outputs if maps else self._outputs[:1]
         if not len(tensors):
             return [np.empty((0, *output.shape[1:]), np.float32) for output in outputs]
         results = self._session.run([output.name for output in outputs], {self._input.name: tensors.astype(np.float32)})

@@ -6,20 +6,19 @@ import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import EngineMismatchError, UnavailableError
-from dermport.runtimes.base import ACTIVATION_MAP, PROBABILITIES
+from dermport.runtimes.base import ACTIVATION_MAP, PROBABILITIES, Runtime
 from dermport.runtimes.engine import ENGINE, REBUILD, checked_engine, load_tensorrt, this_machine
 
 INPUT = "image"
 
 
-class TensorRTEngine:
+class TensorRTEngine(Runtime):
     """A loaded ``model.engine``; batches larger than its profile's largest are run in parts.
 
     Args:
@@ -41,33 +40,39 @@ class TensorRTEngine:
         self._context: Any = None if self._engine is None else self._engine.create_execution_context()
         if self._context is None:
             raise EngineMismatchError(f"TensorRT {record.tensorrt} refuses {folder / ENGINE}.", remedy=REBUILD)
+        self.input_shape = tuple(self._engine.get_tensor_shape(INPUT))[1:]
         self._shapes = self._result_shapes()
         self._stream, self._input, *buffers = _buffers(1 + len(self._shapes))
         self._outputs = dict(zip(self._shapes, buffers, strict=True))
 
-    def __enter__(self) -> TensorRTEngine:
-        return self
+    @classmethod
+    def open(cls, artifact: Path, threads: int | None = None) -> TensorRTEngine:
+        """Load the engine beside a kit's ``model.onnx``; it has no threads."""
+        return cls(artifact.parent)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    @classmethod
+    def unavailable(cls) -> str:
+        """Return what lacks here: TensorRT or a GPU."""
+        try:
+            this_machine()
+        except UnavailableError as error:
+            return error.message
+        return ""
+
+    def close(self) -> None:
+        """Free the buffers and the engine."""
         for owned in (self._input, *self._outputs.values(), self._stream):
             owned.free()
         del self._context, self._engine, self._runtime  # in this order: each needs the next one
 
-    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, S, S, 3] RGB."""
-        return self.predict_with_maps(tensors)[0]
-
-    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return probabilities and class activation maps float32 [N, h, w, C], or None where the engine gives none."""
+    def _run(self, tensors: NDArray[np.uint8], *, maps: bool) -> list[NDArray[np.float32]]:
         results = {name: np.empty((len(tensors), *shape), np.float32) for name, shape in self._shapes.items()}
         for start in range(0, len(tensors), self._largest):
             part = slice(start, start + self._largest)
-            self._run(tensors[part], {name: result[part] for name, result in results.items()})
-        return results[PROBABILITIES], results.get(ACTIVATION_MAP)
+            self._run_batch(tensors[part], {name: result[part] for name, result in results.items()})
+        return [results[name] for name in (PROBABILITIES, ACTIVATION_MAP) if name in results]
 
-    def _run(self, tensors: NDArray[np.uint8], results: Mapping[str, NDArray[np.float32]]) -> None:
+    def _run_batch(self, tensors: NDArray[np.uint8], results: Mapping[str, NDArray[np.float32]]) -> None:
         images = np.ascontiguousarray(tensors, dtype=np.float32)
         self._input.resize(images.shape).copy_from(images, self._stream)
         for name, result in results.items():

@@ -8,19 +8,25 @@ import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
-from types import TracebackType
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import ExportError, UnavailableError
+from dermport.runtimes.base import Runtime
+from dermport.runtimes.microcontroller_card import read_card
 
 ROOMY = 16 << 20
 """Bytes of an arena that any of our models fits in."""
 
 
-class TFLiteMicro:
+NOT_INSTALLED = "TFLite Micro is not installed (it has wheels for x86-64 Linux alone)"
+
+
+class TFLiteMicro(Runtime):
     """A ``.tflite`` model in an arena of a given size.
 
     Args:
@@ -49,24 +55,27 @@ class TFLiteMicro:
             else (float(quantisation["scales"][0]), int(quantisation["zero_points"][0]))
         )
         self.labels = labels
+        self.input_shape = tuple(int(side) for side in self._interpreter.get_input_details(0)["shape"][1:])
         self.name = f"TFLite Micro {version('tflite-micro')}"
 
-    def __enter__(self) -> TFLiteMicro:
-        return self
+    @classmethod
+    def open(cls, artifact: Path, threads: int | None = None) -> TFLiteMicro:
+        """Run ``model.tflite`` as its ``microcontroller.json`` says; it has one thread, whatever `threads` says."""
+        card = read_card(artifact.parent)
+        return cls(artifact.read_bytes(), card.labels, np.array(card.input_codes, np.int8), card.arena_bytes or ROOMY)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    @classmethod
+    def unavailable(cls) -> str:
+        """Return whether it is not installed."""
+        return "" if find_spec("tflite_micro") else f"{NOT_INSTALLED}; pip install tflite-micro"
+
+    def close(self) -> None:
+        """Free the interpreter and its arena."""
         del self._interpreter
 
-    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, S, S, 3] RGB."""
+    def _run(self, tensors: NDArray[np.uint8], *, maps: bool) -> list[NDArray[np.float32]]:
         rows = [self._predict_one(tensor) for tensor in tensors]
-        return np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)
-
-    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], None]:
-        """Return the probabilities; artifacts for microcontrollers give no class activation map."""
-        return self.predict(tensors), None
+        return [np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)]
 
     def arena_used(self) -> int:
         """Return how many bytes of its arena the model takes, as TFLite Micro's recording allocator says.

@@ -18,10 +18,9 @@ from dermport.exporters.coreml.conversion import classifier_from_keras
 from dermport.exporters.coreml.convert import convert, convert_all, write_package
 from dermport.exporters.coreml.description import PackageDescription
 from dermport.exporters.rounding import LARGEST_INT8
-from dermport.runtimes.coreml import CoreMLRuntime, coreml_unavailable
-from dermport.runtimes.mil import MilReference
+from dermport.runtimes.coreml import CoreMLRuntime
 from dermport.runtimes.mil.program import read_program
-from dermport.runtimes.mil.session import Session
+from dermport.runtimes.mil.reference import MilReference, ProgramSession
 from dermport.runtimes.quiet import import_coremltools
 from tests.factories import LABELS, SIZE, draw_set, firm, tensors_of
 
@@ -138,7 +137,8 @@ def test_calibration_takes_back_the_mean_shift_of_compressed_layers(
     )
 
     def channel_means(path: Path) -> NDArray[np.float64]:
-        values = np.concatenate([batch[0] for batch in Session(*read_program(path), [first]).batches(calibration)])
+        batches = ProgramSession(*read_program(path), [first]).batches(calibration)
+        values = np.concatenate([batch[0] for batch in batches])
         return np.asarray(values.mean(axis=(0, 2, 3), dtype=np.float64))
 
     exact = channel_means(mlpackages["fp16"])
@@ -238,7 +238,7 @@ def test_refuses_what_cannot_be_meant(
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has Core ML")
 def test_core_ml_itself_is_refused_off_a_mac(mlpackages: dict[str, Path]) -> None:
-    assert "macOS" in coreml_unavailable()
+    assert "macOS" in CoreMLRuntime.unavailable()
     with pytest.raises(UnavailableError, match="macOS"):
         CoreMLRuntime(mlpackages["fp16"])
 
@@ -263,7 +263,7 @@ def test_core_ml_runtime_speaks_the_documented_interface(
             shown.append(data["image"])
             return {"classLabel": "nv", "classLabel_probs": {"nv": 0.4, "mel": 0.3, "bcc": 0.2, "akiec": 0.1}}
 
-    monkeypatch.setattr("dermport.runtimes.coreml.coreml_unavailable", lambda: "")
+    monkeypatch.setattr(CoreMLRuntime, "unavailable", classmethod(lambda _cls: ""))
     fake = SimpleNamespace(
         models=SimpleNamespace(MLModel=OnAMac), ComputeUnit=ct.ComputeUnit, __version__=ct.__version__
     )

@@ -29,8 +29,8 @@ from dermport.exporters.tflite.graph import INT4, Graph
 from dermport.exporters.tflite.lowbit import int4_weights
 from dermport.exporters.tflite.metadata import stamped
 from dermport.runtimes.litert import LiteRT
-from dermport.runtimes.mil import MilReference
 from dermport.runtimes.mil.program import read_program
+from dermport.runtimes.mil.reference import MilReference
 from dermport.runtimes.onnxruntime import open_session
 from tests.factories import LABELS, draw_set, tensors_of
 

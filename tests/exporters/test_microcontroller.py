@@ -17,7 +17,6 @@ from dermport.exporters.contract import Source
 from dermport.exporters.integer.tflite import forms_of
 from dermport.exporters.matrix import export_target
 from dermport.exporters.microcontroller import arena
-from dermport.exporters.microcontroller.card import CARD, read_card
 from dermport.exporters.microcontroller.slim import Slim, slim
 from dermport.exporters.microcontroller.sources import METHODS
 from dermport.exporters.registry import select
@@ -27,6 +26,7 @@ from dermport.exporters.targets.tflite import TFLite
 from dermport.exporters.tflite.calibrate import Probe
 from dermport.exporters.tflite.graph import Graph
 from dermport.exporters.verify import golden_reference, verify
+from dermport.runtimes.microcontroller_card import CARD, read_card
 from dermport.runtimes.tflite_micro import TFLiteMicro
 from tests.conftest import made_once
 from tests.exporters.integer_model import flat_network, integer_model

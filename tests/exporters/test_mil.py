@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dermport.errors import ExportError, UnknownOperatorError
-from dermport.runtimes.mil import MilReference
 from dermport.runtimes.mil.package import open_package
 from dermport.runtimes.mil.program import read_program
+from dermport.runtimes.mil.reference import MilReference
 from tests.factories import LABELS, draw_set, tensors_of
 
 Photos = NDArray[np.uint8]

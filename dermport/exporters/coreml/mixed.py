@@ -24,7 +24,7 @@ from dermport.exporters.coreml.recipes import MIXED_BITS, Storage
 from dermport.exporters.coreml.weights import stored_weight
 from dermport.exporters.rounding import InputStatistics
 from dermport.runtimes.mil.program import ImageInput, Program, read_program
-from dermport.runtimes.mil.session import Session
+from dermport.runtimes.mil.reference import ProgramSession
 from dermport.runtimes.mil.values import Array
 
 PHOTOS = 48
@@ -94,7 +94,7 @@ def measured(
 
 
 def _answers(program: Program, image: ImageInput, photos: NDArray[np.uint8]) -> Array:
-    batches = Session(program, image, [program.classifier.outputs[1]]).batches(photos)
+    batches = ProgramSession(program, image, [program.classifier.outputs[1]]).batches(photos)
     return np.concatenate([values.reshape(len(values), -1) for (values,) in batches]).astype(np.float64)
 
 

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from dermport.exporters.microcontroller.card import Card
+from dermport.runtimes.microcontroller_card import Card
 
 # By TFLite's type of operator: the method of MicroMutableOpResolver.
 METHODS: Mapping[str, str] = {

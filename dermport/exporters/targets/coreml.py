@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dermport.bundle.export_record import TensorSpec
-from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
+from dermport.exporters.contract import Capabilities, Description, Recipe, Source, Target
 from dermport.exporters.coreml.recipes import INT8, RECIPES
-from dermport.exporters.machine import lacking
 from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
+from dermport.runtimes.registry import best_here
 
 _PHOTOS = 128
 
@@ -32,7 +32,7 @@ def _compressed(precision: str, summary: str, policy: str, *, optional: bool = T
     return Recipe(precision, summary, policy=policy, calibrated=True, settings=settings, optional=optional)
 
 
-class CoreML:
+class CoreML(Target):
     """Artifacts ``model.mlpackage``: image in, class labels and probabilities out, iOS 16 and later."""
 
     capabilities = Capabilities(
@@ -56,6 +56,7 @@ class CoreML:
         builds_on="Linux, macOS",
         evidence=("device", "mil-reference"),
         tools=("coremltools", "keras", "tensorflow-cpu", "tensorflow", "scikit-learn", "numpy"),
+        converts_with=("tensorflow", "coremltools", "sklearn"),
     )
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
@@ -96,23 +97,7 @@ class CoreML:
             operators=program.counts,
         )
 
-    def execution(self, folder: Path, threads: int | None = None) -> Execution:
-        """Load ``model.mlpackage`` with Core ML on a Mac, else with the reference that executes its ML Program."""
-        from dermport.runtimes.coreml import CoreMLRuntime, coreml_unavailable
-        from dermport.runtimes.mil.reference import MilReference
-
-        path = folder / self.capabilities.artifact
-        if reason := coreml_unavailable():
-            return Execution(MilReference(path), "mil-reference", reason)
-        return Execution(CoreMLRuntime(path), "device")
-
-    def unavailable(self) -> str:
-        """Return which package this machine lacks for converting, or an empty string."""
-        return lacking("tensorflow", "coremltools", "sklearn")
-
     def runs_here(self) -> str:
         """Return how this machine executes an .mlpackage."""
-        from dermport.runtimes.coreml import coreml_unavailable
-
-        reason = coreml_unavailable()
-        return f"mil-reference ({reason})" if reason else "Core ML itself (device)"
+        runtime, reason = best_here(self.capabilities.name)
+        return f"{runtime.evidence} ({reason})" if reason else f"{runtime.title} itself ({runtime.evidence})"

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dermport.errors import ExportError
-from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
-from dermport.exporters.machine import lacking
+from dermport.exporters.contract import Capabilities, Description, Recipe, Source, Target
 from dermport.exporters.origin import licence
 from dermport.exporters.targets.tflite import TFLite
+from dermport.runtimes.tflite_micro import NOT_INSTALLED
 
 if TYPE_CHECKING:
-    from dermport.exporters.microcontroller.card import Card
     from dermport.exporters.microcontroller.slim import Slim
+    from dermport.runtimes.microcontroller_card import Card
 
 FLASH = 1_000_000  # bytes, of common boards such as the Arduino Nano 33 BLE
 _INT8 = TFLite.capabilities.recipe("int8")
-_REASON = "TFLite Micro's reference kernels on this machine; no board was run"
-_NOT_MEASURED = "TFLite Micro is not installed (it has wheels for x86-64 Linux alone)"
 
 
-class Microcontroller:
+class Microcontroller(Target):
     """Artifacts ``model.tflite``, slim, with ``model_data.h`` and ``model_data.cc``, at most 1 MB of flash."""
 
     capabilities = Capabilities(
@@ -47,6 +42,7 @@ class Microcontroller:
         builds_on="Linux, macOS, Windows; the arena's size is measured on x86-64 Linux",
         evidence=("host-runtime",),
         tools=(*TFLite.capabilities.tools, "tflite-micro"),
+        converts_with=TFLite.capabilities.converts_with,
         maps=False,
     )
 
@@ -70,8 +66,8 @@ class Microcontroller:
 
     def _carded(self, folder: Path, source: Source, made: Slim) -> Card:
         from dermport.exporters.microcontroller.arena import measured_arena
-        from dermport.exporters.microcontroller.card import Card, write_card
         from dermport.exporters.microcontroller.slim import output_of
+        from dermport.runtimes.microcontroller_card import Card, write_card
 
         manifest, arena = source.manifest, measured_arena(made)
         scale, zero_point, is_float = output_of(made.model)
@@ -86,7 +82,7 @@ class Microcontroller:
             operators=made.operators,
             flash_bytes=len(made.model),
             arena_bytes=arena,
-            arena_not_measured_because="" if arena else _NOT_MEASURED,
+            arena_not_measured_because="" if arena else NOT_INSTALLED,
             input_codes=tuple(made.codes.tolist()),
             output_scale=scale,
             output_zero_point=zero_point,
@@ -103,30 +99,6 @@ class Microcontroller:
         (image,) = description.inputs
         meaning = "RGB, each value 0..255 as its code in microcontroller.json"
         return replace(description, inputs=(image.model_copy(update={"meaning": meaning}),))
-
-    def execution(self, folder: Path, threads: int | None = None) -> Execution:
-        """Run ``model.tflite`` in TFLite Micro; it has one thread, whatever `threads` says.
-
-        Raises:
-            UnavailableError: TFLite Micro is not installed.
-        """
-        from dermport.exporters.microcontroller.card import read_card
-        from dermport.runtimes.tflite_micro import ROOMY, TFLiteMicro
-
-        card = read_card(folder)
-        model = (folder / self.capabilities.artifact).read_bytes()
-        codes = np.array(card.input_codes, np.int8)
-        return Execution(TFLiteMicro(model, card.labels, codes, card.arena_bytes or ROOMY), "host-runtime", _REASON)
-
-    def unavailable(self) -> str:
-        """Return which packages this machine lacks for converting, or an empty string."""
-        return lacking("tensorflow", "litert_quantizer", "ai_edge_litert")
-
-    def runs_here(self) -> str:
-        """Return how this machine executes the artifacts."""
-        if find_spec("tflite_micro") is None:
-            return f"no: {_NOT_MEASURED}; pip install tflite-micro"
-        return f"host-runtime: {_REASON}"
 
 
 def _check(needed: int) -> None:

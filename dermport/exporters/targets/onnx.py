@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
-from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
-from dermport.exporters.machine import lacking
+from dermport.exporters.contract import Capabilities, Description, Recipe, Source, Target
 from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
 
-CONVERTS_WITH = ("tensorflow", "tf2onnx", "onnx", "onnxruntime")
 INT8_SETTINGS = {
     "opset": 17,
     "calibration_photos": 200,
@@ -19,7 +16,7 @@ INT8_SETTINGS = {
 }
 
 
-class Onnx:
+class Onnx(Target):
     """Artifacts ``model.onnx``: fp32, int8 as explicit Q/DQ by TensorRT's rules, int8-cpu as CPUs compute it,
     int4 of weights alone."""
 
@@ -63,6 +60,7 @@ class Onnx:
         builds_on="Linux, macOS, Windows",
         evidence=("host-runtime",),
         tools=("tensorflow-cpu", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime"),
+        converts_with=("tensorflow", "tf2onnx", "onnx", "onnxruntime"),
     )
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
@@ -89,19 +87,3 @@ class Onnx:
             outputs=tensors(list(model.graph.output), meanings),
             operators=operators(model),
         )
-
-    def execution(self, folder: Path, threads: int | None = None) -> Execution:
-        """Load ``model.onnx`` with ONNX Runtime."""
-        from dermport.runtimes.onnxruntime import OnnxRuntime
-
-        return Execution(OnnxRuntime(folder / self.capabilities.artifact, threads), "host-runtime")
-
-    def unavailable(self) -> str:
-        """Return which packages this machine lacks for converting, or an empty string."""
-        return lacking(*CONVERTS_WITH)
-
-    def runs_here(self) -> str:
-        """Return how this machine executes the artifacts."""
-        if find_spec("onnxruntime") is None:
-            return "no: ONNX Runtime is not installed; pip install 'dermport[server]'"
-        return "host-runtime: ONNX Runtime on the CPU"

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dermport.errors import UnavailableError
-from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
-from dermport.exporters.machine import lacking
-from dermport.exporters.targets.onnx import CONVERTS_WITH, INT8_SETTINGS, Onnx
+from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source, Target
+from dermport.exporters.targets.onnx import INT8_SETTINGS, Onnx
 
 _BATCH = {"minimum": 1, "optimum": 8, "maximum": 32}
 _FLOAT = {"opset": 17, "batch": _BATCH}
 
 
-class TensorRT:
+class TensorRT(Target):
     """Kits (``model.onnx``, ``kit.json``) and, once built, engines (``model.engine``, ``engine.json``)."""
 
     capabilities = Capabilities(
@@ -37,6 +36,7 @@ class TensorRT:
         builds_on="kit: any; engine: the machine that runs it",
         evidence=("device", "host-proxy"),
         tools=Onnx.capabilities.tools,
+        converts_with=Onnx.capabilities.converts_with,
     )
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
@@ -68,10 +68,6 @@ class TensorRT:
             return Execution(OnnxRuntime(folder / self.capabilities.artifact, threads), "host-proxy", reason)
         engine_for(folder, logging.getLogger("dermport").warning)
         return Execution(TensorRTEngine(folder), "device")
-
-    def unavailable(self) -> str:
-        """Return which packages this machine lacks for writing a kit, or an empty string."""
-        return lacking(*CONVERTS_WITH)
 
     def runs_here(self) -> str:
         """Return how this machine executes the artifacts."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
-from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source
-from dermport.exporters.machine import lacking
+from dermport.exporters.contract import Capabilities, Description, Recipe, Source, Target
 from dermport.exporters.rounding import LARGEST_INT8
 
 _INT8 = {
@@ -16,10 +14,9 @@ _INT8 = {
     "activation_ranges": "min-max",
     "bias_correction_photos": 32,
 }
-_REASON = "LiteRT on this machine's CPU; phones may use other delegates"
 
 
-class TFLite:
+class TFLite(Target):
     """Artifacts ``model.tflite``, batch 1: fp32, fp16, int8 with float32 ends, int8-full with uint8 ends."""
 
     capabilities = Capabilities(
@@ -62,6 +59,7 @@ class TFLite:
         builds_on="Linux, macOS, Windows",
         evidence=("host-runtime",),
         tools=("tensorflow-cpu", "tensorflow", "keras", "litert-quantizer", "ai-edge-litert", "flatbuffers"),
+        converts_with=("tensorflow", "litert_quantizer", "ai_edge_litert"),
     )
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
@@ -81,19 +79,3 @@ class TFLite:
         from dermport.exporters.tflite.operators import describe
 
         return describe(folder / self.capabilities.artifact)
-
-    def execution(self, folder: Path, threads: int | None = None) -> Execution:
-        """Load ``model.tflite`` with LiteRT."""
-        from dermport.runtimes.litert import LiteRT
-
-        return Execution(LiteRT(folder / self.capabilities.artifact, threads), "host-runtime", _REASON)
-
-    def unavailable(self) -> str:
-        """Return which packages this machine lacks for converting, or an empty string."""
-        return lacking("tensorflow", "litert_quantizer", "ai_edge_litert")
-
-    def runs_here(self) -> str:
-        """Return how this machine executes the artifacts."""
-        if find_spec("ai_edge_litert") is None:
-            return "no: LiteRT is not installed; pip install 'dermport[phone]'"
-        return f"host-runtime: {_REASON}"

@@ -3,7 +3,3 @@
 ``package`` and ``program`` read a saved .mlpackage, ``values`` and ``weights`` decode what it stores, ``operators``
 translates each MIL operator to ONNX, ``graph`` joins them, and ``reference`` runs the result in ONNX Runtime.
 """
-
-from dermport.runtimes.mil.reference import MilReference
-
-__all__ = ["MilReference"]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import ExportError
-from dermport.runtimes.base import ACTIVATION_MAP
-from dermport.runtimes.mil.program import read_program
-from dermport.runtimes.mil.session import Session
+from dermport.runtimes.base import ACTIVATION_MAP, Runtime
+from dermport.runtimes.mil.program import ImageInput, Program, read_program
+from dermport.runtimes.mil.translation import onnx_from_program
 from dermport.runtimes.mil.values import Array
+from dermport.runtimes.onnxruntime import open_session
+
+_PHOTOS_AT_ONCE = 16
 
 
-class MilReference:
+class MilReference(Runtime):
     """The saved file's own ML Program, executed operator by operator (evidence ``mil-reference``).
 
     The program and its weights are read from disk, compressed weights are decompressed, each operator is translated to
@@ -33,6 +36,7 @@ class MilReference:
 
     Args:
         path: The .mlpackage.
+        threads: ONNX Runtime's default.
 
     Attributes:
         name: The runtime with its version.
@@ -44,45 +48,33 @@ class MilReference:
         UnknownOperatorError: It has an operator without a translation.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         import onnxruntime
 
         program, image = read_program(path)
         self.labels = program.labels
+        self.input_shape = (image.height, image.width, 3)
         self.operators = program.counts
         self.name = f"mil-reference on ONNX Runtime {onnxruntime.__version__}"
         self._gives_map = ACTIVATION_MAP in program.outputs
         wanted = [program.classifier.outputs[1], *([ACTIVATION_MAP] if self._gives_map else [])]
-        self._session = Session(program, image, wanted)
+        self._session = ProgramSession(program, image, wanted)
 
-    def __enter__(self) -> MilReference:
-        return self
+    @classmethod
+    def unavailable(cls) -> str:
+        """Return an empty string: it runs anywhere."""
+        return ""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Free the session."""
         del self._session
 
-    def predict(self, tensors: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities float32 [N, C], in the order of `labels`, of prepared photos uint8 [N, H, W, 3] RGB.
-
-        Raises:
-            ExportError: The photos have another size than the file takes, or it gives other than one probability per
-                label.
-        """
-        return self.predict_with_maps(tensors)[0]
-
-    def predict_with_maps(self, tensors: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return probabilities and class activation maps float32 [N, h, w, C], or None where the file gives none.
-
-        Raises:
-            ExportError: As :meth:`predict`.
-        """
+    def _run(self, tensors: NDArray[np.uint8], *, maps: bool) -> list[NDArray[np.float32]]:
         results = list(self._session.batches(tensors))
         rows = [self._checked(probabilities) for probabilities, *_ in results]
         probabilities = np.concatenate(rows) if rows else np.empty((0, len(self.labels)), np.float32)
-        maps = [grid for _, *grids in results for grid in grids]
-        return probabilities, np.concatenate(maps).astype(np.float32, copy=False) if maps else None
+        grids = [grid for _, *found in results for grid in found]
+        return [probabilities, *([np.concatenate(grids).astype(np.float32, copy=False)] if grids else [])]
 
     def _checked(self, probabilities: Array) -> NDArray[np.float32]:
         if probabilities.shape[-1] != len(self.labels):
@@ -91,3 +83,36 @@ class MilReference:
                 remedy="Export it again.",
             )
         return probabilities.reshape(-1, len(self.labels))
+
+
+class ProgramSession:
+    """Computes variables of a program for many photos.
+
+    Args:
+        program: The program.
+        image: Its image input.
+        outputs: The MIL variables to compute.
+
+    Raises:
+        UnknownOperatorError: The program has an operator without a translation.
+        ExportError: There is no such variable, or an operator is used in a way that has no translation.
+    """
+
+    def __init__(self, program: Program, image: ImageInput, outputs: Sequence[str]) -> None:
+        translation = onnx_from_program(program, outputs)
+        self._image = image
+        self._step = _PHOTOS_AT_ONCE if translation.by_row else 1
+        self._session = open_session(translation.model)
+
+    def batches(self, tensors: NDArray[np.uint8]) -> Iterator[list[Array]]:
+        """Yield the outputs, in order, for a few photos at a time; photos are uint8 [N, H, W, 3] RGB.
+
+        Raises:
+            ExportError: The photos have another type or size than the program takes.
+        """
+        self._image.check(tensors)
+        # Core ML hands over the channels in the order that the file declares.
+        ordered = tensors if self._image.layout == "RGB" else tensors[..., ::-1]
+        for start in range(0, len(ordered), self._step):
+            planes = ordered[start : start + self._step].transpose(0, 3, 1, 2).astype(np.float32)
+            yield list(self._session.run(None, {self._image.name: planes}))

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -17,27 +18,14 @@ from numpy.typing import NDArray
 from dermport.bundle.store import Bundle, Export
 from dermport.errors import DermportError, UnavailableError
 from dermport.runtimes.base import Runtime
+from dermport.runtimes.registry import SERVING
 from dermport.server.comparing.experiments import ArtifactRun, Missing
 from dermport.server.comparing.likeness import Tensor
 
 _LOG = logging.getLogger("dermport.comparing")
 _UNKNOWN = Missing("no model of this server has an export with the phone's artifact_sha256, so it was not run here")
 Loader = Callable[[Path], Runtime]
-
-
-def _load_litert(path: Path) -> Runtime:
-    from dermport.runtimes.litert import LiteRT
-
-    return LiteRT(path)
-
-
-def _load_onnxruntime(path: Path) -> Runtime:
-    from dermport.runtimes.onnxruntime import OnnxRuntime
-
-    return OnnxRuntime(path, 1)
-
-
-LOADERS: Mapping[str, Loader] = {"tflite": _load_litert, "onnx": _load_onnxruntime}
+LOADERS: Mapping[str, Loader] = {r.target: partial(r.open, threads=1) for r in SERVING if not r.gpu}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dermport.bundle.golden import GoldenSet
 from dermport.bundle.store import Bundle, Export
 from dermport.errors import BundleError, EngineMismatchError, UnavailableError, UsageError
 from dermport.runtimes.base import Runtime
+from dermport.runtimes.registry import SERVING, RuntimeSpec
 from dermport.server.config import ProcessModel, ServingConfig
 from dermport.server.serving.backend import Backend
 from dermport.server.serving.engine import BatchedEngine
@@ -48,29 +49,15 @@ class Chosen:
     reason: str
 
 
-def _load_tensorrt(export: Export, threads: int | None) -> Runtime:
-    from dermport.runtimes.tensorrt import TensorRTEngine
+def _candidate(runtime: RuntimeSpec) -> Candidate:
+    def load(export: Export, threads: int | None) -> Runtime:
+        return runtime.open(export.artifact, threads)
 
-    return TensorRTEngine(export.path)
-
-
-def _load_onnxruntime(export: Export, threads: int | None) -> Runtime:
-    from dermport.runtimes.onnxruntime import OnnxRuntime
-
-    return OnnxRuntime(export.artifact, threads)
+    model: ProcessModel = "batcher" if runtime.gpu else "workers"
+    return Candidate(runtime.name, runtime.title, runtime.target, runtime.precisions, model, load)
 
 
-def _load_litert(export: Export, threads: int | None) -> Runtime:
-    from dermport.runtimes.litert import LiteRT
-
-    return LiteRT(export.artifact, threads)
-
-
-CANDIDATES = (
-    Candidate("tensorrt", "TensorRT", "tensorrt", ("fp16", "fp32", "int8"), "batcher", _load_tensorrt),
-    Candidate("onnxruntime", "ONNX Runtime", "onnx", ("fp32", "int8-cpu", "int8"), "workers", _load_onnxruntime),
-    Candidate("litert", "LiteRT", "tflite", ("fp32", "fp16", "int8", "int8-full"), "workers", _load_litert),
-)
+CANDIDATES = tuple(_candidate(runtime) for runtime in SERVING)
 
 
 def candidate_named(name: str) -> Candidate:
