@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,11 @@ from dermport.runtimes.registry import best_here
 
 if TYPE_CHECKING:
     import keras
+
+    from dermport.exporters.integer.pattern import IntegerParts, Quantisation
+
+_Made = TypeVar("_Made")
+_Settings = ParamSpec("_Settings")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Recipe:
         calibrated: Whether it needs calibration photos.
         settings: Everything else that decides the artifact's bytes; stored in export.json and part of the key.
         optional: Whether it is made only where ``--precision`` names it.
+        integers: Whether it holds the integers of an integer model's ``model.keras``, with nothing calibrated.
     """
 
     precision: str
@@ -40,6 +47,7 @@ class Recipe:
     calibrated: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     optional: bool = False
+    integers: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,45 @@ class Source:
     manifest: Manifest
     model_sha256: str
     calibration: Callable[[], NDArray[np.uint8]]
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def _parts(self) -> IntegerParts | None:
+        """The model's float network and its integers; None where nothing in it is rounded."""
+        from dermport.exporters.integer.pattern import is_integer, split
+
+        return split(self.model) if is_integer(self.model) else None
+
+    @cached_property
+    def plain(self) -> Source:
+        """The same without the rounding of an integer model; where there is none, this source itself.
+
+        Raises:
+            BundleError: The rounding is not whole.
+        """
+        return self if self._parts is None else replace(self, model=self._parts.plain)
+
+    @property
+    def integers(self) -> Quantisation | None:
+        """The integers of an integer model; None of any other.
+
+        Raises:
+            BundleError: The rounding is not whole.
+        """
+        return None if self._parts is None else self._parts.table
+
+    def once(
+        self,
+        make: Callable[Concatenate[Source, _Settings], _Made],
+        *settings: _Settings.args,
+        **named: _Settings.kwargs,
+    ) -> _Made:
+        """Return what `make` makes of this source by some settings; it is called for the first precision that asks."""
+        key = (make, settings, tuple(named.items()))
+        if key not in self._made:
+            self._made[key] = make(self, *settings, **named)
+        made: _Made = self._made[key]
+        return made
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from dermport.bundle.store import RECORD, Bundle, Export, file_entries, write_re
 from dermport.contract import FileEntry
 from dermport.errors import BundleError, IntegrityError
 from dermport.exporters.contract import Recipe, Target
-from dermport.exporters.integer.recipe import proof_of, recipe_for
+from dermport.exporters.integer.proof import proof_of, recipe_for
 from dermport.exporters.maps import SETTING, with_map
 from dermport.exporters.source import CALIBRATION_FILE, load_source
 from dermport.progress import Update
@@ -29,6 +29,8 @@ from dermport.progress import Update
 if TYPE_CHECKING:
     from dermport.exporters.contract import Description
 
+# what a recipe says beside what its artifact is made by
+_NOT_DECIDING = ("optional", "integers")
 Selection = list[tuple[Target, tuple[Recipe, ...]]]
 
 
@@ -49,7 +51,7 @@ def key_of(bundle: Bundle, target: Target, recipe: Recipe) -> str:
     """Return the sha256 over everything that the artifact's bytes depend on."""
     manifest = bundle.manifest
     calibration = [e.sha256 for e in manifest.files if e.path == CALIBRATION_FILE] if recipe.calibrated else []
-    deciding = {name: value for name, value in asdict(recipe).items() if name != "optional"}
+    deciding = {name: value for name, value in asdict(recipe).items() if name not in _NOT_DECIDING}
     return sha256_json(
         {
             "bundle": [manifest.name, manifest.version, bundle.model_sha256],
@@ -154,7 +156,7 @@ def export_target(path: Path, target: Target, recipes: tuple[Recipe, ...]) -> in
         source = load_source(bundle)
         if any(SETTING in recipe.settings for recipe in recipes):
             source = replace(source, model=with_map(source.model))
-        done = {recipe.precision: recipe_for(name, recipe, source) for recipe in recipes}
+        done = {recipe.precision: recipe_for(recipe, source) for recipe in recipes}
         target.convert(source, tuple(done.values()), folders)
         seconds = (time.perf_counter() - started) / len(recipes)
         for recipe in recipes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ def load_source(bundle: Bundle) -> Source:
         IntegrityError: The model's bytes are not the recorded ones.
         BundleError: Keras cannot read the model.
     """
-    return Source(load_model(bundle), bundle.manifest, bundle.model_sha256, partial(read_calibration, bundle))
+    return Source(load_model(bundle), bundle.manifest, bundle.model_sha256, cache(partial(read_calibration, bundle)))
 
 
 def load_model(bundle: Bundle) -> keras.Model:

@@ -14,7 +14,6 @@ from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError, ExportError, IntegrityError, UnavailableError
 from dermport.exporters.contract import Source
-from dermport.exporters.integer.tflite import forms_of
 from dermport.exporters.matrix import export_target
 from dermport.exporters.microcontroller import arena
 from dermport.exporters.microcontroller.slim import Slim, slim
@@ -25,6 +24,7 @@ from dermport.exporters.targets.microcontroller import Microcontroller
 from dermport.exporters.targets.tflite import TFLite
 from dermport.exporters.tflite.calibrate import Probe
 from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.precision import model_for
 from dermport.exporters.verify import golden_reference, verify
 from dermport.runtimes.microcontroller_card import CARD, read_card
 from dermport.runtimes.tflite_micro import TFLiteMicro
@@ -124,7 +124,7 @@ def source(shared_bundle: Bundle) -> Source:
 
 
 def test_slimming_changes_no_layer(source: Source, folder: Path) -> None:
-    fat = forms_of(source).get(TFLite.capabilities.recipe("int8"))
+    fat = model_for(TFLite.capabilities.recipe("int8"), source)
     made = slim(fat)
     assert made.model == (folder / "model.tflite").read_bytes(), "equal models give equal bytes"
     assert len(made.model) < 0.8 * len(fat)
@@ -138,7 +138,7 @@ def test_slimming_changes_no_layer(source: Source, folder: Path) -> None:
 def test_an_integer_models_float_end_stays_float(source: Source, shared_bundle: Bundle) -> None:
     photos = source.calibration()
     model = integer_model(flat_network(source.model), photos[:16])
-    fat = forms_of(replace(source, model=model)).get(TFLite.capabilities.recipe("int8"))
+    fat = model_for(TFLite.capabilities.recipe("int8"), replace(source, model=model))
     made = slim(fat)
     tensors = shared_bundle.golden().tensors
     with TFLiteMicro(made.model, ("a", "b", "c", "d"), made.codes, 1 << 20) as runtime:

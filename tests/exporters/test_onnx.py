@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,8 @@ from dermport.bundle.store import Bundle
 from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.onnx.convert import float_model, save
-from dermport.exporters.onnx.half import half_model
-from dermport.exporters.onnx.metadata import labels
 from dermport.exporters.onnx.operators import operators, tensors
+from dermport.exporters.onnx.precision import half_model
 from dermport.exporters.source import load_source
 from dermport.runtimes.onnxruntime import OnnxRuntime
 from dermport.training.model.network import predict
@@ -68,7 +68,7 @@ def test_graph_declares_its_contract(model: onnx.ModelProto, source: Source) -> 
     assert (probabilities.name, probabilities.shape) == ("probabilities", (-1, len(LABELS)))
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
     properties = {item.key: item.value for item in model.metadata_props}
-    assert labels(model) == LABELS
+    assert tuple(json.loads({item.key: item.value for item in model.metadata_props}["labels"])) == LABELS
     assert properties["preprocessing"] == "dermport-prep/1"
     assert properties["model_sha256"] == source.model_sha256
     assert (properties["bundle"], properties["bundle_version"]) == ("tiny", "1.0.0")

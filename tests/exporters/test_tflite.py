@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from dermport.exporters.tflite.calibrate import Probe, ranges
 from dermport.exporters.tflite.convert import float_model
 from dermport.exporters.tflite.graph import Graph
 from dermport.exporters.tflite.metadata import document
-from dermport.exporters.tflite.quantize import Forms, float16_weights
+from dermport.exporters.tflite.precision import model_for
+from dermport.exporters.tflite.quantize import Int8, float16_weights
 from dermport.runtimes.litert import LiteRT
 from dermport.runtimes.tflite_metadata import read_labels, read_metadata
 from dermport.training.model.network import predict
@@ -169,18 +171,18 @@ def test_equal_input_gives_equal_bytes(folders: dict[str, Path], source: Source,
         assert (again / "model.tflite").read_bytes() == (folders[precision] / "model.tflite").read_bytes()
 
 
-def test_float32_asks_for_no_calibration_photos(original: bytes) -> None:
+def test_float32_asks_for_no_calibration_photos(original: bytes, source: Source) -> None:
     def refuse() -> Any:
         raise AssertionError("asked for calibration photos")
 
-    assert Forms(original, refuse).get(TARGET.capabilities.recipe("fp32")) == original
+    assert model_for(TARGET.capabilities.recipe("fp32"), replace(source, calibration=refuse)) == original
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_no_calibration_photos_is_an_error(original: bytes, precision: str) -> None:
-    forms = Forms(original, lambda: np.empty((0, SIZE, SIZE, 3), np.uint8))
+def test_no_calibration_photos_is_an_error(source: Source, precision: str) -> None:
+    bare = replace(source, calibration=lambda: np.empty((0, SIZE, SIZE, 3), np.uint8))
     with pytest.raises(ExportError, match="no calibration photos"):
-        forms.get(TARGET.capabilities.recipe(precision))
+        model_for(TARGET.capabilities.recipe(precision), bare)
 
 
 def test_float16_takes_back_what_large_weights_shift(original: bytes, source: Source) -> None:
@@ -237,8 +239,7 @@ def test_shared_and_absent_biases() -> None:
     first.bias[:] = 7
     assert second.bias.tolist() == [0, 0, 0, 0]
     photos = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
-    forms = Forms(float_model(model), lambda: photos)
-    found = _run(forms.get(TARGET.capabilities.recipe("int8")), photos)
+    found = _run(Int8.calibrated(float_model(model), photos, 8).to_bytes(uint8_ends=False), photos)
     assert np.abs(found - predict(model, photos)).mean() < 0.02
 
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.exporters.integer.match import pairs, require_weights
-from dermport.exporters.integer.pattern import Layer, Quantisation
+from dermport.exporters.integer.pattern import Layer, Quantisation, pairs, require_weights
 from dermport.exporters.onnx.graph import Graph, attribute, drop_unused_constants
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ Any Keras loads such a file, and its answers are those of the integers, but for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.errors import BundleError
+from dermport.errors import BundleError, ExportError
 from dermport.exporters.integer.grid import Grid, read_grid
 from dermport.exporters.integer.trace import HIGH, LOW, REMEDY, Step, Trace, rounds
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import keras
 
 _AXES = {"Conv2D": 3, "DepthwiseConv2D": 2, "Dense": 1}
+_Ours = TypeVar("_Ours")
+_Theirs = TypeVar("_Theirs")
 _DAMAGED = 0.5  # of a layer's numbers near the grid: by chance one in twenty-five, after rounding all
 
 
@@ -73,7 +75,7 @@ class Quantisation:
 
 
 @dataclass(frozen=True)
-class Split:
+class IntegerParts:
     """An integer model in its two parts: the float model without any rounding, and the integers."""
 
     plain: keras.Model
@@ -96,7 +98,7 @@ def is_integer(model: keras.Model) -> bool:
     return rounds(model)
 
 
-def split(model: keras.Model) -> Split:
+def split(model: keras.Model) -> IntegerParts:
     """Part an integer model into a float model, with the same layers and weights, and its table of integers.
 
     Raises:
@@ -118,7 +120,7 @@ def split(model: keras.Model) -> Split:
 
     plain = keras.models.clone_model(model, call_function=call)
     plain.set_weights(model.get_weights())
-    return Split(plain, table)
+    return IntegerParts(plain, table)
 
 
 def _table(model: keras.Model, trace: Trace) -> Quantisation:
@@ -164,3 +166,26 @@ def _output(trace: Trace, step: Step) -> str:
 def _sum(trace: Trace, step: Step) -> Sum:
     integer = step.name in trace.scales and all(edge.quantised for edge in step.inputs)
     return Sum(step.name, tuple(edge.name for edge in step.inputs), integer)
+
+
+def pairs(what: str, ours: Sequence[_Ours], theirs: Sequence[_Theirs]) -> list[tuple[_Ours, _Theirs]]:
+    """Return the k-th of the table with the k-th of the file: the network is a chain, so that both have one order.
+
+    Raises:
+        ExportError: There are not equally many.
+    """
+    if len(ours) != len(theirs):
+        raise ExportError(f"The model has {len(ours)} {what}, the converted file {len(theirs)}.")
+    return list(zip(ours, theirs, strict=True))
+
+
+def require_weights(layer: Layer, found: NDArray[Any], wanted: NDArray[np.float32]) -> None:
+    """Refuse a converted layer whose weights are not those of the Keras layer.
+
+    Raises:
+        ExportError: They differ: the converter changed them, or ordered the layers otherwise.
+    """
+    if found.shape != wanted.shape or not np.array_equal(found, wanted):
+        raise ExportError(
+            f"The converted file holds other weights than the layer {layer.name}, so that its integers cannot be used."
+        )

@@ -1,8 +1,9 @@
-"""The integers that exported files hold, read back from disk and compared."""
+"""The integers that exported files hold: how a record names them, read back from disk and compared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,25 @@ from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_json
 from dermport.errors import ExportError
-from dermport.exporters.integer.read_onnx import stored_in_onnx
-from dermport.exporters.integer.read_tflite import stored_in_tflite
-from dermport.exporters.integer.stored import Stored
+from dermport.exporters.contract import Recipe, Source
+from dermport.exporters.integer.stored import Stored, stored_in_onnx, stored_in_tflite
+
+SUMMARY = "int8 weights and activations: the integers of model.keras, the same on every target"
+_CALIBRATION = ("calibration_photos", "activation_ranges", "bias_correction", "bias_correction_photos")
+
+
+def recipe_for(recipe: Recipe, source: Source) -> Recipe:
+    """Return the recipe as it is carried out: of an integer model's int8 nothing is calibrated."""
+    if not recipe.integers or source.integers is None:
+        return recipe
+    settings = {name: value for name, value in recipe.settings.items() if name not in _CALIBRATION}
+    return replace(recipe, summary=SUMMARY, calibrated=False, settings={**settings, "integers": "model.keras"})
+
+
+def proof_of(recipe: Recipe, artifact: Path) -> dict[str, Any]:
+    """Return what an export's record says of its integers: the sha256 over all of them, equal on every target."""
+    held = "integers" in recipe.settings
+    return {"integers_sha256": fingerprint(stored_in(artifact))} if held else {}
 
 
 def stored_in(path: Path) -> tuple[Stored, ...]:

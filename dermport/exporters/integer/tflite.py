@@ -14,37 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.exporters.contract import Recipe, Source
 from dermport.exporters.integer.grid import bias_step
-from dermport.exporters.integer.match import pairs, require_weights
-from dermport.exporters.integer.pattern import Layer, Quantisation, is_integer, split
+from dermport.exporters.integer.pattern import Layer, Quantisation, pairs, require_weights
 from dermport.exporters.tflite.calibrate import Range
-from dermport.exporters.tflite.convert import float_model
 from dermport.exporters.tflite.graph import Graph
-from dermport.exporters.tflite.quantize import Forms, end_rules, int8_rule, map_rules, quantised
+from dermport.exporters.tflite.quantize import end_rules, int8_rule, map_rules, quantised
 
 _INT8 = 9  # TensorType of TFLite's schema
-
-
-def forms_of(source: Source) -> Forms | IntegerForms:
-    """Return what makes a bundle's precisions: by calibration, or from its integers where it has them."""
-    forms = Forms(float_model(source.model), source.calibration)
-    return IntegerForms(source, forms) if is_integer(source.model) else forms
-
-
-@dataclass(frozen=True)
-class IntegerForms:
-    """An integer model in all precisions: int8 from its table, the others from the model as it is, rounding and all."""
-
-    source: Source
-    simulation: Forms
-
-    def get(self, recipe: Recipe) -> bytes:
-        """Return the model in a recipe's precision."""
-        if recipe.policy != "int8":
-            return self.simulation.get(recipe)
-        parts = split(self.source.model)
-        return integer_form(float_model(parts.plain), parts.table, uint8_ends=recipe.settings["ends"] == "uint8")
 
 
 def integer_form(model: bytes, table: Quantisation, *, uint8_ends: bool = False) -> bytes:

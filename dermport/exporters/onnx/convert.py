@@ -11,7 +11,7 @@ from dermport.bundle.atomic import write_bytes
 from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.maps import named_outputs
-from dermport.exporters.onnx.metadata import stamp
+from dermport.exporters.origin import origin
 from dermport.runtimes.base import ACTIVATION_MAP, PROBABILITIES
 from dermport.runtimes.onnxruntime import session_options
 
@@ -29,8 +29,8 @@ def float_model(source: Source) -> onnx.ModelProto:
 
     Where the model gives its map, `activation_map` float32 [N, h, w, C] is the second output.
 
-    Batch normalisation, padding and biases are folded into the convolutions, relu6 is a Clip. The metadata says
-    what :mod:`dermport.exporters.onnx.metadata` lists.
+    Batch normalisation, padding and biases are folded into the convolutions, relu6 is a Clip. The metadata is what
+    :func:`dermport.exporters.origin.origin` lists.
 
     Raises:
         ExportError: tf2onnx or ONNX Runtime refused the model.
@@ -120,3 +120,10 @@ def _number_names(model: onnx.ModelProto) -> None:
     del model.graph.initializer[:]
     model.graph.initializer.extend(ordered)
     model.graph.name, model.graph.doc_string = "dermport", ""
+
+
+def stamp(model: onnx.ModelProto, source: Source, precision: str) -> None:
+    """Replace the metadata of `model`; ``labels`` is a JSON list in the order of the outputs."""
+    from onnx import helper
+
+    helper.set_model_props(model, origin(source) | {"precision": precision})

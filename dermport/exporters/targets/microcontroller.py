@@ -36,6 +36,7 @@ class Microcontroller(Target):
                 calibrated=True,
                 settings={**_INT8.settings, "ends": "int8", "largest": FLASH},
                 optional=True,
+                integers=True,
             ),
         ),
         dynamic_batch=False,
@@ -52,13 +53,13 @@ class Microcontroller(Target):
         Raises:
             ExportError: The model would need more than 1 MB of flash.
         """
-        from dermport.exporters.integer.tflite import forms_of
         from dermport.exporters.microcontroller.slim import slim
         from dermport.exporters.microcontroller.sources import write_sources
+        from dermport.exporters.tflite.precision import model_for
 
         _check(source.manifest.model.parameters)  # a byte each, before the minutes of a conversion
         for recipe in recipes:
-            made = slim(forms_of(source).get(_INT8))
+            made = slim(model_for(_INT8, source))
             _check(len(made.model))
             folder = folders[recipe.precision]
             (folder / self.capabilities.artifact).write_bytes(made.model)

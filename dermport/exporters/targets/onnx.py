@@ -32,6 +32,7 @@ class Onnx(Target):
                 policy="int8",
                 calibrated=True,
                 settings=INT8_SETTINGS,
+                integers=True,
             ),
             Recipe(
                 "int8-cpu",
@@ -65,12 +66,11 @@ class Onnx(Target):
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.onnx`` for each recipe; the float conversion is shared."""
-        from dermport.exporters.onnx.convert import FILE, float_model, save
+        from dermport.exporters.onnx.convert import FILE, save
         from dermport.exporters.onnx.precision import graph_for
 
-        original = float_model(source)
         for recipe in recipes:
-            save(graph_for(recipe, original, source), folders[recipe.precision] / FILE)
+            save(graph_for(recipe, source), folders[recipe.precision] / FILE)
 
     def describe(self, folder: Path) -> Description:
         """Read back ``model.onnx``."""

@@ -30,6 +30,7 @@ class TensorRT(Target):
                 policy="int8",
                 calibrated=True,
                 settings={**INT8_SETTINGS, "batch": _BATCH},
+                integers=True,
             ),
         ),
         dynamic_batch=True,
@@ -41,13 +42,12 @@ class TensorRT(Target):
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
         """Write an engine kit for each recipe, and build its engine where TensorRT and a GPU are present."""
-        from dermport.exporters.onnx.convert import FILE, float_model, save
+        from dermport.exporters.onnx.convert import FILE, save
         from dermport.exporters.onnx.precision import graph_for
 
-        original = float_model(source)
         for recipe in recipes:
             folder = folders[recipe.precision]
-            save(graph_for(recipe, original, source, int8_constants=False), folder / FILE)
+            save(graph_for(recipe, source, int8_constants=False), folder / FILE)
             self._write_kit(source, recipe, folder)
             _build_or_say_why(folder)
 

@@ -38,6 +38,7 @@ class TFLite(Target):
                 policy="int8",
                 calibrated=True,
                 settings={**_INT8, "ends": "float32"},
+                integers=True,
             ),
             Recipe(
                 "int8-full",
@@ -45,6 +46,7 @@ class TFLite(Target):
                 policy="int8",
                 calibrated=True,
                 settings={**_INT8, "ends": "uint8"},
+                integers=True,
             ),
             Recipe(
                 "int4",
@@ -64,14 +66,11 @@ class TFLite(Target):
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.tflite`` for each recipe; the float conversion and the calibration are shared."""
-        from dermport.exporters.integer.tflite import forms_of
-        from dermport.exporters.tflite.lowbit import int4_form
         from dermport.exporters.tflite.metadata import stamped
+        from dermport.exporters.tflite.precision import model_for
 
-        forms = forms_of(source)
         for recipe in recipes:
-            form = int4_form(source, recipe.settings) if recipe.precision == "int4" else forms.get(recipe)
-            model = stamped(form, source, recipe.precision)
+            model = stamped(model_for(recipe, source), source, recipe.precision)
             (folders[recipe.precision] / self.capabilities.artifact).write_bytes(model)
 
     def describe(self, folder: Path) -> Description:

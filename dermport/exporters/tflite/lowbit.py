@@ -7,41 +7,20 @@ codes are chosen here (:mod:`dermport.exporters.rounding`); litert-quantizer fin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.errors import ExportError
-from dermport.exporters.contract import Source
-from dermport.exporters.integer.pattern import is_integer, split
 from dermport.exporters.rounding import LARGEST_INT8, Grid, Moments, rounded
 from dermport.exporters.tflite.bias import corrected_biases, make_room_for_biases, with_biases
 from dermport.exporters.tflite.calibrate import Probe, ranges
-from dermport.exporters.tflite.convert import float_model
 from dermport.exporters.tflite.graph import Graph, Layer
-from dermport.exporters.tflite.quantize import end_rules, int8_rule, map_rules, quantised
+from dermport.exporters.tflite.quantize import end_rules, int8_rule, map_rules, quantised, some_photos
 
 _BITS = 4
 _PHOTOS = 128  # for the covariances
-
-
-def int4_form(source: Source, settings: Mapping[str, Any]) -> bytes:
-    """Return the int4 file of a bundle's model, float32 at its ends.
-
-    Args:
-        source: The model, and what gives the calibration photos.
-        settings: The recipe's numbers of photos.
-
-    Raises:
-        ExportError: There are no calibration photos.
-    """
-    plain = split(source.model).plain if is_integer(source.model) else source.model
-    photos = source.calibration()[: settings["calibration_photos"]]
-    if len(photos) == 0:
-        raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
-    return int4_weights(float_model(plain), photos, settings["bias_correction_photos"])
 
 
 def int4_weights(model: bytes, photos: NDArray[np.uint8], correction_photos: int) -> bytes:
@@ -51,8 +30,11 @@ def int4_weights(model: bytes, photos: NDArray[np.uint8], correction_photos: int
         model: The model's bytes.
         photos: Calibration photos, uint8 [N, S, S, 3].
         correction_photos: How many of them biases are corrected by.
+
+    Raises:
+        ExportError: There are no photos.
     """
-    measured = ranges(model, photos)
+    measured = ranges(model, some_photos(photos))
     prepared = make_room_for_biases(model, measured)
     graph = Graph(prepared)
     large = [layer for layer in graph.layers() if _takes_int4(layer)]

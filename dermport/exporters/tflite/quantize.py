@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import ExportError
-from dermport.exporters.contract import Recipe
 from dermport.exporters.tflite.bias import corrected_biases, make_room_for_biases, with_biases
 from dermport.exporters.tflite.calibrate import Range, ranges
 from dermport.exporters.tflite.graph import Graph
@@ -48,35 +47,9 @@ def float16_weights(model: bytes, photos: NDArray[np.uint8]) -> bytes:
     for layer in graph.layers():
         layer.weights[...] = layer.weights.astype(np.float16)
     rounded = graph.to_bytes()
-    model = with_biases(rounded, corrected_biases(model, rounded, _some(photos)))
+    model = with_biases(rounded, corrected_biases(model, rounded, some_photos(photos)))
     rule = _rule(_EVERY, "float_casting", _WEIGHTS16, compute_precision="FLOAT", explicit_dequantize=True)
     return quantised(model, [rule], None)
-
-
-class Forms:
-    """One float32 model in all precisions; what several of them need is done once, and only when asked for.
-
-    Args:
-        model: The float32 model's bytes.
-        calibration: Gives the calibration photos, uint8 [N, S, S, 3].
-    """
-
-    def __init__(self, model: bytes, calibration: Callable[[], NDArray[np.uint8]]) -> None:
-        self._model = model
-        self._calibration = calibration
-        self._int8: Int8 | None = None
-
-    def get(self, recipe: Recipe) -> bytes:
-        """Return the model in a recipe's precision."""
-        if recipe.precision == "fp32":
-            return self._model
-        if recipe.precision == "fp16":
-            return float16_weights(self._model, self._calibration()[: recipe.settings["bias_correction_photos"]])
-        settings = recipe.settings
-        if self._int8 is None:
-            photos = self._calibration()[: settings["calibration_photos"]]
-            self._int8 = Int8.calibrated(self._model, photos, settings["bias_correction_photos"])
-        return self._int8.to_bytes(uint8_ends=settings["ends"] == "uint8")
 
 
 @dataclass(frozen=True)
@@ -100,7 +73,7 @@ class Int8:
         Weights become int8 with a scale for each output channel, activations int8 with a scale for each tensor
         (smallest to largest value seen), biases int32.
         """
-        measured = ranges(model, _some(photos))
+        measured = ranges(model, some_photos(photos))
         prepared = make_room_for_biases(model, measured)
         plain = quantised(prepared, _int8_rules(prepared, uint8_ends=False), measured)
         biases = corrected_biases(prepared, plain, photos[:correction_photos])
@@ -112,7 +85,8 @@ class Int8:
         return with_biases(quantised(self.model, rules, self.ranges), self.biases)
 
 
-def _some(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def some_photos(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return calibration photos, uint8 [N, S, S, 3]; ExportError where there are none."""
     if len(photos) == 0:
         raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
     return photos
