@@ -11,6 +11,7 @@ from typing import cast
 from benchmarks.serving.http import request_bytes
 from benchmarks.serving.photos import RequestPhoto
 from benchmarks.serving.servers import Launch
+from dermport.bundle.manifest import PREP_ID
 from dermport.bundle.wire import PREP_HEADER
 
 
@@ -56,7 +57,7 @@ class Dermport:
         """Return the HTTP request that asks for a photo's label."""
         headers = {"Content-Type": photo.media}
         if photo.form == "prepared":
-            headers[PREP_HEADER] = "dermport-prep/1"
+            headers[PREP_HEADER] = PREP_ID
         path = "/v1/predict?decoding=draft" if photo.form == "draft" else "/v1/predict"
         return request_bytes("POST", path, photo.data, headers)
 

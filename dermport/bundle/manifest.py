@@ -57,10 +57,15 @@ class TaskSpec(Contract):
         return self
 
 
+PrepId = Literal["dermport-prep/1"]
+PREP_ID: PrepId = "dermport-prep/1"
+"""Names how photos are prepared; another way gets another number."""
+
+
 class Preprocessing(Contract):
     """The parameters of ``dermport-prep/1`` (see :mod:`dermport.bundle.prep`)."""
 
-    id: Literal["dermport-prep/1"] = "dermport-prep/1"
+    id: PrepId = PREP_ID
     size: Annotated[int, Field(ge=32, le=1024, description="side S of the square input, pixels")]
     crop: Crop = "full-frame"
 

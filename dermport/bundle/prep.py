@@ -16,16 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dermport.bundle.hashing import sha256_bytes
-from dermport.bundle.manifest import Crop, Preprocessing
+from dermport.bundle.manifest import PREP_ID, Crop, Preprocessing
 from dermport.errors import PhotoError
 
-PREP_ID = "dermport-prep/1"
 DRAFT_ID = f"{PREP_ID}-draft"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 30_000
 
-TEXT = """dermport-prep/1
+TEXT = f"""{PREP_ID}
 
 1. Accept JPEG (baseline or progressive, any subsampling, grey, CMYK) or PNG without transparency (at most 8 bits a
    channel, one frame). Refuse anything else, photos over 32 MiB, over 64 million pixels or over 30,000 pixels a side.
@@ -41,7 +40,7 @@ TEXT = """dermport-prep/1
 """
 
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
-_PREPARED = "Send the photo itself without the header X-Dermport-Prep, or prepare it as dermport-prep/1 defines."
+_PREPARED = f"Send the photo itself without the header X-Dermport-Prep, or prepare it as {PREP_ID} defines."
 _MODES = frozenset({"1", "L", "P", "RGB", "CMYK"})
 _TRANSPOSE = {
     1: None,

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from dermport.bundle.prep import PREP_ID
+from dermport.bundle.manifest import PREP_ID
 from dermport.bundle.wire import (
     API_KEY_HEADER,
     COMPARISON_FIELD,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.parity import Figures, compare, in_bundle_order
 from dermport.bundle.policy import read_policy
-from dermport.bundle.wire import LatestAnswer, Platform, ReleaseArtifact, ReleaseManifest
+from dermport.bundle.wire import PLATFORM_PRECISION, LatestAnswer, Platform, ReleaseArtifact, ReleaseManifest
 from dermport.errors import ExportError, IntegrityError, UsageError
 from dermport.mobile_stub.download import download
 from dermport.mobile_stub.model_folder import InstalledModel, ModelFolder, files_of
@@ -24,7 +24,6 @@ from dermport.progress import SILENT, Progress
 from dermport.runtimes.base import Runtime
 from dermport.runtimes.registry import get_runtime
 
-PREFERRED = "fp16"
 _LITERT = get_runtime("litert")
 TARGET = _LITERT.target
 _UNTOUCHED = "The model that was there is untouched."
@@ -226,7 +225,8 @@ def _check_promise(said: LatestAnswer, manifest: ReleaseManifest) -> None:
 
 def _choose(manifest: ReleaseManifest, phone: PhoneProfile) -> ReleaseArtifact:
     found = {artifact.precision: artifact for artifact in manifest.artifacts if artifact.target == TARGET}
-    wanted = phone.precision or (PREFERRED if PREFERRED in found else next(iter(found), PREFERRED))
+    usual = PLATFORM_PRECISION if PLATFORM_PRECISION in found else next(iter(found), PLATFORM_PRECISION)
+    wanted = phone.precision or usual
     if wanted not in found:
         raise UsageError(
             f"{manifest.name} {manifest.version} has no {phone.platform} {wanted} "

@@ -8,7 +8,8 @@ from typing import IO, Any
 from flask import Request
 from werkzeug.exceptions import BadRequest
 
-from dermport.bundle.prep import DRAFT_ID, MAX_BYTES, PREP_ID
+from dermport.bundle.manifest import PREP_ID
+from dermport.bundle.prep import DRAFT_ID, MAX_BYTES
 from dermport.bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
 from dermport.errors import RequestError
 from dermport.server.serving.jobs import Decoding, InferenceJob

@@ -40,6 +40,7 @@ from dermport.bundle.wire.comparisons import (
     Time,
 )
 from dermport.bundle.wire.handout import (
+    PLATFORM_PRECISION,
     PLATFORM_TARGETS,
     RELEASE_TYPE,
     SHA256_HEADER,
@@ -83,6 +84,7 @@ __all__ = [
     "IDEMPOTENCY_HEADER",
     "PHOTO_FIELD",
     "PHOTO_TYPES",
+    "PLATFORM_PRECISION",
     "PLATFORM_TARGETS",
     "PREPARED_FIELD",
     "PREP_HEADER",

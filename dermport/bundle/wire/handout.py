@@ -21,6 +21,8 @@ SHA256_HEADER = "X-Dermport-Sha256"
 Platform = Literal["ios", "android", "web"]
 PLATFORM_TARGETS: dict[Platform, str] = {"ios": "coreml", "android": "tflite", "web": "tflite"}
 """The export target whose artifacts a platform runs."""
+PLATFORM_PRECISION = "fp16"
+"""What a platform gets where no precision is asked for."""
 
 
 def _stays_below(path: str) -> str:

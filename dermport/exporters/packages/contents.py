@@ -14,13 +14,13 @@ from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import MANIFEST, RECORD, Bundle, Export
 from dermport.exporters.packages import cannot_tell
 from dermport.exporters.packages.guide import TEMPLATES, fill, guide_values
-from dermport.exporters.packages.platforms import Platform
+from dermport.exporters.packages.platforms import PackagePlatform
 from dermport.exporters.packages.wheel import build_wheel
 
 CARD = "evaluation/model_card.md"
 
 
-def package_files(bundle: Bundle, platform: Platform, exports: tuple[Export, ...]) -> dict[str, bytes]:
+def package_files(bundle: Bundle, platform: PackagePlatform, exports: tuple[Export, ...]) -> dict[str, bytes]:
     """Return every file of a package, path to bytes.
 
     Raises:
@@ -36,7 +36,7 @@ def package_files(bundle: Bundle, platform: Platform, exports: tuple[Export, ...
     return files
 
 
-def _texts(bundle: Bundle, platform: Platform, exports: tuple[Export, ...]) -> dict[str, bytes]:
+def _texts(bundle: Bundle, platform: PackagePlatform, exports: tuple[Export, ...]) -> dict[str, bytes]:
     values = guide_values(bundle, platform, exports)
     own = TEMPLATES / platform.name
     return {

@@ -11,7 +11,7 @@ from dermport.bundle.manifest import Manifest
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle, Export
 from dermport.exporters.packages.cannot_tell import section
-from dermport.exporters.packages.platforms import Platform
+from dermport.exporters.packages.platforms import PackagePlatform
 
 TEMPLATES = Path(__file__).parent / "templates"
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
@@ -22,7 +22,7 @@ def fill(template: Path, values: Mapping[str, str]) -> bytes:
     return _PLACE.sub(lambda place: values[place[1]], template.read_text(encoding="utf-8")).encode()
 
 
-def guide_values(bundle: Bundle, platform: Platform, exports: tuple[Export, ...]) -> dict[str, str]:
+def guide_values(bundle: Bundle, platform: PackagePlatform, exports: tuple[Export, ...]) -> dict[str, str]:
     """Return everything that a guide, a licence note or a systemd unit can name."""
     record, manifest = exports[0].record, bundle.manifest
     values = {
@@ -68,7 +68,7 @@ def _golden_photo(manifest: Manifest) -> str:
     return next(entry.path for entry in manifest.files if entry.path.startswith("golden/photos/"))
 
 
-def _precision_note(platform: Platform, precision: str) -> str:
+def _precision_note(platform: PackagePlatform, precision: str) -> str:
     return f" (the default: {platform.reason})" if precision == platform.precision else ""
 
 

@@ -10,7 +10,7 @@ from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.store import Bundle, Export
 from dermport.exporters.packages.archive import with_sums, zip_bytes
 from dermport.exporters.packages.contents import package_files
-from dermport.exporters.packages.platforms import Platform
+from dermport.exporters.packages.platforms import PackagePlatform
 from dermport.exporters.packages.selection import select_exports
 
 
@@ -28,7 +28,7 @@ class Package:
         warnings: What was not proved of them.
     """
 
-    platform: Platform
+    platform: PackagePlatform
     file: str
     data: bytes
     sha256: str
@@ -44,7 +44,7 @@ class Package:
 
 
 def build_package(
-    bundle: Bundle, platform: Platform, precisions: tuple[str, ...] = (), *, allow_failed: bool = False
+    bundle: Bundle, platform: PackagePlatform, precisions: tuple[str, ...] = (), *, allow_failed: bool = False
 ) -> Package:
     """Build the package of a bundle for a platform, in memory.
 

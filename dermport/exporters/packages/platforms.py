@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dermport.bundle.wire import PLATFORM_PRECISION, PLATFORM_TARGETS, Platform
 from dermport.errors import UsageError
+from dermport.runtimes.registry import SERVING
 
 
 @dataclass(frozen=True)
-class Platform:
+class PackagePlatform:
     """What a platform's developer gets.
 
     Attributes:
@@ -37,36 +39,36 @@ class Platform:
         return tuple(dict.fromkeys([*((self.target, precision) for precision in chosen), *self.fallbacks]))
 
 
-_HALF = "half the size of float32, and the precision that agrees best with the original among the small ones"
+def _phone(name: Platform, title: str, *sources: str) -> PackagePlatform:
+    return PackagePlatform(name, title, PLATFORM_TARGETS[name], PLATFORM_PRECISION, _HALF, sources)
 
-PLATFORMS = {
-    platform.name: platform
-    for platform in (
-        Platform("ios", "iPhone and iPad", "coreml", "fp16", _HALF, ("DermportPrep.swift", "DermportAbstention.swift")),
-        Platform("android", "Android", "tflite", "fp16", _HALF, ("DermportPrep.kt", "DermportAbstention.kt")),
-        Platform(
-            "web",
-            "the browser",
-            "tflite",
-            "fp16",
-            _HALF,
-            ("dermport-prep.js", "dermport-decode.js", "dermport-abstention.js"),
-        ),
-        Platform(
-            "jetson",
-            "Jetson",
-            "tensorrt",
-            "fp16",
-            "close to float32, and without the accuracy that int8 costs MobileNetV2",
-            ("dermport.service", "requirements.txt"),
-            fallbacks=(("onnx", "fp32"), ("tflite", "fp32")),
-            wheel=True,
-        ),
+
+def _jetson() -> PackagePlatform:
+    """Return the platform that serves: by the runtime that a server prefers, and by the others where that cannot be."""
+    best, *others = SERVING
+    return PackagePlatform(
+        "jetson",
+        "Jetson",
+        best.target,
+        best.precisions[0],
+        "close to float32, and without the accuracy that int8 costs MobileNetV2",
+        ("dermport.service", "requirements.txt"),
+        fallbacks=tuple((runtime.target, runtime.precisions[0]) for runtime in others),
+        wheel=True,
     )
-}
 
 
-def get_platform(name: str) -> Platform:
+_HALF = "half the size of float32, and the precision that agrees best with the original among the small ones"
+_ALL = (
+    _phone("ios", "iPhone and iPad", "DermportPrep.swift", "DermportAbstention.swift"),
+    _phone("android", "Android", "DermportPrep.kt", "DermportAbstention.kt"),
+    _phone("web", "the browser", "dermport-prep.js", "dermport-decode.js", "dermport-abstention.js"),
+    _jetson(),
+)
+PLATFORMS = {platform.name: platform for platform in _ALL}
+
+
+def get_platform(name: str) -> PackagePlatform:
     """Return a platform.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from flask import Response
 from pydantic import BaseModel
 
-from dermport.bundle.prep import PREP_ID
+from dermport.bundle.manifest import PREP_ID
 from dermport.bundle.wire import IDEMPOTENCY_HEADER, PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER, Message
 
 
