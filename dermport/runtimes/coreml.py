@@ -61,8 +61,10 @@ class CoreMLRuntime(Runtime):
         """Free the model."""
         del self._model
 
-    def _run(self, tensors: NDArray[np.uint8], *, maps: bool) -> list[NDArray[np.float32]]:
+    def _check(self, tensors: NDArray[np.uint8]) -> None:
         self._image.check(tensors)
+
+    def _run(self, tensors: NDArray[np.uint8], *, maps: bool) -> list[NDArray[np.float32]]:
         answers = [self._model.predict({self._image.name: Image.fromarray(photo)}) for photo in tensors]  # always RGB
         rows = [[answer[self._probabilities][label] for label in self.labels] for answer in answers]
         grids = [answer[ACTIVATION_MAP] for answer in answers if ACTIVATION_MAP in answer]

@@ -56,11 +56,19 @@ def measure_energy(
             meter = open_meter(stack)
         except UnavailableError as error:
             return dict.fromkeys(contestants, Energy(not_measured_because=error.message))
-        seen = {key: one for key, one in contestants.items() if meter.whole or not on_accelerator[key]}
+        seen = {key: one for key, one in contestants.items() if _sees(meter, on_accelerator=on_accelerator[key])}
         with phase("energy") as update:
             energies = drawn(seen, meter, passes, update=update)
-        blind = Energy(not_measured_because=f"{meter.source} does not see the GPU that runs it.")
-        return {key: energies.get(key, blind) for key in contestants}
+        return {key: energies.get(key) or _unseen(meter, on_accelerator=on_accelerator[key]) for key in contestants}
+
+
+def _sees(meter: Meter, *, on_accelerator: bool) -> bool:
+    return meter.accelerators if on_accelerator else meter.processor
+
+
+def _unseen(meter: Meter, *, on_accelerator: bool) -> Energy:
+    where = "GPU" if on_accelerator else "processor"
+    return Energy(not_measured_because=f"{meter.source} does not see the {where} that runs it.")
 
 
 def drawn(

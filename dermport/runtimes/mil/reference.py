@@ -51,14 +51,14 @@ class MilReference(Runtime):
     def __init__(self, path: Path, threads: int | None = None) -> None:
         import onnxruntime
 
-        program, image = read_program(path)
+        program, self._image = read_program(path)
         self.labels = program.labels
-        self.input_shape = (image.height, image.width, 3)
+        self.input_shape = (self._image.height, self._image.width, 3)
         self.operators = program.counts
         self.name = f"mil-reference on ONNX Runtime {onnxruntime.__version__}"
         self._gives_map = ACTIVATION_MAP in program.outputs
         wanted = [program.classifier.outputs[1], *([ACTIVATION_MAP] if self._gives_map else [])]
-        self._session = ProgramSession(program, image, wanted)
+        self._session = ProgramSession(program, self._image, wanted)
 
     @classmethod
     def unavailable(cls) -> str:
@@ -68,6 +68,9 @@ class MilReference(Runtime):
     def close(self) -> None:
         """Free the session."""
         del self._session
+
+    def _check(self, tensors: NDArray[np.uint8]) -> None:
+        self._image.check(tensors)
 
     def _run(self, tensors: NDArray[np.uint8], *, maps: bool) -> list[NDArray[np.float32]]:
         results = list(self._session.batches(tensors))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dermport.errors import UnavailableError
-from dermport.runtimes.power.rails import total_rails
+from dermport.runtimes.power.nvidia import NvidiaCards
 from dermport.runtimes.power.sensors import Sensors
 from dermport.runtimes.power.tegrastats import Tegrastats
 
@@ -38,11 +38,13 @@ class Meter(Protocol):
 
     Attributes:
         source: The sensor, for people, with what it covers.
-        whole: Whether it covers accelerators too (a Jetson's module), not only the processor (RAPL).
+        processor: Whether it sees what runs on the processor.
+        accelerators: Whether it sees what runs beside it, on a GPU.
     """
 
     source: str
-    whole: bool
+    processor: bool
+    accelerators: bool
 
     @contextmanager
     def window(self) -> Iterator[Window]:
@@ -65,7 +67,8 @@ class RailMeter:
     rails: tuple[str, ...]
     source: str
     interval: float = _INTERVAL_S
-    whole: bool = field(default=True, init=False)
+    processor: bool = field(default=True, init=False)
+    accelerators: bool = field(default=True, init=False)
 
     @contextmanager
     def window(self) -> Iterator[Window]:
@@ -94,16 +97,20 @@ class RailMeter:
 
 @dataclass
 class CounterMeter:
-    """Reads energy counters at both ends of a window: what RAPL allows; a counter may wrap once within it.
+    """Reads energy counters at both ends of a window: what RAPL and NVML allow; a counter may wrap once within it.
 
     Attributes:
-        read: Returns the energy of every domain since it was first read, joules.
+        read: Returns the energy of the processor's packages (``package-0`` …) and of NVIDIA cards (``gpu-0`` …) since
+            some moment, joules; what else it returns is not counted.
         source: The sensor, for people.
+        processor: Whether packages are among it.
+        accelerators: Whether cards are.
     """
 
     read: Callable[[], dict[str, float]]
     source: str
-    whole: bool = field(default=False, init=False)
+    processor: bool = True
+    accelerators: bool = False
 
     @contextmanager
     def window(self) -> Iterator[Window]:
@@ -115,11 +122,11 @@ class CounterMeter:
             window.joules, window.seconds = self._total() - before, time.perf_counter() - started
 
     def _total(self) -> float:
-        return sum(joules for name, joules in self.read().items() if name.startswith("package"))
+        return sum(joules for name, joules in self.read().items() if name.startswith(("package", "gpu")))
 
 
 def open_meter(stack: ExitStack, root: Path = Path("/")) -> Meter:
-    """Return the best meter of this machine: a Jetson's INA3221, its ``tegrastats``, or RAPL of an x86 processor.
+    """Return the best meter of this machine: a Jetson's INA3221, RAPL and NVML, or ``tegrastats``.
 
     Args:
         stack: Closed by the caller once the meter is no longer needed.
@@ -133,7 +140,13 @@ def open_meter(stack: ExitStack, root: Path = Path("/")) -> Meter:
     if readings.watts:
         rails = total_rails(readings.watts)
         return RailMeter(lambda: sensors.read().watts, rails, f"INA3221: {' + '.join(rails)}")
-    if any(name.startswith("package") for name in readings.joules):
+    cards, packages = _cards(stack), any(name.startswith("package") for name in readings.joules)
+    if cards is not None:
+        source = (
+            "RAPL and NVML: the processor's packages and NVIDIA's cards" if packages else "NVML: NVIDIA's cards only"
+        )
+        return CounterMeter(lambda: sensors.read().joules | cards.read(), source, packages, accelerators=True)
+    if packages:
         return CounterMeter(lambda: sensors.read().joules, "RAPL: the processor's packages only")
     try:
         tegrastats = stack.enter_context(Tegrastats())
@@ -143,8 +156,40 @@ def open_meter(stack: ExitStack, root: Path = Path("/")) -> Meter:
     return RailMeter(tegrastats.read, rails, f"tegrastats: {' + '.join(rails)}")
 
 
+def _cards(stack: ExitStack) -> NvidiaCards | None:
+    try:
+        return stack.enter_context(NvidiaCards())
+    except UnavailableError:
+        return None
+
+
 def _no_sensor(root: Path) -> str:
     domains = sorted((root / _RAPL).glob("intel-rapl:?"))
     if domains:
         return f"Only root may read {domains[0] / 'energy_uj'} (RAPL), and no INA3221 is there."
     return "This machine shows neither INA3221 rails nor RAPL counters."
+
+
+# Which rails of a Jetson together are what it draws. The first line whose rails are all there is taken: an input rail
+# includes the others, which else are added up. Source: "Software-Based Power Consumption Modeling" of the Jetson Linux
+# Developer Guide, docs.nvidia.com/jetson/archives/r36.3/DeveloperGuide/SD/PlatformPowerAndPerformance
+_TOTALS: tuple[tuple[str, ...], ...] = (
+    ("VDD_IN",),  # Orin Nano, Orin NX, Xavier NX, TX2
+    ("POM_5V_IN",),  # Nano
+    ("VIN",),  # Thor: the board's input
+    ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"),  # AGX Orin; VDDQ_VDD2_1V8AO is part of VIN_SYS_5V0
+    ("VDD_GPU", "VDD_CPU_SOC_MSS", "VIN_SYS_5V0"),  # Thor, where its input's sensor is hidden
+    ("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),  # AGX Xavier
+)
+
+
+def total_rails(names: Collection[str]) -> tuple[str, ...]:
+    """Return the rails whose powers add up to what the module draws.
+
+    Raises:
+        UnavailableError: No such set of rails is known.
+    """
+    for rails in _TOTALS:
+        if set(rails) <= set(names):
+            return rails
+    raise UnavailableError(f"Which of the rails {', '.join(sorted(names))} make the whole module is not known.")

@@ -13,7 +13,7 @@ from dermport.runtimes.power.meter import Window
 class Board:
     """A meter whose board draws 2 W when idle, and more while one of its processes is busy."""
 
-    source, whole = "planted rail", True
+    source, processor, accelerators = "planted rail", True, True
 
     def __init__(self) -> None:
         self.watts = 2.0
@@ -72,7 +72,7 @@ def test_a_sensor_that_fell_silent_is_not_measured() -> None:
 
 def test_a_processors_counter_does_not_stand_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     board = Board()
-    board.whole = False
+    board.accelerators = False
     monkeypatch.setattr(energy, "open_meter", lambda stack: board)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     contestants = {"engine": Process(board, 9.0, 100), "onnx": Process(board, 6.0, 100)}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,11 @@ import pytest
 from dermport.errors import UnavailableError
 from dermport.runtimes.power.meter import CounterMeter, RailMeter, open_meter
 from tests.runtimes.power.test_sensors import ORIN, RAPL, X86, plant
+
+
+@pytest.fixture(autouse=True)
+def _no_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
 
 
 def test_sampled_rails_are_added_up_over_time() -> None:
@@ -46,7 +52,7 @@ def test_a_jetsons_input_rail_is_its_meter(tmp_path: Path) -> None:
     plant(tmp_path, ORIN)
     with ExitStack() as stack:
         meter = open_meter(stack, tmp_path)
-        assert (meter.source, meter.whole) == ("INA3221: VDD_IN", True)
+        assert (meter.source, meter.processor, meter.accelerators) == ("INA3221: VDD_IN", True, True)
         with meter.window() as window:
             time.sleep(0.02)
     assert window.watts == pytest.approx(6.2)
@@ -56,7 +62,7 @@ def test_an_x86_processors_counter_over_its_end(tmp_path: Path) -> None:
     plant(tmp_path, X86)
     with ExitStack() as stack:
         meter = open_meter(stack, tmp_path)
-        assert not meter.whole
+        assert not meter.accelerators
         with meter.window() as window:
             (tmp_path / RAPL / "energy_uj").write_text("500000\n")
     assert window.joules == pytest.approx(1.5), "9 J to the end of its range at 10 J, and 0.5 J from the start"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dermport.errors import UnavailableError
-from dermport.runtimes.power.rails import total_rails
+from dermport.runtimes.power.meter import total_rails
 from dermport.runtimes.power.tegrastats import Tegrastats, watts
 
 TX2 = (
