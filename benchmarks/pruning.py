@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from benchmarks.tables import show
 from dermport.bundle.benchmark_record import Ratio
+from dermport.bundle.macs import count_macs
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
-from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.benchmark.sizes import compressed_bytes, stored_bytes
 from dermport.exporters.benchmark.timings import ratio
 from dermport.exporters.registry import get_target

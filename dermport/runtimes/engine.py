@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import importlib
 import platform
-import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +19,7 @@ from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, Sha256
 from dermport.errors import EngineMismatchError, UnavailableError
 from dermport.runtimes.cuda import first_gpu
+from dermport.runtimes.jetson import jetpack
 
 ENGINE, SIDECAR, ONNX = "model.engine", "engine.json", "model.onnx"
 REBUILD = "Run `dermport build-engine` on this folder (on this machine)."
@@ -92,19 +91,6 @@ def this_machine() -> Machine:
     gpu = first_gpu()
     system = f"{platform.system()} {platform.machine()}"
     return Machine(version, gpu.name, gpu.compute_capability, system, jetpack())
-
-
-def jetpack(release: Path = Path("/etc/nv_tegra_release")) -> str:
-    """Return JetPack's version by dpkg, else L4T's as ``release`` says it, else an empty string."""
-    if not release.is_file():
-        return ""
-    command = ["dpkg-query", "--showformat=${Version}", "--show", "nvidia-jetpack"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        found = ""
-    match = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", release.read_text())
-    return found or (f"L4T {match[1]}.{match[2]}" if match else "L4T")
 
 
 def read_sidecar(folder: Path) -> EngineRecord:

@@ -23,7 +23,7 @@ from dermport.exporters.tensorrt import builder
 from dermport.exporters.tensorrt.kit import read_kit
 from dermport.exporters.tensorrt.typing import TYPINGS, Typing
 from dermport.runtimes import engine
-from dermport.runtimes.engine import Machine, checked_engine, jetpack, read_sidecar
+from dermport.runtimes.engine import Machine, checked_engine, read_sidecar
 from tests.factories import LABELS, SIZE
 
 ORIN = Machine("10.3.0", "Orin", "8.7", "Linux aarch64", "6.2")
@@ -219,10 +219,3 @@ def _app() -> object:
     app = typer.Typer()
     app.command()(build_engine)
     return app
-
-
-def test_jetpack_from_l4t(tmp_path: Path) -> None:
-    release = tmp_path / "nv_tegra_release"
-    assert jetpack(release) == ""
-    release.write_text("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64\n")
-    assert jetpack(release) == "L4T 36.4.3"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dermport.bundle.atomic import atomic_directory
+from dermport.bundle.macs import count_macs
 from dermport.bundle.store import Bundle, Export, file_entries, write_manifest
 from dermport.compression.pipeline import take_steps
 from dermport.compression.recipe import CompressionRecipe
@@ -21,7 +22,6 @@ from dermport.compression.search.photos import SearchPhotos
 from dermport.compression.search.space import SearchSpace, original_structure, trained
 from dermport.compression.search.starts import PARENT, StartingBundle
 from dermport.compression.step import CompressionStep, StepContext
-from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.matrix import export_matrix
 from dermport.exporters.registry import select
 from dermport.exporters.source import CALIBRATION_FILE

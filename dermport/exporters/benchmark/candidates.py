@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dermport.bundle.benchmark_record import BundleEntry
+from dermport.bundle.macs import count_macs
 from dermport.bundle.store import Bundle, Export
 from dermport.errors import BundleError, ExportError, Parameters, UsageError
-from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.registry import TARGETS, get_target, select
 
 ORIGINAL = "fp32"

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dermport.bundle.macs import kernel_weights
+
 if TYPE_CHECKING:
     import keras
 
@@ -41,16 +43,12 @@ def layer_cost(layer: keras.Layer, inputs: int, outputs: int) -> Cost:
     """Return what a layer would cost, took it `inputs` channels and gave `outputs`."""
     import keras
 
-    if isinstance(layer, keras.layers.Conv2D):
-        kernel = math.prod(layer.kernel_size) * inputs * outputs // layer.groups
-        return Cost(_positions(layer) * kernel, kernel + layer.use_bias * outputs)
-    if isinstance(layer, keras.layers.DepthwiseConv2D):
-        kernel = math.prod(layer.kernel_size) * outputs
-        return Cost(_positions(layer) * kernel, kernel + layer.use_bias * outputs)
+    kind = type(layer).__name__
+    if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+        groups = 1 if kind == "DepthwiseConv2D" else layer.groups
+        kernel = kernel_weights(kind, math.prod(layer.kernel_size), inputs, outputs, groups)
+        return Cost(math.prod(layer.output.shape[1:3]) * kernel, kernel + layer.use_bias * outputs)
     if isinstance(layer, keras.layers.Dense):
-        return Cost(inputs * outputs, inputs * outputs + layer.use_bias * outputs)
+        kernel = kernel_weights(kind, 1, inputs, outputs)
+        return Cost(kernel, kernel + layer.use_bias * outputs)
     return Cost(0, len(layer.weights) * outputs if isinstance(layer, keras.layers.BatchNormalization) else 0)
-
-
-def _positions(layer: keras.Layer) -> int:
-    return math.prod(layer.output.shape[1:3])

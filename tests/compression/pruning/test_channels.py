@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dermport.bundle.macs import count_macs
 from dermport.bundle.store import Bundle
 from dermport.compression.network import network_of
 from dermport.compression.pruning.channel_groups import ChannelGroup, channel_groups
@@ -17,7 +18,6 @@ from dermport.compression.pruning.selection import KeptChannels, PruningTarget, 
 from dermport.compression.pruning.surgery import compensate, narrowed
 from dermport.compression.step import StepContext
 from dermport.errors import UsageError
-from dermport.exporters.benchmark.macs import count_macs
 from dermport.exporters.contract import Source
 from dermport.exporters.targets.onnx import Onnx
 from dermport.exporters.targets.tflite import TFLite

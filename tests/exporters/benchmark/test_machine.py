@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dermport.exporters.benchmark.machine import jetpack, power_mode, this_machine
+from dermport.exporters.benchmark.machine import power_mode, this_machine
 
 
 def test_this_machine_is_named() -> None:
@@ -30,19 +30,6 @@ def test_a_board_that_is_no_jetson_is_not_called_one(tmp_path: Path) -> None:
     (tmp_path / "proc/device-tree").mkdir(parents=True)
     (tmp_path / "proc/device-tree/model").write_bytes(b"Raspberry Pi 5 Model B Rev 1.0\0")
     assert this_machine(tmp_path).jetson is None
-
-
-@pytest.mark.parametrize(
-    ("release", "name"),
-    [
-        ("# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref", "JetPack 5 (L4T 35.4.1)"),
-        ("# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic", "JetPack 7 (L4T 38.2.0)"),
-        ("# R28 (release), REVISION: 2.1, GCID: 11272647, BOARD: t186ref", "L4T 28.2.1"),
-        ("", None),
-    ],
-)
-def test_jetpack_of_l4t(release: str, name: str | None) -> None:
-    assert jetpack(release) == name
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from dermport.bundle.macs import count_macs
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError
-from dermport.exporters.benchmark.macs import count_macs
 
 
 def _saved(model: Any, folder: Path) -> Path:

@@ -58,17 +58,31 @@ def _count(layer: Layer) -> int:
     return 0
 
 
+def kernel_weights(kind: str, taps: int, inputs: int, outputs: int, groups: int = 1) -> int:
+    """Return the weights of a convolution's or dense layer's kernel: its multiply-accumulates at each position.
+
+    Args:
+        kind: The layer's class in Keras.
+        taps: Height x width of the kernel; 1 of a dense layer.
+        inputs: Channels that it takes.
+        outputs: Channels that it gives.
+        groups: Of a convolution.
+    """
+    return taps * outputs if kind == "DepthwiseConv2D" else taps * inputs * outputs // groups
+
+
 def _conv(settings: Layer, shape: list[int]) -> int:
-    taps = int(prod(settings["kernel_size"]) * shape[-1] // settings["groups"])
-    return _positions(settings, shape) * taps * int(settings["filters"])
+    taps, outputs = prod(settings["kernel_size"]), int(settings["filters"])
+    return _positions(settings, shape) * kernel_weights("Conv2D", taps, shape[-1], outputs, settings["groups"])
 
 
 def _depthwise(settings: Layer, shape: list[int]) -> int:
-    return _positions(settings, shape) * prod(settings["kernel_size"]) * shape[-1] * int(settings["depth_multiplier"])
+    taps, outputs = prod(settings["kernel_size"]), shape[-1] * int(settings["depth_multiplier"])
+    return _positions(settings, shape) * kernel_weights("DepthwiseConv2D", taps, shape[-1], outputs)
 
 
 def _dense(settings: Layer, shape: list[int]) -> int:
-    return prod(shape[1:]) * int(settings["units"])
+    return prod(shape[1:-1]) * kernel_weights("Dense", 1, shape[-1], int(settings["units"]))
 
 
 def _positions(settings: Layer, shape: list[int]) -> int:
