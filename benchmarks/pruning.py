@@ -31,7 +31,7 @@ from dermport.bundle.benchmark_record import Ratio
 from dermport.bundle.macs import count_macs
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
-from dermport.exporters.benchmark.sizes import compressed_bytes, stored_bytes
+from dermport.exporters.benchmark.results import compressed_bytes, stored_bytes
 from dermport.exporters.benchmark.timings import ratio
 from dermport.exporters.registry import get_target
 from dermport.runtimes.base import Runtime

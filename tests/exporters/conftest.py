@@ -11,8 +11,7 @@ import pytest
 
 from dermport.bundle.store import Bundle
 from dermport.exporters.contract import Source
-from dermport.exporters.coreml.convert import convert_all
-from dermport.exporters.coreml.description import PackageDescription
+from dermport.exporters.coreml.convert import PackageDescription, convert_all
 from dermport.exporters.onnx.convert import float_model
 from dermport.exporters.source import load_source
 from tests.factories import LABELS

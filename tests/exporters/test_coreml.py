@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from dermport.bundle.hashing import sha256_file
 from dermport.errors import ExportError, UnavailableError, UsageError
 from dermport.exporters.coreml.conversion import classifier_from_keras
-from dermport.exporters.coreml.convert import convert, convert_all, write_package
-from dermport.exporters.coreml.description import PackageDescription
+from dermport.exporters.coreml.convert import PackageDescription, convert, convert_all, write_package
 from dermport.exporters.rounding import LARGEST_INT8
 from dermport.runtimes.coreml import CoreMLRuntime
 from dermport.runtimes.mil.program import read_program

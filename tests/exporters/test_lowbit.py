@@ -14,8 +14,7 @@ from onnx import numpy_helper
 from dermport.errors import ExportError, UsageError
 from dermport.exporters.contract import Source
 from dermport.exporters.coreml.compressor import Compressor
-from dermport.exporters.coreml.convert import convert_all
-from dermport.exporters.coreml.description import PackageDescription
+from dermport.exporters.coreml.convert import PackageDescription, convert_all
 from dermport.exporters.coreml.layers import input_statistics, layers_of
 from dermport.exporters.coreml.mixed import Candidate, chosen_bits
 from dermport.exporters.coreml.recipes import RECIPES

@@ -15,8 +15,7 @@ from dermport.bundle.store import Bundle
 from dermport.errors import BundleError, ExportError, IntegrityError, UnavailableError
 from dermport.exporters.contract import Source
 from dermport.exporters.matrix import export_target
-from dermport.exporters.microcontroller import arena
-from dermport.exporters.microcontroller.slim import Slim, slim
+from dermport.exporters.microcontroller.slim import Slim, measured_arena, slim
 from dermport.exporters.microcontroller.sources import METHODS
 from dermport.exporters.registry import select
 from dermport.exporters.source import load_source
@@ -174,7 +173,7 @@ def test_without_tflite_micro_nothing_is_claimed(folder: Path, monkeypatch: pyte
 
     monkeypatch.setattr(module, "import_module", refuse)
     model = Slim((folder / "model.tflite").read_bytes(), np.zeros(256, np.int8), ())
-    assert arena.measured_arena(model) is None
+    assert measured_arena(model) is None
     with pytest.raises(UnavailableError, match="wheels for x86-64"):
         TARGET.execution(folder)
     with pytest.raises(BundleError, match="cannot be read"):

@@ -20,8 +20,7 @@ from dermport.exporters.matrix import export_target
 from dermport.exporters.onnx.lint import violations
 from dermport.exporters.targets.tensorrt import TensorRT
 from dermport.exporters.tensorrt import builder
-from dermport.exporters.tensorrt.kit import read_kit
-from dermport.exporters.tensorrt.typing import TYPINGS, Typing
+from dermport.exporters.tensorrt.kit import TYPINGS, Typing, read_kit
 from dermport.runtimes import engine
 from dermport.runtimes.engine import Machine, checked_engine, read_sidecar
 from tests.factories import LABELS, SIZE

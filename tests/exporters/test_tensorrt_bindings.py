@@ -19,7 +19,7 @@ from dermport.bundle.store import Bundle
 from dermport.exporters.maps import with_map
 from dermport.exporters.source import load_source
 from dermport.exporters.targets.tensorrt import TensorRT
-from dermport.exporters.tensorrt.typing import TYPINGS
+from dermport.exporters.tensorrt.kit import TYPINGS
 from tests.exporters.trt_bindings.prepare import NoWheelError, prepared
 from tests.exporters.trt_bindings.versions import BINDINGS
 from tests.factories import SIZE

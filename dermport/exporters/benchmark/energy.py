@@ -7,16 +7,25 @@ the other. Nothing is estimated: where no sensor tells, the record says why.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from dermport.bundle.benchmark_record import Energy
 from dermport.errors import UnavailableError
-from dermport.exporters.benchmark.phases import Phase, silent
 from dermport.progress import Update
 from dermport.runtimes.power.meter import Meter, Window, open_meter
+
+Progress = Callable[[int, int], None]
+Phase = Callable[[str], AbstractContextManager[Progress]]
+
+
+@contextmanager
+def silent(what: str) -> Iterator[Progress]:
+    """Report nothing: the :data:`Phase` of whoever does not watch."""
+    yield lambda done, total: None
+
 
 WINDOW_S = 2.0
 _SETTLE_S = 0.5

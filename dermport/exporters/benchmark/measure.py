@@ -24,9 +24,8 @@ from dermport.bundle.store import Export
 from dermport.errors import UnavailableError
 from dermport.exporters.benchmark.accuracy import Answers, Judge, described
 from dermport.exporters.benchmark.candidates import Candidate, bundle_entry, originals
-from dermport.exporters.benchmark.energy import measure_energy
+from dermport.exporters.benchmark.energy import Phase, measure_energy, silent
 from dermport.exporters.benchmark.machine import this_machine
-from dermport.exporters.benchmark.phases import Phase, silent
 from dermport.exporters.benchmark.process import Process
 from dermport.exporters.benchmark.results import Measured, export_result
 from dermport.exporters.benchmark.rounds import run_rounds

@@ -22,17 +22,15 @@ from dermport.exporters.benchmark.reporting.glance import glance_section
 from dermport.exporters.benchmark.reporting.groups import groups_section
 from dermport.exporters.benchmark.reporting.html import to_html
 from dermport.exporters.benchmark.reporting.markdown import to_markdown
-from dermport.exporters.benchmark.reporting.operators import operators_section
 from dermport.exporters.benchmark.reporting.pareto import pareto_section
 from dermport.exporters.benchmark.reporting.quality import quality_section
-from dermport.exporters.benchmark.reporting.reading import reading_section
 from dermport.exporters.benchmark.reporting.rows import to_csv
 from dermport.exporters.benchmark.reporting.size import size_section
 from dermport.exporters.benchmark.reporting.speed import speed_section
 from dermport.exporters.benchmark.reporting.subjects import Subjects
 from dermport.exporters.benchmark.reporting.table import Picture, Section
 from dermport.exporters.benchmark.reporting.verdicts import verdicts_section
-from dermport.exporters.benchmark.reporting.where import where_section
+from dermport.exporters.benchmark.reporting.where import operators_section, reading_section, where_section
 
 HTML, MARKDOWN, CSV = "report.html", "report.md", "report.csv"
 COMPARISON = "comparison.json"

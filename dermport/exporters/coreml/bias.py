@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.exporters.coreml.constants import store_constants
 from dermport.exporters.coreml.layers import layers_of
+from dermport.exporters.coreml.weights import store_constants
 from dermport.exporters.rounding import InputStatistics
 from dermport.runtimes.mil.package import open_package
 from dermport.runtimes.mil.program import read_program

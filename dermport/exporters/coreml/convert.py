@@ -6,6 +6,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,32 @@ from dermport.bundle.hashing import sha256_file
 from dermport.errors import ExportError, UsageError
 from dermport.exporters.coreml.compressor import Compressor
 from dermport.exporters.coreml.conversion import INPUT_NAME, classifier_from_keras
-from dermport.exporters.coreml.description import PackageDescription
 from dermport.exporters.coreml.recipes import RECIPES
 from dermport.runtimes.mil.package import open_package
 from dermport.runtimes.quiet import quiet
 
 if TYPE_CHECKING:
     import keras
+
+
+@dataclass(frozen=True)
+class PackageDescription:
+    """The metadata of an .mlpackage.
+
+    Attributes:
+        author: Who made the model.
+        licence: The licence of the model.
+        text: What the model does, for whom, and that it is no medical device.
+        version: The model's version.
+        metadata: Anything else that an app reads from it: labels, preprocessing, origin. Values are strings.
+    """
+
+    author: str
+    licence: str
+    text: str
+    version: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
 
 _DATE = "com.github.apple.coremltools.conversion_date"
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dermport.exporters.coreml.constants import store_constants
 from dermport.exporters.coreml.layers import Layer
 from dermport.exporters.coreml.recipes import INT8, Storage
 from dermport.exporters.rounding import Grid, InputStatistics, Palettes, Values, rounded
-from dermport.runtimes.mil.package import open_package
-from dermport.runtimes.mil.values import Array
+from dermport.runtimes.mil.package import Package, open_package
+from dermport.runtimes.mil.values import Array, blob_span
 from dermport.runtimes.quiet import import_coremltools, quiet
 
 
@@ -108,3 +108,28 @@ def _table(values: Array, bits: int) -> tuple[Array, Array]:
     table, indices = np.unique(values.astype(np.float32), return_inverse=True)
     padded = np.pad(table, (0, 2**bits - len(table)), mode="edge")
     return padded.astype(values.dtype), indices.reshape(-1).astype(np.uint8)
+
+
+def store_constants(package: Package, constants: Mapping[str, Array]) -> None:
+    """Overwrite constants in a saved package; ones whose bytes another constant shares stay as they are."""
+    spec = package.read_spec()
+    function = spec.mlProgram.functions["main"]
+    block = function.block_specializations[function.opset]
+    values = {o.outputs[0].name: o.attributes["val"] for o in block.operations if o.type == "const"}
+    offsets = Counter(value.blobFileValue.offset for value in values.values())
+    contents: dict[str, bytearray] = {}
+    for name, constant in constants.items():
+        if values[name].WhichOneof("value") == "immediateValue":
+            values[name].immediateValue.tensor.bytes.values = constant.tobytes()
+        elif offsets[values[name].blobFileValue.offset] == 1:
+            _overwrite(package, contents, values[name].blobFileValue, constant)
+    for file, content in contents.items():
+        package.weight_file(file).write_bytes(content)
+    package.model_file.write_bytes(spec.SerializeToString(deterministic=True))
+
+
+def _overwrite(package: Package, contents: dict[str, bytearray], blob: Any, constant: Array) -> None:
+    if blob.fileName not in contents:
+        contents[blob.fileName] = bytearray(package.weight_file(blob.fileName).read_bytes())
+    content = contents[blob.fileName]
+    content[blob_span(bytes(content), blob.offset)] = constant.tobytes()

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.errors import ExportError
+from dermport.errors import ExportError, UnavailableError
 from dermport.exporters.tflite.calibrate import Probe
 from dermport.exporters.tflite.convert import INPUT, OUTPUT
 from dermport.exporters.tflite.graph import Graph
+from dermport.runtimes.tflite_micro import ROOMY, TFLiteMicro
 
 _INT8 = 9  # TensorType of TFLite's schema
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
@@ -109,3 +110,27 @@ def output_of(model: bytes) -> tuple[float, int, bool]:
     if tensor.type != _INT8:
         return 1.0, 0, True
     return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]), False
+
+
+_STEP = 1024
+
+
+def measured_arena(model: Slim) -> int | None:
+    """Return the bytes of the arena that the model needs, a multiple of 1,024; it was set up in one of that size.
+
+    None where TFLite Micro is not installed. It takes all its memory when it is set up, none while it runs. Pointers
+    have 8 bytes here and 4 on a microcontroller, which needs a little less; kernels that are optimised for its
+    processor (CMSIS-NN) may need scratch memory beside it. Sizes are not found by trying: where memory ends in the
+    middle of a layer, TFLite Micro may crash.
+
+    Raises:
+        ExportError: It needs more than 16 MiB, or TFLite Micro lacks one of its operators.
+    """
+    try:
+        with TFLiteMicro(model.model, (), model.codes, ROOMY) as runtime:
+            used = runtime.arena_used()
+    except UnavailableError:
+        return None
+    arena = -(-used // _STEP) * _STEP
+    with TFLiteMicro(model.model, (), model.codes, arena):
+        return arena

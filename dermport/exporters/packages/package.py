@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import stat
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dermport.bundle.atomic import write_bytes
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.store import Bundle, Export
-from dermport.exporters.packages.archive import with_sums, zip_bytes
 from dermport.exporters.packages.contents import package_files
 from dermport.exporters.packages.platforms import PackagePlatform
 from dermport.exporters.packages.selection import select_exports
@@ -66,3 +69,31 @@ def build_package(
     name = f"{bundle.manifest.name}-{bundle.manifest.version}-{platform.name}-{chosen}"
     data = zip_bytes(name, files)
     return Package(platform, f"{name}.zip", data, sha256_bytes(data), tuple(sorted(files)), exports, warnings)
+
+
+SUMS = "SHA256SUMS"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can name
+_MODE = stat.S_IFREG | 0o644
+_UNIX = 3
+
+
+def with_sums(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return `files` with one more that ``sha256sum --check SHA256SUMS`` reads."""
+    lines = (f"{sha256_bytes(files[path])}  {path}\n" for path in sorted(files))
+    return {**files, SUMS: "".join(lines).encode()}
+
+
+def zip_bytes(top: str, files: Mapping[str, bytes]) -> bytes:
+    """Return a zip that holds `files` below one folder `top`: equal files give equal bytes, on any machine.
+
+    The files are stored, not deflated: zlib and its drop-in replacements write different bytes for the same data, and
+    the sha256 of a package would depend on the machine. That costs size, about a fifth where float32 weights dominate.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(files):
+            entry = zipfile.ZipInfo(f"{top}/{path}", _EPOCH)
+            entry.create_system = _UNIX
+            entry.external_attr = _MODE << 16
+            archive.writestr(entry, files[path])
+    return buffer.getvalue()

@@ -61,8 +61,7 @@ class CoreML(Target):
 
     def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.mlpackage`` for each recipe; the conversion is shared."""
-        from dermport.exporters.coreml.convert import convert_all
-        from dermport.exporters.coreml.description import PackageDescription
+        from dermport.exporters.coreml.convert import PackageDescription, convert_all
         from dermport.exporters.origin import AUTHOR, licence, origin, summary
 
         description = PackageDescription(

@@ -66,8 +66,7 @@ class Microcontroller(Target):
             write_sources(folder, made.model, self._carded(folder, source, made))
 
     def _carded(self, folder: Path, source: Source, made: Slim) -> Card:
-        from dermport.exporters.microcontroller.arena import measured_arena
-        from dermport.exporters.microcontroller.slim import output_of
+        from dermport.exporters.microcontroller.slim import measured_arena, output_of
         from dermport.runtimes.microcontroller_card import Card, write_card
 
         manifest, arena = source.manifest, measured_arena(made)

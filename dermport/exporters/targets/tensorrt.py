@@ -84,8 +84,7 @@ class TensorRT(Target):
 
         from dermport.bundle.hashing import sha256_file
         from dermport.exporters.onnx.sparsity import has_pattern
-        from dermport.exporters.tensorrt.kit import Kit, Profile, write_kit
-        from dermport.exporters.tensorrt.typing import TYPINGS
+        from dermport.exporters.tensorrt.kit import TYPINGS, Kit, Profile, write_kit
 
         graph = Onnx().describe(folder)
         kit = Kit(

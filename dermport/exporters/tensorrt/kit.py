@@ -12,7 +12,37 @@ from dermport.bundle.export_record import TensorSpec
 from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, Name, RelativePath, Sha256
 from dermport.errors import BundleError
-from dermport.exporters.tensorrt.typing import Typing
+
+STRONG_SINCE = (10, 12)
+
+
+class Typing(Contract):
+    """The rule of one precision, as ``kit.json`` carries it.
+
+    Attributes:
+        strong_since: First TensorRT (major, minor) whose networks are built strongly typed.
+        weak_flags: The members of ``trt.BuilderFlag`` that an older one is given.
+    """
+
+    strong_since: tuple[int, int] = STRONG_SINCE
+    weak_flags: tuple[str, ...] = ()
+
+    def strong(self, version: str) -> bool:
+        """Return whether a TensorRT version, e.g. ``"10.3.0"``, builds the network strongly typed."""
+        major, minor = version.split(".")[:2]
+        return (int(major), int(minor)) >= self.strong_since
+
+    def flags(self, version: str) -> tuple[str, ...]:
+        """Return the builder flags that a TensorRT version is given."""
+        return () if self.strong(version) else self.weak_flags
+
+
+TYPINGS = {
+    "fp32": Typing(),
+    "fp16": Typing(weak_flags=("FP16",)),
+    "int8": Typing(weak_flags=("INT8",)),
+}
+
 
 KIT = "kit.json"
 NOT_BUILT = "an engine only runs on the TensorRT version and GPU that built it, and none was used here"

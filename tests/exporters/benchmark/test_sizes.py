@@ -4,7 +4,7 @@ import os
 import random
 from pathlib import Path
 
-from dermport.exporters.benchmark.sizes import compressed_bytes, stored_bytes
+from dermport.exporters.benchmark.results import compressed_bytes, stored_bytes
 
 
 def test_a_file_and_a_folder(tmp_path: Path) -> None:
