@@ -28,7 +28,7 @@ from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle, Export
 from dermport.exporters.registry import get_target
 from dermport.exporters.source import load_model
-from dermport.exporters.verify import Reference, verify
+from dermport.exporters.verify import VerificationReference, verify
 from dermport.statistics.estimates import Delta
 from dermport.statistics.wilson import wilson_interval
 from dermport.training.model.network import predict
@@ -76,10 +76,10 @@ def _stored_coreml(export: Export) -> Counter[str]:
 
 
 def _stored_tflite(export: Export) -> Counter[str]:
-    from dermport.exporters.tflite.graph import Graph
+    from dermport.exporters.tflite.graph import TFLiteGraph
 
     names = {0: "float32", 1: "float16", 9: "int8", 17: "int4"}
-    graph = Graph(export.artifact.read_bytes())
+    graph = TFLiteGraph(export.artifact.read_bytes())
     stored = (graph.tensor(operator.inputs[1]) for operator in graph.weighted())
     return Counter(names[tensor.type] for tensor in stored)
 
@@ -87,9 +87,9 @@ def _stored_tflite(export: Export) -> Counter[str]:
 def _stored_onnx(export: Export) -> Counter[str]:
     import onnx
 
-    from dermport.exporters.onnx.graph import Graph
+    from dermport.exporters.onnx.graph import OnnxGraph
 
-    graph = Graph.of(onnx.load(export.artifact))
+    graph = OnnxGraph.of(onnx.load(export.artifact))
     read = (node.input[1] for node in graph.weighted())
     constants = (graph.producers[name].input[0] if name in graph.producers else name for name in read)
     names = {1: "float32", 2: "uint8", 3: "int8", 22: "int4"}
@@ -115,7 +115,7 @@ def latencies(exports: list[Export], photos: NDArray[np.uint8]) -> dict[str, flo
     return {name: 1000 * float(np.median(seconds[5:])) for name, seconds in times.items()}
 
 
-def measure(bundle: Bundle, reference: Reference) -> list[ArtifactFigures]:
+def measure(bundle: Bundle, reference: VerificationReference) -> list[ArtifactFigures]:
     """Verify every export of the targets that know few bits, and time the ones that can be."""
     exports = [export for export in bundle.exports() if export.record.target in _TARGETS]
     parities = {}
@@ -171,7 +171,7 @@ def main() -> None:
     bundle = Bundle.open(arguments.bundle)
     photos = read_photos(bundle, arguments.data, "test")
     original = predict(load_model(bundle), photos.tensors(bundle.manifest.preprocessing))
-    reference = Reference(photos, original)
+    reference = VerificationReference(photos, original)
     rows = measure(bundle, reference)
     text = f"{photos.title}: {len(photos):,} photos; {bundle.manifest.name}.\n\n{table(rows)}"
     print(text)

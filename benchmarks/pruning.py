@@ -96,9 +96,9 @@ def compare(bundles: Sequence[Bundle], rounds: int, threads: int) -> tuple[Measu
 
 def sparsity(model: Path) -> float:
     """Return the share of zeros among the weights of a float32 TFLite file, biases aside."""
-    from dermport.exporters.tflite.graph import Graph
+    from dermport.exporters.tflite.graph import TFLiteGraph
 
-    weights = [layer.weights for layer in Graph(model.read_bytes()).layers()]
+    weights = [layer.weights for layer in TFLiteGraph(model.read_bytes()).layers()]
     return 1 - sum(map(np.count_nonzero, weights)) / sum(one.size for one in weights)
 
 

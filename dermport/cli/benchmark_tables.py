@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dermport.bundle.benchmark_record import Accuracy, BenchmarkResult, ExportResult, Figure, Session, Timing
-    from dermport.exporters.benchmark.comparison import Comparison
+    from dermport.exporters.benchmark.comparison import BenchmarkComparison
 
 _NONE = "–"
 _COLOURS = {"worse": "red", "better": "green"}
@@ -132,7 +132,7 @@ def _number(value: float | None, form: str) -> str:
     return _NONE if value is None else format(value, form)
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: BenchmarkComparison) -> None:
     """Print what got worse or better, how many lines show no difference, and how it was judged."""
     table = new_table("export", "figure", "now", "before", "change", "verdict")
     for line in comparison.lines:

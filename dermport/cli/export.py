@@ -11,7 +11,7 @@ from dermport.cli.options import BundleArgument, Jobs, Json, Precision, To
 from dermport.cli.output import bar, console, emit_json, new_table, say
 
 if TYPE_CHECKING:
-    from dermport.exporters.matrix import Outcome
+    from dermport.exporters.matrix import ExportOutcome
 
 MAPS = False  # whether artifacts give class activation maps where the command does not say
 
@@ -47,7 +47,7 @@ def export(
         emit_json({"seconds": round(seconds, 2), "exports": exports})
 
 
-def _print_table(outcomes: list[Outcome]) -> None:
+def _print_table(outcomes: list[ExportOutcome]) -> None:
     from rich.markup import escape
 
     table = new_table("artifact", "KiB", "of Keras", "operators", "seconds", "")

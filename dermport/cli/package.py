@@ -12,7 +12,7 @@ from dermport.cli.options import BundleArgument, Json
 from dermport.cli.output import emit_json, say
 
 if TYPE_CHECKING:
-    from dermport.exporters.packages.package import Package
+    from dermport.exporters.packages.package import PlatformPackage
 
 
 def package(
@@ -40,13 +40,13 @@ def package(
         emit_json({"packages": [_document(pack, path) for pack, path in written]})
 
 
-def _report(pack: Package, path: Path) -> None:
+def _report(pack: PlatformPackage, path: Path) -> None:
     for warning in pack.warnings:
         say(f"[yellow]warning[/] {warning}")
     say(f"{path}  {len(pack.data):,} bytes, {len(pack.paths)} files\n  sha256 {pack.sha256}")
 
 
-def _document(pack: Package, path: Path) -> dict[str, Any]:
+def _document(pack: PlatformPackage, path: Path) -> dict[str, Any]:
     return {
         "platform": pack.platform.name,
         "path": str(path),

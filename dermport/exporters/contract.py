@@ -28,7 +28,7 @@ _Settings = ParamSpec("_Settings")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PrecisionRecipe:
     """How one precision of a target is made.
 
     Attributes:
@@ -70,7 +70,7 @@ class Capabilities:
     name: str
     devices: str
     artifact: str
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[PrecisionRecipe, ...]
     dynamic_batch: bool
     builds_on: str
     evidence: tuple[Evidence, ...]
@@ -78,7 +78,7 @@ class Capabilities:
     converts_with: tuple[str, ...]
     maps: bool = True
 
-    def recipe(self, precision: str) -> Recipe:
+    def recipe(self, precision: str) -> PrecisionRecipe:
         """Return the recipe of a precision; KeyError where there is none."""
         return {recipe.precision: recipe for recipe in self.recipes}[precision]
 
@@ -182,7 +182,7 @@ class Target(ABC):
     capabilities: Capabilities
 
     @abstractmethod
-    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+    def convert(self, source: Source, recipes: tuple[PrecisionRecipe, ...], folders: Mapping[str, Path]) -> None:
         """Write the artifact of each recipe into ``folders[recipe.precision]``, which exists and is empty.
 
         Several recipes come in one call so that a conversion can be shared between them.

@@ -20,7 +20,7 @@ from dermport.bundle.hashing import sha256_file, sha256_json
 from dermport.bundle.store import RECORD, Bundle, Export, file_entries, write_record
 from dermport.contract import FileEntry
 from dermport.errors import BundleError, IntegrityError
-from dermport.exporters.contract import Recipe, Target
+from dermport.exporters.contract import PrecisionRecipe, Target
 from dermport.exporters.integer.proof import proof_of, recipe_for
 from dermport.exporters.maps import SETTING, with_map
 from dermport.exporters.source import CALIBRATION_FILE, load_source
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 # what a recipe says beside what its artifact is made by
 _NOT_DECIDING = ("optional", "integers")
-Selection = list[tuple[Target, tuple[Recipe, ...]]]
+Selection = list[tuple[Target, tuple[PrecisionRecipe, ...]]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExportOutcome:
     """What became of one target and precision.
 
     Attributes:
@@ -47,7 +47,7 @@ class Outcome:
     fresh: bool
 
 
-def key_of(bundle: Bundle, target: Target, recipe: Recipe) -> str:
+def key_of(bundle: Bundle, target: Target, recipe: PrecisionRecipe) -> str:
     """Return the sha256 over everything that the artifact's bytes depend on."""
     manifest = bundle.manifest
     calibration = [e.sha256 for e in manifest.files if e.path == CALIBRATION_FILE] if recipe.calibrated else []
@@ -84,13 +84,13 @@ def with_maps(selection: Selection) -> Selection:
     ]
 
 
-def _mapped(recipe: Recipe) -> Recipe:
+def _mapped(recipe: PrecisionRecipe) -> PrecisionRecipe:
     return replace(recipe, settings={**recipe.settings, SETTING: True})
 
 
 def export_matrix(
     bundle: Bundle, selection: Selection, *, jobs: int = 0, force: bool = False, update: Update | None = None
-) -> list[Outcome]:
+) -> list[ExportOutcome]:
     """Export every selected target and precision that is missing or stale.
 
     Args:
@@ -115,10 +115,10 @@ def export_matrix(
             update(done, total)
     made = {(target.capabilities.name, r.precision) for target, recipes in work for r in recipes}
     names = [(target.capabilities.name, r.precision) for target, recipes in selection for r in recipes]
-    return [Outcome(bundle.export(*name), name in made) for name in names]
+    return [ExportOutcome(bundle.export(*name), name in made) for name in names]
 
 
-def _is_current(bundle: Bundle, target: Target, recipe: Recipe) -> bool:
+def _is_current(bundle: Bundle, target: Target, recipe: PrecisionRecipe) -> bool:
     try:
         export = bundle.export(target.capabilities.name, recipe.precision)
         export.checked()
@@ -139,7 +139,7 @@ def _export_all(path: Path, work: Selection, jobs: int) -> Iterator[int]:
             yield future.result()
 
 
-def export_target(path: Path, target: Target, recipes: tuple[Recipe, ...]) -> int:
+def export_target(path: Path, target: Target, recipes: tuple[PrecisionRecipe, ...]) -> int:
     """Export some precisions of one target into the bundle at `path`; return how many. Runs in a worker process.
 
     The recipes agree in whether artifacts give maps (see :func:`with_maps`).
@@ -166,7 +166,9 @@ def export_target(path: Path, target: Target, recipes: tuple[Recipe, ...]) -> in
     return len(recipes)
 
 
-def _record(bundle: Bundle, target: Target, recipe: Recipe, folder: Path, seconds: float, *, key: str) -> ExportRecord:
+def _record(
+    bundle: Bundle, target: Target, recipe: PrecisionRecipe, folder: Path, seconds: float, *, key: str
+) -> ExportRecord:
     description: Description = target.describe(folder)
     files = file_entries(folder, exclude=(RECORD,))
     artifact = target.capabilities.artifact

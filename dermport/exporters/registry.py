@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dermport.errors import UsageError
-from dermport.exporters.contract import Recipe, Target
+from dermport.exporters.contract import PrecisionRecipe, Target
 from dermport.exporters.targets.coreml import CoreML
 from dermport.exporters.targets.microcontroller import Microcontroller
 from dermport.exporters.targets.onnx import Onnx
@@ -27,7 +27,7 @@ def get_target(name: str) -> Target:
 
 def select(
     targets: list[str] | None, precisions: list[str] | None, *, optional: bool = False
-) -> list[tuple[Target, tuple[Recipe, ...]]]:
+) -> list[tuple[Target, tuple[PrecisionRecipe, ...]]]:
     """Return the recipes that ``--to`` and ``--precision`` name; all of them where an option is absent.
 
     Args:
@@ -46,7 +46,7 @@ def select(
             f"No chosen target has precision {sorted(unknown)}.", remedy=f"Known: {', '.join(sorted(known))}."
         )
 
-    def wanted(target: Target, recipe: Recipe) -> bool:
+    def wanted(target: Target, recipe: PrecisionRecipe) -> bool:
         if precisions:
             return recipe.precision in precisions
         return optional or not recipe.optional or _on_request(target)

@@ -30,7 +30,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Reference:
+class VerificationReference:
     """The photos that artifacts are compared on, and what the original says of them.
 
     Attributes:
@@ -45,11 +45,11 @@ class Reference:
     maps: Callable[[], NDArray[np.float32]] | None = None
 
 
-def golden_reference(bundle: Bundle) -> Reference:
+def golden_reference(bundle: Bundle) -> VerificationReference:
     """Return the bundle's golden set as a reference; too small for metrics, so without labels."""
     photos = golden_photos(bundle)
     maps = maps_of(bundle, photos.tensors(bundle.manifest.preprocessing))
-    return Reference(photos, bundle.golden().probabilities, maps)
+    return VerificationReference(photos, bundle.golden().probabilities, maps)
 
 
 def maps_of(bundle: Bundle, tensors: NDArray[np.uint8]) -> Callable[[], NDArray[np.float32]]:
@@ -76,7 +76,7 @@ def run_with_maps(
 
 
 def verify(
-    bundle: Bundle, export: Export, reference: Reference, policy: Policy, update: Update | None = None
+    bundle: Bundle, export: Export, reference: VerificationReference, policy: Policy, update: Update | None = None
 ) -> Parity:
     """Execute one artifact on the reference, judge it, and record the result in its ``export.json``.
 
@@ -101,7 +101,7 @@ def verify(
     return parity
 
 
-def _figures(manifest: Manifest, runtime: Runtime, reference: Reference, update: Update | None) -> Figures:
+def _figures(manifest: Manifest, runtime: Runtime, reference: VerificationReference, update: Update | None) -> Figures:
     raw, maps = run_with_maps(runtime, reference.photos.tensors(manifest.preprocessing), update)
     if raw.shape != reference.probabilities.shape:
         raise ExportError(f"The artifact answers {raw.shape}, the original {reference.probabilities.shape}.")
@@ -117,7 +117,7 @@ def _figures(manifest: Manifest, runtime: Runtime, reference: Reference, update:
     )
 
 
-def _map_parity(reference: Reference, artifact: NDArray[np.float32]) -> MapParity | None:
+def _map_parity(reference: VerificationReference, artifact: NDArray[np.float32]) -> MapParity | None:
     if reference.maps is None:
         return None
     original = reference.maps()
@@ -126,7 +126,9 @@ def _map_parity(reference: Reference, artifact: NDArray[np.float32]) -> MapParit
     return compare_maps(original, artifact, reference.probabilities.argmax(axis=1))
 
 
-def _metric_changes(manifest: Manifest, reference: Reference, artifact: NDArray[np.float32]) -> Mapping[str, Delta]:
+def _metric_changes(
+    manifest: Manifest, reference: VerificationReference, artifact: NDArray[np.float32]
+) -> Mapping[str, Delta]:
     if reference.photos.truth is None or not np.isfinite(artifact).all():
         return {}
     return paired_intervals(
@@ -140,7 +142,7 @@ def _metric_changes(manifest: Manifest, reference: Reference, artifact: NDArray[
 
 
 def _judged(
-    record: ExportRecord, execution: Execution, figures: Figures, reference: Reference, policy: Policy
+    record: ExportRecord, execution: Execution, figures: Figures, reference: VerificationReference, policy: Policy
 ) -> Parity:
     status, reasons = policy.judge(record.policy, figures)
     return Parity(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings
     from dermport.bundle.photo_set import PhotoSet
     from dermport.bundle.store import Bundle
-    from dermport.exporters.benchmark.comparison import Comparison
+    from dermport.exporters.benchmark.comparison import BenchmarkComparison
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,7 +28,7 @@ class BenchmarkReport:
     """
 
     result: BenchmarkResult
-    comparison: Comparison | None = None
+    comparison: BenchmarkComparison | None = None
 
     def write(self, folder: Path) -> list[Path]:
         """Write ``benchmark.json`` and the report into `folder`, which must not exist; return the files."""

@@ -10,7 +10,7 @@ from dermport.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from dermport.bundle.store import Bundle
-    from dermport.exporters.packages.package import Package
+    from dermport.exporters.packages.package import PlatformPackage
 
 
 def package(
@@ -21,7 +21,7 @@ def package(
     out: Path | None = None,
     allow_failed: bool = False,
     progress: Progress = SILENT,
-) -> list[tuple[Package, Path]]:
+) -> list[tuple[PlatformPackage, Path]]:
     """Pack artifact, labels, sources, proof and guide for platforms; return each package with the zip's path.
 
     Args:

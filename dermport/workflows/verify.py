@@ -14,7 +14,7 @@ from dermport.workflows.notebook import html_table, text_table
 if TYPE_CHECKING:
     from dermport.bundle.export_record import Parity
     from dermport.bundle.store import Bundle, Export
-    from dermport.exporters.verify import Reference
+    from dermport.exporters.verify import VerificationReference
 
 COLUMNS = ("artifact", "proof", "top-1", "max |Δp|", "mean |Δp|", "flips +/−", "Δ acc.", "evidence")
 
@@ -119,12 +119,12 @@ def selected_exports(bundle: Bundle, to: Sequence[str] | None, precision: Sequen
     return exports
 
 
-def _data_reference(bundle: Bundle, data: Path, part: str, progress: Progress) -> Reference:
+def _data_reference(bundle: Bundle, data: Path, part: str, progress: Progress) -> VerificationReference:
     """Prepare a data set's photos and ask the original about them."""
-    from dermport.exporters.verify import Reference, maps_of
+    from dermport.exporters.verify import VerificationReference, maps_of
     from dermport.workflows.evaluate import answers
     from dermport.workflows.photos import read_photos
 
     photos = read_photos(bundle, data, part, progress=progress)
     tensors = photos.tensors(bundle.manifest.preprocessing)
-    return Reference(photos, answers(bundle, photos, progress), maps_of(bundle, tensors))
+    return VerificationReference(photos, answers(bundle, photos, progress), maps_of(bundle, tensors))

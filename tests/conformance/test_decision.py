@@ -14,7 +14,7 @@ from dermport.bundle.manifest import Decision
 from dermport.bundle.policy import read_policy
 from dermport.bundle.probabilities import answer
 from dermport.bundle.store import Bundle
-from dermport.exporters.contract import Recipe, Target
+from dermport.exporters.contract import PrecisionRecipe, Target
 from dermport.server.serving.answers import verdict_of
 from dermport.statistics.metrics import scores
 from dermport.statistics.temperature import log_probabilities
@@ -34,7 +34,7 @@ def temperature_between(original: np.ndarray, artifact: np.ndarray) -> float:
 
 @EVERY
 def test_every_form_has_the_bundles_temperature_and_decides_alike(
-    target: Target, recipe: Recipe, shared_exports: Bundle
+    target: Target, recipe: PrecisionRecipe, shared_exports: Bundle
 ) -> None:
     golden, manifest = shared_exports.golden(), shared_exports.manifest
     export = shared_exports.export(target.capabilities.name, recipe.precision)

@@ -17,7 +17,7 @@ from dermport.bundle.schema.publish import FOLDER as SCHEMAS
 from dermport.bundle.store import Bundle
 from dermport.errors import ExportError, IntegrityError
 from dermport.exporters import matrix
-from dermport.exporters.contract import Recipe, Source, Target
+from dermport.exporters.contract import PrecisionRecipe, Source, Target
 from dermport.exporters.registry import TARGETS, select
 from dermport.exporters.source import load_source
 from dermport.exporters.verify import golden_reference, verify
@@ -44,7 +44,7 @@ def test_capabilities_are_complete(target: Target) -> None:
 
 
 @EVERY
-def test_record_says_what_is_on_disk(target: Target, recipe: Recipe, shared_exports: Bundle) -> None:
+def test_record_says_what_is_on_disk(target: Target, recipe: PrecisionRecipe, shared_exports: Bundle) -> None:
     export = shared_exports.export(target.capabilities.name, recipe.precision)
     record = export.record
     document = json.loads((export.path / "export.json").read_text())
@@ -61,7 +61,7 @@ def test_record_says_what_is_on_disk(target: Target, recipe: Recipe, shared_expo
 
 @EVERY
 def test_operators_and_inputs_are_read_from_the_artifact(
-    target: Target, recipe: Recipe, shared_exports: Bundle
+    target: Target, recipe: PrecisionRecipe, shared_exports: Bundle
 ) -> None:
     record = shared_exports.export(target.capabilities.name, recipe.precision).record
     size = shared_exports.manifest.preprocessing.size
@@ -72,7 +72,7 @@ def test_operators_and_inputs_are_read_from_the_artifact(
 
 
 @EVERY
-def test_artifact_agrees_with_the_original(target: Target, recipe: Recipe, exported_bundle: Bundle) -> None:
+def test_artifact_agrees_with_the_original(target: Target, recipe: PrecisionRecipe, exported_bundle: Bundle) -> None:
     export = exported_bundle.export(target.capabilities.name, recipe.precision)
     parity = verify(exported_bundle, export, golden_reference(exported_bundle), read_policy())
     assert (parity.status, parity.top1_agreement) == ("pass", 1.0), parity.reasons
@@ -110,7 +110,7 @@ def test_damage_fails_in_every_precision(
 
 
 @EVERY
-def test_changed_bytes_are_refused(target: Target, recipe: Recipe, exported_bundle: Bundle) -> None:
+def test_changed_bytes_are_refused(target: Target, recipe: PrecisionRecipe, exported_bundle: Bundle) -> None:
     export = exported_bundle.export(target.capabilities.name, recipe.precision)
     largest = max(export.record.files, key=lambda entry: entry.size)
     path = export.path / largest.path
@@ -130,7 +130,7 @@ def test_artifact_of_another_model_is_refused(exported_bundle: Bundle, shared_ex
 
 
 @EVERY
-def test_runtime_answers_photos_in_their_order(target: Target, recipe: Recipe, shared_exports: Bundle) -> None:
+def test_runtime_answers_photos_in_their_order(target: Target, recipe: PrecisionRecipe, shared_exports: Bundle) -> None:
     tensors = shared_exports.golden().tensors[:3]
     export = shared_exports.export(target.capabilities.name, recipe.precision)
     with target.execution(export.path).runtime as runtime:

@@ -20,17 +20,17 @@ from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.integer.pattern import Quantisation, split
 from dermport.exporters.integer.proof import differences, fingerprint, stored_in
-from dermport.exporters.integer.stored import Stored
+from dermport.exporters.integer.stored import StoredLayer
 from dermport.exporters.integer.tflite import integer_form
 from dermport.exporters.maps import keras_maps, with_map
 from dermport.exporters.matrix import export_matrix
-from dermport.exporters.onnx.graph import Graph as OnnxGraph
+from dermport.exporters.onnx.graph import OnnxGraph
 from dermport.exporters.onnx.lint import violations
 from dermport.exporters.registry import get_target, select
 from dermport.exporters.source import load_source, read_calibration
 from dermport.exporters.tensorrt.kit import read_kit
 from dermport.exporters.tflite.convert import float_model
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.exporters.verify import golden_reference, verify
 from tests.exporters.integer_model import flat_network, integer_model
 from tests.factories import make_bundle
@@ -106,7 +106,7 @@ def test_every_file_holds_the_same_integers(files: dict[str, Path], table: Quant
 
 
 def test_pooling_classifier_and_softmax_stay_in_float(files: dict[str, Path]) -> None:
-    graph = Graph(files["tflite-int8"].read_bytes())
+    graph = TFLiteGraph(files["tflite-int8"].read_bytes())
     types = {graph.type_of(o): graph.tensor(o.inputs[0]).type for o in graph.operators[-3:]}
     assert types == {"MEAN": 0, "FULLY_CONNECTED": 0, "SOFTMAX": 0}
     nodes = OnnxGraph.of(onnx.load(files["onnx-int8"]))
@@ -119,16 +119,16 @@ def test_the_graph_keeps_tensorrts_rules(files: dict[str, Path], name: str) -> N
     assert violations(onnx.load(files[name]), mixed=True) == ()
 
 
-def _one_code(graph: Graph) -> None:
+def _one_code(graph: TFLiteGraph) -> None:
     graph.constant(graph.tensor(graph.weighted()[7].inputs[1])).reshape(-1)[5] ^= 1
 
 
-def _one_scale(graph: Graph) -> None:
+def _one_scale(graph: TFLiteGraph) -> None:
     scale = graph.tensor(graph.weighted()[3].outputs[0]).quantization.scale
     scale[0] = np.nextafter(scale[0], np.float32(1))
 
 
-def _one_bias(graph: Graph) -> None:
+def _one_bias(graph: TFLiteGraph) -> None:
     graph.layers()[0].bias[0] += 1
 
 
@@ -141,10 +141,10 @@ def _one_bias(graph: Graph) -> None:
     ],
 )
 def test_a_planted_difference_is_found(
-    files: dict[str, Path], tmp_path: Path, plant: Callable[[Graph], None], found: str
+    files: dict[str, Path], tmp_path: Path, plant: Callable[[TFLiteGraph], None], found: str
 ) -> None:
     path = tmp_path / "model.tflite"
-    graph = Graph(files["tflite-int8"].read_bytes())
+    graph = TFLiteGraph(files["tflite-int8"].read_bytes())
     plant(graph)
     path.write_bytes(graph.to_bytes())
     lines = differences(stored_in(files["onnx-int8"]), stored_in(path))
@@ -205,7 +205,7 @@ def test_a_mixed_model_agrees_as_well(mixed_files: dict[str, Path], mixed: Sourc
 
 def test_a_float_layer_reads_what_an_integer_layer_beside_it_reads(mixed_files: dict[str, Path]) -> None:
     """Where one of a tensor's readers is in float, it too reads it rounded, as in Keras."""
-    graph = Graph(mixed_files["tflite-int8"].read_bytes())
+    graph = TFLiteGraph(mixed_files["tflite-int8"].read_bytes())
     rounded = [o.inputs[0] for o in graph.operators if graph.type_of(o) == "QUANTIZE"]
     assert len(rounded) == len({*rounded})
     for operator in graph.operators:
@@ -246,8 +246,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_equal_files_have_no_differences_and_others_say_so() -> None:
     nothing = np.zeros(0, np.float32)
-    one = Stored("layer 1", (0.1,), 0.2, np.ones((1, 1, 2, 2), np.int8), np.ones(2, np.float32), np.zeros(2, np.int32))
+    one = StoredLayer(
+        "layer 1", (0.1,), 0.2, np.ones((1, 1, 2, 2), np.int8), np.ones(2, np.float32), np.zeros(2, np.int32)
+    )
     assert differences([one], [one]) == ()
-    assert differences([one], [one, Stored("sum 1", (), None, nothing, nothing, nothing)]) == ("other layers: 1 and 2",)
+    assert differences([one], [one, StoredLayer("sum 1", (), None, nothing, nothing, nothing)]) == (
+        "other layers: 1 and 2",
+    )
     narrow = replace(one, codes=np.ones((1, 1, 2, 1), np.int8))
     assert "its weights are int8" in differences([one], [narrow])[0]

@@ -16,15 +16,15 @@ from dermport.exporters.contract import Source
 from dermport.exporters.coreml.compressor import Compressor
 from dermport.exporters.coreml.convert import PackageDescription, convert_all
 from dermport.exporters.coreml.layers import input_statistics, layers_of
-from dermport.exporters.coreml.mixed import Candidate, chosen_bits
+from dermport.exporters.coreml.mixed import PaletteChoice, chosen_bits
 from dermport.exporters.coreml.recipes import RECIPES
-from dermport.exporters.onnx.graph import Graph as OnnxGraph
+from dermport.exporters.onnx.graph import OnnxGraph
 from dermport.exporters.onnx.lowbit import int4_form
 from dermport.exporters.onnx.operators import operators
 from dermport.exporters.registry import TARGETS, select
 from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8, Grid, Moments, Palettes, rounded
 from dermport.exporters.tflite.convert import float_model
-from dermport.exporters.tflite.graph import INT4, Graph
+from dermport.exporters.tflite.graph import INT4, TFLiteGraph
 from dermport.exporters.tflite.lowbit import int4_weights
 from dermport.exporters.tflite.metadata import stamped
 from dermport.runtimes.litert import LiteRT
@@ -110,8 +110,8 @@ def test_palettes_of_groups_and_of_few_values() -> None:
 
 
 def test_bits_go_where_they_cost_least() -> None:
-    robust = Candidate("robust", 100, {2: 0.001, 3: 0.0005, 4: 0.0})
-    fragile = Candidate("fragile", 100, {2: 9.0, 3: 1.0, 4: 0.0})
+    robust = PaletteChoice("robust", 100, {2: 0.001, 3: 0.0005, 4: 0.0})
+    fragile = PaletteChoice("fragile", 100, {2: 9.0, 3: 1.0, 4: 0.0})
     assert chosen_bits([robust, fragile], 3) == {"robust": 2, "fragile": 4}
     assert chosen_bits([robust, fragile], 1) == {"robust": 2, "fragile": 2}, "no fewer bits than there are"
     assert chosen_bits([robust, fragile], 4) == {"robust": 4, "fragile": 4}
@@ -187,7 +187,7 @@ def test_tflite_stores_large_convolutions_in_four_bits(
 ) -> None:
     original = float_model(source.model)
     model = int4_weights(original, calibration, 4)
-    before, after = Graph(original), Graph(model)
+    before, after = TFLiteGraph(original), TFLiteGraph(model)
     halves = [o for o in after.weighted() if after.tensor(o.inputs[1]).type == INT4]
     large = [layer for layer in before.layers() if layer.weights.size > LARGEST_INT8]
     assert len(halves) == len(large) >= 8

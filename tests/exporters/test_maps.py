@@ -14,12 +14,12 @@ from dermport.bundle.parity import compare_maps
 from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError
-from dermport.exporters.contract import Recipe, Target
+from dermport.exporters.contract import PrecisionRecipe, Target
 from dermport.exporters.maps import SETTING, keras_maps, named_outputs, with_map
 from dermport.exporters.matrix import export_matrix, key_of, with_maps
 from dermport.exporters.registry import TARGETS, select
 from dermport.exporters.source import load_model
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.exporters.verify import golden_reference, verify
 from dermport.runtimes.base import ACTIVATION_MAP
 from tests.conftest import made_once
@@ -115,7 +115,7 @@ def test_microcontrollers_get_no_map() -> None:
 
 
 @EVERY
-def test_record_names_the_map(target: Target, recipe: Recipe, mapped: Bundle) -> None:
+def test_record_names_the_map(target: Target, recipe: PrecisionRecipe, mapped: Bundle) -> None:
     record = mapped.export(target.capabilities.name, recipe.precision).record
     first, second = record.outputs
     assert (second.name, second.shape[1:], second.dtype) == (ACTIVATION_MAP, (2, 2, 4), "float32")
@@ -125,7 +125,7 @@ def test_record_names_the_map(target: Target, recipe: Recipe, mapped: Bundle) ->
 
 @EVERY
 def test_first_output_is_the_same_and_follows_from_the_map(
-    target: Target, recipe: Recipe, mapped: Bundle, shared_exports: Bundle
+    target: Target, recipe: PrecisionRecipe, mapped: Bundle, shared_exports: Bundle
 ) -> None:
     name, photos = (target.capabilities.name, recipe.precision), shared_exports.golden().tensors[:8]
     with target.execution(shared_exports.export(*name).path).runtime as runtime:
@@ -147,7 +147,7 @@ def test_first_output_is_the_same_and_follows_from_the_map(
 
 
 @EVERY
-def test_maps_are_held_against_keras(target: Target, recipe: Recipe, mapped: Bundle) -> None:
+def test_maps_are_held_against_keras(target: Target, recipe: PrecisionRecipe, mapped: Bundle) -> None:
     export = mapped.export(target.capabilities.name, recipe.precision)
     parity = verify(mapped, export, golden_reference(mapped), read_policy())
     assert parity.status in {"pass", "warn"}, parity.reasons
@@ -195,7 +195,7 @@ def test_metadata_tells_of_the_map(mapped: Bundle) -> None:
     outputs = read_metadata(path)["subgraph_metadata"][0]["output_tensor_metadata"]
     assert [output["name"] for output in outputs] == ["probabilities", ACTIVATION_MAP]
     assert read_labels(path) == mapped.manifest.task.ids
-    graph = Graph(path.read_bytes())
+    graph = TFLiteGraph(path.read_bytes())
     assert graph.tensor(graph.ends[1]).quantization.scale == pytest.approx(1 / 256, rel=1e-5), "as browsers read it"
     [signature] = graph.model.signatureDefs
     assert [output.name for output in signature.outputs] == [b"probabilities", ACTIVATION_MAP.encode()]

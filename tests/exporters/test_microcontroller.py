@@ -22,7 +22,7 @@ from dermport.exporters.source import load_source
 from dermport.exporters.targets.microcontroller import Microcontroller
 from dermport.exporters.targets.tflite import TFLite
 from dermport.exporters.tflite.calibrate import Probe
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.exporters.tflite.precision import model_for
 from dermport.exporters.verify import golden_reference, verify
 from dermport.runtimes.microcontroller_card import CARD, read_card
@@ -143,7 +143,7 @@ def test_an_integer_models_float_end_stays_float(source: Source, shared_bundle: 
     with TFLiteMicro(made.model, ("a", "b", "c", "d"), made.codes, 1 << 20) as runtime:
         found = runtime.predict(tensors)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-4)
-    probe, graph = Probe(fat), Graph(fat)
+    probe, graph = Probe(fat), TFLiteGraph(fat)
     output = graph.name_of(graph.ends[1])
     lite = [probe.value(output)[0] for _ in probe.run(tensors)]
     assert (found.argmax(axis=1) == np.argmax(lite, axis=1)).mean() > 0.8

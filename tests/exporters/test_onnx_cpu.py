@@ -19,7 +19,7 @@ from dermport.exporters.contract import Source
 from dermport.exporters.onnx.codes import Codes, pair_sums
 from dermport.exporters.onnx.cpu import integer_form
 from dermport.exporters.onnx.cpu_lint import require_integers, violations
-from dermport.exporters.onnx.graph import Graph, dequantised
+from dermport.exporters.onnx.graph import OnnxGraph, dequantised
 from dermport.exporters.onnx.operators import operators
 from dermport.runtimes.onnxruntime import open_session, session_options
 from tests.factories import SIZE
@@ -92,10 +92,10 @@ def test_it_stays_near_float(original: onnx.ModelProto, whole: onnx.ModelProto, 
 def test_codes_of_the_input_are_the_pixels(original: onnx.ModelProto, whole: onnx.ModelProto) -> None:
     """Away from the border, the first convolution's sums are those of its rounded weights on the exact pixels."""
     levels = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
-    before, after = Graph.of(original), Graph.of(whole)
+    before, after = OnnxGraph.of(original), OnnxGraph.of(whole)
     first, twin = next(before.weighted()), next(after.weighted())
     exact = _copy(original)
-    tensor = Graph.of(exact).initializers[first.input[1]]
+    tensor = OnnxGraph.of(exact).initializers[first.input[1]]
     weight = dequantised(after, after.producers[twin.input[1]])
     tensor.CopyFrom(numpy_helper.from_array(weight, tensor.name))
     shift = dequantised(after, after.producers[twin.input[2]]) - before.constant(first.input[2])
@@ -116,13 +116,13 @@ def _value(model: onnx.ModelProto, tensor: str, photos: NDArray[np.uint8]) -> ND
 def test_a_dead_channel_keeps_its_constant(original: onnx.ModelProto, source: Source) -> None:
     """Weights of nearly nothing beside a bias of 5: in the weights' own steps, the bias would overflow int32."""
     dead = _copy(original)
-    graph = Graph.of(dead)
+    graph = OnnxGraph.of(dead)
     node = next(graph.weighted())
     weight, bias = graph.constant(node.input[1]).copy(), graph.constant(node.input[2]).copy()
     weight[3], bias[3] = 1e-20, 5
     for name, value in ((node.input[1], weight), (node.input[2], bias)):
         graph.initializers[name].CopyFrom(numpy_helper.from_array(value, name))
-    result = Graph.of(integer_form(dead, source.calibration()))
+    result = OnnxGraph.of(integer_form(dead, source.calibration()))
     twin = next(result.weighted())
     assert dequantised(result, result.producers[twin.input[2]])[3] == pytest.approx(5)
 
@@ -164,12 +164,12 @@ def test_a_photo_must_come_normalised_only(original: onnx.ModelProto, source: So
 
 
 def _set(model: onnx.ModelProto, name: str, value: NDArray[np.generic]) -> None:
-    Graph.of(model).initializers[name].CopyFrom(numpy_helper.from_array(value, name))
+    OnnxGraph.of(model).initializers[name].CopyFrom(numpy_helper.from_array(value, name))
 
 
 def _float_activation(model: onnx.ModelProto) -> None:
     node = _node(model, "Conv", 3)
-    node.input[0] = Graph.of(model).before_qdq(node.input[0])
+    node.input[0] = OnnxGraph.of(model).before_qdq(node.input[0])
 
 
 def _float_bias(model: onnx.ModelProto) -> None:
@@ -179,7 +179,7 @@ def _float_bias(model: onnx.ModelProto) -> None:
 
 def _float_sum(model: onnx.ModelProto) -> None:
     node = _node(model, "Add")
-    node.input[1] = Graph.of(model).before_qdq(node.input[1])
+    node.input[1] = OnnxGraph.of(model).before_qdq(node.input[1])
 
 
 def _float_pixels(model: onnx.ModelProto) -> None:
@@ -195,13 +195,13 @@ def _relu6(model: onnx.ModelProto) -> None:
 
 
 def _large_neighbours(model: onnx.ModelProto) -> None:
-    name = Graph.of(model).before_qdq(_node(model, "Gemm").input[1])
-    _set(model, name, np.full_like(Graph.of(model).constant(name), 65))
+    name = OnnxGraph.of(model).before_qdq(_node(model, "Gemm").input[1])
+    _set(model, name, np.full_like(OnnxGraph.of(model).constant(name), 65))
 
 
 def _wrong_bias_step(model: onnx.ModelProto) -> None:
-    pair = Graph.of(model).producers[_node(model, "Conv").input[2]]
-    _set(model, pair.input[1], Graph.of(model).constant(pair.input[1]) * 2)
+    pair = OnnxGraph.of(model).producers[_node(model, "Conv").input[2]]
+    _set(model, pair.input[1], OnnxGraph.of(model).constant(pair.input[1]) * 2)
 
 
 def _signed_activation(model: onnx.ModelProto) -> None:
@@ -213,7 +213,7 @@ def _per_channel_activation(model: onnx.ModelProto) -> None:
 
 
 def _per_tensor_weight(model: onnx.ModelProto) -> None:
-    _set(model, Graph.of(model).producers[_node(model, "Conv", 1).input[1]].input[1], np.float32(0.01))
+    _set(model, OnnxGraph.of(model).producers[_node(model, "Conv", 1).input[1]].input[1], np.float32(0.01))
 
 
 def _zero_scale(model: onnx.ModelProto) -> None:
@@ -221,8 +221,8 @@ def _zero_scale(model: onnx.ModelProto) -> None:
 
 
 def _weight_with_zero_point(model: onnx.ModelProto) -> None:
-    name = Graph.of(model).producers[_node(model, "Conv", 1).input[1]].input[2]
-    _set(model, name, np.ones_like(Graph.of(model).constant(name)))
+    name = OnnxGraph.of(model).producers[_node(model, "Conv", 1).input[1]].input[2]
+    _set(model, name, np.ones_like(OnnxGraph.of(model).constant(name)))
 
 
 def _late_opset(model: onnx.ModelProto) -> None:

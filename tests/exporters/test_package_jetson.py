@@ -14,7 +14,7 @@ from dermport.bundle.store import Bundle
 from dermport.errors import UnavailableError
 from dermport.exporters.packages import wheel
 from dermport.exporters.packages.guide import TEMPLATES
-from dermport.exporters.packages.package import Package, build_package
+from dermport.exporters.packages.package import PlatformPackage, build_package
 from dermport.exporters.packages.platforms import get_platform
 from dermport.server.app import create_app
 from dermport.server.config import ServerConfig, ServingConfig, StorageConfig
@@ -86,13 +86,15 @@ def test_jetson_requirements_meet_the_projects_own() -> None:
 
 
 @pytest.fixture(scope="module")
-def jetson(shared_exports: Bundle) -> Package:
+def jetson(shared_exports: Bundle) -> PlatformPackage:
     """The Jetson's package of real exports; none of them was verified, so it warns."""
     return build_package(shared_exports, get_platform("jetson"))
 
 
 @pytest.mark.xdist_group("exports")
-def test_package_is_the_same_with_its_wheel(shared_exports: Bundle, jetson: Package, built: tuple[str, bytes]) -> None:
+def test_package_is_the_same_with_its_wheel(
+    shared_exports: Bundle, jetson: PlatformPackage, built: tuple[str, bytes]
+) -> None:
     assert f"wheels/{built[0]}" in jetson.paths
     assert len(jetson.warnings) == 3
     assert build_package(shared_exports, get_platform("jetson")).sha256 == jetson.sha256
@@ -100,7 +102,7 @@ def test_package_is_the_same_with_its_wheel(shared_exports: Bundle, jetson: Pack
 
 @pytest.mark.xdist_group("exports")
 @pytest.mark.parametrize("runtime", ["onnxruntime", "litert"])
-def test_unzipped_package_is_served_and_proves_itself(jetson: Package, tmp_path: Path, runtime: str) -> None:
+def test_unzipped_package_is_served_and_proves_itself(jetson: PlatformPackage, tmp_path: Path, runtime: str) -> None:
     with zipfile.ZipFile(io.BytesIO(jetson.data)) as archive:
         archive.extractall(tmp_path)
     folder = tmp_path / "tiny-1.0.0-jetson-fp16"

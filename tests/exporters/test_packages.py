@@ -27,7 +27,7 @@ from dermport.bundle.vectors import read_vectors
 from dermport.cli.package import package as package_command
 from dermport.errors import BundleError, ExportError, IntegrityError, UsageError
 from dermport.exporters.packages.guide import TEMPLATES
-from dermport.exporters.packages.package import Package, build_package
+from dermport.exporters.packages.package import PlatformPackage, build_package
 from dermport.exporters.packages.platforms import PLATFORMS, get_platform
 from dermport.training.abstained import write_abstaining
 from dermport.training.evaluation.abstention import fit_abstention, survey_inputs
@@ -110,7 +110,7 @@ def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def unzip(package: Package, folder: Path) -> Path:
+def unzip(package: PlatformPackage, folder: Path) -> Path:
     with zipfile.ZipFile(io.BytesIO(package.data)) as archive:
         archive.extractall(folder)
     (top,) = folder.iterdir()

@@ -16,7 +16,7 @@ from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.onnx.bias import correct_biases
 from dermport.exporters.onnx.calibrate import channel_means
-from dermport.exporters.onnx.graph import Graph
+from dermport.exporters.onnx.graph import OnnxGraph
 from dermport.exporters.onnx.lint import require_qdq, violations
 from dermport.exporters.onnx.operators import operators
 from dermport.exporters.onnx.qdq import float_weights, quantised
@@ -73,7 +73,7 @@ def test_bias_correction_restores_the_means(original: onnx.ModelProto, source: S
     photos = source.calibration()
     coarse, fixed = _coarse(original), _coarse(original)
     correct_biases(original, fixed, photos)
-    conv = next(node for node in Graph.of(original).nodes if node.op_type == "Conv")
+    conv = next(node for node in OnnxGraph.of(original).nodes if node.op_type == "Conv")
     mean, shifted, restored = (
         channel_means(model, [conv.output[0]], photos)[conv.output[0]] for model in (original, coarse, fixed)
     )
@@ -84,7 +84,7 @@ def _coarse(model: onnx.ModelProto) -> onnx.ModelProto:
     """Round the weights to multiples of a seventh of their channel's largest, as int8 constants behind a DQ."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     pairs = []
     for node in result.graph.node:
         if node.op_type in ("Conv", "Gemm"):
@@ -120,11 +120,11 @@ def _set(model: onnx.ModelProto, name: str, value: NDArray[np.generic]) -> None:
 
 def _bypass(model: onnx.ModelProto, node: onnx.NodeProto, index: int) -> None:
     """Let an input read what lies before its Q/DQ pair."""
-    node.input[index] = Graph.of(model).before_qdq(node.input[index])
+    node.input[index] = OnnxGraph.of(model).before_qdq(node.input[index])
 
 
 def _residual(model: onnx.ModelProto) -> tuple[onnx.NodeProto, int]:
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     name = next(graph.residual_adds()).name
     add = next(node for node in model.graph.node if node.name == name)
     return add, graph.residual_input(add)

@@ -17,7 +17,7 @@ from dermport.exporters.targets.tflite import TFLite
 from dermport.exporters.tflite.bias import make_room_for_biases
 from dermport.exporters.tflite.calibrate import Probe, ranges
 from dermport.exporters.tflite.convert import float_model
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.exporters.tflite.metadata import document
 from dermport.exporters.tflite.precision import model_for
 from dermport.exporters.tflite.quantize import Int8, float16_weights
@@ -99,7 +99,7 @@ def test_uint8_input_takes_pixels_unchanged(folders: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_operators_are_those_of_the_file(folders: dict[str, Path], precision: str) -> None:
-    graph = Graph((folders[precision] / "model.tflite").read_bytes())
+    graph = TFLiteGraph((folders[precision] / "model.tflite").read_bytes())
     operators = TARGET.describe(folders[precision]).operators
     assert sum(operator.count for operator in operators) == len(graph.operators)
     convolutions = {(o.type, o.precision): o.count for o in operators if "CONV" in o.type}
@@ -187,12 +187,12 @@ def test_no_calibration_photos_is_an_error(source: Source, precision: str) -> No
 
 def test_float16_takes_back_what_large_weights_shift(original: bytes, source: Source) -> None:
     """Weights of 2048 and -2047.4 all but cancel out; float16 makes the second -2047."""
-    graph = Graph(original)
+    graph = TFLiteGraph(original)
     layer = graph.layers()[-1]
     layer.weights[0, :2] = 2048, -2047.4
     large = graph.to_bytes()
     photos = source.calibration()[:8]
-    plain = Graph(large)
+    plain = TFLiteGraph(large)
     for other in plain.layers():
         other.weights[...] = other.weights.astype(np.float16)
     wanted, found, uncorrected = (
@@ -205,7 +205,7 @@ def test_float16_takes_back_what_large_weights_shift(original: bytes, source: So
 def test_bias_correction_restores_the_means(folders: dict[str, Path], original: bytes, source: Source) -> None:
     # A shifted mean is what post-training quantisation costs MobileNetV2; the head sees the sum of all shifts.
     photos = source.calibration()[:16]
-    head = Graph(original).layers()[-1].output
+    head = TFLiteGraph(original).layers()[-1].output
     probes = [Probe(original), Probe((folders["int8"] / "model.tflite").read_bytes())]
     means = [np.mean([probe.value(head)[0] for _ in probe.run(photos)], axis=0) for probe in probes]
     spread = np.std([probes[0].value(head)[0] for _ in probes[0].run(photos)], axis=0)
@@ -213,13 +213,13 @@ def test_bias_correction_restores_the_means(folders: dict[str, Path], original: 
 
 
 def test_a_channel_of_almost_no_weight_keeps_its_bias(original: bytes, source: Source) -> None:
-    graph = Graph(original)
+    graph = TFLiteGraph(original)
     layer = graph.layers()[0]
     layer.weights[3] = 1e-20
     layer.bias[3] = 2.5
     photos = source.calibration()[:4]
     measured = ranges(graph.to_bytes(), photos)
-    prepared = Graph(make_room_for_biases(graph.to_bytes(), measured)).layers()
+    prepared = TFLiteGraph(make_room_for_biases(graph.to_bytes(), measured)).layers()
     step = (measured[layer.input]["max"] - measured[layer.input]["min"])[0] / 255
     codes = np.abs(layer.bias) / (step * np.abs(prepared[0].weights).max(axis=(1, 2, 3)) / 127)
     assert codes.max() < 2**31
@@ -235,7 +235,7 @@ def test_shared_and_absent_biases() -> None:
     features = keras.layers.Conv2D(4, 3, activation="relu6")(keras.layers.Conv2D(4, 1, activation="relu6")(image))
     pooled = keras.layers.GlobalAveragePooling2D()(features)
     model = keras.Model(image, keras.layers.Dense(2, activation="softmax", use_bias=False)(pooled))
-    first, second = Graph(float_model(model)).layers()
+    first, second = TFLiteGraph(float_model(model)).layers()
     first.bias[:] = 7
     assert second.bias.tolist() == [0, 0, 0, 0]
     photos = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
@@ -244,7 +244,7 @@ def test_shared_and_absent_biases() -> None:
 
 
 def _run(model: bytes, photos: np.ndarray) -> np.ndarray:
-    probe, graph = Probe(model), Graph(model)
+    probe, graph = Probe(model), TFLiteGraph(model)
     output = graph.tensor(graph.model.subgraphs[0].outputs[0]).name.decode()
     return np.stack([probe.value(output)[0] for _ in probe.run(photos)])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dermport.errors import ExportError
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.runtimes.base import Runtime
 from dermport.runtimes.litert import LiteRT
 from dermport.runtimes.tflite_metadata import from_flatbuffer, read_metadata, to_flatbuffer, with_files
@@ -42,7 +42,7 @@ def _convert(shape: tuple[int, ...], classes: int = 3) -> bytes:
 
 
 def _write(path: Path, model: bytes, files: dict[str, str] = LABELS) -> Path:
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     graph.add_metadata("TFLITE_METADATA", to_flatbuffer(NAMED))
     path.write_bytes(with_files(graph.to_bytes(), files))
     return path

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dermport.compression.quantisation.graph import KerasGraph, Node
 from dermport.compression.quantisation.rounding import input_moments, learned_codes
-from dermport.exporters.integer.grid import Grid, bias_step, to_grid
+from dermport.exporters.integer.grid import LayerIntegers, bias_step, to_grid
 from dermport.exporters.integer.pattern import fake_quantised
 from dermport.progress import Update
 
@@ -88,12 +88,12 @@ class LayerwiseRounding:
             bias = bias + (wanted - found - bias).mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
         if grid is not None:
             step = bias_step(grid.scale, input_scale)
-            bias = Grid(grid.codes, grid.scale, np.rint(bias / step).astype(np.int32), grid.axis).bias_values(
+            bias = LayerIntegers(grid.codes, grid.scale, np.rint(bias / step).astype(np.int32), grid.axis).bias_values(
                 input_scale
             )
         return (rounded, bias), (wanted, found + bias)
 
-    def _grid(self, node: Node, input_scale: float, given: Pair) -> Grid:
+    def _grid(self, node: Node, input_scale: float, given: Pair) -> LayerIntegers:
         kernel, bias = node.weights()
         grid = to_grid(kernel, bias, node.axis, input_scale, exact=self.exact)
         if not self.learned:
@@ -109,7 +109,7 @@ class LayerwiseRounding:
         size = np.abs(nearest)
         largest = size == size.max(axis=(1, 2, 3), keepdims=True)
         codes = np.where(largest, nearest, codes.reshape(rows.shape))
-        return Grid(np.moveaxis(codes, 0, node.axis), grid.scale, grid.bias, node.axis)
+        return LayerIntegers(np.moveaxis(codes, 0, node.axis), grid.scale, grid.bias, node.axis)
 
 
 def _is_after(graph: KerasGraph, node: Node) -> bool:

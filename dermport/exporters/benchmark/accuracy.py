@@ -36,7 +36,7 @@ GROUP_FIGURES = (
 
 
 @dataclass(frozen=True)
-class Answers:
+class ArtifactAnswers:
     """What one artifact answered.
 
     Attributes:
@@ -86,7 +86,7 @@ class Judge:
 
     def __init__(
         self,
-        reference: Answers,
+        reference: ArtifactAnswers,
         photos: PhotoSet,
         tensors: NDArray[np.uint8],
         labels: Sequence[str] = (),
@@ -99,7 +99,7 @@ class Judge:
             self._all = self._resampled(reference, self._everyone)
             self._groups = tuple(self._grouped(grouped(photos.metadata, tensors)))
 
-    def judged(self, answers: Answers) -> Accuracy:
+    def judged(self, answers: ArtifactAnswers) -> Accuracy:
         """Return everything that is said of one artifact's answers."""
         change = np.abs(answers.probabilities.astype(np.float64) - self._reference.probabilities)
         truth = self._photos.truth
@@ -123,7 +123,7 @@ class Judge:
             photos = int((self._photos.targets == index).sum())
             yield ClassFigures(label=label, photos=photos, figures=figures)
 
-    def _agreement(self, answers: Answers) -> Metric:
+    def _agreement(self, answers: ArtifactAnswers) -> Metric:
         same = answers.labels == self._reference.labels
         low, high = wilson_interval(int(same.sum()), len(same))
         return Metric(value=float(same.mean()), low=low, high=high)
@@ -133,14 +133,14 @@ class Judge:
             enough = members.sum() >= SMALLEST_GROUP
             yield _Group(kind, name, members, self._resampled(self._reference, members) if enough else None)
 
-    def _resampled(self, answers: Answers, members: NDArray[np.bool_]) -> Resampled:
+    def _resampled(self, answers: ArtifactAnswers, members: NDArray[np.bool_]) -> Resampled:
         (result,) = resampled((answers.against(self._photos.targets, members),), self._lesions(members))
         return result
 
     def _lesions(self, members: NDArray[np.bool_]) -> list[str]:
         return [lesion for lesion, member in zip(self._photos.groups, members, strict=True) if member]
 
-    def _subgroup(self, answers: Answers, group: _Group) -> Subgroup:
+    def _subgroup(self, answers: ArtifactAnswers, group: _Group) -> Subgroup:
         members, figures = group.members, {}
         if group.resampled is not None:
             every = _figures(group.resampled, self._resampled(answers, members))
@@ -157,7 +157,7 @@ class Judge:
             figures=figures,
         )
 
-    def _flips(self, answers: Answers, members: NDArray[np.bool_]) -> Flips:
+    def _flips(self, answers: ArtifactAnswers, members: NDArray[np.bool_]) -> Flips:
         before, after = self._reference, answers
         lost, gained = members & before.decided & ~after.decided, members & ~before.decided & after.decided
         renamed = members & (before.labels != after.labels)

@@ -15,7 +15,7 @@ ORIGINAL = "fp32"
 
 
 @dataclass(frozen=True)
-class Candidate:
+class BenchmarkedExport:
     """One export of one bundle."""
 
     bundle: Bundle
@@ -57,7 +57,7 @@ def choose(
     targets: list[str] | None = None,
     precisions: list[str] | None = None,
     names: Sequence[str] = (),
-) -> list[Candidate]:
+) -> list[BenchmarkedExport]:
     """Return the exports to measure: those that are named, and the first bundle's fp32 ones to hold them against.
 
     These are its fp32 exports of the same targets, and the one that comes first in the registry, whatever is named: so
@@ -115,7 +115,7 @@ def comparable(bundles: Sequence[Bundle]) -> None:
             )
 
 
-def originals(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+def originals(candidates: Sequence[BenchmarkedExport]) -> dict[str, BenchmarkedExport]:
     """Return the first bundle's fp32 exports by target, in the registry's order: the first one is the reference."""
     found = {
         one.export.record.target: one
@@ -149,8 +149,8 @@ def bundle_entry(bundle: Bundle) -> BundleEntry:
     )
 
 
-def _of(bundle: Bundle) -> Iterator[Candidate]:
-    return (Candidate(bundle, export) for export in bundle.exports())
+def _of(bundle: Bundle) -> Iterator[BenchmarkedExport]:
+    return (BenchmarkedExport(bundle, export) for export in bundle.exports())
 
 
 def _all_names(bundles: Sequence[Bundle]) -> str:

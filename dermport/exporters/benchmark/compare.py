@@ -12,7 +12,7 @@ from typing import Any
 
 from dermport.bundle.benchmark_record import BenchmarkResult, Energy, ExportResult, Session, Timing
 from dermport.exporters.benchmark.compare_quality import answers_of, quality_lines
-from dermport.exporters.benchmark.comparison import Comparison, Line, verdict_on
+from dermport.exporters.benchmark.comparison import BenchmarkComparison, Line, verdict_on
 from dermport.exporters.benchmark.merge import machine_labels, same_machine
 from dermport.statistics.paired import ratio_of_medians
 
@@ -34,14 +34,14 @@ class _Pair:
         return Line.model_validate({"export": self.export, "machine": self.machine, **fields})
 
 
-def compare(this: BenchmarkResult, other: BenchmarkResult) -> Comparison:
+def compare(this: BenchmarkResult, other: BenchmarkResult) -> BenchmarkComparison:
     """Hold `this` against `other`: the exports of each session against those of the same machine's session.
 
     A bundle's counterpart is the one of the same model; else the one of the same name; else, where one bundle is left
     on each side, that one. A session of a machine that `other` does not know is held against the only one there is.
     """
     pairs, only_this = _pairs(this, other)
-    return Comparison(
+    return BenchmarkComparison(
         lines=tuple(line for pair in pairs for line in _lines(pair)),
         only_this=tuple(only_this),
         only_other=tuple(_without_counterpart(other, {id(pair.other) for pair in pairs})),

@@ -40,7 +40,7 @@ class QualityLine:
 
 
 @dataclass(frozen=True)
-class Answers:
+class SessionAnswers:
     """What an export answered in a session, and the photos that it was asked."""
 
     session: Session
@@ -73,12 +73,12 @@ class Answers:
         return flags(found.accuracy.decided) if found and found.accuracy else None
 
 
-def answers_of(session: Session, export: ExportResult) -> Answers | None:
+def answers_of(session: Session, export: ExportResult) -> SessionAnswers | None:
     """Return an export's answers, or None where it was not asked."""
-    return Answers(session, export.accuracy) if export.accuracy else None
+    return SessionAnswers(session, export.accuracy) if export.accuracy else None
 
 
-def quality_lines(this: Answers, other: Answers) -> Iterator[QualityLine]:
+def quality_lines(this: SessionAnswers, other: SessionAnswers) -> Iterator[QualityLine]:
     """Yield the lines; one that says why there are none where the photos differ or have no labels."""
     if obstacle := _obstacle(this, other):
         here, there = (one.accuracy.agreement.value for one in (this, other))
@@ -91,7 +91,7 @@ def quality_lines(this: Answers, other: Answers) -> Iterator[QualityLine]:
             yield _unpaired(name, first, second)
 
 
-def _obstacle(this: Answers, other: Answers) -> str:
+def _obstacle(this: SessionAnswers, other: SessionAnswers) -> str:
     photos, others = this.session.photos, other.session.photos
     if photos.sha256 != others.sha256:
         return f"other photos: {photos.name} ({photos.photos}) / {others.name} ({others.photos})"
@@ -100,7 +100,7 @@ def _obstacle(this: Answers, other: Answers) -> str:
     return ""
 
 
-def _paired_lines(this: Answers, other: Answers) -> Iterator[QualityLine]:
+def _paired_lines(this: SessionAnswers, other: SessionAnswers) -> Iterator[QualityLine]:
     positive = this.positive
     assert positive is not None, "asked only where there are labels"
     here, there = (flags(one.accuracy.correct or "") for one in (this, other))
@@ -129,7 +129,7 @@ def _paired(title: str, this: Flags, other: Flags) -> QualityLine:
     )
 
 
-def _danger_line(this: Answers, other: Answers) -> Iterator[QualityLine]:
+def _danger_line(this: SessionAnswers, other: SessionAnswers) -> Iterator[QualityLine]:
     """Yield the counts of dangerous flips, tested where both are held against the same decisions."""
     here, there = this.missed, other.missed
     if here is None or there is None:

@@ -53,7 +53,7 @@ class Line(Contract):
     reason: str = ""
 
 
-class Comparison(Contract):
+class BenchmarkComparison(Contract):
     """All lines, and what has no counterpart."""
 
     lines: tuple[Line, ...]

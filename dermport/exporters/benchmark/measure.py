@@ -22,8 +22,8 @@ from dermport.bundle.parity import in_bundle_order
 from dermport.bundle.photo_set import PhotoSet, golden_photos
 from dermport.bundle.store import Export
 from dermport.errors import UnavailableError
-from dermport.exporters.benchmark.accuracy import Answers, Judge, described
-from dermport.exporters.benchmark.candidates import Candidate, bundle_entry, originals
+from dermport.exporters.benchmark.accuracy import ArtifactAnswers, Judge, described
+from dermport.exporters.benchmark.candidates import BenchmarkedExport, bundle_entry, originals
 from dermport.exporters.benchmark.energy import Phase, measure_energy, silent
 from dermport.exporters.benchmark.machine import this_machine
 from dermport.exporters.benchmark.process import Process
@@ -47,7 +47,7 @@ class _Run:
     measured: dict[Key, Measured]
     golden: PhotoSet
 
-    def process(self, one: Candidate) -> Process:
+    def process(self, one: BenchmarkedExport) -> Process:
         """Return a process for an artifact, not yet started."""
         return Process(
             one.export, self.golden.tensors(one.bundle.manifest.preprocessing)[:TIMED_PHOTOS], self.settings.threads
@@ -59,7 +59,7 @@ class _Run:
 
 
 def benchmark(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[BenchmarkedExport],
     photos: PhotoSet,
     settings: BenchmarkSettings,
     *,
@@ -172,7 +172,7 @@ def _ask(run: _Run, measured: Measured, process: Process, update: Update | None 
         measured.not_answered_because = "It gave probabilities that are not finite (NaN or infinity)."
     else:
         ordered = in_bundle_order(raw, process.opened.labels, manifest.task.ids)
-        measured.answers = Answers(ordered, manifest.task.positive_indices, manifest.decision.threshold)
+        measured.answers = ArtifactAnswers(ordered, manifest.task.positive_indices, manifest.decision.threshold)
 
 
 def _reference(run: _Run, processes: dict[Key, Process]) -> Reference | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dermport.bundle.store import Export
 from dermport.errors import UnavailableError
-from dermport.exporters.benchmark.worker import Failed, Job, Opened, serve
+from dermport.exporters.benchmark.worker import BenchmarkJob, Failed, Opened, serve
 from dermport.progress import Update
 
 BATCH = 32
@@ -48,7 +48,7 @@ class Process:
         self._pipe, self._theirs = context.Pipe()
         self._folder = TemporaryDirectory(prefix="dermport-benchmark-")
         self._words = Path(self._folder.name) / "words"
-        job = Job(export.record.target, export.path, photos, threads, self._words)
+        job = BenchmarkJob(export.record.target, export.path, photos, threads, self._words)
         self._process: BaseProcess = context.Process(target=serve, args=(self._theirs, job), daemon=True)
 
     def __enter__(self) -> Process:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dermport.bundle.atomic import write_json, write_text
 from dermport.bundle.benchmark_record import BenchmarkResult
-from dermport.exporters.benchmark.comparison import Comparison
+from dermport.exporters.benchmark.comparison import BenchmarkComparison
 from dermport.exporters.benchmark.files import FILE, write_result
 from dermport.exporters.benchmark.reporting.charts import (
     energy_pictures,
@@ -28,7 +28,7 @@ from dermport.exporters.benchmark.reporting.rows import to_csv
 from dermport.exporters.benchmark.reporting.size import size_section
 from dermport.exporters.benchmark.reporting.speed import speed_section
 from dermport.exporters.benchmark.reporting.subjects import Subjects
-from dermport.exporters.benchmark.reporting.table import Picture, Section
+from dermport.exporters.benchmark.reporting.table import Picture, ReportSection
 from dermport.exporters.benchmark.reporting.verdicts import verdicts_section
 from dermport.exporters.benchmark.reporting.where import operators_section, reading_section, where_section
 
@@ -36,7 +36,9 @@ HTML, MARKDOWN, CSV = "report.html", "report.md", "report.csv"
 COMPARISON = "comparison.json"
 
 
-def write_report(result: BenchmarkResult, folder: Path, comparison: Comparison | None = None) -> tuple[Path, ...]:
+def write_report(
+    result: BenchmarkResult, folder: Path, comparison: BenchmarkComparison | None = None
+) -> tuple[Path, ...]:
     """Write a benchmark's report; files of these names are replaced, all others in the folder are left alone.
 
     Args:
@@ -63,7 +65,7 @@ def write_report(result: BenchmarkResult, folder: Path, comparison: Comparison |
     return (*(folder / name for name in files), folder / FILE, *([folder / COMPARISON] if comparison else []))
 
 
-def sections_of(result: BenchmarkResult, comparison: Comparison | None = None) -> tuple[Section, ...]:
+def sections_of(result: BenchmarkResult, comparison: BenchmarkComparison | None = None) -> tuple[ReportSection, ...]:
     """Return the report's sections, in their order."""
     subjects = Subjects(result)
     return (
@@ -83,5 +85,5 @@ def sections_of(result: BenchmarkResult, comparison: Comparison | None = None) -
     )
 
 
-def _with(section: Section, *pictures: Picture) -> Section:
+def _with(section: ReportSection, *pictures: Picture) -> ReportSection:
     return replace(section, pictures=pictures)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dermport.bundle.benchmark_record import Energy, ExportResult, Size, Speed
-from dermport.exporters.benchmark.accuracy import Answers, Judge
-from dermport.exporters.benchmark.candidates import Candidate
+from dermport.exporters.benchmark.accuracy import ArtifactAnswers, Judge
+from dermport.exporters.benchmark.candidates import BenchmarkedExport
 from dermport.exporters.benchmark.rounds import Course
 from dermport.exporters.benchmark.timings import timing
 from dermport.exporters.benchmark.worker import Opened
@@ -33,12 +33,12 @@ class Measured:
         not_answered_because: Why there are none.
     """
 
-    candidate: Candidate
+    candidate: BenchmarkedExport
     opened: Opened | None = None
     not_opened_because: str = ""
     course: Course | None = None
     energy: Energy | None = None
-    answers: Answers | None = None
+    answers: ArtifactAnswers | None = None
     not_answered_because: str = ""
 
     @property
@@ -109,7 +109,7 @@ def _speed(one: Measured, reference: Measured | None, of_target: Measured | None
     )
 
 
-def _notes(one: Candidate, opened: Opened) -> Iterator[str]:
+def _notes(one: BenchmarkedExport, opened: Opened) -> Iterator[str]:
     if opened.reason:
         yield f"{opened.reason}."
     if not one.dynamic_batch:

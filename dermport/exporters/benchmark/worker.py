@@ -55,7 +55,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Job:
+class BenchmarkJob:
     """What a process is for.
 
     Attributes:
@@ -73,7 +73,7 @@ class Job:
     words: Path
 
 
-def serve(pipe: Connection, job: Job) -> None:
+def serve(pipe: Connection, job: BenchmarkJob) -> None:
     """Open an artifact, answer requests ``(name, argument)`` until None comes, and end.
 
     Args:
@@ -91,7 +91,7 @@ def serve(pipe: Connection, job: Job) -> None:
         pipe.send(Failed(f"{type(error).__name__}: {error}"))
 
 
-def _serve(pipe: Connection, job: Job) -> None:
+def _serve(pipe: Connection, job: BenchmarkJob) -> None:
     photos = job.photos
     before, started = resident_mib("VmRSS"), time.perf_counter()
     execution = get_target(job.target).execution(job.folder, job.threads)

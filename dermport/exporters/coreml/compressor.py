@@ -14,7 +14,7 @@ from dermport.errors import ExportError
 from dermport.exporters.coreml.bias import correct_biases
 from dermport.exporters.coreml.layers import input_statistics, layers_of
 from dermport.exporters.coreml.mixed import chosen_bits, measured
-from dermport.exporters.coreml.recipes import Compression, Storage, is_large, storages
+from dermport.exporters.coreml.recipes import PackageCompression, Storage, is_large, storages
 from dermport.exporters.coreml.weights import compressed, stored_weights
 from dermport.exporters.rounding import InputStatistics
 from dermport.runtimes.mil.program import read_program
@@ -40,7 +40,7 @@ class Compressor:
         correlated = {layer.source for layer in self._layers if is_large(layer) and layer.pointwise}
         return input_statistics(self._original, self._photos, correlated)
 
-    def compressed(self, recipe: Compression, scratch: Path) -> Any:
+    def compressed(self, recipe: PackageCompression, scratch: Path) -> Any:
         """Return an ``MLModel``, not yet saved; `scratch` is a folder that does not exist.
 
         Raises:
@@ -54,7 +54,7 @@ class Compressor:
         if self._statistics:
             correct_biases(out, self._original, self._statistics)
 
-    def _large(self, recipe: Compression) -> Mapping[str, Storage] | Storage:
+    def _large(self, recipe: PackageCompression) -> Mapping[str, Storage] | Storage:
         if not recipe.mean_bits:
             return recipe.large
         if self._photos is None:

@@ -16,7 +16,7 @@ from dermport.runtimes.mil.values import Array
 
 
 @dataclass(frozen=True)
-class Layer:
+class MilLayer:
     """A convolution or dense layer with a bias.
 
     Attributes:
@@ -39,15 +39,15 @@ class Layer:
         return self.weight.ndim == 2 or (self.weight.shape[2:] == (1, 1) and self.weight.shape[1] > 1)
 
 
-def layers_of(program: Program) -> list[Layer]:
+def layers_of(program: Program) -> list[MilLayer]:
     """Return the layers with weights and a bias in the order in which they run."""
     found = [o for o in program.operations if o.type in {"conv", "linear"} and "bias" in o.inputs]
     return [_layer(program, operation) for operation in found]
 
 
-def _layer(program: Program, operation: Operation) -> Layer:
+def _layer(program: Program, operation: Operation) -> MilLayer:
     weight, bias = operation.inputs["weight"][0], operation.inputs["bias"][0]
-    return Layer(operation.inputs["x"][0], weight, program.constants[weight], bias, program.constants[bias])
+    return MilLayer(operation.inputs["x"][0], weight, program.constants[weight], bias, program.constants[bias])
 
 
 def input_statistics(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.exporters.coreml.bias import mean_shift
-from dermport.exporters.coreml.layers import Layer
+from dermport.exporters.coreml.layers import MilLayer
 from dermport.exporters.coreml.recipes import MIXED_BITS, Storage
 from dermport.exporters.coreml.weights import stored_weight
 from dermport.exporters.rounding import InputStatistics
@@ -32,7 +32,7 @@ _LEAST = 1e-7
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PaletteChoice:
     """A layer's weights, and what each number of bits costs.
 
     Attributes:
@@ -46,7 +46,7 @@ class Candidate:
     prices: Mapping[int, float]
 
 
-def chosen_bits(candidates: Sequence[Candidate], mean_bits: float) -> dict[str, int]:
+def chosen_bits(candidates: Sequence[PaletteChoice], mean_bits: float) -> dict[str, int]:
     """Return each candidate's bits, so that the mean over all weights is at most `mean_bits` (or the fewest bits)."""
     bits = {candidate.name: max(candidate.prices) for candidate in candidates}
     total = sum(candidate.size for candidate in candidates)
@@ -59,15 +59,15 @@ def chosen_bits(candidates: Sequence[Candidate], mean_bits: float) -> dict[str, 
     return bits
 
 
-def _slope(candidate: Candidate, bits: int) -> float:
+def _slope(candidate: PaletteChoice, bits: int) -> float:
     fewer = max(b for b in candidate.prices if b < bits)
     dearer = max(candidate.prices[fewer] - candidate.prices[bits], _LEAST)
     return dearer / (candidate.size * (bits - fewer))
 
 
 def measured(
-    original: Path, layers: Sequence[Layer], statistics: Mapping[str, InputStatistics], photos: NDArray[np.uint8]
-) -> list[Candidate]:
+    original: Path, layers: Sequence[MilLayer], statistics: Mapping[str, InputStatistics], photos: NDArray[np.uint8]
+) -> list[PaletteChoice]:
     """Return what each number of bits of each layer costs.
 
     Args:
@@ -80,7 +80,7 @@ def measured(
     asked = photos[:PHOTOS]
     wanted = _answers(program, image, asked)
 
-    def price(layer: Layer, bits: int) -> float:
+    def price(layer: MilLayer, bits: int) -> float:
         weight = stored_weight(layer, Storage("palette", bits), statistics[layer.source])
         shift = mean_shift(weight.astype(np.float64) - layer.weight, statistics[layer.source].mean)
         bias = (layer.bias - shift).astype(layer.bias.dtype)
@@ -88,7 +88,7 @@ def measured(
         return _divergence(wanted, _answers(replace(program, constants=changed), image, asked))
 
     return [
-        Candidate(layer.weight_name, layer.weight.size, {bits: price(layer, bits) for bits in MIXED_BITS})
+        PaletteChoice(layer.weight_name, layer.weight.size, {bits: price(layer, bits) for bits in MIXED_BITS})
         for layer in layers
     ]
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dermport.exporters.coreml.layers import Layer
+from dermport.exporters.coreml.layers import MilLayer
 from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
 
 UNCOMPRESSED = "fp16"
@@ -40,7 +40,7 @@ INT8 = Storage("int", 8)
 
 
 @dataclass(frozen=True)
-class Compression:
+class PackageCompression:
     """One precision.
 
     Attributes:
@@ -56,20 +56,20 @@ class Compression:
     mean_bits: float = 0
 
 
-RECIPES: Mapping[str, Compression | None] = {
+RECIPES: Mapping[str, PackageCompression | None] = {
     UNCOMPRESSED: None,
-    "int8": Compression(INT8),
-    "palette4": Compression(Storage("palette", 4)),
-    "palette2": Compression(Storage("palette", 2)),
-    "palette3": Compression(Storage("palette", 3), ios=18),
-    "palette6": Compression(Storage("palette", 6)),
-    "palette4-groups": Compression(Storage("palette", 4, shared=16), ios=18),
-    "palette-mixed": Compression(Storage("palette", max(MIXED_BITS)), ios=18, mean_bits=3.0),
-    "int4": Compression(Storage("int", 4, shared=32), ios=18),
+    "int8": PackageCompression(INT8),
+    "palette4": PackageCompression(Storage("palette", 4)),
+    "palette2": PackageCompression(Storage("palette", 2)),
+    "palette3": PackageCompression(Storage("palette", 3), ios=18),
+    "palette6": PackageCompression(Storage("palette", 6)),
+    "palette4-groups": PackageCompression(Storage("palette", 4, shared=16), ios=18),
+    "palette-mixed": PackageCompression(Storage("palette", max(MIXED_BITS)), ios=18, mean_bits=3.0),
+    "int4": PackageCompression(Storage("int", 4, shared=32), ios=18),
 }
 
 
-def storages(layers: list[Layer], large: Mapping[str, Storage] | Storage) -> dict[str, Storage]:
+def storages(layers: list[MilLayer], large: Mapping[str, Storage] | Storage) -> dict[str, Storage]:
     """Return how each layer that is compressed at all is stored, by the name of its weight.
 
     Args:
@@ -84,6 +84,6 @@ def storages(layers: list[Layer], large: Mapping[str, Storage] | Storage) -> dic
     return {layer.weight_name: chosen[layer.weight_name] if is_large(layer) else INT8 for layer in compressed}
 
 
-def is_large(layer: Layer) -> bool:
+def is_large(layer: MilLayer) -> bool:
     """Whether a layer takes what the precision names, and not int8 whatever the precision."""
     return layer.weight.size > LARGEST_INT8

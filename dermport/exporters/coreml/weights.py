@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from dermport.exporters.coreml.layers import Layer
+from dermport.exporters.coreml.layers import MilLayer
 from dermport.exporters.coreml.recipes import INT8, Storage
 from dermport.exporters.rounding import Grid, InputStatistics, Palettes, Values, rounded
-from dermport.runtimes.mil.package import Package, open_package
+from dermport.runtimes.mil.package import MilPackage, open_package
 from dermport.runtimes.mil.values import Array, blob_span
 from dermport.runtimes.quiet import import_coremltools, quiet
 
 
 def stored_weights(
-    layers: Iterable[Layer], plan: Mapping[str, Storage], statistics: Mapping[str, InputStatistics]
+    layers: Iterable[MilLayer], plan: Mapping[str, Storage], statistics: Mapping[str, InputStatistics]
 ) -> dict[str, Array]:
     """Return the weights that a plan can store and that keep the layers' answers closest, by name.
 
@@ -37,7 +37,7 @@ def stored_weights(
     }
 
 
-def stored_weight(layer: Layer, storage: Storage, statistics: InputStatistics | None) -> Array:
+def stored_weight(layer: MilLayer, storage: Storage, statistics: InputStatistics | None) -> Array:
     """Return one layer's weight, float16 or float32 as it was."""
     matrix = layer.weight.reshape(len(layer.weight), -1).astype(np.float64)
     covariance = statistics.covariance if statistics is not None and layer.pointwise else None
@@ -110,7 +110,7 @@ def _table(values: Array, bits: int) -> tuple[Array, Array]:
     return padded.astype(values.dtype), indices.reshape(-1).astype(np.uint8)
 
 
-def store_constants(package: Package, constants: Mapping[str, Array]) -> None:
+def store_constants(package: MilPackage, constants: Mapping[str, Array]) -> None:
     """Overwrite constants in a saved package; ones whose bytes another constant shares stay as they are."""
     spec = package.read_spec()
     function = spec.mlProgram.functions["main"]
@@ -128,7 +128,7 @@ def store_constants(package: Package, constants: Mapping[str, Array]) -> None:
     package.model_file.write_bytes(spec.SerializeToString(deterministic=True))
 
 
-def _overwrite(package: Package, contents: dict[str, bytearray], blob: Any, constant: Array) -> None:
+def _overwrite(package: MilPackage, contents: dict[str, bytearray], blob: Any, constant: Array) -> None:
     if blob.fileName not in contents:
         contents[blob.fileName] = bytearray(package.weight_file(blob.fileName).read_bytes())
     content = contents[blob.fileName]

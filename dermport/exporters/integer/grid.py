@@ -17,7 +17,7 @@ _SIGNIFICANT = 6  # bits of an exact scale
 
 
 @dataclass(frozen=True)
-class Grid:
+class LayerIntegers:
     """The integers of one convolution or dense layer.
 
     Attributes:
@@ -56,7 +56,7 @@ def to_grid(
     bits: int = 8,
     *,
     exact: bool = False,
-) -> Grid:
+) -> LayerIntegers:
     """Round a layer to the nearest codes; the largest code of each channel is exactly the largest that `bits` allow.
 
     With `exact` each scale is rounded up to six significant bits, which leaves the largest code at 123 to 127
@@ -86,12 +86,12 @@ def to_grid(
     codes = codes.astype(np.int8)
     moved = np.moveaxis(kernel, axis, 0).shape
     steps = np.rint(bias / bias_step(scale, input_scale)).astype(np.int32)
-    return Grid(np.moveaxis(codes.reshape(moved), 0, axis), scale, steps, axis, bits)
+    return LayerIntegers(np.moveaxis(codes.reshape(moved), 0, axis), scale, steps, axis, bits)
 
 
 def read_grid(
     kernel: NDArray[np.float32], bias: NDArray[np.float32], axis: int, input_scale: float
-) -> tuple[Grid | None, float]:
+) -> tuple[LayerIntegers | None, float]:
     """Return the grid of 8 or 4 bits that a layer lies on, or None; and which share of its numbers is on one.
 
     A layer that was left in float has about one weight in thirty near a code by chance; one that was rounded has all.
@@ -105,7 +105,9 @@ def read_grid(
         shares.append(float(near.mean()))
         if near.all():
             codes = np.rint(steps).astype(np.int8).reshape(np.moveaxis(kernel, axis, 0).shape)
-            return Grid(np.moveaxis(codes, 0, axis), scale, np.rint(bias_steps).astype(np.int32), axis, bits), 1.0
+            return LayerIntegers(
+                np.moveaxis(codes, 0, axis), scale, np.rint(bias_steps).astype(np.int32), axis, bits
+            ), 1.0
     return None, max(shares)
 
 

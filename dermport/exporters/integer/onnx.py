@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.exporters.integer.pattern import Layer, Quantisation, pairs, require_weights
-from dermport.exporters.onnx.graph import Graph, attribute, drop_unused_constants
+from dermport.exporters.integer.pattern import KerasLayer, Quantisation, pairs, require_weights
+from dermport.exporters.onnx.graph import OnnxGraph, attribute, drop_unused_constants
 
 if TYPE_CHECKING:
     import onnx
@@ -32,12 +32,12 @@ def integer_form(model: onnx.ModelProto, table: Quantisation) -> onnx.ModelProto
     Raises:
         ExportError: The graph's layers are not the table's.
     """
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     layers = {node.output[0]: layer for layer, node in _matched(graph, table)}
-    return _Placement(graph, layers, _scales(graph, table)).apply(model)
+    return _IntegerPlacement(graph, layers, _scales(graph, table)).apply(model)
 
 
-def keras_layout(graph: Graph, node: onnx.NodeProto, weight: NDArray[Any]) -> NDArray[Any]:
+def keras_layout(graph: OnnxGraph, node: onnx.NodeProto, weight: NDArray[Any]) -> NDArray[Any]:
     """Return a weighted node's weight in the layout of the Keras layer that it comes from."""
     if node.op_type != "Conv":
         return weight.T if attribute(node, "transB", 0) else weight
@@ -45,13 +45,13 @@ def keras_layout(graph: Graph, node: onnx.NodeProto, weight: NDArray[Any]) -> ND
     return np.asarray(weight.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0)))
 
 
-def _matched(graph: Graph, table: Quantisation) -> Iterator[tuple[Layer, onnx.NodeProto]]:
+def _matched(graph: OnnxGraph, table: Quantisation) -> Iterator[tuple[KerasLayer, onnx.NodeProto]]:
     for layer, node in pairs("layers", table.layers, list(graph.weighted())):
         require_weights(layer, keras_layout(graph, node, graph.constant(node.input[1])), layer.kernel)
         yield layer, node
 
 
-def _scales(graph: Graph, table: Quantisation) -> dict[str, float]:
+def _scales(graph: OnnxGraph, table: Quantisation) -> dict[str, float]:
     """Return the scale of each tensor of the graph that is rounded."""
     names: dict[str, str] = {}
     for layer, node in _matched(graph, table):
@@ -65,11 +65,11 @@ def _scales(graph: Graph, table: Quantisation) -> dict[str, float]:
 
 
 @dataclass
-class _Placement:
+class _IntegerPlacement:
     """A float graph being rewritten: int8 weights, a pair behind each tensor in `scales`."""
 
-    graph: Graph
-    layers: dict[str, Layer]
+    graph: OnnxGraph
+    layers: dict[str, KerasLayer]
     scales: dict[str, float]
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import BundleError, ExportError
-from dermport.exporters.integer.grid import Grid, read_grid
-from dermport.exporters.integer.trace import HIGH, LOW, REMEDY, Step, Trace, rounds
+from dermport.exporters.integer.grid import LayerIntegers, read_grid
+from dermport.exporters.integer.trace import HIGH, LOW, REMEDY, Trace, TracedLayer, rounds
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +28,7 @@ _DAMAGED = 0.5  # of a layer's numbers near the grid: by chance one in twenty-fi
 
 
 @dataclass(frozen=True)
-class Layer:
+class KerasLayer:
     """A convolution or dense layer.
 
     Attributes:
@@ -47,7 +47,7 @@ class Layer:
     output: str
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
-    grid: Grid | None
+    grid: LayerIntegers | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Quantisation:
     """
 
     scales: Mapping[str, float]
-    layers: tuple[Layer, ...]
+    layers: tuple[KerasLayer, ...]
     sums: tuple[Sum, ...]
 
 
@@ -137,7 +137,7 @@ def _touched(table: Quantisation) -> set[str]:
     return layers | {name for total in table.sums if total.integer for name in (total.name, *total.inputs)}
 
 
-def _layer(model: keras.Model, trace: Trace, step: Step) -> Layer:
+def _layer(model: keras.Model, trace: Trace, step: TracedLayer) -> KerasLayer:
     layer = model.get_layer(step.name)
     kernel = np.asarray(layer.kernel)
     axis = _AXES[step.kind]
@@ -152,10 +152,10 @@ def _layer(model: keras.Model, trace: Trace, step: Step) -> Layer:
                 "the others do not.",
                 remedy=REMEDY,
             )
-    return Layer(step.name, step.kind, edge.name, output, kernel, bias, grid)
+    return KerasLayer(step.name, step.kind, edge.name, output, kernel, bias, grid)
 
 
-def _output(trace: Trace, step: Step) -> str:
+def _output(trace: Trace, step: TracedLayer) -> str:
     """Return the layer whose result is stored: the relu that alone reads the step's, or the step itself."""
     readers = [other for other in trace.steps if any(edge.name == step.name for edge in other.inputs)]
     if step.name not in trace.scales and [reader.kind for reader in readers] == ["ReLU"]:
@@ -163,7 +163,7 @@ def _output(trace: Trace, step: Step) -> str:
     return step.name
 
 
-def _sum(trace: Trace, step: Step) -> Sum:
+def _sum(trace: Trace, step: TracedLayer) -> Sum:
     integer = step.name in trace.scales and all(edge.quantised for edge in step.inputs)
     return Sum(step.name, tuple(edge.name for edge in step.inputs), integer)
 
@@ -179,7 +179,7 @@ def pairs(what: str, ours: Sequence[_Ours], theirs: Sequence[_Theirs]) -> list[t
     return list(zip(ours, theirs, strict=True))
 
 
-def require_weights(layer: Layer, found: NDArray[Any], wanted: NDArray[np.float32]) -> None:
+def require_weights(layer: KerasLayer, found: NDArray[Any], wanted: NDArray[np.float32]) -> None:
     """Refuse a converted layer whose weights are not those of the Keras layer.
 
     Raises:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dermport.exporters.integer.grid import bias_step
 from dermport.exporters.integer.onnx import keras_layout
-from dermport.exporters.onnx.graph import Graph as OnnxGraph
-from dermport.exporters.tflite.graph import Graph as TFLiteGraph
+from dermport.exporters.onnx.graph import OnnxGraph
+from dermport.exporters.tflite.graph import TFLiteGraph
 
 if TYPE_CHECKING:
     import onnx
@@ -21,7 +21,7 @@ _INT8 = 9  # TensorType of TFLite's schema
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredLayer:
     """One convolution, dense layer or residual sum of a file.
 
     Attributes:
@@ -41,13 +41,13 @@ class Stored:
     bias: NDArray[Any]
 
     @classmethod
-    def total(cls, number: int, inputs: Iterable[float | None], output: float | None) -> Stored:
+    def total(cls, number: int, inputs: Iterable[float | None], output: float | None) -> StoredLayer:
         """Return a residual sum; converters order its inputs as they like."""
         nothing = np.zeros(0, np.float32)
         return cls(f"sum {number}", tuple(sorted(inputs, key=str)), output, nothing, nothing, nothing)
 
 
-def stored_in_onnx(model: onnx.ModelProto) -> Iterator[Stored]:
+def stored_in_onnx(model: onnx.ModelProto) -> Iterator[StoredLayer]:
     """Yield what a graph holds: its weighted layers in order, then its residual sums.
 
     Biases are float32 there; their codes are what they are in steps of input scale times weight scale. So are weights
@@ -57,12 +57,12 @@ def stored_in_onnx(model: onnx.ModelProto) -> Iterator[Stored]:
     for number, node in enumerate(graph.weighted(), 1):
         yield _onnx_layer(graph, node, f"layer {number}")
     for number, node in enumerate(graph.residual_adds(), 1):
-        yield Stored.total(
+        yield StoredLayer.total(
             number, (_onnx_scale_read(graph, name) for name in node.input), _onnx_scale_given(graph, node)
         )
 
 
-def _onnx_layer(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> Stored:
+def _onnx_layer(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> StoredLayer:
     read = _onnx_scale_read(graph, node.input[0])
     scale = np.zeros(0, np.float32)
     weights = graph.constant(graph.before_qdq(node.input[1]))
@@ -75,7 +75,7 @@ def _onnx_layer(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> Stored:
             bias = np.rint(bias / bias_step(scale, read)).astype(np.int32)
     if bias is None:
         bias = np.zeros(len(scale) or weights.shape[-1], np.int32 if len(scale) else np.float32)
-    return Stored(name, (read,), _onnx_scale_given(graph, node), keras_layout(graph, node, weights), scale, bias)
+    return StoredLayer(name, (read,), _onnx_scale_given(graph, node), keras_layout(graph, node, weights), scale, bias)
 
 
 def _onnx_scale_read(graph: OnnxGraph, name: str) -> float | None:
@@ -95,20 +95,20 @@ def _onnx_scale_given(graph: OnnxGraph, node: onnx.NodeProto) -> float | None:
     return None
 
 
-def stored_in_tflite(data: bytes) -> Iterator[Stored]:
+def stored_in_tflite(data: bytes) -> Iterator[StoredLayer]:
     """Yield what a model's bytes hold: its weighted layers in order, then its residual sums."""
     graph = TFLiteGraph(data)
     for number, operator in enumerate(graph.weighted(), 1):
         yield _tflite_layer(graph, operator, f"layer {number}")
     for number, operator in enumerate(graph.sums(), 1):
-        yield Stored.total(
+        yield StoredLayer.total(
             number,
             (_tflite_scale_read(graph, index) for index in operator.inputs),
             _tflite_scale_given(graph, operator),
         )
 
 
-def _tflite_layer(graph: TFLiteGraph, operator: Any, name: str) -> Stored:
+def _tflite_layer(graph: TFLiteGraph, operator: Any, name: str) -> StoredLayer:
     weights = graph.tensor(operator.inputs[1])
     integer = weights.type == _INT8
     codes = np.moveaxis(graph.constant(weights), 0, -1)
@@ -116,7 +116,7 @@ def _tflite_layer(graph: TFLiteGraph, operator: Any, name: str) -> Stored:
     if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
         bias = graph.constant(graph.tensor(operator.inputs[2]))
     scale = np.asarray(weights.quantization.scale if integer else (), np.float32)
-    return Stored(
+    return StoredLayer(
         name, (_tflite_scale_read(graph, operator.inputs[0]),), _tflite_scale_given(graph, operator), codes, scale, bias
     )
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.exporters.integer.grid import bias_step
-from dermport.exporters.integer.pattern import Layer, Quantisation, pairs, require_weights
+from dermport.exporters.integer.pattern import KerasLayer, Quantisation, pairs, require_weights
 from dermport.exporters.tflite.calibrate import Range
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.exporters.tflite.quantize import end_rules, int8_rule, map_rules, quantised
 
 _INT8 = 9  # TensorType of TFLite's schema
@@ -34,7 +34,7 @@ def integer_form(model: bytes, table: Quantisation, *, uint8_ends: bool = False)
     Raises:
         ExportError: The file's layers are not the table's.
     """
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     places = _Places.of(graph, table)
     rules = [
         int8_rule("*", symmetric=True, regex=f"^{re.escape(graph.name_of(operator.outputs[0]))}")
@@ -43,7 +43,9 @@ def integer_form(model: bytes, table: Quantisation, *, uint8_ends: bool = False)
     ranges = {name: _range(-127 * scale, 127 * scale) for name, scale in places.scales.items()}
     image, probabilities = (graph.name_of(index) for index in graph.ends)
     ends = {image: _range(0, 255), probabilities: _range(0, 1)}
-    result = Graph(quantised(model, [*rules, *end_rules(uint8_ends=uint8_ends), *map_rules(graph)], ranges | ends))
+    result = TFLiteGraph(
+        quantised(model, [*rules, *end_rules(uint8_ends=uint8_ends), *map_rules(graph)], ranges | ends)
+    )
     _read_rounded(result)
     _set_scales(result, places.scales)
     _set_weights(result, table)
@@ -63,7 +65,7 @@ class _Places:
     operators: list[Any] = field(default_factory=list)
 
     @classmethod
-    def of(cls, graph: Graph, table: Quantisation) -> _Places:
+    def of(cls, graph: TFLiteGraph, table: Quantisation) -> _Places:
         places = cls()
         for layer, operator in pairs("layers", table.layers, graph.weighted()):
             weights = graph.constant(graph.tensor(operator.inputs[1]))
@@ -74,18 +76,18 @@ class _Places:
             places.operators += [operator] if total.integer else []
         return places
 
-    def _take(self, graph: Graph, table: Quantisation, layer: Layer, operator: Any) -> None:
+    def _take(self, graph: TFLiteGraph, table: Quantisation, layer: KerasLayer, operator: Any) -> None:
         self._note(graph, operator.outputs[0], table, layer.output)
         for step in _with_padding(graph, operator):
             self._note(graph, step.inputs[0], table, layer.input)
             self.operators += [] if layer.grid is None else [step]
 
-    def _note(self, graph: Graph, index: int, table: Quantisation, name: str) -> None:
+    def _note(self, graph: TFLiteGraph, index: int, table: Quantisation, name: str) -> None:
         if name in table.scales:
             self.scales[graph.name_of(index)] = table.scales[name]
 
 
-def _with_padding(graph: Graph, operator: Any) -> Iterator[Any]:
+def _with_padding(graph: TFLiteGraph, operator: Any) -> Iterator[Any]:
     """Yield an operator and the padding before it."""
     yield operator
     before = graph.writer(operator.inputs[0])
@@ -93,7 +95,7 @@ def _with_padding(graph: Graph, operator: Any) -> Iterator[Any]:
         yield from _with_padding(graph, before)
 
 
-def _read_rounded(graph: Graph) -> None:
+def _read_rounded(graph: TFLiteGraph) -> None:
     """Let what computes in float read a tensor rounded where others read it as int8: so it is in Keras.
 
     The library gives it the tensor as it was before rounding.
@@ -106,7 +108,7 @@ def _read_rounded(graph: Graph) -> None:
             reader.inputs = [rounded if index == source else index for index in reader.inputs]
 
 
-def _set_scales(graph: Graph, scales: Mapping[str, float]) -> None:
+def _set_scales(graph: TFLiteGraph, scales: Mapping[str, float]) -> None:
     """Give each int8 tensor its scale, and 0 as its zero-point; a QUANTIZE operator's goes by what it rounds."""
     for operator in graph.operators:
         index = operator.outputs[0]
@@ -115,7 +117,7 @@ def _set_scales(graph: Graph, scales: Mapping[str, float]) -> None:
             _set(graph.tensor(index), np.array([scales[graph.name_of(named)]], np.float32))
 
 
-def _set_weights(graph: Graph, table: Quantisation) -> None:
+def _set_weights(graph: TFLiteGraph, table: Quantisation) -> None:
     for layer, operator in pairs("layers", table.layers, graph.weighted()):
         if layer.grid is None:
             continue

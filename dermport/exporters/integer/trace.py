@@ -30,7 +30,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Step:
+class TracedLayer:
     """A layer of the model (of a copy of it, whose weights are not to be read) with what it reads."""
 
     layer: Any
@@ -57,7 +57,7 @@ class Trace:
         roundings: The names of the operations that do nothing but round.
     """
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TracedLayer] = field(default_factory=list)
     scales: dict[str, float] = field(default_factory=dict)
     roundings: set[str] = field(default_factory=set)
     _edges: dict[int, Edge] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Trace:
         import keras
 
         tensors = [tensor for tensor in keras.tree.flatten(inputs) if keras.backend.is_keras_tensor(tensor)]
-        step = Step(operation, tuple(self._edge(tensor) for tensor in tensors))
+        step = TracedLayer(operation, tuple(self._edge(tensor) for tensor in tensors))
         self.steps.append(step)
         self._edges[id(result)] = step.inputs[0] if step.kind in _KEEPING else Edge(step.name)
 

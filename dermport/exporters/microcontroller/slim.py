@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dermport.errors import ExportError, UnavailableError
 from dermport.exporters.tflite.calibrate import Probe
 from dermport.exporters.tflite.convert import INPUT, OUTPUT
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.runtimes.tflite_micro import ROOMY, TFLiteMicro
 
 _INT8 = 9  # TensorType of TFLite's schema
@@ -44,7 +44,7 @@ def slim(model: bytes) -> Slim:
     Raises:
         ExportError: What its first convolution reads is not int8, or not the same for equal values of all channels.
     """
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     first = next(i for i, o in enumerate(graph.operators) if graph.type_of(o) in {"PAD", "CONV_2D"})
     last = max(i for i, o in enumerate(graph.operators) if graph.type_of(o) not in _CONVERSIONS)
     codes = _codes(model, graph, graph.operators[first].inputs[0])
@@ -62,7 +62,7 @@ def slim(model: bytes) -> Slim:
     return Slim(graph.to_bytes(), codes, kinds)
 
 
-def _codes(model: bytes, graph: Graph, index: int) -> NDArray[np.int8]:
+def _codes(model: bytes, graph: TFLiteGraph, index: int) -> NDArray[np.int8]:
     """Return what the tensor `index` holds for each pixel value, int8 [256], as the model itself computes it."""
     tensor = graph.tensor(index)
     if tensor.type != _INT8:
@@ -86,7 +86,7 @@ def _shorten(tensor: object) -> None:
         quantisation.zeroPoint = zero_points[:1]
 
 
-def _drop_unused(graph: Graph) -> None:
+def _drop_unused(graph: TFLiteGraph) -> None:
     """Leave out the tensors and buffers that no operator reads or gives."""
     subgraph, buffers = graph.model.subgraphs[0], graph.model.buffers
     used = sorted({int(i) for o in graph.operators for i in (*o.inputs, *o.outputs) if i >= 0})
@@ -105,7 +105,7 @@ def _drop_unused(graph: Graph) -> None:
 
 def output_of(model: bytes) -> tuple[float, int, bool]:
     """Return scale and zero-point of a slim model's output, and whether it is float32 (then 1 and 0)."""
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     tensor = graph.tensor(graph.model.subgraphs[0].outputs[0])
     if tensor.type != _INT8:
         return 1.0, 0, True

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.exporters.onnx.calibrate import channel_means
-from dermport.exporters.onnx.graph import Graph, attribute, channel_axis, dequantised, drop_unused_constants
+from dermport.exporters.onnx.graph import OnnxGraph, attribute, channel_axis, dequantised, drop_unused_constants
 
 if TYPE_CHECKING:
     import onnx
@@ -29,7 +29,7 @@ def correct_biases(original: onnx.ModelProto, quantised: onnx.ModelProto, photos
     """
     from onnx import numpy_helper
 
-    before, after = Graph.of(original), Graph.of(quantised)
+    before, after = OnnxGraph.of(original), OnnxGraph.of(quantised)
     rounded = {node.output[0]: node for node in after.weighted()}
     nodes = [
         node

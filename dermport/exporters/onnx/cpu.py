@@ -31,7 +31,7 @@ from dermport.exporters.onnx.bias import correct_biases
 from dermport.exporters.onnx.calibrate import ranges
 from dermport.exporters.onnx.codes import Codes, pair_sums
 from dermport.exporters.onnx.convert import INPUT
-from dermport.exporters.onnx.graph import WEIGHTED, Graph, channel_axis, dequantised, drop_unused_constants
+from dermport.exporters.onnx.graph import WEIGHTED, OnnxGraph, channel_axis, dequantised, drop_unused_constants
 
 if TYPE_CHECKING:
     import onnx
@@ -51,7 +51,7 @@ def integer_form(model: onnx.ModelProto, photos: NDArray[np.uint8]) -> onnx.Mode
     """
     if not len(photos):
         raise ExportError("int8 needs calibration photos, and there are none.", remedy="Train on a data set first.")
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     pixels = _Pixels.read(model, graph, photos.shape[1:])
     codes = {pixels.tensor: pixels.codes} | _activations(model, graph, photos)
     result = _Placement(graph, codes).apply(model)
@@ -78,7 +78,7 @@ class _Pixels:
     offset: float
 
     @classmethod
-    def read(cls, model: onnx.ModelProto, graph: Graph, shape: tuple[int, ...]) -> _Pixels:
+    def read(cls, model: onnx.ModelProto, graph: OnnxGraph, shape: tuple[int, ...]) -> _Pixels:
         tensor = next(graph.weighted()).input[0]
         before = {node.op_type for node in graph.nodes[: graph.positions[tensor] + 1]}
         black, white = (ranges(model, [tensor], np.full((1, *shape), level, np.uint8))[tensor] for level in (0, 255))
@@ -89,7 +89,7 @@ class _Pixels:
         return cls(tensor, Codes(np.array(scale, np.float32), np.array(zero, np.uint8)), black[0] + zero * scale)
 
 
-def _activations(model: onnx.ModelProto, graph: Graph, photos: NDArray[np.uint8]) -> dict[str, Codes]:
+def _activations(model: onnx.ModelProto, graph: OnnxGraph, photos: NDArray[np.uint8]) -> dict[str, Codes]:
     """Return the codes of every tensor between the first convolution and the head's result that anything keeps.
 
     What goes through relu6 is kept only past it.
@@ -105,7 +105,7 @@ def _activations(model: onnx.ModelProto, graph: Graph, photos: NDArray[np.uint8]
 class _Placement:
     """A float graph being rewritten: int8 weights, a Q/DQ pair behind each tensor in `codes`, relu6 part of it."""
 
-    graph: Graph
+    graph: OnnxGraph
     codes: Mapping[str, Codes]
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -190,7 +190,7 @@ def _shift_first_bias(model: onnx.ModelProto, offset: float) -> None:
     """Add what the codes of the input leave out; too much only at the borders, where padding is 0 either way."""
     from onnx import numpy_helper
 
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     node = next(graph.weighted())
     weight = dequantised(graph, graph.producers[node.input[1]])
     bias = graph.constant(node.input[2]) + offset * weight.sum(axis=(1, 2, 3))
@@ -201,7 +201,7 @@ def _make_biases_integer(model: onnx.ModelProto) -> None:
     """Turn each bias into int32, in steps of input scale times weight scale."""
     from onnx import helper, numpy_helper
 
-    graph, limit = Graph.of(model), 2 * _LARGEST_BIAS - 1
+    graph, limit = OnnxGraph.of(model), 2 * _LARGEST_BIAS - 1
     for node in graph.weighted():
         if len(node.input) < 3:
             continue

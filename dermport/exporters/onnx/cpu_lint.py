@@ -10,7 +10,7 @@ import numpy as np
 from dermport.errors import ExportError
 from dermport.exporters.onnx.codes import pair_sums
 from dermport.exporters.onnx.convert import INPUT
-from dermport.exporters.onnx.graph import Graph
+from dermport.exporters.onnx.graph import OnnxGraph
 from dermport.exporters.onnx.lint import opset_violations, weight_violations
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ def require_integers(model: onnx.ModelProto) -> None:
 
 def violations(model: onnx.ModelProto) -> tuple[str, ...]:
     """Return what in `model` breaks the rules, one line each, naming the node; empty if nothing does."""
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     found = (*opset_violations(model), *(line for node in graph.nodes for line in _codes(graph, node)))
     if found:  # the other rules take codes for sound
         return found
     return (*(line for node in graph.weighted() for line in _weighted(graph, node)), *_results(graph))
 
 
-def _weighted(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
+def _weighted(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
     names = dict(zip(("activation", "weight", "bias"), node.input, strict=False))
     loose = {part: name for part, name in names.items() if graph.writer(name) != "DequantizeLinear"}
     for part, name in loose.items():
@@ -50,7 +50,7 @@ def _weighted(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
         yield from _bias(graph, node)
 
 
-def _pairs(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
+def _pairs(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
     source = graph.before_qdq(node.input[1])
     if source in graph.initializers:
         largest = pair_sums(node, graph.constant(source).astype(np.int32)).max()
@@ -58,7 +58,7 @@ def _pairs(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
             yield f"{node.op_type} {node.name!r}: neighbouring weights add up to {largest}, more than {LARGEST_PAIR}"
 
 
-def _bias(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
+def _bias(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
     if len(node.input) < 3:
         return
     scales = [graph.constant(graph.producers[name].input[1]) for name in node.input]
@@ -68,7 +68,7 @@ def _bias(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
         yield f"{node.op_type} {node.name!r}: a step of its bias is not its input's scale times its weight's"
 
 
-def _results(graph: Graph) -> Iterator[str]:
+def _results(graph: OnnxGraph) -> Iterator[str]:
     """What an operator writes must be quantised before anything reads it; so must the pixels.
 
     The last layer gives logits, or a map of them, in float32.
@@ -82,7 +82,7 @@ def _results(graph: Graph) -> Iterator[str]:
                 yield f"{reader.op_type} {reader.name!r}: it reads {name!r} ({kind}), which is not quantised"
 
 
-def _codes(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
+def _codes(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
     if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
         return
     where = f"{node.op_type} {node.name!r}"
@@ -100,7 +100,7 @@ def _codes(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
         yield f"{where}: an activation is scaled per channel, not per tensor"
 
 
-def _constant(graph: Graph, node: onnx.NodeProto, where: str) -> Iterator[str]:
+def _constant(graph: OnnxGraph, node: onnx.NodeProto, where: str) -> Iterator[str]:
     kind = graph.constant(node.input[0]).dtype
     if kind not in (np.int8, np.int32):
         yield f"{where}: a constant is {kind}, neither int8 (weights) nor int32 (biases)"

@@ -16,7 +16,7 @@ WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
-class Graph:
+class OnnxGraph:
     """A read-only view of an ONNX graph.
 
     Attributes:
@@ -32,7 +32,7 @@ class Graph:
     initializers: dict[str, onnx.TensorProto]
 
     @classmethod
-    def of(cls, model: onnx.ModelProto) -> Graph:
+    def of(cls, model: onnx.ModelProto) -> OnnxGraph:
         """Index the graph of `model`."""
         nodes = tuple(model.graph.node)
         return cls(
@@ -93,7 +93,7 @@ def channel_axis(node: onnx.NodeProto) -> int:
     return 0 if attribute(node, "transB", 0) else 1
 
 
-def dequantised(graph: Graph, node: onnx.NodeProto) -> NDArray[np.float32]:
+def dequantised(graph: OnnxGraph, node: onnx.NodeProto) -> NDArray[np.float32]:
     """Return the values, float32, that a DequantizeLinear makes of its int8 constant."""
     values, scale = graph.constant(node.input[0]), graph.constant(node.input[1])
     shape = [1] * values.ndim

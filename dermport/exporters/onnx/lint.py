@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dermport.errors import ExportError
-from dermport.exporters.onnx.graph import Graph, attribute, channel_axis
+from dermport.exporters.onnx.graph import OnnxGraph, attribute, channel_axis
 
 if TYPE_CHECKING:
     import onnx
@@ -37,7 +37,7 @@ def violations(model: onnx.ModelProto, *, mixed: bool = False) -> tuple[str, ...
 
     `mixed` is as :func:`require_qdq` has it.
     """
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     weighted = [node for node in graph.weighted() if not mixed or graph.writer(node.input[1]) == "DequantizeLinear"]
     return (
         *opset_violations(model),
@@ -56,7 +56,7 @@ def opset_violations(model: onnx.ModelProto) -> Iterator[str]:
             yield f"opset {entry.version} is not in {OPSETS.start}..{OPSETS.stop - 1}"
 
 
-def _weighted(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
+def _weighted(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
     activation, weight = node.input[0], node.input[1]
     if graph.writer(activation) != "DequantizeLinear":
         yield f"{node.op_type} {node.name!r}: its activation {activation!r} is not quantised"
@@ -70,7 +70,7 @@ def _weighted(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
         yield f"{node.op_type} {node.name!r}: a Q/DQ pair stands between it and its relu6"
 
 
-def weight_violations(graph: Graph, node: onnx.NodeProto, pair: onnx.NodeProto) -> Iterator[str]:
+def weight_violations(graph: OnnxGraph, node: onnx.NodeProto, pair: onnx.NodeProto) -> Iterator[str]:
     """Yield where the weight that `pair` dequantises for `node` is no constant with a scale for each output channel."""
     source = graph.before_qdq(node.input[1])
     if source not in graph.initializers:
@@ -83,7 +83,7 @@ def weight_violations(graph: Graph, node: onnx.NodeProto, pair: onnx.NodeProto) 
         yield f"{node.op_type} {node.name!r}: its weight is scaled along axis {attribute(pair, 'axis', 1)}, not {axis}"
 
 
-def _residual(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
+def _residual(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
     skip = graph.residual_input(node)
     if graph.writer(node.input[skip]) != "DequantizeLinear":
         yield f"Add {node.name!r}: its residual input {node.input[skip]!r} is not quantised"
@@ -91,7 +91,7 @@ def _residual(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
         yield f"Add {node.name!r}: a Q/DQ pair keeps its other input {node.input[1 - skip]!r} from being fused"
 
 
-def _pair(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
+def _pair(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
     missing = [name for name in node.input[1:3] if name not in graph.initializers]
     if missing or len(node.input) != 3:
         yield f"{node.op_type} {node.name!r}: scale and zero-point must be constants"
@@ -107,7 +107,7 @@ def _pair(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
         yield f"{node.op_type} {node.name!r}: an activation is scaled per channel, not per tensor"
 
 
-def _clipped_through_pair(graph: Graph, output: str) -> bool:
+def _clipped_through_pair(graph: OnnxGraph, output: str) -> bool:
     return any(
         node.op_type in ("Clip", "Relu")
         and graph.writer(node.input[0]) in _QDQ

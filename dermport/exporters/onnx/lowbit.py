@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dermport.errors import ExportError
 from dermport.exporters.onnx.bias import correct_biases
 from dermport.exporters.onnx.calibrate import batches
-from dermport.exporters.onnx.graph import Graph, attribute, channel_axis, drop_unused_constants
+from dermport.exporters.onnx.graph import OnnxGraph, attribute, channel_axis, drop_unused_constants
 from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8, Floats, Grid, Moments, rounded
 from dermport.runtimes.onnxruntime import open_session
 
@@ -39,7 +39,7 @@ def int4_form(model: onnx.ModelProto, photos: NDArray[np.uint8]) -> onnx.ModelPr
     """
     if not len(photos):
         raise ExportError("int4 needs calibration photos, and there are none.", remedy="Train on a data set first.")
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     nodes = [node for node in graph.weighted() if node.input[1] in graph.initializers]
     nodes = [node for node in nodes if graph.constant(node.input[1]).size > LARGEST_FLOAT]
     pointwise = {node.input[0] for node in nodes if _takes_int4(node, graph.constant(node.input[1]))}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dermport.bundle.export_record import OperatorCount, TensorSpec
-from dermport.exporters.onnx.graph import WEIGHTED, Graph
+from dermport.exporters.onnx.graph import WEIGHTED, OnnxGraph
 
 if TYPE_CHECKING:
     import onnx
@@ -25,14 +25,14 @@ def operators(model: onnx.ModelProto) -> tuple[OperatorCount, ...]:
     import onnx
 
     inferred = onnx.shape_inference.infer_shapes(model)
-    graph = Graph.of(inferred)
+    graph = OnnxGraph.of(inferred)
     infos = (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
     types = {info.name: info.type.tensor_type.elem_type for info in infos}
     counts = Counter((node.op_type, _precision(graph, node, types)) for node in graph.nodes)
     return tuple(OperatorCount(type=kind, precision=name, count=n) for (kind, name), n in sorted(counts.items()))
 
 
-def _precision(graph: Graph, node: onnx.NodeProto, types: dict[str, int]) -> str:
+def _precision(graph: OnnxGraph, node: onnx.NodeProto, types: dict[str, int]) -> str:
     if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
         constant = graph.initializers.get(node.input[0])
         return "int4" if constant is not None and constant.data_type == constant.INT4 else "int8"

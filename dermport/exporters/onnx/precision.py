@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.exporters.contract import Recipe, Source
+from dermport.exporters.contract import PrecisionRecipe, Source
 from dermport.exporters.integer.onnx import integer_form as qdq_of_integers
 from dermport.exporters.onnx.convert import float_model, stamp
 from dermport.exporters.onnx.cpu import integer_form
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import onnx
 
 
-def graph_for(recipe: Recipe, source: Source, *, int8_constants: bool = True) -> onnx.ModelProto:
+def graph_for(recipe: PrecisionRecipe, source: Source, *, int8_constants: bool = True) -> onnx.ModelProto:
     """Return the graph of a recipe's precision: fp32, fp16, int8, int8-cpu or int4; not to be changed.
 
     int8 holds a model's own integers where it has them; else it comes from the calibration photos. The form for CPUs
@@ -50,7 +50,7 @@ def graph_for(recipe: Recipe, source: Source, *, int8_constants: bool = True) ->
     return graph
 
 
-def _int8(recipe: Recipe, source: Source) -> onnx.ModelProto:
+def _int8(recipe: PrecisionRecipe, source: Source) -> onnx.ModelProto:
     original, integers = source.plain.once(float_model), source.integers
     graph = quantised(original, _photos(recipe, source)) if integers is None else qdq_of_integers(original, integers)
     require_qdq(graph, mixed=integers is not None)
@@ -74,5 +74,5 @@ def half_model(model: onnx.ModelProto) -> onnx.ModelProto:
     return converted
 
 
-def _photos(recipe: Recipe, source: Source) -> NDArray[np.uint8]:
+def _photos(recipe: PrecisionRecipe, source: Source) -> NDArray[np.uint8]:
     return source.calibration()[: recipe.settings["calibration_photos"]]

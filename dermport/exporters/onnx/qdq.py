@@ -27,7 +27,7 @@ from dermport.errors import ExportError
 from dermport.exporters.onnx.bias import correct_biases
 from dermport.exporters.onnx.calibrate import batches
 from dermport.exporters.onnx.convert import FILE
-from dermport.exporters.onnx.graph import Graph, attribute, dequantised
+from dermport.exporters.onnx.graph import OnnxGraph, attribute, dequantised
 
 if TYPE_CHECKING:
     import onnx
@@ -65,7 +65,7 @@ def float_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     result = onnx.ModelProto()
     result.CopyFrom(model)
     del result.graph.node[:], result.graph.initializer[:]
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     constants = dict(graph.initializers)
     for node in graph.nodes:
         added = result.graph.node.add()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dermport.exporters.onnx.graph import Graph, attribute
+from dermport.exporters.onnx.graph import OnnxGraph, attribute
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +22,7 @@ _GROUP, _MOST = 4, 2
 
 def has_pattern(model: onnx.ModelProto) -> bool:
     """Return whether all pointwise convolutions that can have the pattern have it, and there are some."""
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     return any(True for _ in _pointwise(graph)) and not pattern_violations(model)
 
 
@@ -31,11 +31,11 @@ def pattern_violations(model: onnx.ModelProto) -> tuple[str, ...]:
 
     Those whose input channels are no multiple of four cannot have it, and are passed over.
     """
-    graph = Graph.of(model)
+    graph = OnnxGraph.of(model)
     return tuple(line for node in _pointwise(graph) for line in _violation(graph, node))
 
 
-def _pointwise(graph: Graph) -> Iterator[onnx.NodeProto]:
+def _pointwise(graph: OnnxGraph) -> Iterator[onnx.NodeProto]:
     for node in graph.weighted():
         weight = graph.before_qdq(node.input[1])
         if node.op_type == "Conv" and attribute(node, "group", 1) == 1 and weight in graph.initializers:
@@ -44,7 +44,7 @@ def _pointwise(graph: Graph) -> Iterator[onnx.NodeProto]:
                 yield node
 
 
-def _violation(graph: Graph, node: onnx.NodeProto) -> Iterator[str]:
+def _violation(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
     weight = graph.constant(graph.before_qdq(node.input[1]))
     groups = weight.reshape(len(weight), -1, _GROUP)
     counts = np.count_nonzero(groups, axis=2)

@@ -18,7 +18,7 @@ from dermport.exporters.packages.selection import select_exports
 
 
 @dataclass(frozen=True)
-class Package:
+class PlatformPackage:
     """A finished package, not yet on disk.
 
     Attributes:
@@ -48,7 +48,7 @@ class Package:
 
 def build_package(
     bundle: Bundle, platform: PackagePlatform, precisions: tuple[str, ...] = (), *, allow_failed: bool = False
-) -> Package:
+) -> PlatformPackage:
     """Build the package of a bundle for a platform, in memory.
 
     Args:
@@ -68,7 +68,7 @@ def build_package(
     chosen = "-".join(dict.fromkeys(precisions or (platform.precision,)))
     name = f"{bundle.manifest.name}-{bundle.manifest.version}-{platform.name}-{chosen}"
     data = zip_bytes(name, files)
-    return Package(platform, f"{name}.zip", data, sha256_bytes(data), tuple(sorted(files)), exports, warnings)
+    return PlatformPackage(platform, f"{name}.zip", data, sha256_bytes(data), tuple(sorted(files)), exports, warnings)
 
 
 SUMS = "SHA256SUMS"

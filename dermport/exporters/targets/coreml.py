@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dermport.bundle.export_record import TensorSpec
-from dermport.exporters.contract import Capabilities, Description, Recipe, Source, Target
+from dermport.exporters.contract import Capabilities, Description, PrecisionRecipe, Source, Target
 from dermport.exporters.coreml.recipes import INT8, RECIPES
 from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
 from dermport.runtimes.registry import best_here
@@ -15,7 +15,7 @@ from dermport.runtimes.registry import best_here
 _PHOTOS = 128
 
 
-def _compressed(precision: str, summary: str, policy: str, *, optional: bool = True) -> Recipe:
+def _compressed(precision: str, summary: str, policy: str, *, optional: bool = True) -> PrecisionRecipe:
     compression = RECIPES[precision]
     assert compression is not None
     settings = {
@@ -29,7 +29,7 @@ def _compressed(precision: str, summary: str, policy: str, *, optional: bool = T
         "bias_correction": True,
         "calibration_photos": _PHOTOS,
     }
-    return Recipe(precision, summary, policy=policy, calibrated=True, settings=settings, optional=optional)
+    return PrecisionRecipe(precision, summary, policy=policy, calibrated=True, settings=settings, optional=optional)
 
 
 class CoreML(Target):
@@ -40,7 +40,7 @@ class CoreML(Target):
         devices="iPhone and iPad (iOS 16+), Mac (macOS 13+)",
         artifact="model.mlpackage",
         recipes=(
-            Recipe("fp16", "float16 weights and activations", policy="fp16"),
+            PrecisionRecipe("fp16", "float16 weights and activations", policy="fp16"),
             _compressed("int8", "int8 weights, one scale per channel", "weights8", optional=False),
             _compressed("palette4", "4-bit palettes of weights, small layers int8", "weights4", optional=False),
             _compressed("palette2", "2-bit palettes, small layers int8", "weights2"),
@@ -59,7 +59,7 @@ class CoreML(Target):
         converts_with=("tensorflow", "coremltools", "sklearn"),
     )
 
-    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+    def convert(self, source: Source, recipes: tuple[PrecisionRecipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.mlpackage`` for each recipe; the conversion is shared."""
         from dermport.exporters.coreml.convert import PackageDescription, convert_all
         from dermport.exporters.origin import AUTHOR, licence, origin, summary

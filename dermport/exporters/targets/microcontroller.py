@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dermport.errors import ExportError
-from dermport.exporters.contract import Capabilities, Description, Recipe, Source, Target
+from dermport.exporters.contract import Capabilities, Description, PrecisionRecipe, Source, Target
 from dermport.exporters.origin import licence
 from dermport.exporters.targets.tflite import TFLite
 from dermport.runtimes.tflite_micro import NOT_INSTALLED
@@ -29,7 +29,7 @@ class Microcontroller(Target):
         devices="Microcontrollers with 1 MB of flash (TFLite Micro, Arduino)",
         artifact="model.tflite",
         recipes=(
-            Recipe(
+            PrecisionRecipe(
                 "int8",
                 "int8 weights, activations and ends as a C array; models of at most 1 MB, only where it is named",
                 policy="int8",
@@ -47,7 +47,7 @@ class Microcontroller(Target):
         maps=False,
     )
 
-    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+    def convert(self, source: Source, recipes: tuple[PrecisionRecipe, ...], folders: Mapping[str, Path]) -> None:
         """Write the model, its C sources, ``microcontroller.json`` and ``README.md``.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dermport.exporters.contract import Capabilities, Description, Recipe, Source, Target
+from dermport.exporters.contract import Capabilities, Description, PrecisionRecipe, Source, Target
 from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
 
 INT8_SETTINGS = {
@@ -25,8 +25,8 @@ class Onnx(Target):
         devices="any machine with ONNX Runtime (x86-64, aarch64, Jetson's CPU)",
         artifact="model.onnx",
         recipes=(
-            Recipe("fp32", "float32, opset 17, dynamic batch", policy="fp32", settings={"opset": 17}),
-            Recipe(
+            PrecisionRecipe("fp32", "float32, opset 17, dynamic batch", policy="fp32", settings={"opset": 17}),
+            PrecisionRecipe(
                 "int8",
                 "int8 weights and activations, explicit Q/DQ by TensorRT's rules, biases corrected",
                 policy="int8",
@@ -34,14 +34,14 @@ class Onnx(Target):
                 settings=INT8_SETTINGS,
                 integers=True,
             ),
-            Recipe(
+            PrecisionRecipe(
                 "int8-cpu",
                 "int8 weights, uint8 activations, all in integers for CPUs, biases corrected",
                 policy="int8",
                 calibrated=True,
                 settings={**INT8_SETTINGS, "activations": "uint8", "neighbouring_weights": "within 128"},
             ),
-            Recipe(
+            PrecisionRecipe(
                 "int4",
                 "int4 weights of large layers, int8 of small ones, float32 activations, opset 21",
                 policy="weights4",
@@ -64,7 +64,7 @@ class Onnx(Target):
         converts_with=("tensorflow", "tf2onnx", "onnx", "onnxruntime"),
     )
 
-    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+    def convert(self, source: Source, recipes: tuple[PrecisionRecipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.onnx`` for each recipe; the float conversion is shared."""
         from dermport.exporters.onnx.convert import FILE, save
         from dermport.exporters.onnx.precision import graph_for

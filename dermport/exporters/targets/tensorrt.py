@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dermport.errors import UnavailableError
-from dermport.exporters.contract import Capabilities, Description, Execution, Recipe, Source, Target
+from dermport.exporters.contract import Capabilities, Description, Execution, PrecisionRecipe, Source, Target
 from dermport.exporters.targets.onnx import INT8_SETTINGS, Onnx
 
 _BATCH = {"minimum": 1, "optimum": 8, "maximum": 32}
@@ -22,9 +22,9 @@ class TensorRT(Target):
         devices="Jetson (JetPack 5.1 to 7) and other NVIDIA GPUs, TensorRT 8.5 to 11",
         artifact="model.onnx",
         recipes=(
-            Recipe("fp32", "float32 network", policy="fp32", settings=_FLOAT),
-            Recipe("fp16", "ONNX typed float16 inside, float32 at the edges", policy="fp16", settings=_FLOAT),
-            Recipe(
+            PrecisionRecipe("fp32", "float32 network", policy="fp32", settings=_FLOAT),
+            PrecisionRecipe("fp16", "ONNX typed float16 inside, float32 at the edges", policy="fp16", settings=_FLOAT),
+            PrecisionRecipe(
                 "int8",
                 "explicit Q/DQ, calibrated on the host, biases corrected",
                 policy="int8",
@@ -40,7 +40,7 @@ class TensorRT(Target):
         converts_with=Onnx.capabilities.converts_with,
     )
 
-    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+    def convert(self, source: Source, recipes: tuple[PrecisionRecipe, ...], folders: Mapping[str, Path]) -> None:
         """Write an engine kit for each recipe, and build its engine where TensorRT and a GPU are present."""
         from dermport.exporters.onnx.convert import FILE, save
         from dermport.exporters.onnx.precision import graph_for
@@ -79,7 +79,7 @@ class TensorRT(Target):
             return f"host-proxy: the kit's ONNX by ONNX Runtime ({error.message})"
         return f"device: TensorRT {machine.tensorrt} on {machine.gpu}, once the engine is built"
 
-    def _write_kit(self, source: Source, recipe: Recipe, folder: Path) -> None:
+    def _write_kit(self, source: Source, recipe: PrecisionRecipe, folder: Path) -> None:
         import onnx
 
         from dermport.bundle.hashing import sha256_file

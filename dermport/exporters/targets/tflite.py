@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dermport.exporters.contract import Capabilities, Description, Recipe, Source, Target
+from dermport.exporters.contract import Capabilities, Description, PrecisionRecipe, Source, Target
 from dermport.exporters.rounding import LARGEST_INT8
 
 _INT8 = {
@@ -24,15 +24,15 @@ class TFLite(Target):
         devices="Android (LiteRT, MediaPipe Tasks, ML Kit), browsers (LiteRT.js), x86-64 and aarch64 Linux",
         artifact="model.tflite",
         recipes=(
-            Recipe("fp32", "float32", policy="fp32"),
-            Recipe(
+            PrecisionRecipe("fp32", "float32", policy="fp32"),
+            PrecisionRecipe(
                 "fp16",
                 "float16 weights, float32 input and output, biases corrected",
                 policy="fp16",
                 calibrated=True,
                 settings={"bias_correction_photos": 16},
             ),
-            Recipe(
+            PrecisionRecipe(
                 "int8",
                 "int8 weights and activations, float32 input and output, biases corrected",
                 policy="int8",
@@ -40,7 +40,7 @@ class TFLite(Target):
                 settings={**_INT8, "ends": "float32"},
                 integers=True,
             ),
-            Recipe(
+            PrecisionRecipe(
                 "int8-full",
                 "int8 weights and activations, uint8 input and output for NPUs, biases corrected",
                 policy="int8",
@@ -48,7 +48,7 @@ class TFLite(Target):
                 settings={**_INT8, "ends": "uint8"},
                 integers=True,
             ),
-            Recipe(
+            PrecisionRecipe(
                 "int4",
                 "int4 weights of the large 1×1 convolutions, int8 elsewhere and in activations, biases corrected",
                 policy="int8",
@@ -64,7 +64,7 @@ class TFLite(Target):
         converts_with=("tensorflow", "litert_quantizer", "ai_edge_litert"),
     )
 
-    def convert(self, source: Source, recipes: tuple[Recipe, ...], folders: Mapping[str, Path]) -> None:
+    def convert(self, source: Source, recipes: tuple[PrecisionRecipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.tflite`` for each recipe; the float conversion and the calibration are shared."""
         from dermport.exporters.tflite.metadata import stamped
         from dermport.exporters.tflite.precision import model_for

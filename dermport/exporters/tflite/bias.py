@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.exporters.tflite.calibrate import Probe, Range
-from dermport.exporters.tflite.graph import Graph, Layer
+from dermport.exporters.tflite.graph import TFLiteGraph, TFLiteLayer
 
 _LARGEST_BIAS = 2**30
 
@@ -22,7 +22,7 @@ def make_room_for_biases(model: bytes, ranges: Mapping[str, Range]) -> bytes:
     overflows, and the channel's constant is lost. One weight of just the needed size, still without any effect to
     speak of, gives the scale that the bias needs.
     """
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     for layer in graph.layers():
         low, high = (float(ranges[layer.input][end][0]) for end in ("min", "max"))
         needed = np.abs(layer.bias) * 127 / (_LARGEST_BIAS * max((high - low) / 255, 1e-12))
@@ -37,8 +37,8 @@ def corrected_biases(model: bytes, rounded: bytes, photos: NDArray[np.uint8]) ->
     """Return biases of a rounded model that give each layer's channels the mean that they have in the float model.
 
     Empirical bias correction (Nagel et al. 2019, arXiv:1906.04721, section 4.2): rounding the weights shifts the mean
-    of each output channel; in depthwise-separable networks these shifts are large and add up. Layer after layer, each
-    seeing the corrected ones before it, the mean difference over the photos goes into the bias.
+    of each output channel; in depthwise-separable networks these shifts are large and add up. Layer after layer,
+    each seeing the corrected ones before it, the mean difference over the photos goes into the bias.
 
     Args:
         model: The float32 model's bytes.
@@ -48,7 +48,7 @@ def corrected_biases(model: bytes, rounded: bytes, photos: NDArray[np.uint8]) ->
     Returns:
         int32 or float32 [channels], as `rounded` has them, by the name of the layer's output tensor.
     """
-    graph = Graph(rounded)
+    graph = TFLiteGraph(rounded)
     layers = graph.layers()
     wanted = _means(model, [layer.output for layer in layers], photos)
     for layer in layers:
@@ -59,13 +59,13 @@ def corrected_biases(model: bytes, rounded: bytes, photos: NDArray[np.uint8]) ->
 
 def with_biases(model: bytes, biases: Mapping[str, NDArray[Any]]) -> bytes:
     """Return a model with other biases, by the name of each layer's output tensor."""
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     for layer in graph.layers():
         layer.bias[:] = biases[layer.output]
     return graph.to_bytes()
 
 
-def _shift(layer: Layer, difference: NDArray[np.float64]) -> None:
+def _shift(layer: TFLiteLayer, difference: NDArray[np.float64]) -> None:
     if layer.bias.dtype == np.float32:
         layer.bias[:] += difference.astype(np.float32)
     else:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 
 Range = dict[str, NDArray[np.float32]]
 
@@ -55,7 +55,7 @@ def ranges(model: bytes, photos: NDArray[np.uint8]) -> dict[str, Range]:
         model: A float32 TFLite model's bytes.
         photos: Calibration photos, uint8 [N, S, S, 3].
     """
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     names = [graph.tensor(index).name.decode() for operator in graph.operators for index in operator.outputs]
     low = dict.fromkeys(names, np.inf)
     high = dict.fromkeys(names, -np.inf)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dermport.errors import ExportError
 from dermport.exporters.maps import has_map, named_outputs
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.runtimes.base import PROBABILITIES
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def float_model(model: keras.Model, *, sparse: bool = False) -> bytes:
 
 def _probabilities_first(model: bytes) -> bytes:
     """Order two outputs: readers of one take the first. The converter orders them by name."""
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     subgraph = graph.model.subgraphs[0]
     subgraph.outputs = sorted(subgraph.outputs, key=lambda index: len(graph.tensor(index).shape))
     for signature in graph.model.signatureDefs or ():

@@ -17,7 +17,7 @@ WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 
 
 @dataclass(frozen=True)
-class Layer:
+class TFLiteLayer:
     """A convolution or dense layer.
 
     Attributes:
@@ -35,7 +35,7 @@ class Layer:
     bias_scale: NDArray[np.float64]
 
 
-class Graph:
+class TFLiteGraph:
     """The one graph of a TFLite model.
 
     Args:
@@ -99,7 +99,7 @@ class Graph:
         """Return the convolutions and dense layers (``OperatorT``) in the order in which they run."""
         return [operator for operator in self.operators if self.type_of(operator) in WEIGHTED]
 
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[TFLiteLayer]:
         """Return the convolutions and dense layers with a bias in the order in which they run."""
         return [self._layer(operator) for operator in self._with_bias()]
 
@@ -121,11 +121,11 @@ class Graph:
                 buffers.append(buffer)
             seen.add(bias.buffer)
 
-    def _layer(self, operator: Any) -> Layer:
+    def _layer(self, operator: Any) -> TFLiteLayer:
         source, weights, bias = (self.tensor(index) for index in operator.inputs[:3])
         channels = WEIGHTED[self.type_of(operator)]
         scale = bias.quantization.scale if bias.quantization else None
-        return Layer(
+        return TFLiteLayer(
             output=self.tensor(operator.outputs[0]).name.decode(),
             input=source.name.decode(),
             weights=np.moveaxis(self.constant(weights), channels, 0),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dermport.exporters.rounding import LARGEST_INT8, Grid, Moments, rounded
 from dermport.exporters.tflite.bias import corrected_biases, make_room_for_biases, with_biases
 from dermport.exporters.tflite.calibrate import Probe, ranges
-from dermport.exporters.tflite.graph import Graph, Layer
+from dermport.exporters.tflite.graph import TFLiteGraph, TFLiteLayer
 from dermport.exporters.tflite.quantize import end_rules, int8_rule, map_rules, quantised, some_photos
 
 _BITS = 4
@@ -36,7 +36,7 @@ def int4_weights(model: bytes, photos: NDArray[np.uint8], correction_photos: int
     """
     measured = ranges(model, some_photos(photos))
     prepared = make_room_for_biases(model, measured)
-    graph = Graph(prepared)
+    graph = TFLiteGraph(prepared)
     large = [layer for layer in graph.layers() if _takes_int4(layer)]
     moments = _moments(model, sorted({layer.input for layer in large}), photos[:_PHOTOS])
     for layer in large:
@@ -47,12 +47,12 @@ def int4_weights(model: bytes, photos: NDArray[np.uint8], correction_photos: int
     return with_biases(form, corrected_biases(prepared, form, photos[:correction_photos]))
 
 
-def _takes_int4(layer: Layer) -> bool:
+def _takes_int4(layer: TFLiteLayer) -> bool:
     # [out, height, width, in]; a dense layer's [out, in] is the small classifier's
     return layer.weights.size > LARGEST_INT8 and layer.weights.shape[1:-1] == (1, 1)
 
 
-def _rules(large: Sequence[Layer]) -> list[dict[str, Any]]:
+def _rules(large: Sequence[TFLiteLayer]) -> list[dict[str, Any]]:
     outputs = "|".join(re.escape(layer.output) for layer in large)
     four = int8_rule("CONV_2D", regex=f"^({outputs})", weight_bits=_BITS)
     return [int8_rule("*"), *([four] if large else []), *end_rules(uint8_ends=False)]

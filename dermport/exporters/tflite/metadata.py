@@ -7,7 +7,7 @@ from dermport.exporters.contract import Source
 from dermport.exporters.maps import has_map
 from dermport.exporters.origin import AUTHOR, licence
 from dermport.exporters.tflite.convert import INPUT, OUTPUT
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.runtimes.base import ACTIVATION_MAP
 from dermport.runtimes.tflite_metadata import BUFFER, Document, to_flatbuffer, with_files
 
@@ -27,7 +27,7 @@ def stamped(model: bytes, source: Source, precision: str) -> bytes:
     ``labels.txt`` holds the label ids, ``labels_en.txt`` the names for people, which MediaPipe's tasks give for the
     locale "en"; both a line for each output.
     """
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     graph.name_ends(INPUT, OUTPUT, ACTIVATION_MAP)
     graph.add_metadata(BUFFER, to_flatbuffer(document(source, precision)))
     labels = source.manifest.task.labels

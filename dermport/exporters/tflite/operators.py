@@ -9,7 +9,7 @@ from typing import Any
 from dermport.bundle.activation_map import MEANING
 from dermport.bundle.export_record import OperatorCount, TensorSpec
 from dermport.exporters.contract import Description
-from dermport.exporters.tflite.graph import INT4, Graph
+from dermport.exporters.tflite.graph import INT4, TFLiteGraph
 
 _NAMES = {0: "fp32", 1: "fp16", 2: "int32", 3: "uint8", 4: "int64", 9: "int8"}  # TFLite's TensorType
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 9: "int8"}
@@ -21,7 +21,7 @@ def describe(path: Path) -> Description:
     An operator's precision is the type of what it reads and, where another, of what it gives ("fp32→int8"); of the
     float16 file, the weights are told as DEQUANTIZE operators "fp16→fp32" and the layers compute in fp32.
     """
-    graph = Graph(path.read_bytes())
+    graph = TFLiteGraph(path.read_bytes())
     counts = Counter((graph.type_of(operator), _precision(graph, operator)) for operator in graph.operators)
     subgraph = graph.model.subgraphs[0]
     image, results = "RGB, 0..255", ("calibrated probabilities in the order of the labels", MEANING)
@@ -32,7 +32,7 @@ def describe(path: Path) -> Description:
     )
 
 
-def _precision(graph: Graph, operator: Any) -> str:
+def _precision(graph: TFLiteGraph, operator: Any) -> str:
     read, given = (_NAMES.get(graph.tensor(ends[0]).type, "other") for ends in (operator.inputs, operator.outputs))
     if operator in graph.weighted() and graph.tensor(operator.inputs[1]).type == INT4:
         return f"{read}, int4 weights"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dermport.exporters.contract import Recipe, Source
+from dermport.exporters.contract import PrecisionRecipe, Source
 from dermport.exporters.integer.tflite import integer_form
 from dermport.exporters.tflite.convert import float_model
 from dermport.exporters.tflite.lowbit import int4_weights
 from dermport.exporters.tflite.quantize import Int8, float16_weights
 
 
-def model_for(recipe: Recipe, source: Source) -> bytes:
+def model_for(recipe: PrecisionRecipe, source: Source) -> bytes:
     """Return the model in a recipe's precision: fp32, fp16, int8, int8-full or int4.
 
     int8 holds a model's own integers where it has them; else it comes from the calibration photos.

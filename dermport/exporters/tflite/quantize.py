@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dermport.errors import ExportError
 from dermport.exporters.tflite.bias import corrected_biases, make_room_for_biases, with_biases
 from dermport.exporters.tflite.calibrate import Range, ranges
-from dermport.exporters.tflite.graph import Graph
+from dermport.exporters.tflite.graph import TFLiteGraph
 
 _EVERY = "*"
 _ENDS = ("INPUT", "OUTPUT")
@@ -43,7 +43,7 @@ def float16_weights(model: bytes, photos: NDArray[np.uint8]) -> bytes:
     Raises:
         ExportError: There are no photos.
     """
-    graph = Graph(model)
+    graph = TFLiteGraph(model)
     for layer in graph.layers():
         layer.weights[...] = layer.weights.astype(np.float16)
     rounded = graph.to_bytes()
@@ -93,7 +93,7 @@ def some_photos(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _int8_rules(model: bytes, *, uint8_ends: bool) -> list[dict[str, Any]]:
-    return [int8_rule(_EVERY), *end_rules(uint8_ends=uint8_ends), *map_rules(Graph(model))]
+    return [int8_rule(_EVERY), *end_rules(uint8_ends=uint8_ends), *map_rules(TFLiteGraph(model))]
 
 
 def end_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
@@ -103,7 +103,7 @@ def end_rules(*, uint8_ends: bool) -> list[dict[str, Any]]:
     return [int8_rule(end, algorithm="no_quantize") for end in _ENDS]
 
 
-def map_rules(graph: Graph) -> list[dict[str, Any]]:
+def map_rules(graph: TFLiteGraph) -> list[dict[str, Any]]:
     """Return the rules that leave a class activation map, and what is computed of it, in float32; none without a map.
 
     Cells reach much further than their mean, so that 8 bits of a cell are worth far less than 8 bits of a logit.
@@ -150,7 +150,7 @@ def quantised(model: bytes, rules: list[dict[str, Any]], calibration: Mapping[st
         result = Quantizer(bytearray(model), rules).quantize(calibration, enable_progress_report=False)
     if result.quantized_model is None:
         raise ExportError("litert-quantizer returned no model.")
-    graph = Graph(bytes(result.quantized_model))
+    graph = TFLiteGraph(bytes(result.quantized_model))
     if graph.map_index is None:
         return bytes(result.quantized_model)
     graph.leave_map_in_float()  # rules for outputs are the same for all of them

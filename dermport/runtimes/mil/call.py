@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dermport.errors import ExportError
-from dermport.runtimes.mil.graph import Graph
+from dermport.runtimes.mil.graph import OnnxGraphBuilder
 from dermport.runtimes.mil.program import Operation
 from dermport.runtimes.mil.values import Array
 
@@ -16,7 +16,7 @@ from dermport.runtimes.mil.values import Array
 class Call:
     """The parameters of an operation, typed on access, and the graph that its translation goes to."""
 
-    def __init__(self, operation: Operation, graph: Graph) -> None:
+    def __init__(self, operation: Operation, graph: OnnxGraphBuilder) -> None:
         self._operation = operation
         self._graph = graph
         self._program = graph.program

@@ -14,7 +14,7 @@ _OPSET = 17
 _IR_VERSION = 9
 
 
-class Graph:
+class OnnxGraphBuilder:
     """Collects ONNX nodes. Floating-point tensors are float32 throughout, float16 values included.
 
     The program is written for one photo, so every activation has a first axis of length 1. Where each operation keeps

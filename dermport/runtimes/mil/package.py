@@ -13,7 +13,7 @@ _REMEDY = "Export it again: dermport export BUNDLE --to coreml."
 
 
 @dataclass(frozen=True)
-class Package:
+class MilPackage:
     """A .mlpackage on disk.
 
     Attributes:
@@ -49,7 +49,7 @@ class Package:
         return spec
 
 
-def open_package(path: Path) -> Package:
+def open_package(path: Path) -> MilPackage:
     """Find the model inside a .mlpackage by its manifest, as Core ML does.
 
     Raises:
@@ -66,4 +66,4 @@ def open_package(path: Path) -> Package:
         ) from error
     if not model_file.is_file():
         raise ExportError(f"{path} is incomplete: {model_file} is missing.", remedy=_REMEDY)
-    return Package(path, model_file)
+    return MilPackage(path, model_file)

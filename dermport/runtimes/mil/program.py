@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dermport.bundle.export_record import OperatorCount
 from dermport.errors import ExportError
-from dermport.runtimes.mil.package import Package, open_package
+from dermport.runtimes.mil.package import MilPackage, open_package
 from dermport.runtimes.mil.values import Array, TensorType, ValueReader, tensor_type
 from dermport.runtimes.mil.weights import CONSTANT_OPERATORS
 
@@ -120,7 +120,7 @@ def read_program(path: Path) -> tuple[Program, ImageInput]:
     return program, _image_input(path, spec, program)
 
 
-def program_from_spec(package: Package, spec: Any) -> Program:
+def program_from_spec(package: MilPackage, spec: Any) -> Program:
     """Read the ML Program of a parsed model file, whatever its inputs.
 
     Args:

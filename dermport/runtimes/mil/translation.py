@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dermport.errors import ExportError, UnknownOperatorError
 from dermport.runtimes.mil.call import Call
-from dermport.runtimes.mil.graph import Graph
+from dermport.runtimes.mil.graph import OnnxGraphBuilder
 from dermport.runtimes.mil.operators import OPERATORS, Operator
 from dermport.runtimes.mil.program import Operation, Program
 
@@ -36,7 +36,7 @@ def onnx_from_program(program: Program, outputs: Sequence[str]) -> Translation:
         UnknownOperatorError: The program has an operator without a translation.
         ExportError: There is no such variable, or an operator is used in a way that has no translation.
     """
-    graph = Graph(program)
+    graph = OnnxGraphBuilder(program)
     for operation in program.operations:
         _translate(graph, operation)
     if unknown := [name for name in outputs if name not in program.types]:
@@ -44,7 +44,7 @@ def onnx_from_program(program: Program, outputs: Sequence[str]) -> Translation:
     return Translation(graph.model(outputs), graph.by_row)
 
 
-def _translate(graph: Graph, operation: Operation) -> None:
+def _translate(graph: OnnxGraphBuilder, operation: Operation) -> None:
     """Append the nodes of one MIL operation, and round what it calls float16 to float16."""
     operator, call = _operator(graph.program, operation), Call(operation, graph)
     if call.varies():

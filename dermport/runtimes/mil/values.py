@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.errors import ExportError
-from dermport.runtimes.mil.package import Package
+from dermport.runtimes.mil.package import MilPackage
 
 Array = NDArray[Any]
 
@@ -101,7 +101,7 @@ class ValueReader:
         package: The package whose weight files the values point into.
     """
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: MilPackage) -> None:
         self._package = package
         self._files: dict[Path, bytes] = {}
 

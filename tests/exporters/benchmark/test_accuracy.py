@@ -7,14 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from dermport.bundle.photo_set import PhotoSet
-from dermport.exporters.benchmark.accuracy import GROUP_FIGURES, Answers, Judge
+from dermport.exporters.benchmark.accuracy import GROUP_FIGURES, ArtifactAnswers, Judge
 from dermport.statistics.bootstrap import paired_intervals
 
 POSITIVE = (0, 1)  # of three labels: two kinds of cancer, and one benign
 
 
-def _answers(rows: list[tuple[float, float, float]], threshold: float = 0.5) -> Answers:
-    return Answers(np.array(rows, np.float32), POSITIVE, threshold)
+def _answers(rows: list[tuple[float, float, float]], threshold: float = 0.5) -> ArtifactAnswers:
+    return ArtifactAnswers(np.array(rows, np.float32), POSITIVE, threshold)
 
 
 def _truth(labels: list[int], metadata: list[dict[str, str]] | None = None) -> PhotoSet:
@@ -69,7 +69,7 @@ def test_each_class_against_the_rest() -> None:
     assert third.figures["precision"].change == pytest.approx(-1 / 3)
 
 
-def _many(count: int = 120) -> tuple[Answers, Answers, PhotoSet]:
+def _many(count: int = 120) -> tuple[ArtifactAnswers, ArtifactAnswers, PhotoSet]:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, count)
     good = random.dirichlet((1, 1, 1), count) + 0.8 * np.eye(3)[labels]
@@ -78,7 +78,7 @@ def _many(count: int = 120) -> tuple[Answers, Answers, PhotoSet]:
     first, second = ((rows / rows.sum(axis=1, keepdims=True)).astype(np.float32) for rows in (good, bad))
     lesions = [f"lesion-{index // 2}" for index in range(count)]
     truth = PhotoSet("drawn", [str(index) for index in range(count)], truth=labels, groups=lesions, metadata=metadata)
-    return Answers(first, POSITIVE, 0.5), Answers(second, POSITIVE, 0.5), truth
+    return ArtifactAnswers(first, POSITIVE, 0.5), ArtifactAnswers(second, POSITIVE, 0.5), truth
 
 
 def test_figures_are_those_of_verify() -> None:

@@ -4,11 +4,11 @@ import pytest
 
 from dermport.bundle.benchmark_record import BenchmarkResult, BenchmarkSettings
 from dermport.exporters.benchmark.compare import compare
-from dermport.exporters.benchmark.comparison import Comparison, Line
+from dermport.exporters.benchmark.comparison import BenchmarkComparison, Line
 from tests.exporters.benchmark.made import JETSON, X86, accuracy, export, photo_set, result, session, timing
 
 
-def _lines(comparison: Comparison, export: str, kind: str) -> dict[str, Line]:
+def _lines(comparison: BenchmarkComparison, export: str, kind: str) -> dict[str, Line]:
     return {line.name: line for line in comparison.lines if (line.export, line.kind) == (f"ham7 {export}", kind)}
 
 

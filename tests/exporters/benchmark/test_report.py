@@ -17,7 +17,7 @@ from dermport.exporters.benchmark.published import NOT_FOUND
 from dermport.exporters.benchmark.report import sections_of, write_report
 from dermport.exporters.benchmark.reporting.html import stacked
 from dermport.exporters.benchmark.reporting.subjects import Subjects
-from dermport.exporters.benchmark.reporting.table import Section, Table
+from dermport.exporters.benchmark.reporting.table import ReportSection, Table
 from dermport.exporters.benchmark.reporting.words import digits, share, signed
 from tests.exporters.benchmark.made import JETSON, X86, entry, export, result, session, sha256
 
@@ -54,7 +54,7 @@ def html(written: Path) -> str:
     return (written / "report.html").read_text()
 
 
-def _section(made: BenchmarkResult, name: str) -> Section:
+def _section(made: BenchmarkResult, name: str) -> ReportSection:
     return next(one for one in sections_of(made) if one.id == name)
 
 

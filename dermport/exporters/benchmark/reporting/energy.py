@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dermport.exporters.benchmark.published import COMPRESSION, NOT_FOUND, papers
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
-from dermport.exporters.benchmark.reporting.table import Row, Section, table
+from dermport.exporters.benchmark.reporting.table import ReportSection, Row, table
 from dermport.exporters.benchmark.reporting.words import DASH, digits, reasons, share
 
 
-def energy_section(subjects: Subjects) -> Section:
+def energy_section(subjects: Subjects) -> ReportSection:
     """Return the table of every export whose energy was measured, and why the others' was not."""
     rows = [_row(subject, subjects) for subject in subjects.all if subject.export.energy.millijoules is not None]
     unmeasured = reasons((_name(one, subjects), one.export.energy.not_measured_because) for one in subjects.all)
@@ -20,7 +20,7 @@ def energy_section(subjects: Subjects) -> Section:
     )
     words = () if rows else ("Energy was not measured on any machine of this report. No figure here is an estimate.",)
     title = "Table 4. Power and energy, beside the published ones"
-    return Section(
+    return ReportSection(
         id="energy",
         title="Power and energy",
         words=words,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dermport.bundle.benchmark_record import Accuracy
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
-from dermport.exporters.benchmark.reporting.table import Row, Section, table
+from dermport.exporters.benchmark.reporting.table import ReportSection, Row, table
 from dermport.exporters.benchmark.reporting.words import counted
 
 _HEAD = (
@@ -19,7 +19,7 @@ _HEAD = (
 )
 
 
-def flips_section(subjects: Subjects) -> Section:
+def flips_section(subjects: Subjects) -> ReportSection:
     """Return the counts of every export that is not the reference, the most dangerous first."""
     answers = [each for each in subjects.answers if not each[1].is_reference]
     answers.sort(key=lambda each: -(each[2].flips.dangerous or 0))
@@ -29,7 +29,7 @@ def flips_section(subjects: Subjects) -> Section:
         "other way about. Cancer named other: the reference's most probable label is a cancer, this export's is not. "
         "Yes → no and no → yes count the decision on all photos, whatever they show.",
     )
-    return Section(
+    return ReportSection(
         id="flips",
         title="Decision flips, the dangerous ones first",
         words=words,

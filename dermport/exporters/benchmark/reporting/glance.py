@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dermport.bundle.benchmark_record import Accuracy
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
-from dermport.exporters.benchmark.reporting.table import Row, Section, table
+from dermport.exporters.benchmark.reporting.table import ReportSection, Row, table
 from dermport.exporters.benchmark.reporting.words import DASH, NOT_MEASURED, change, counted, digits, megabytes, share
 from dermport.statistics.text import interval
 
@@ -12,7 +12,7 @@ WITHIN = 0.02
 """How much balanced accuracy an export may lose and still count as as good as the reference: two points."""
 
 
-def glance_section(subjects: Subjects) -> Section:
+def glance_section(subjects: Subjects) -> ReportSection:
     """Return what most readers want to know, in a few sentences and one row for each export."""
     several = tuple(f"p50 on {machine}, ms" for machine in subjects.machines)
     latency = several if subjects.several_machines else ("p50, ms",)
@@ -20,7 +20,7 @@ def glance_section(subjects: Subjects) -> Section:
     head = ("", "MB", *latency, "agreement", *quality, "evidence")
     rows = [_row(name, group, subjects) for name, group in subjects.by_name.items()]
     notes = ("In brackets: of the reference, or a 95 % interval. Balanced accuracy: its change from the reference.",)
-    return Section(
+    return ReportSection(
         "glance",
         "At a glance",
         tuple(_sentences(subjects)),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dermport.bundle.benchmark_record import SMALLEST_GROUP, Accuracy, Subgroup
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
-from dermport.exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
+from dermport.exporters.benchmark.reporting.table import Kind, ReportSection, Row, Table, table
 from dermport.exporters.benchmark.reporting.words import DASH, change, counted, share, shows_loss, with_change
 from dermport.statistics.metrics import TITLES
 from dermport.statistics.subgroups import KINDS, GroupKind
@@ -17,11 +17,13 @@ _OPEN = 40
 _NAMED = 5
 
 
-def groups_section(subjects: Subjects) -> Section:
+def groups_section(subjects: Subjects) -> ReportSection:
     """Return a table for each kind of group: every export's figures, the reference's first."""
     answers = [each for each in subjects.answers if each[2].subgroups]
     if not answers:
-        return Section("groups", "Groups of patients", ("The photos have neither labels nor data about patients.",))
+        return ReportSection(
+            "groups", "Groups of patients", ("The photos have neither labels nor data about patients.",)
+        )
     losses = list(_losses(answers))
     words = (
         "Of each figure: the export's value and, in brackets, its change from the reference on the same photos, with "
@@ -31,7 +33,7 @@ def groups_section(subjects: Subjects) -> Section:
         _said(losses),
     )
     tables = (one for kind, title in KINDS.items() for one in _table(kind, title, answers))
-    return Section("groups", "Groups of patients, before and after compression", words, tuple(tables))
+    return ReportSection("groups", "Groups of patients, before and after compression", words, tuple(tables))
 
 
 def _said(losses: list[tuple[float, str]]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dermport.bundle.notice import NOTICE
-from dermport.exporters.benchmark.reporting.table import Section
+from dermport.exporters.benchmark.reporting.table import ReportSection
 from dermport.figures.svg import hatch_definitions
 from dermport.templates import load_template
 
@@ -15,7 +15,7 @@ _INTERVAL = re.compile(r"(?P<value>.*\S) (?P<ends>\([^()]+ to [^()]+\))")
 _TEMPLATE = Path(__file__).with_name("report.html")
 
 
-def to_html(title: str, sections: Sequence[Section]) -> str:
+def to_html(title: str, sections: Sequence[ReportSection]) -> str:
     """Return the page."""
     template = load_template(_TEMPLATE, stacked=stacked)
     return template.render(title=title, sections=sections, notice=NOTICE, hatches=hatch_definitions())

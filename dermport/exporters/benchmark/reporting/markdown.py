@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dermport.bundle.notice import NOTICE
-from dermport.exporters.benchmark.reporting.table import Row, Section, Table
+from dermport.exporters.benchmark.reporting.table import ReportSection, Row, Table
 
 _SIGNS = {"danger": "▲ ", "worse": "▼ ", "better": "● "}
 
 
-def to_markdown(title: str, sections: Sequence[Section]) -> str:
+def to_markdown(title: str, sections: Sequence[ReportSection]) -> str:
     """Return the text."""
     lines = [f"# {_text(title)}", "", f"**{NOTICE}**", ""]
     for section in sections:
@@ -18,7 +18,7 @@ def to_markdown(title: str, sections: Sequence[Section]) -> str:
     return "\n".join([*lines, f"Made by `dermport benchmark`. {NOTICE}", ""])
 
 
-def _section(section: Section) -> Iterator[str]:
+def _section(section: ReportSection) -> Iterator[str]:
     yield from (f"## {_text(section.title)}", "")
     for words in section.words:
         yield from (_text(words), "")

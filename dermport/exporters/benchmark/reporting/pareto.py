@@ -9,7 +9,7 @@ from math import sqrt
 
 from dermport.exporters.benchmark.reporting.charts import SHAPE, kind_of, legend
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
-from dermport.exporters.benchmark.reporting.table import Picture, Row, Section, Table, table
+from dermport.exporters.benchmark.reporting.table import Picture, ReportSection, Row, Table, table
 from dermport.exporters.benchmark.reporting.words import digits, megabytes
 from dermport.figures.svg import Axis, Chart, linear_axis, log_axis
 from dermport.statistics.pareto import on_front
@@ -27,7 +27,7 @@ class Point:
     quality: float
 
 
-def pareto_section(subjects: Subjects) -> Section:
+def pareto_section(subjects: Subjects) -> ReportSection:
     """Return a plot for each machine, and a table of its points."""
     pictures: list[Picture] = []
     tables: list[Table] = []
@@ -47,7 +47,7 @@ def pareto_section(subjects: Subjects) -> Section:
     )
     if not pictures:
         words = ("No export has a latency and answers at once on this report's machines, so there is nothing to plot.",)
-    return Section("pareto", "Size, latency and quality at once", words, tuple(tables), tuple(pictures))
+    return ReportSection("pareto", "Size, latency and quality at once", words, tuple(tables), tuple(pictures))
 
 
 def _points(group: Sequence[Subject]) -> tuple[list[Point], str]:

@@ -8,7 +8,7 @@ from dermport.bundle.benchmark_record import Accuracy
 from dermport.exporters.benchmark.compare_quality import flags
 from dermport.exporters.benchmark.published import COMPRESSION, NOT_FOUND, Paper, papers
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
-from dermport.exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
+from dermport.exporters.benchmark.reporting.table import Kind, ReportSection, Row, Table, table
 from dermport.exporters.benchmark.reporting.words import DASH, change, reasons
 from dermport.statistics.metrics import TITLES
 from dermport.statistics.table_arithmetic import always_yes_f1, implied_prevalence
@@ -27,12 +27,12 @@ _UNLABELLED = "The photos have no labels, so there is agreement alone; the comma
 _DECISION = ("accuracy", "precision", "recall", "f1", "roc_auc")
 
 
-def quality_section(subjects: Subjects) -> Section:
+def quality_section(subjects: Subjects) -> ReportSection:
     """Return the decision's figures of every export, all classes' figures, and their changes."""
     answers = subjects.answers
     unasked = reasons((one.name, one.export.accuracy_not_measured_because) for one in subjects.all)
     words = () if subjects.labelled else (_UNLABELLED,)
-    return Section(
+    return ReportSection(
         id="quality",
         title="Quality: before and after compression",
         words=words,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dermport.exporters.benchmark.published import COMPRESSION, NOT_FOUND, papers
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
-from dermport.exporters.benchmark.reporting.table import Row, Section, table
+from dermport.exporters.benchmark.reporting.table import ReportSection, Row, table
 from dermport.exporters.benchmark.reporting.words import DASH, megabytes, share
 
 
-def size_section(subjects: Subjects) -> Section:
+def size_section(subjects: Subjects) -> ReportSection:
     """Return the table of every export's size."""
     rows = [row for name, group in subjects.by_name.items() for row in _rows(name, group)]
     head = ("", "file, MB", "compressed, MB", "of the reference", "of its target's float32", "parameters", "MACs")
@@ -18,7 +18,7 @@ def size_section(subjects: Subjects) -> Section:
         *_kits(subjects),
         *_published_notes(),
     )
-    return Section(
+    return ReportSection(
         id="size",
         title="Size",
         tables=table("Table 2. Size, beside the published one", head, [*rows, *_published()], notes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dermport.bundle.benchmark_record import Speed, Timing
 from dermport.exporters.benchmark.published import COMPRESSION, NOT_FOUND, papers
 from dermport.exporters.benchmark.reporting.subjects import Subject, Subjects
-from dermport.exporters.benchmark.reporting.table import Row, Section, Table, table
+from dermport.exporters.benchmark.reporting.table import ReportSection, Row, Table, table
 from dermport.exporters.benchmark.reporting.words import DASH, NOT_MEASURED, digits, percent, ratio, reasons, share
 
 _HEAD = (
@@ -22,11 +22,11 @@ _HEAD = (
 )
 
 
-def speed_section(subjects: Subjects) -> Section:
+def speed_section(subjects: Subjects) -> ReportSection:
     """Return the tables of every export's times: machines side by side first, then each by itself."""
     timed = [(machine, _timed(subjects.of(machine))) for machine in subjects.machines]
     tables = [one for machine, group in timed for one in _of_machine(machine, group, subjects)]
-    return Section(
+    return ReportSection(
         id="speed",
         title="Latency, throughput and memory",
         tables=(*_side_by_side(subjects), *tables),

@@ -55,7 +55,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A part of the report with its own heading.
 
     Attributes:

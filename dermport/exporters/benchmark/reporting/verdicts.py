@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dermport.exporters.benchmark.comparison import VERDICTS, Comparison, Line
-from dermport.exporters.benchmark.reporting.table import Kind, Row, Section, Table, table
+from dermport.exporters.benchmark.comparison import VERDICTS, BenchmarkComparison, Line
+from dermport.exporters.benchmark.reporting.table import Kind, ReportSection, Row, Table, table
 from dermport.exporters.benchmark.reporting.words import DASH, digits, percent, share, signed
 
 _OPEN = 30
 
 
-def verdicts_section(comparison: Comparison) -> Section:
+def verdicts_section(comparison: BenchmarkComparison) -> ReportSection:
     """Return all lines of a comparison, those that got worse first."""
     lines = sorted(comparison.lines, key=lambda line: VERDICTS.index(line.verdict))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in comparison.counts().items())
@@ -23,7 +23,7 @@ def verdicts_section(comparison: Comparison) -> Section:
         *_table("No difference shown, or not comparable", unchanged, folded=len(unchanged) > _OPEN),
     )
     words += [f"Note: {'; '.join(comparison.remarks)}."] if comparison.remarks else []
-    return Section("compared", "Compared with the other result", tuple(words), tables)
+    return ReportSection("compared", "Compared with the other result", tuple(words), tables)
 
 
 def _table(caption: str, lines: list[Line], *, folded: bool = False) -> tuple[Table, ...]:

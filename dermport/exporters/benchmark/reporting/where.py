@@ -8,13 +8,13 @@ from dermport.bundle.benchmark_record import BenchmarkResult, BundleEntry, Sessi
 from dermport.bundle.export_record import EVIDENCE_MEANING, OperatorCount
 from dermport.exporters.benchmark.merge import differing_files
 from dermport.exporters.benchmark.reporting.subjects import Subjects
-from dermport.exporters.benchmark.reporting.table import Row, Section, Table, table
+from dermport.exporters.benchmark.reporting.table import ReportSection, Row, Table, table
 from dermport.exporters.benchmark.reporting.words import DASH, percent
 
 
-def where_section(subjects: Subjects) -> Section:
+def where_section(subjects: Subjects) -> ReportSection:
     """Return the machines with their settings and noise, and the bundles."""
-    return Section(
+    return ReportSection(
         id="where",
         title="What was measured, and where",
         words=tuple(_words(subjects)),
@@ -118,7 +118,7 @@ def _bundle(entry: BundleEntry, result: BenchmarkResult) -> Row:
     )
 
 
-def operators_section(subjects: Subjects) -> Section:
+def operators_section(subjects: Subjects) -> ReportSection:
     """Return the operators of each export by precision, as its file says; once for each export."""
     rows = []
     for name, (first, *_) in subjects.by_name.items():
@@ -128,7 +128,7 @@ def operators_section(subjects: Subjects) -> Section:
         rows += [Row((name, precision, *_cells(found))) for precision, found in by_precision.items()]
     words = ("As the file itself lists them; a runtime may fuse operators, or compute at another precision.",)
     head = ("", "precision", "operators", "which")
-    return Section(
+    return ReportSection(
         "operators", "Operators by precision", words, table("Operators by precision", head, rows, words=(1, 3))
     )
 
@@ -138,7 +138,7 @@ def _cells(operators: list[OperatorCount]) -> tuple[str, str]:
     return str(sum(one.count for one in ordered)), ", ".join(f"{one.type} {one.count}" for one in ordered)
 
 
-def reading_section(subjects: Subjects) -> Section:
+def reading_section(subjects: Subjects) -> ReportSection:
     """Return what the columns mean, and the commands that measured."""
     words = (
         "The reference is the float32 original of the first bundle that was named. Ratios are to it: below 1 is "
@@ -154,4 +154,4 @@ def reading_section(subjects: Subjects) -> Section:
     rows = [Row((name, meaning)) for name, meaning in EVIDENCE_MEANING.items()]
     commands = tuple(dict.fromkeys(session.command for session in subjects.result.sessions))
     evidence = table("Evidence: what was executed", ("evidence", "what was run"), rows, words=(1,))
-    return Section("reading", "How to read it, and the command", words, evidence, commands=commands)
+    return ReportSection("reading", "How to read it, and the command", words, evidence, commands=commands)
