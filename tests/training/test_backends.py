@@ -18,7 +18,7 @@ import numpy as np
 from dermport.training.features import FeatureCache, PhotoSource
 from dermport.training.model.network import calibrated_model
 from dermport.training.model.network import build_network, predict, trunk_of
-from dermport.training.phases.loop import Loop, Targets
+from dermport.training.phases.loop import Targets, TrainingLoop
 from dermport.training.phases.recipes import all_phase, head_phase
 from dermport.training.recipe import TrainingRecipe
 
@@ -33,7 +33,7 @@ recipe = TrainingRecipe("none", alpha=0.35, size=32, fine_tune="all", fine_tune_
 network = build_network(recipe, 7)
 cache = FeatureCache(folder, trunk_of(network), 0)
 views = [cache.view(PhotoSource({}, 16, lambda: photos), view, lambda: Quiet.bar("")) for view in (0, 1)]
-loop = Loop(folder, Targets(truth, truth, np.ones(7, np.float32)), 8, 0, 0, Quiet)
+loop = TrainingLoop(folder, Targets(truth, truth, np.ones(7, np.float32)), 8, 0, 0, Quiet)
 before = predict(network, photos)
 loop.run(head_phase(network, recipe.__class__("x", alpha=0.35, size=32, epochs=2, batch=8), views, views[0]))
 (epoch,) = loop.run(all_phase(network, recipe, photos, photos))

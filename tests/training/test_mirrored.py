@@ -28,7 +28,7 @@ import keras
 import numpy as np
 
 from tests.training.test_twin import PHOTOS, PLAIN, _network
-from dermport.training.phases.loop import Loop, Targets
+from dermport.training.phases.loop import Targets, TrainingLoop
 from dermport.training.phases.mirrored import devices
 from dermport.training.phases.recipes import all_phase
 from dermport.training.phases.twin import trained_in_place_of
@@ -41,7 +41,8 @@ def trained(distribute, folder, epochs):
     network = _network()
     recipe = replace(PLAIN, distribute=distribute, fine_tune_epochs=epochs)
     truth = np.arange(len(PHOTOS)) % 7
-    loop = Loop(folder, Targets(truth, truth, np.linspace(0.5, 2, 7, dtype=np.float32)), recipe.batch, 0, 0, Quiet)
+    targets = Targets(truth, truth, np.linspace(0.5, 2, 7, dtype=np.float32))
+    loop = TrainingLoop(folder, targets, recipe.batch, 0, 0, Quiet)
     with trained_in_place_of(network, **recipe.computed) as model:
         step, seen = model.train_step, set()
         model.train_step = lambda batch: seen.add(batch[0].shape[0]) or step(batch)
