@@ -198,7 +198,7 @@ def test_what_cannot_be_compared_is_refused(shared_exports: Bundle, tmp_path: Pa
         choose([shared_exports, shared_exports])
     with pytest.raises(UsageError, match="onnx-int3"):
         choose([shared_exports], names=["onnx-int3"])
-    with pytest.raises(UsageError, match="--exports"):
+    with pytest.raises(UsageError, match="exports names what"):
         choose([shared_exports], names=["onnx-fp32"], targets=["onnx"])
     labels = tuple(reversed(shared_exports.manifest.task.labels))
     task = TaskSpec(name="other", labels=labels, positive=("mel",))
