@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsons
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,62 +13,27 @@ import typer
 
 from dermport.cli.options import Database, Json, State
 from dermport.cli.output import say
+from dermport.cli.requests import asks
+from dermport.server.config import ServerConfig
 
 if TYPE_CHECKING:
-    from dermport.server.config import ServerConfig
     from dermport.server.services import Services
 
-ProcessModel = Literal["auto", "workers", "batcher"]
 LogFormat = Literal["text", "json"]
 _BUILT_WEB = Path(__file__).parents[1] / "mobile_stub" / "web" / "dist"
 
 
+@asks(ServerConfig)
 def serve(
-    bundles: Annotated[
-        list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles, or folders of bundles; the first is served.")
-    ],
+    config: ServerConfig,
     host: Annotated[str, typer.Option("--host", help="Address to bind; the default lets only this machine in.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 8080,
-    runtime: Annotated[
-        str | None, typer.Option("--runtime", help="tensorrt, onnxruntime or litert. Default: the best there is.")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option("--precision", help="Precision of the export to serve. Default: the runtime's best.")
-    ] = None,
-    process_model: Annotated[
-        ProcessModel,
-        typer.Option("--process-model", help="Worker processes (best on a CPU), or batches in one (best on a GPU)."),
-    ] = "auto",
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Worker processes. Default: one per core.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads of a runtime that takes batches.")
-    ] = None,
-    queue: Annotated[int, typer.Option("--queue", min=1, help="Photos that may wait; one more is answered 503.")] = 64,
-    start_seconds: Annotated[
-        float, typer.Option("--start-seconds", min=1, help="How long a worker may take to load and prove its model.")
-    ] = 60.0,
     state: State = None,
     database: Database = None,
-    keep_photos: Annotated[
-        bool, typer.Option("--keep-photos", help="Store the pixels of compared photos (never their EXIF).")
-    ] = False,
-    retention_days: Annotated[
-        int | None, typer.Option("--retention-days", min=1, help="Delete comparisons older than this.")
-    ] = None,
     keys: Annotated[
         bool | None, typer.Option("--keys/--no-keys", help="Ask for API keys. Only loopback can do without.")
-    ] = None,
-    rate: Annotated[int, typer.Option("--rate", min=0, help="Requests a minute of one key or address; 0: any.")] = 0,
-    origins: Annotated[
-        list[str] | None, typer.Option("--origin", help="Web origin whose pages may call the server; may be repeated.")
-    ] = None,
-    proxies: Annotated[
-        list[str] | None,
-        typer.Option("--trusted-proxy", help="Address of a proxy whose X-Forwarded headers are believed; repeatable."),
     ] = None,
     web: Annotated[
         Path | None, typer.Option("--web", help="Folder of the built web app. Default: what `make web` has built.")
@@ -78,16 +44,13 @@ def serve(
     json: Json = False,
 ) -> None:
     """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
-    from dermport.server.config import AccessConfig, ServerConfig, ServingConfig, StorageConfig, default_state
     from dermport.server.listener import is_loopback
 
-    config = ServerConfig(
-        bundles=tuple(bundles),
-        storage=StorageConfig(state or default_state(), database, keep_photos, retention_days),
-        serving=ServingConfig(runtime, precision, process_model, workers, threads, queue, start_seconds=start_seconds),
-        access=AccessConfig(
-            _ask_for_keys(keys, is_loopback(host) and not proxies), rate, tuple(origins or ()), tuple(proxies or ())
-        ),
+    private = is_loopback(host) and not config.access.trusted_proxies
+    config = replace(
+        config,
+        storage=replace(config.storage, state=state or config.storage.state, database=database),
+        access=replace(config.access, keys=_ask_for_keys(keys, private)),
         web=_web_app(web),
     )
     _run(config, host, port, log_format, json)

@@ -7,79 +7,96 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from dermport.options import Option
+from dermport.options import Option, check_fields
 
 ProcessModel = Literal["auto", "workers", "batcher"]
 
 
+def default_state() -> Path:
+    """Return where a server keeps its state unless told: systemd's folder for it, else the user's."""
+    if folder := os.environ.get("STATE_DIRECTORY"):
+        return Path(folder.split(":")[0])
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "dermport"
+
+
 @dataclass(frozen=True)
 class ServingConfig:
-    """How photos are answered.
+    """How photos are answered; each field says what it is.
 
-    Attributes:
-        runtime: A name of :data:`dermport.server.serving.runtimes.CANDIDATES`; None takes the best that this machine
-            has.
-        precision: An export's precision; None takes the runtime's first choice.
-        process_model: ``workers``: processes with one single-threaded runtime each; ``batcher``: one runtime in the
-            server's own process, fed in batches; ``auto``: batches for TensorRT, workers for what runs on the CPU.
-        workers: Worker processes; None is one per core.
-        threads: CPU threads of the runtime in the server's own process; None leaves it to the runtime.
-        queue: Photos that may wait; one more is answered 503.
-        wait_seconds: How long one may wait before it is answered 503.
-        start_seconds: How long a worker may take to load its model and answer the golden set.
-        answer_seconds: How long a worker may take for one photo before it is killed.
-        batch: Largest batch.
-        batch_wait: Seconds that the first photo of a batch waits for company.
+    Raises:
+        UsageError: A number is out of range.
     """
 
-    runtime: str | None = None
-    precision: str | None = None
-    process_model: ProcessModel = "auto"
-    workers: int | None = None
-    threads: int | None = None
-    queue: int = 64
+    runtime: Annotated[str | None, Option("tensorrt, onnxruntime or litert. Default: the best there is.")] = None
+    precision: Annotated[
+        str | None, Option("Precision of the export to serve. Default: the runtime's first choice.")
+    ] = None
+    process_model: Annotated[
+        ProcessModel,
+        Option(
+            "Worker processes with one single-threaded runtime each (best on a CPU), or batches in one process (best "
+            "on a GPU)."
+        ),
+    ] = "auto"
+    workers: Annotated[int | None, Option("Worker processes. Default: one per core.", ge=1)] = None
+    threads: Annotated[int | None, Option("CPU threads of a runtime that takes batches.", ge=1)] = None
+    queue: Annotated[int, Option("Photos that may wait; one more is answered 503.", ge=1)] = 64
+    start_seconds: Annotated[
+        float, Option("How long a worker may take to load its model and answer the golden set.", ge=1)
+    ] = 60.0
     wait_seconds: float = 10.0
-    start_seconds: float = 60.0
+    """How long a photo may wait before it is answered 503."""
     answer_seconds: float = 60.0
+    """How long a worker may take for one photo before it is killed."""
     batch: int = 32
+    """Largest batch."""
     batch_wait: float = 0.002
+    """Seconds that the first photo of a batch waits for company."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
 class AccessConfig:
-    """Who may ask.
+    """Who may ask; each field says what it is.
 
-    Attributes:
-        keys: Whether API keys are asked for.
-        rate: Requests a minute of one key (or address, where no keys are asked for); 0 for no limit.
-        origins: Web origins, besides the server's own, whose pages may call it (CORS).
-        trusted_proxies: Addresses or networks of proxies whose X-Forwarded headers are believed.
+    Raises:
+        UsageError: A number is out of range.
     """
 
     keys: bool = False
-    rate: int = 0
-    origins: tuple[str, ...] = ()
+    """Whether API keys are asked for."""
+    rate: Annotated[int, Option("Requests a minute of one key or address; 0: any.", ge=0)] = 0
+    origins: Annotated[
+        tuple[str, ...], Option("Web origin whose pages may call the server (CORS); may be repeated.", name="origin")
+    ] = ()
     trusted_proxies: Annotated[
         tuple[str, ...],
         Option("Address of a proxy whose X-Forwarded headers are believed; repeatable.", name="trusted-proxy"),
     ] = ()
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True)
 class StorageConfig:
-    """What is remembered.
+    """What is remembered; each field says what it is.
 
-    Attributes:
-        state: Folder of the database, the signing key and stored photos.
-        database: SQLAlchemy URL; None is SQLite in `state`.
-        keep_photos: Whether photos of comparisons are stored (as pixels; never with EXIF).
-        retention_days: Comparisons older than this are deleted; None keeps them.
+    Raises:
+        UsageError: A number is out of range.
     """
 
-    state: Path
+    state: Path = field(default_factory=default_state)
+    """Folder of the database, the signing key and stored photos."""
     database: str | None = None
-    keep_photos: bool = False
-    retention_days: int | None = None
+    """SQLAlchemy URL; None is SQLite in `state`."""
+    keep_photos: Annotated[bool, Option("Store the pixels of compared photos (never their EXIF).")] = False
+    retention_days: Annotated[int | None, Option("Delete comparisons older than this.", ge=1)] = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -94,15 +111,11 @@ class ServerConfig:
         web: The built web app; None where there is none.
     """
 
-    bundles: tuple[Path, ...]
-    storage: StorageConfig
+    bundles: Annotated[
+        tuple[Path, ...],
+        Option("Bundles, or folders of bundles; the first is served.", argument=True, metavar="BUNDLE..."),
+    ]
+    storage: StorageConfig = field(default_factory=StorageConfig)
     serving: ServingConfig = field(default_factory=ServingConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
     web: Path | None = None
-
-
-def default_state() -> Path:
-    """Return where a server keeps its state unless told: systemd's folder for it, else the user's."""
-    if folder := os.environ.get("STATE_DIRECTORY"):
-        return Path(folder.split(":")[0])
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "dermport"
