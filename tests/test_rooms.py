@@ -119,3 +119,17 @@ def test_help_loads_next_to_nothing() -> None:
 def test_jetson_and_phone_need_no_training_or_export_room(room: str) -> None:
     loaded = _loaded_after("\n".join(f"import {name}" for name in _modules(room)))
     assert not {name for name in loaded if name.startswith(("dermport.training", "dermport.exporters", "dermport.cli"))}
+
+
+# Two documents of the published contract, each within its own: renaming one would change a schema.
+_STANDS_TWICE = {"Timing"}
+
+
+def test_a_public_class_name_stands_once() -> None:
+    places: dict[str, list[str]] = {}
+    for room in ALLOWED:
+        for path in _files(room):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: where for name, where in places.items() if len(where) > 1}.keys() == _STANDS_TWICE

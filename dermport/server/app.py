@@ -14,13 +14,13 @@ from dermport.server.config import ServerConfig
 from dermport.server.operations import journal
 from dermport.server.security import guard, proxy
 from dermport.server.services import EXTENSION, Services
-from dermport.server.serving.runtimes import CANDIDATES, Candidate
+from dermport.server.serving.runtimes import CANDIDATES, ServingCandidate
 from dermport.server.upload import MAX_BODY, InMemoryRequest
 
 _TITLE = "dermport server"
 
 
-def create_app(config: ServerConfig, candidates: tuple[Candidate, ...] = CANDIDATES) -> OpenAPI:
+def create_app(config: ServerConfig, candidates: tuple[ServingCandidate, ...] = CANDIDATES) -> OpenAPI:
     """Open the services and return the app; ``app.extensions["dermport"]`` is the :class:`.server.services.Services`.
 
     A runtime that does not answer the golden set as the original did is no error here: the app then says so at

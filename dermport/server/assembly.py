@@ -25,7 +25,7 @@ from dermport.server.security.limits import Limits
 from dermport.server.services import Services
 from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Models
-from dermport.server.serving.runtimes import Candidate
+from dermport.server.serving.runtimes import ServingCandidate
 from dermport.server.storage.activations import Activations
 from dermport.server.storage.base import utc_now
 from dermport.server.storage.comparisons import ComparisonStore, Filters
@@ -35,7 +35,7 @@ from dermport.server.storage.rollouts import Rollouts
 _LOG = logging.getLogger("dermport.drift")
 
 
-def open_services(config: ServerConfig, candidates: tuple[Candidate, ...]) -> Services:
+def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]) -> Services:
     """Open the storage, load and prove the model that was live last, and join everything.
 
     Raises:

@@ -19,7 +19,7 @@ from dermport.bundle.store import RECORD, Bundle, Export, file_entries, write_re
 from dermport.runtimes.base import Runtime
 from dermport.server.app import create_app
 from dermport.server.config import ServerConfig, StorageConfig
-from dermport.server.serving.runtimes import Candidate
+from dermport.server.serving.runtimes import ServingCandidate
 
 
 @dataclass
@@ -92,8 +92,8 @@ def add_files(bundle: Bundle, target: str, precision: str, files: tuple[str, ...
     return bundle.export(target, precision)
 
 
-def candidate(load: Callable[[Export, int | None], Runtime], name: str = "fake") -> Candidate:
-    return Candidate(name, name.title(), name, ("fp32", "int8"), "batcher", load)
+def candidate(load: Callable[[Export, int | None], Runtime], name: str = "fake") -> ServingCandidate:
+    return ServingCandidate(name, name.title(), name, ("fp32", "int8"), "batcher", load)
 
 
 def config_of(bundle: Bundle, **options: Any) -> ServerConfig:

@@ -11,7 +11,7 @@ from dermport.server.serving.answers import Served
 from dermport.server.serving.backend import Load
 from dermport.server.serving.jobs import InferenceJob, InferenceResult
 from dermport.server.serving.proof import prove
-from dermport.server.serving.runtimes import CANDIDATES, Candidate, choose
+from dermport.server.serving.runtimes import CANDIDATES, ServingCandidate, choose
 
 
 class LiveModel:
@@ -34,7 +34,9 @@ class LiveModel:
         UnavailableError: Nothing in the bundle can be served on this machine.
     """
 
-    def __init__(self, bundle: Bundle, serving: ServingConfig, candidates: tuple[Candidate, ...] = CANDIDATES) -> None:
+    def __init__(
+        self, bundle: Bundle, serving: ServingConfig, candidates: tuple[ServingCandidate, ...] = CANDIDATES
+    ) -> None:
         golden = bundle.golden()
         chosen = choose(bundle, golden, serving, candidates)
         self._backend = chosen.backend

@@ -20,7 +20,7 @@ from dermport.server.serving.proof import prove
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ServingCandidate:
     """A runtime that a server can use.
 
     Attributes:
@@ -49,24 +49,24 @@ class Chosen:
     reason: str
 
 
-def _candidate(runtime: RuntimeSpec) -> Candidate:
+def _candidate(runtime: RuntimeSpec) -> ServingCandidate:
     def load(export: Export, threads: int | None) -> Runtime:
         return runtime.open(export.artifact, threads)
 
     model: ProcessModel = "batcher" if runtime.gpu else "workers"
-    return Candidate(runtime.name, runtime.title, runtime.target, runtime.precisions, model, load)
+    return ServingCandidate(runtime.name, runtime.title, runtime.target, runtime.precisions, model, load)
 
 
 CANDIDATES = tuple(_candidate(runtime) for runtime in SERVING)
 
 
-def candidate_named(name: str) -> Candidate:
+def candidate_named(name: str) -> ServingCandidate:
     """Return the candidate of that name (StopIteration where there is none)."""
     return next(candidate for candidate in CANDIDATES if candidate.name == name)
 
 
 def choose(
-    bundle: Bundle, golden: GoldenSet, serving: ServingConfig, candidates: tuple[Candidate, ...] = CANDIDATES
+    bundle: Bundle, golden: GoldenSet, serving: ServingConfig, candidates: tuple[ServingCandidate, ...] = CANDIDATES
 ) -> Chosen:
     """Load the first artifact, in the candidates' order, that `serving` allows and this machine can run.
 
@@ -94,7 +94,7 @@ def choose(
     )
 
 
-def _allowed(candidates: tuple[Candidate, ...], name: str | None) -> tuple[Candidate, ...]:
+def _allowed(candidates: tuple[ServingCandidate, ...], name: str | None) -> tuple[ServingCandidate, ...]:
     chosen = tuple(candidate for candidate in candidates if name in (None, candidate.name))
     if not chosen:
         names = ", ".join(candidate.name for candidate in candidates)
@@ -102,13 +102,15 @@ def _allowed(candidates: tuple[Candidate, ...], name: str | None) -> tuple[Candi
     return chosen
 
 
-def _exports(bundle: Bundle, candidate: Candidate, precision: str | None) -> tuple[Export, ...]:
+def _exports(bundle: Bundle, candidate: ServingCandidate, precision: str | None) -> tuple[Export, ...]:
     by_precision = {e.record.precision: e for e in bundle.exports() if e.record.target == candidate.target}
     wanted = (precision,) if precision else candidate.precisions
     return tuple(by_precision[name] for name in wanted if name in by_precision)
 
 
-def _open(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Export, serving: ServingConfig) -> Backend:
+def _open(
+    bundle: Bundle, golden: GoldenSet, candidate: ServingCandidate, export: Export, serving: ServingConfig
+) -> Backend:
     backend: Backend
     model = candidate.process_model if serving.process_model == "auto" else serving.process_model
     if model == "workers":
@@ -128,7 +130,9 @@ def _open(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Expor
     return backend
 
 
-def _pool(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Export, serving: ServingConfig) -> Backend:
+def _pool(
+    bundle: Bundle, golden: GoldenSet, candidate: ServingCandidate, export: Export, serving: ServingConfig
+) -> Backend:
     order = Order(bundle.path, export.path, candidate.name)
 
     def check(worker: WorkerProcess) -> None:
@@ -139,7 +143,7 @@ def _pool(bundle: Bundle, golden: GoldenSet, candidate: Candidate, export: Expor
     return ServingPool(lambda: WorkerProcess(order, serving), check, serving.workers or os.cpu_count() or 1, serving)
 
 
-def _wanted(candidate: Candidate, serving: ServingConfig) -> str:
+def _wanted(candidate: ServingCandidate, serving: ServingConfig) -> str:
     return f"{candidate.target} {serving.precision}" if serving.precision else candidate.target
 
 

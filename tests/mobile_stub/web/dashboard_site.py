@@ -31,7 +31,7 @@ from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.config import AccessConfig, ServerConfig, StorageConfig
 from dermport.server.security.tokens import new_token
 from dermport.server.services import Services
-from dermport.server.serving.runtimes import Candidate
+from dermport.server.serving.runtimes import ServingCandidate
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
 from dermport.server.storage.base import utc_now
 from tests.factories import LABELS, draw_photo
@@ -41,7 +41,7 @@ from tests.server.comparing.linear import LinearRuntime, phone_says, tensor_of
 SOURCES = Path(__file__).parents[3] / "dermport" / "mobile_stub" / "web"
 DEVICES = (("ana-1", "Pixel 9"), ("ana-2", "Pixel 9"), ("luz-1", "iPhone 16"), ("ward-3", "Galaxy A15"))
 PLANTED = ("preprocessing", "photo-changed", "model", "runtime", "unexplained")
-_CANDIDATE = Candidate(
+_CANDIDATE = ServingCandidate(
     "linear", "Linear", "onnx", ("fp32",), "batcher", lambda export, _threads: LinearRuntime(export.artifact)
 )
 

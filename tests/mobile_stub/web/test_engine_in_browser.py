@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.web.browser import Phone
+from benchmarks.web.browser import BrowserPhone
 from benchmarks.web.kinds import jpeg, kinds, png
 from benchmarks.web.parity import Judge
 from dermport.bundle.hashing import sha256_bytes
@@ -121,7 +121,7 @@ def test_every_kind_of_photo_becomes_the_servers_input_and_the_same_answer(
     bundle = bundles["1.0.0"]
     files = {precision: bundle.path / "exports" / f"tflite-{precision}" / "model.tflite" for precision in PRECISIONS}
     with LiteRT(files["fp32"]) as fp32, LiteRT(files["int8"]) as int8:
-        judge = Judge(Phone.on(page, server.url, PRECISIONS), server.url, bundle, {"fp32": fp32, "int8": int8})
+        judge = Judge(BrowserPhone.on(page, server.url, PRECISIONS), server.url, bundle, {"fp32": fp32, "int8": int8})
         for kind in kinds(picture(301, 199)):
             judge.look_at(kind)
     assert {name: tally.differ for name, tally in judge.groups.items() if tally.differ} == {}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.plants import PLANTS, Phone, Plant, Scene, Values
+from benchmarks.plants import PLANTS, FaultlessPhone, Plant, Scene, Values
 from dermport.bundle.store import Export
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.case import Case, Sent
@@ -61,8 +61,8 @@ class Clinic:
         return [float(p) for p in raised / raised.sum()]
 
 
-def _phone(export: Export) -> Phone:
-    return Phone(export, ColourRuntime(export.artifact))
+def _phone(export: Export) -> FaultlessPhone:
+    return FaultlessPhone(export, ColourRuntime(export.artifact))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from dermport.bundle.store import Bundle, Export
 from dermport.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
 from dermport.runtimes.base import Runtime
 from dermport.server.config import ServingConfig
-from dermport.server.serving.runtimes import CANDIDATES, Candidate, Chosen, choose
+from dermport.server.serving.runtimes import CANDIDATES, Chosen, ServingCandidate, choose
 from tests.server.fakes import add_export, candidate, recall
 
 
@@ -22,7 +22,7 @@ def _stale(export: Export, threads: int | None) -> Runtime:
     raise EngineMismatchError("the engine is for another GPU.")
 
 
-def _choose(bundle: Bundle, candidates: tuple[Candidate, ...] = CANDIDATES, **serving: Any) -> Chosen:
+def _choose(bundle: Bundle, candidates: tuple[ServingCandidate, ...] = CANDIDATES, **serving: Any) -> Chosen:
     chosen = choose(bundle, bundle.golden(), ServingConfig(**serving), candidates)
     chosen.backend.close()
     return chosen
