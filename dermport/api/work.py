@@ -244,7 +244,7 @@ def compress(
     Args:
         bundle: The parent.
         data: The data set that it was trained on; its split is kept.
-        recipe: A recipe that comes with dermport, such as ``"prune-30"``, or a TOML file.
+        recipe: A recipe that comes with dermport, such as ``"channels-50"``, or a TOML file.
         changes: Options of the recipe, as ``"kind.option=value"``.
         out: The new bundle's folder; None for ``<parent>-<recipe>`` beside the parent's.
         name: The new bundle's name; that of its folder where empty.

@@ -8,6 +8,17 @@ from typing import Literal
 CommonCause = Literal["same", "preprocessing", "model", "artifact", "runtime"]
 Cause = Literal[CommonCause, "photo-changed", "unexplained"]
 
+CAUSES: dict[str, str] = {
+    "same": "Equal inputs and equal probabilities.",
+    "photo-changed": "The photo that arrived is not the one that the phone answered.",
+    "preprocessing": "The same photo became different inputs: decoding, orientation, cropping or resizing differs.",
+    "model": "Phone and server run different models.",
+    "artifact": "Phone and server run different exports of one model: precision or conversion differs.",
+    "runtime": "The same file gives other numbers on the phone: its runtime or its hardware differs.",
+    "unexplained": "The cause is not shown, for evidence is missing.",
+}
+"""Every cause in words, in the order in which people read them."""
+
 # Finer names of a cause, each the outcome of a test: docs/causes.md says what is tested, and what to do.
 PreprocessingFault = Literal[
     "channels-swapped",

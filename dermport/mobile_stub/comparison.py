@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from dermport.bundle import causes
 from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, Fraction, Sha256
 from dermport.mobile_stub.prediction import Side
@@ -14,15 +15,9 @@ from dermport.statistics.bland_altman import BlandAltman
 from dermport.statistics.estimates import Delta, Metric, Quantiles, Share
 
 CAUSES: dict[str, str] = {
-    "same": "equal inputs, equal probabilities (to 1e-5)",
-    "photo-changed": "another photo arrived than the phone answered",
-    "preprocessing": "the photo became different inputs: decoding, orientation or resizing differs",
-    "model": "equal inputs, but the two run different models",
-    "artifact": "equal inputs and model, but another export of it: precision or conversion",
-    "runtime": "equal inputs and the same file: the runtimes differ",
-    "unexplained": "the evidence does not show one cause",
-    "refused": "both refuse the photo for the same reason",
-    "error": "only one side gives an answer, or they refuse for different reasons",
+    **causes.CAUSES,
+    "refused": "Both refuse the photo for the same reason.",
+    "error": "Only one side gives an answer, or they refuse for different reasons.",
 }
 """What is known here; a server may name causes that are not."""
 

@@ -22,7 +22,6 @@ BUNDLE = "bundle"
 DRAWN_PHOTOS = 700
 PHONE_PHOTOS = 40
 _SERVER_SECONDS = 120
-_PLATFORMS = ("ios", "android", "web", "jetson")
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,8 @@ def _make_room(out: Path) -> None:
 
 
 def _run(out: Path, data: Path | None, weights: Path | None, seed: int, progress: Progress) -> Demo:
+    from dermport.exporters.packages.platforms import PLATFORMS
+
     bundle = out / BUNDLE
     photos = data or out / "photos"
     steps: list[DemoStep] = []
@@ -115,7 +116,7 @@ def _run(out: Path, data: Path | None, weights: Path | None, seed: int, progress
     step("Train", *_training(photos, bundle, data, weights, seed))
     step("Export every target and precision", "export", str(bundle))
     step("Prove every artifact on the test part", "verify", str(bundle), "--data", str(photos))
-    for platform in _PLATFORMS:
+    for platform in PLATFORMS:
         package = ("package", str(bundle), "--for", platform, "--out", str(out / "packages"))
         step(f"Package for {platform}", *package)
     chosen = [str(path) for path in _test_photos(bundle, photos, progress)]

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dermport.bundle.causes import SAME, Cause
+from dermport.bundle.causes import CAUSES, SAME, Cause
 from dermport.bundle.wire import Decomposition, Fault, Parts, Step
-
-CAUSES: dict[Cause, str] = {
-    "same": "Equal inputs and equal probabilities.",
-    "photo-changed": "The photo that arrived is not the one that the phone answered.",
-    "preprocessing": "The same photo became different inputs: decoding, orientation, cropping or resizing differs.",
-    "model": "Phone and server run different models.",
-    "artifact": "Phone and server run different exports of one model: precision or conversion differs.",
-    "runtime": "The same file gives other numbers on the phone: its runtime or its hardware differs.",
-    "unexplained": "The cause is not shown, for evidence is missing.",
-}
 
 
 @dataclass(frozen=True)

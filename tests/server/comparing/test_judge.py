@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dermport.bundle.causes import CAUSES
 from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import ComparisonRequest
 from dermport.errors import PhotoError, RequestError
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.case import Case, Sent
-from dermport.server.comparing.cause import CAUSES
 from dermport.server.comparing.judge import Judgement, judge
 from tests.server.comparing import linear
 from tests.server.comparing.linear import LinearLive, phone_says, png, shifted, tensor_of
