@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.web.browser import BrowserPhone
 from benchmarks.web.kinds import jpeg, kinds, png
-from benchmarks.web.parity import Judge
+from benchmarks.web.parity import BrowserComparison
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
@@ -121,7 +121,9 @@ def test_every_kind_of_photo_becomes_the_servers_input_and_the_same_answer(
     bundle = bundles["1.0.0"]
     files = {precision: bundle.path / "exports" / f"tflite-{precision}" / "model.tflite" for precision in PRECISIONS}
     with LiteRT(files["fp32"]) as fp32, LiteRT(files["int8"]) as int8:
-        judge = Judge(BrowserPhone.on(page, server.url, PRECISIONS), server.url, bundle, {"fp32": fp32, "int8": int8})
+        judge = BrowserComparison(
+            BrowserPhone.on(page, server.url, PRECISIONS), server.url, bundle, {"fp32": fp32, "int8": int8}
+        )
         for kind in kinds(picture(301, 199)):
             judge.look_at(kind)
     assert {name: tally.differ for name, tally in judge.groups.items() if tally.differ} == {}
