@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -125,7 +125,7 @@ class Export:
     """An artifact's folder with its validated record."""
 
     path: Path
-    record: ExportRecord
+    record: ExportRecord = field(repr=False)
 
     @classmethod
     def open(cls, path: Path) -> Export:
