@@ -283,10 +283,10 @@ def create_app(
         UnavailableError: Nothing in the bundle can be served on this machine.
     """
     from dermport.server import app
-    from dermport.server.config import AccessConfig, ServerConfig, ServingConfig, StorageConfig, default_state
+    from dermport.server.config import AccessConfig, ServerConfig, ServingConfig, StorageConfig
 
     paths = tuple(bundle.path if isinstance(bundle, Bundle) else Path(bundle) for bundle in _several(bundles))
-    storage = StorageConfig(Path(state) if state else default_state())
+    storage = StorageConfig(Path(state) if state else None)
     return app.create_app(ServerConfig(paths, storage, serving or ServingConfig(), access or AccessConfig()))
 
 

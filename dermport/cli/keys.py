@@ -103,11 +103,11 @@ def revoke(
 
 @contextmanager
 def _opened(state: Any, url: str | None) -> Iterator[ApiKeys]:
-    from dermport.server.config import StorageConfig, default_state
+    from dermport.server.config import StorageConfig
     from dermport.server.storage.api_keys import ApiKeys
     from dermport.server.storage.database import open_database
 
-    database = open_database(StorageConfig(state or default_state(), url))
+    database = open_database(StorageConfig(state, url))
     try:
         yield ApiKeys(database)
     finally:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dermport.cli.options import Database, Json, State
+from dermport.cli.options import Json
 from dermport.cli.output import say
 from dermport.cli.requests import asks
 from dermport.server.config import ServerConfig
@@ -30,8 +30,6 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 8080,
-    state: State = None,
-    database: Database = None,
     keys: Annotated[
         bool | None, typer.Option("--keys/--no-keys", help="Ask for API keys. Only loopback can do without.")
     ] = None,
@@ -49,7 +47,6 @@ def serve(
     private = is_loopback(host) and not config.access.trusted_proxies
     config = replace(
         config,
-        storage=replace(config.storage, state=state or config.storage.state, database=database),
         access=replace(config.access, keys=_ask_for_keys(keys, private)),
         web=_web_app(web),
     )

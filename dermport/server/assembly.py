@@ -66,7 +66,7 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
             database=database,
             access=access,
             limits=Limits(config.access.rate),
-            delivery=ModelDelivery(models, rollouts, Signer(config.storage.state), config.storage.state),
+            delivery=ModelDelivery(models, rollouts, Signer(config.storage.folder), config.storage.folder),
             switch=ModelSwitch(models, activations, rollouts),
             comparisons=comparisons,
             metrics=ServerMetrics(
@@ -85,7 +85,7 @@ def _comparisons(
         models,
         store,
         runner,
-        KeptPhotos(config.storage.state / "photos"),
+        KeptPhotos(config.storage.folder / "photos"),
         keeping=Keeping(config.storage.keep_photos, config.storage.retention_days),
         listeners=(watch.heard,),
     )

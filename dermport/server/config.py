@@ -88,15 +88,18 @@ class StorageConfig:
         UsageError: A number is out of range.
     """
 
-    state: Path = field(default_factory=default_state)
-    """Folder of the database, the signing key and stored photos."""
-    database: str | None = None
-    """SQLAlchemy URL; None is SQLite in `state`."""
+    state: Annotated[Path | None, Option("Folder of the server's database, signing key and photos.")] = None
+    database: Annotated[str | None, Option("SQLAlchemy URL. Default: SQLite in the folder of the state.")] = None
     keep_photos: Annotated[bool, Option("Store the pixels of compared photos (never their EXIF).")] = False
     retention_days: Annotated[int | None, Option("Delete comparisons older than this.", ge=1)] = None
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    @property
+    def folder(self) -> Path:
+        """Where the state is: `state`, or the user's own folder for it, which is looked for only then."""
+        return self.state or default_state()
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from dermport.bundle.store import Bundle
+from dermport.cli.main import build_app
 from tests.server.live import serving
 
 pytestmark = pytest.mark.xdist_group("exports")
@@ -26,3 +28,14 @@ def test_every_line_of_the_log_is_of_the_form_asked_for(shared_exports: Bundle, 
     messages = [json.loads(line)["message"] for line in lines] if form == "json" else lines
     assert messages[-1] == "Stopped."
     assert any(f"{server.url} serves tiny 1.0.0" in message for message in messages)
+
+
+def test_a_named_state_folder_asks_for_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    command = ["serve", str(tmp_path), "--state", str(tmp_path / "state")]
+    assert "no bundle" in str(CliRunner().invoke(build_app(), command).exception)

@@ -36,7 +36,7 @@ def _predict(client: FlaskClient, photo: Path) -> int:
 
 
 def test_a_full_disk_still_predicts(tiny_bundle: Bundle) -> None:
-    with small_disk(config_of(tiny_bundle).storage.state, megabytes=2) as state:
+    with small_disk(config_of(tiny_bundle).storage.folder, megabytes=2) as state:
         app = recall_app(tiny_bundle)
         client, photo = app.test_client(), golden_photo(tiny_bundle)
         assert _compare(client, tiny_bundle).status_code == 201

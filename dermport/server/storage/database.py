@@ -130,10 +130,10 @@ def open_database(storage: StorageConfig) -> Database:
         UnavailableError: A newer version of dermport has changed the database.
     """
     try:
-        storage.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        storage.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise UsageError(f"The state folder {storage.state} cannot be made: {error.strerror}.") from error
-    database = Database(storage.database or URL.create("sqlite", database=str(storage.state.resolve() / FILE)))
+        raise UsageError(f"The state folder {storage.folder} cannot be made: {error.strerror}.") from error
+    database = Database(storage.database or URL.create("sqlite", database=str(storage.folder.resolve() / FILE)))
     database.migrate()
     return database
 
