@@ -7,7 +7,7 @@ from importlib.metadata import version
 from flask_openapi3 import Info, OpenAPI
 
 from dermport.bundle.notice import NOTICE
-from dermport.server import problems, request_ids, web
+from dermport.server import problems, request_ids, upload, web
 from dermport.server.api import comparisons, delivery, document, keys, models, operations, predict
 from dermport.server.assembly import open_services
 from dermport.server.config import ServerConfig
@@ -51,6 +51,7 @@ def app_of(services: Services) -> OpenAPI:
     journal.register(app, services.metrics)
     problems.register(app)
     guard.register(app, services.access, services.limits, services.config.access)
+    upload.register(app)
     proxy.trust_proxies(app, services.config.access.trusted_proxies)
     for subject in (predict, comparisons, models, delivery, keys, operations):
         app.register_api(subject.api)

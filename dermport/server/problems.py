@@ -60,10 +60,12 @@ _PHOTO_STATUS = {
 _PHOTO_CODE = {"not-png": "not-prepared"}
 # Headers that HTTP asks for beside some statuses; of what is below us, nothing else is passed on.
 _PASSED_ON = ("Allow", "Content-Range", "Retry-After")
-_CHALLENGES = {
-    "no-key": 'Bearer realm="dermport"',
-    "invalid-key": 'Bearer realm="dermport", error="invalid_token"',
-    "key-scope": 'Bearer realm="dermport", error="insufficient_scope"',
+# Headers that HTTP asks for beside a reason.
+_HEADERS = {
+    "no-key": ("WWW-Authenticate", 'Bearer realm="dermport"'),
+    "invalid-key": ("WWW-Authenticate", 'Bearer realm="dermport", error="invalid_token"'),
+    "key-scope": ("WWW-Authenticate", 'Bearer realm="dermport", error="insufficient_scope"'),
+    "unsupported-encoding": ("Accept-Encoding", "identity"),
 }
 _FIELDS_SHOWN = 5
 _NAME_SHOWN = 64
@@ -137,8 +139,8 @@ def _complaint(error: ErrorDetails) -> str:
 def _respond(status: int, words: Words) -> Response:
     document = problem(status, words, instance=request.path, request_id=g.request_id)
     response = Response(document.model_dump_json(), status=status, mimetype=PROBLEM_TYPE)
-    if challenge := _CHALLENGES.get(words.code):
-        response.headers["WWW-Authenticate"] = challenge
+    if header := _HEADERS.get(words.code):
+        response.headers.set(*header)
     g.problem_code = words.code  # for the log and the metrics
     return response
 

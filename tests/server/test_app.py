@@ -114,7 +114,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/v1/predict", _form("picture"), 400, "one-photo"),
     ("POST", "/v1/predict", {"data": {"photo": [(io.BytesIO(b"x"), "x"), (io.BytesIO(b"x"), "x")]}}, 400, "one-photo"),
     ("POST", "/v1/predict", _raw(b"\xff\xd8\xff" + bytes(50)), 422, "undecodable"),
-    ("POST", "/v1/predict", _raw(b"--x\r\nbroken", "multipart/form-data"), 400, "one-photo"),
+    ("POST", "/v1/predict", _raw(b"--x\r\nbroken", "multipart/form-data"), 400, "bad-form"),
     ("POST", "/v1/predict", _raw(bytes(MAX_BYTES + 1)), 413, "too-many-bytes"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from itertools import chain, islice
 from typing import Any
 
@@ -30,10 +31,12 @@ from dermport.errors import RequestError
 from dermport.server.api.bodies import BINARY, IDEMPOTENT, Query, json_response, reads, takes
 from dermport.server.comparing.case import Sent
 from dermport.server.comparing.table import csv_lines
+from dermport.server.forms import Form
 from dermport.server.problems import refuse_invalid
 from dermport.server.security.access import requires
 from dermport.server.services import services
 from dermport.server.storage.comparisons import Filters, no_such_comparison
+from dermport.server.upload import receive_form
 
 api = APIBlueprint(
     "comparisons", __name__, abp_tags=[Tag(name="comparisons", description="Where phone and server disagree, and why.")]
@@ -198,16 +201,17 @@ def read_sent(request: Request) -> Sent:
             status=415,
             remedy=_REMEDY,
         )
-    photo, prepared = _one(_files(request, PHOTO_FIELD)), _one(_files(request, PREPARED_FIELD))
+    form = receive_form(request) if request.mimetype == "multipart/form-data" else Form(())
+    said, photo, prepared = (_one(form, name) for name in (COMPARISON_FIELD, PHOTO_FIELD, PREPARED_FIELD))
     if photo is None and prepared is None:
         raise RequestError(
-            "Neither the photo nor the phone's prepared input was sent, so there is nothing to compare on.",
+            "Neither the photo nor the phone's prepared input was sent, so there is nothing to compare on: "
+            f"{form.told}.",
             code="nothing-sent",
             status=400,
             remedy=_REMEDY,
         )
-    texts = [text.encode("utf-8", "replace") for text in request.form.getlist(COMPARISON_FIELD)]
-    return Sent(_said(_one([*texts, *_files(request, COMPARISON_FIELD)])), photo, prepared)
+    return Sent(_said(said), photo, prepared)
 
 
 _REMEDY = (
@@ -216,13 +220,10 @@ _REMEDY = (
 )
 
 
-def _files(request: Request, name: str) -> list[bytes]:
-    return [file.read() for file in request.files.getlist(name)]
-
-
-def _one(parts: list[bytes]) -> bytes | None:
+def _one(form: Form, name: str) -> bytes | None:
+    parts = form.values(name)
     if len(parts) > 1:
-        raise RequestError("The form has a part twice.", code="one-part", status=400, remedy=_REMEDY)
+        raise RequestError(f"The form has {len(parts)} parts {name!r}.", code="one-part", status=400, remedy=_REMEDY)
     return parts[0] if parts else None
 
 
@@ -238,7 +239,7 @@ def _said(data: bytes | None) -> ComparisonRequest:
             status=413,
         )
     try:
-        return ComparisonRequest.model_validate_json(data)
+        return ComparisonRequest.model_validate_json(data.removeprefix(BOM_UTF8))
     except ValidationError as error:
         refuse_invalid(error)
 

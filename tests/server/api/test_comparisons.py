@@ -182,10 +182,6 @@ def test_fields_that_are_refused(client: FlaskClient, desk: Desk, change: dict[s
     assert next(iter(change)) in problem["detail"]
 
 
-def test_a_photo_without_file_name_is_no_file(client: FlaskClient, desk: Desk) -> None:
-    _refused(_post(client, _form(desk, photo="bytes in a text field")), 400, "nothing-sent")
-
-
 @pytest.mark.parametrize("key", ["", "a b", "x" * 129, "ä"])
 def test_keys_that_are_refused(client: FlaskClient, desk: Desk, key: str) -> None:
     _refused(_post(client, _form(desk), Idempotency_Key=key), 400, "bad-key")
