@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli import output
-from dermport.cli.options import ApiKey, Json
+from dermport.cli.options import ApiKey, Authority, Json
 from dermport.cli.output import console, emit_json, say
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def compare(
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", help="Photos at a time; 0: one per core.")] = 1,
     key: ApiKey = None,
+    ca: Authority = None,
     json: Json = False,
 ) -> None:
     """Ask phone and Jetson about the same photos, and say where and why they differ.
@@ -90,7 +91,7 @@ def compare(
     if flush is not None:
         if bundle or photos or data or out:
             raise UsageError("--flush posts what is in its folder, and takes no photos, --data or --out.")
-        _flush(flush, server, key, threads)
+        _flush(flush, server, key, ca, threads)
         return
     if bundle is None or server is None:
         raise UsageError("Name a bundle, photos, and the --server.", remedy="Or, to post what waits: --flush FOLDER.")
@@ -106,6 +107,7 @@ def compare(
             artifacts=names,
             folder=folder,
             key=key,
+            ca=ca,
             send=_sending(send),
             maps=maps,
             jobs=threads,
@@ -161,11 +163,11 @@ def _interruptible(folder: Path | None) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _flush(folder: Path, server: str | None, key: str | None, threads: int) -> None:
+def _flush(folder: Path, server: str | None, key: str | None, ca: Path | None, threads: int) -> None:
     from dermport.workflows.compare import flush
 
     with _interruptible(folder):
-        tally = flush(folder, server=server, key=key, jobs=threads, progress=output)
+        tally = flush(folder, server=server, key=key, ca=ca, jobs=threads, progress=output)
     say(f"{tally.answered} posted, {tally.waiting} still wait. The report: the run's own command again.")
     _remark(tally, folder)
     raise typer.Exit(int(tally.waiting > 0))

@@ -41,7 +41,9 @@ def create(
     name: Annotated[str, typer.Argument(help="What you call it, e.g. the phone's owner or the scraper.")],
     scopes: Annotated[
         list[ScopeName] | None,
-        typer.Option("--scope", help="What it opens; may be repeated. Default: predict and compare, a phone's."),
+        typer.Option(
+            "--scope", help="What it opens: predict; compare, with that; admin, with all. Default: compare, a phone's."
+        ),
     ] = None,
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="SPAN", help="When it ends: 12h, 30d, 8w, 1y. Default: never.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli import output
-from dermport.cli.options import ApiKey, Json
+from dermport.cli.options import ApiKey, Authority, Json
 from dermport.cli.output import console, emit_json, new_table, say
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ class TestedPlatform(str, Enum):
 
 
 @app.command("list")
-def list_models(server: Server, key: ApiKey = None, json: Json = False) -> None:
+def list_models(server: Server, key: ApiKey = None, ca: Authority = None, json: Json = False) -> None:
     """List the server's models, and which of them is live."""
     from dermport.bundle.wire import ModelsAnswer
 
-    with _client(server, key) as client:
+    with _client(server, key, ca) as client:
         answer = client.ask("GET", "/v1/models", ModelsAnswer)
     if json:
         _emit(answer)
@@ -64,7 +64,9 @@ def list_models(server: Server, key: ApiKey = None, json: Json = False) -> None:
 
 
 @app.command()
-def activate(name: Name, version: Version, server: Server, key: ApiKey = None, json: Json = False) -> None:
+def activate(
+    name: Name, version: Version, server: Server, key: ApiKey = None, ca: Authority = None, json: Json = False
+) -> None:
     """Make a model live: it is loaded and proved first, and no request fails.
 
     Exit 1 if it cannot take over; the one before then goes on.
@@ -72,30 +74,30 @@ def activate(name: Name, version: Version, server: Server, key: ApiKey = None, j
     from dermport.bundle.wire import ActivationAnswer, ModelKey
 
     wanted = _asked_for(ModelKey, name=name, version=version)
-    with _client(server, key) as client:
+    with _client(server, key, ca) as client:
         answer = client.ask("POST", "/v1/admin/models/activate", ActivationAnswer, body=wanted)
     _tell_live(answer, json)
 
 
 @app.command()
-def rollback(server: Server, key: ApiKey = None, json: Json = False) -> None:
+def rollback(server: Server, key: ApiKey = None, ca: Authority = None, json: Json = False) -> None:
     """Make the model live that was live before this one.
 
     Exit 1 if there was none, or it cannot take over.
     """
     from dermport.bundle.wire import ActivationAnswer
 
-    with _client(server, key) as client:
+    with _client(server, key, ca) as client:
         answer = client.ask("POST", "/v1/admin/models/rollback", ActivationAnswer)
     _tell_live(answer, json)
 
 
 @app.command()
-def rescan(server: Server, key: ApiKey = None, json: Json = False) -> None:
+def rescan(server: Server, key: ApiKey = None, ca: Authority = None, json: Json = False) -> None:
     """Have the server look into its model folders again; the live model stays."""
     from dermport.bundle.wire import KnownModels
 
-    with _client(server, key) as client:
+    with _client(server, key, ca) as client:
         answer = client.ask("POST", "/v1/admin/models/rescan", KnownModels)
     for model in answer.models:
         say(f"{model.name} {model.version}")
@@ -104,11 +106,11 @@ def rescan(server: Server, key: ApiKey = None, json: Json = False) -> None:
 
 
 @app.command()
-def rollouts(server: Server, key: ApiKey = None, json: Json = False) -> None:
+def rollouts(server: Server, key: ApiKey = None, ca: Authority = None, json: Json = False) -> None:
     """List the roll-outs: which share of the phones gets a model that is not live yet."""
     from dermport.bundle.wire import RolloutsAnswer
 
-    with _client(server, key) as client:
+    with _client(server, key, ca) as client:
         answer = client.ask("GET", "/v1/admin/rollouts", RolloutsAnswer)
     if json:
         _emit(answer)
@@ -130,6 +132,7 @@ def rollout(
         str | None, typer.Option("--pause", metavar="REASON", help="Give it to nobody for now, and say why.")
     ] = None,
     key: ApiKey = None,
+    ca: Authority = None,
     json: Json = False,
 ) -> None:
     """Hand a version to a share of the phones of a platform, instead of the model's earlier roll-out there.
@@ -148,7 +151,7 @@ def rollout(
         paused=pause is not None,
         pause_reason=pause or "",
     )
-    with _client(server, key) as client:
+    with _client(server, key, ca) as client:
         answer = client.ask("PUT", "/v1/admin/rollouts", RolloutState, body=wish)
     if json:
         _emit(answer)
@@ -172,6 +175,7 @@ def fetch(
         bool, typer.Option("--trust-first-use", help="Trust the key that the server shows, if none is trusted yet.")
     ] = False,
     key: ApiKey = None,
+    ca: Authority = None,
     json: Json = False,
 ) -> None:
     """Do what a phone does: fetch the model that the server wants it to have, check it, test it, and use it.
@@ -184,7 +188,7 @@ def fetch(
     models = ModelFolder(folder)
     if public_key:
         say(f"Trusted from now on: key {models.pin(_read(public_key))}.")
-    with _client(server, key) as client:
+    with _client(server, key, ca) as client:
         phone = PhoneProfile(platform.value, precision, app_version)
         updater = Updater(client, models, phone, progress=output)
         if trust_first_use and not models.is_pinned:
@@ -209,10 +213,10 @@ def undo(folder: Folder, json: Json = False) -> None:
 
 
 @contextmanager
-def _client(server: str, key: str | None) -> Iterator[ReleaseClient]:
+def _client(server: str, key: str | None, ca: Path | None) -> Iterator[ReleaseClient]:
     from dermport.mobile_stub.release_client import ReleaseClient
 
-    with _failed_checks(), ReleaseClient(server, api_key=(key or "").strip() or None) as client:
+    with _failed_checks(), ReleaseClient(server, api_key=(key or "").strip() or None, ca=ca) as client:
         yield client
 
 

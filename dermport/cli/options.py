@@ -19,6 +19,14 @@ ApiKey = Annotated[
     str | None,
     typer.Option("--key", envvar="DERMPORT_KEY", help="API key, where the server asks for one; best in the variable."),
 ]
+Authority = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca",
+        help="PEM file of the authority that signed the server's certificate, such as a clinic's own. Default: "
+        "SSL_CERT_FILE, or the system's.",
+    ),
+]
 State = Annotated[
     Path | None,
     typer.Option("--state", envvar="DERMPORT_STATE", help="Folder of the server's database, signing key and photos."),

@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias, TypeVar
 
@@ -28,6 +29,7 @@ from dermport.bundle.wire import (
 )
 from dermport.errors import RequestError, ServerError, UnreachableError, UsageError
 from dermport.mobile_stub.received import ReceivedComparison
+from dermport.mobile_stub.tls import tls_failure, trust
 
 if sys.version_info >= (3, 11):  # httpx stands still; this goes on with it
     import httpx2 as httpx
@@ -51,12 +53,19 @@ class JetsonClient:
         url: Where the server answers, e.g. ``http://jetson.local:8080``.
         transport: Another way to reach it, for tests; None connects, trying again twice where that fails.
         api_key: An API key, where the server asks for one.
+        ca: A PEM file with the authorities to trust; None for those of SSL_CERT_FILE, or of the system.
 
     Raises:
-        UsageError: `url` is none.
+        UsageError: `url` is none, or `ca` holds no certificate.
     """
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        transport: httpx.BaseTransport | None = None,
+        api_key: str | None = None,
+        ca: Path | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise UsageError(f"{url!r} is no server's address.", remedy="It looks like http://jetson.local:8080.")
@@ -65,7 +74,7 @@ class JetsonClient:
                 base_url=self.url,
                 headers={API_KEY_HEADER: api_key} if api_key else None,
                 timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-                transport=transport or httpx.HTTPTransport(retries=CONNECT_RETRIES),
+                transport=transport or httpx.HTTPTransport(verify=trust(ca), retries=CONNECT_RETRIES),
                 trust_env=False,
             )
         except httpx.InvalidURL as error:
@@ -167,6 +176,8 @@ class JetsonClient:
         except httpx.TimeoutException as error:
             raise UnreachableError(f"{self.url} took too long to answer {path}.", remedy="Is it overloaded?") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if failure := tls_failure(self.url, error):
+                raise failure from error
             raise UnreachableError(
                 f"{self.url} does not answer: {error}.",
                 remedy="Start it with `dermport serve BUNDLE`, and check the address and the network.",

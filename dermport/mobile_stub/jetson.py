@@ -66,7 +66,7 @@ class Jetson:
         self._backoff.ask(self._client.check_ready)
         try:
             models = self._backoff.ask(self._client.models).models
-        except RequestError:  # a key of the scope compare alone may not ask
+        except RequestError:  # what it runs is then read off its answers
             return
         self.served = next((model.live.artifact_sha256 for model in models if model.live), None)
 

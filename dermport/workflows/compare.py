@@ -77,6 +77,7 @@ def compare(
     artifacts: Sequence[str] = (),
     folder: Path | None = None,
     key: str | None = None,
+    ca: Path | None = None,
     send: Send = "photo",
     maps: bool = False,
     jobs: int = 1,
@@ -92,6 +93,7 @@ def compare(
         artifacts: What the phone runs: exports (``tflite-int8``) or files; none for its default.
         folder: Keeps both sides, and what no server answers; None keeps nothing.
         key: The server's API key.
+        ca: A PEM file with the authorities to trust over TLS; None for the system's.
         send: What leaves the phone: photo, prepared, or both.
         maps: Whether class activation maps are compared, too.
         jobs: Photos at a time.
@@ -115,7 +117,7 @@ def compare(
     with contextlib.ExitStack() as stack:
         phones = [stack.enter_context(PhoneModel(bundle.manifest, artifact)) for artifact in chosen]
         journal = stack.enter_context(Journal(RunFolder(folder).journal if folder else None))
-        jetson = stack.enter_context(_jetson(server, key, spec, send, stop, maps=maps))
+        jetson = stack.enter_context(_jetson(server, spec, send, stop, key=key, ca=ca, maps=maps))
         run = ComparisonRun(phones, spec, jetson, journal, jobs=jobs, maps=maps, stop=stop)
         if trouble := run.meet():
             warn(f"{trouble} What the phone says is kept in {folder}, and posted later.")
@@ -128,7 +130,13 @@ def compare(
 
 
 def flush(
-    folder: Path, *, server: str | None = None, key: str | None = None, jobs: int = 1, progress: Progress = SILENT
+    folder: Path,
+    *,
+    server: str | None = None,
+    key: str | None = None,
+    ca: Path | None = None,
+    jobs: int = 1,
+    progress: Progress = SILENT,
 ) -> Tally:
     """Post what waits in the folder of an earlier run; a server that is named takes the place of that run's."""
     from dermport.mobile_stub.folder import RunFolder
@@ -139,7 +147,7 @@ def flush(
     stop = threading.Event()
     with (
         Journal(RunFolder(folder).journal) as journal,
-        _jetson(server or known.server, key, known.preprocessing, "photo", stop) as jetson,
+        _jetson(server or known.server, known.preprocessing, "photo", stop, key=key, ca=ca) as jetson,
     ):
         run = ComparisonRun((), known.preprocessing, jetson, journal, jobs=jobs, stop=stop)
         jetson.meet()
@@ -149,11 +157,18 @@ def flush(
 
 @contextlib.contextmanager
 def _jetson(
-    server: str, key: str | None, spec: Preprocessing, send: Send, stop: threading.Event, *, maps: bool = False
+    server: str,
+    spec: Preprocessing,
+    send: Send,
+    stop: threading.Event,
+    *,
+    key: str | None,
+    ca: Path | None,
+    maps: bool = False,
 ) -> Iterator[Jetson]:
     from dermport.mobile_stub.backoff import Backoff
     from dermport.mobile_stub.client import JetsonClient
     from dermport.mobile_stub.jetson import Jetson
 
-    with JetsonClient(server, api_key=key) as client:
+    with JetsonClient(server, api_key=key, ca=ca) as client:
         yield Jetson(client, Backoff(wait=stop.wait), spec, send, maps=maps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
@@ -20,6 +20,7 @@ from dermport.server.storage.database import Database
 
 Scope = Literal["predict", "compare", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+"""Each one opens those before it, too."""
 _View = TypeVar("_View", bound=Callable[..., object])
 _MARK = "dermport_scope"
 # A key that was revoked elsewhere ends within these seconds, and half a second of patience.
@@ -54,6 +55,12 @@ def scope_of(view: Callable[..., object]) -> Scope | None:
     """Return the scope that a view asks for; None where it is open to all."""
     scope: Scope | None = getattr(view, _MARK, "admin")
     return scope
+
+
+def opened_by(scopes: Collection[str]) -> frozenset[str]:
+    """Return what a key of these scopes opens: "admin" includes "compare", which includes "predict"."""
+    known = [SCOPES.index(scope) for scope in SCOPES if scope in scopes]
+    return frozenset(SCOPES[: max(known, default=-1) + 1])
 
 
 def _marked(scope: Scope | None) -> Callable[[_View], _View]:
@@ -110,7 +117,7 @@ class Access:
         if key is None:
             return Caller(sent_key=True)
         self._ring.used(key.id)
-        return Caller(key.id, key.scopes, sent_key=True)
+        return Caller(key.id, opened_by(key.scopes), sent_key=True)
 
     def check(self, caller: Caller, scope: Scope) -> None:
         """Raise RequestError where the caller has no valid key (401) or none with `scope` (403)."""

@@ -137,3 +137,27 @@ def test_stored_keys_hold_no_secret(base: Database) -> None:
     [stored] = ApiKeys(base).all()
     assert token.secret not in repr(stored)
     assert stored.secret_sha256 == token.secret_sha256
+
+
+@pytest.mark.parametrize(
+    ("scopes", "opened"),
+    [
+        ((), ()),
+        (("predict",), ("predict",)),
+        (("compare",), ("predict", "compare")),
+        (("admin",), module.SCOPES),
+        (("predict", "admin"), module.SCOPES),
+        (("other",), ()),
+    ],
+)
+def test_scopes_include_each_other(scopes: tuple[str, ...], opened: tuple[str, ...]) -> None:
+    assert module.opened_by(scopes) == set(opened)
+
+
+def test_the_admins_key_opens_what_a_phones_does(base: Database) -> None:
+    app, _ = guarded_app(base, keys=True)
+    keys, client = ApiKeys(base), app.test_client()
+    for scope, figures in (("admin", 200), ("compare", 403)):
+        token = add_key(keys, scope)
+        assert client.post("/photo", data=b"abc", headers=bearer(token)).status_code == 200
+        assert client.get("/figures", headers=bearer(token)).status_code == figures
