@@ -6,6 +6,7 @@
      ├── UsageError               an option or a combination of options that cannot be meant
      ├── DataError                a data set, a metadata file or a grouping table that cannot be used
      │    └── PhotoError          one photo that ``dermport-prep/1`` refuses (`code`)
+     ├── StorageError             a server's state folder or database that cannot be used (`reason`)
      ├── RequestError             a request that a server refuses (HTTP 4xx or 503, `code`, `status`, `retry_after`)
      ├── BundleError              a bundle folder that is missing, of another version or invalid
      │    └── IntegrityError      a file whose bytes are not the recorded ones
@@ -72,6 +73,22 @@ class PhotoError(DataError):
     def __init__(self, message: str, *, code: str, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.code = code
+
+
+class StorageError(DermportError):
+    """A server's state folder or database that cannot be used; said to a request in the server's words (507 or 503).
+
+    Args:
+        message: What was wrong, with which file.
+        reason: ``"full"``, ``"gone"``, ``"locked"``, ``"damaged"``, ``"denied"``, ``"newer"``, ``"held"``,
+            ``"failed"``.
+        remedy: What whoever runs the server can do about it.
+        of: As of every error.
+    """
+
+    def __init__(self, message: str, *, reason: str, remedy: str = "", of: type | None = None) -> None:
+        super().__init__(message, remedy=remedy, of=of)
+        self.reason = reason
 
 
 class RequestError(DermportError):

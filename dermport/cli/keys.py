@@ -62,7 +62,7 @@ def create(
     ends = now + _span(expires) if expires else None
     granted: frozenset[str] = frozenset(scope.value for scope in scopes or _PHONE)
     key = ApiKey(token.id, _name(name), token.secret_sha256, granted, now, ends)
-    with _opened(state, database) as keys:
+    with _opened(state, database, create=True) as keys:
         keys.add(key)
     if json:
         emit_json({**_document(key), "key": str(token)})
@@ -104,12 +104,12 @@ def revoke(
 
 
 @contextmanager
-def _opened(state: Any, url: str | None) -> Iterator[ApiKeys]:
+def _opened(state: Any, url: str | None, *, create: bool = False) -> Iterator[ApiKeys]:
     from dermport.server.config import StorageConfig
     from dermport.server.storage.api_keys import ApiKeys
     from dermport.server.storage.database import open_database
 
-    database = open_database(StorageConfig(state, url))
+    database = open_database(StorageConfig(state, url), create=create)
     try:
         yield ApiKeys(database)
     finally:

@@ -29,7 +29,7 @@ def create_app(config: ServerConfig, candidates: tuple[ServingCandidate, ...] = 
     Raises:
         BundleError: A bundle or the artifact is missing or not what was recorded.
         UnavailableError: Nothing in the bundle can be served on this machine.
-        RequestError: The database cannot be reached.
+        StorageError: The database cannot be reached.
     """
     return app_of(open_services(config, candidates))
 

@@ -41,7 +41,7 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
     Raises:
         BundleError: A bundle or the artifact is missing or not what was recorded.
         UnavailableError: Nothing in the bundle can be served on this machine.
-        RequestError: The database cannot be reached.
+        StorageError: The database cannot be reached.
     """
     with ExitStack() as stack:
         database = open_database(config.storage)

@@ -7,16 +7,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dermport.errors import UsageError
 from dermport.options import Option, check_fields
 
 ProcessModel = Literal["auto", "workers", "batcher"]
 
 
 def default_state() -> Path:
-    """Return where a server keeps its state unless told: systemd's folder for it, else the user's."""
+    """Return where a server keeps its state unless told: systemd's folder for it, else the user's.
+
+    Raises:
+        UsageError: The user has none.
+    """
     if folder := os.environ.get("STATE_DIRECTORY"):
         return Path(folder.split(":")[0])
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "dermport"
+    if folder := os.environ.get("XDG_STATE_HOME"):
+        return Path(folder) / "dermport"
+    try:
+        return Path.home() / ".local" / "state" / "dermport"
+    except RuntimeError as error:  # neither HOME nor an entry among the users: a container's, or a service's
+        raise UsageError(
+            "This user has no home folder to keep the server's state in.",
+            remedy="Name a folder with {state}.",
+            of=StorageConfig,
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,8 @@ class StorageConfig:
     database: Annotated[str | None, Option("SQLAlchemy URL. Default: SQLite in the folder of the state.")] = None
     keep_photos: Annotated[bool, Option("Store the pixels of compared photos (never their EXIF).")] = False
     retention_days: Annotated[int | None, Option("Delete comparisons older than this.", ge=1)] = None
+    state_id: str | None = None
+    """Of the state that this server began with (:mod:`dermport.server.state`): nothing is made in its place."""
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from dermport.errors import RequestError
+from dermport.errors import StorageError
 from dermport.server.storage.base import utc_now
 
 _LOG = logging.getLogger("dermport.housekeeping")
@@ -39,7 +39,7 @@ class Housekeeping:
             try:
                 if gone := self._purge(utc_now()):
                     _LOG.info("%d comparisons were over their time and are deleted", gone)
-            except (RequestError, OSError) as error:  # the disk or the database; there will be another time
+            except (StorageError, OSError) as error:  # the disk or the database; there will be another time
                 _LOG.error("old comparisons could not be deleted: %s", error)
             if self._closed.wait(self._pause):
                 return

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from dermport.bundle.prep import MAX_BYTES
 from dermport.bundle.wire import PROBLEM_TYPE, Problem
-from dermport.errors import PhotoError, RequestError, UnavailableError
+from dermport.errors import PhotoError, RequestError, StorageError, UnavailableError
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,18 @@ _PHOTO_STATUS = {
     "unsupported-type": 415,
 }
 _PHOTO_CODE = {"not-png": "not-prepared"}
+# What a request is told of the storage, by the reason: a status, words, and seconds after which it may be sent again.
+_KEEP = "Keep it and send it again later; whoever runs the server must"
+_STORAGE = {
+    "full": (507, "The server cannot store this: its disk is full. Nothing was stored.", f"{_KEEP} make room.", 60.0),
+    "gone": (507, "The server's storage is gone. Nothing was stored.", f"{_KEEP} put it back.", 60.0),
+}
+_NO_STORAGE = (
+    503,
+    "The server cannot reach its storage for now. Nothing was stored.",
+    "Send the request again after the time in Retry-After; predictions go on meanwhile.",
+    10.0,
+)
 # Headers that HTTP asks for beside some statuses; of what is below us, nothing else is passed on.
 _PASSED_ON = ("Allow", "Content-Range", "Retry-After")
 # Headers that HTTP asks for beside a reason.
@@ -92,10 +104,13 @@ def problem_of(error: RequestError | PhotoError, *, instance: str, request_id: s
     return problem(refusal.status, words, instance=instance, request_id=request_id)
 
 
-def refusal_of(error: RequestError | PhotoError) -> RequestError:
+def refusal_of(error: RequestError | PhotoError | StorageError) -> RequestError:
     """Return an error as the refusal of a request."""
     if isinstance(error, RequestError):
         return error
+    if isinstance(error, StorageError):
+        status, message, remedy, seconds = _STORAGE.get(error.reason, _NO_STORAGE)
+        return RequestError(message, code="storage-unavailable", status=status, remedy=remedy, retry_after=seconds)
     code = _PHOTO_CODE.get(error.code, error.code)
     return RequestError(error.message, code=code, status=_PHOTO_STATUS.get(error.code, 422), remedy=error.remedy)
 
@@ -108,6 +123,7 @@ def words_of(status: int) -> Words:
 def register(app: Flask) -> None:
     """Have every error of `app` answered with a problem document."""
     app.register_error_handler(RequestError, _refused)
+    app.register_error_handler(StorageError, lambda error: _refused(refusal_of(error)))
     app.register_error_handler(PhotoError, lambda error: _refused(refusal_of(error)))
     app.register_error_handler(UnavailableError, _unavailable)
     app.register_error_handler(HTTPException, _http)

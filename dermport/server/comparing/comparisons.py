@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from dermport.bundle.wire import ComparisonAnswer, ComparisonSummary, DriftAnswer
-from dermport.errors import RequestError
+from dermport.errors import RequestError, StorageError
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.case import Case, ModelSource, Sent
 from dermport.server.comparing.drift import drift_states
@@ -24,7 +24,6 @@ from dermport.server.comparing.picture import difference_png
 from dermport.server.comparing.summary import summarise
 from dermport.server.storage.base import utc_now
 from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters, no_such_comparison
-from dermport.server.storage.database import unavailable
 
 _LOG = logging.getLogger("dermport.comparing")
 _INPUTS_REMEMBERED = 2048
@@ -120,8 +119,8 @@ class ComparisonService:
 
         Raises:
             PhotoError: What was sent is refused.
-            RequestError: 409, the key was used for another comparison; 422, other labels; 503 "overloaded";
-                507 or 503 "storage-unavailable". Nothing was stored then.
+            RequestError: 409, the key was used for another comparison; 422, other labels; 503 "overloaded".
+            StorageError: Nothing was stored then.
             UnavailableError: The live model is not proved.
         """
         if key is not None and (earlier := self.store.earlier(key, sent.fingerprint)):
@@ -137,14 +136,14 @@ class ComparisonService:
             return _with_picture(answer, (judged.tensor, pixels) if picture else None), True
         if key is not None and (earlier := self.store.earlier(key, sent.fingerprint)):
             return self._again(earlier, picture), False  # the same request, sent twice at once
-        raise unavailable()
+        raise StorageError("A comparison was stored and deleted at the same moment.", reason="failed")
 
     def picture(self, comparison_id: str) -> bytes:
         """Return the picture of a comparison's two tensors, a PNG.
 
         Raises:
-            RequestError: 404, there is no such comparison, or its tensors are equal, not known or not kept; 503
-                "storage-unavailable".
+            RequestError: 404, there is no such comparison, or its tensors are equal, not known or not kept.
+            StorageError: It cannot be read.
         """
         self.store.get(comparison_id)
         if (tensors := self._photos.read(comparison_id)) is None:
@@ -175,7 +174,7 @@ class ComparisonService:
         """Delete what is older than its time, and photos that no comparison has; return how many comparisons went.
 
         Raises:
-            RequestError: 503 "storage-unavailable".
+            StorageError: Not all could be deleted.
         """
         gone = 0
         if self._keeping.days is not None:

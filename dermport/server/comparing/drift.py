@@ -95,7 +95,7 @@ class DriftWatch:
         """Take in a comparison that was stored.
 
         Raises:
-            RequestError: The database cannot be read.
+            StorageError: The database cannot be read.
         """
         artifact = answer.phone.said.artifact_sha256
         precision = answer.phone.known.precision if answer.phone.known else None
@@ -123,7 +123,7 @@ def drift_states(store: ComparisonStore, runner: ArtifactRunner, policy: DriftPo
     """Judge the :data:`FILES` files that were compared last, as :class:`.server.comparing.drift.DriftWatch` does.
 
     Raises:
-        RequestError: 503 "storage-unavailable".
+        StorageError: The database fails.
     """
     policy = policy or read_drift_policy()
 

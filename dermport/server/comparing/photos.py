@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import re
 from collections.abc import Iterator
@@ -12,12 +11,10 @@ import numpy as np
 from PIL import Image
 
 from dermport.bundle.atomic import write_bytes
-from dermport.errors import RequestError
 from dermport.server.comparing.likeness import Tensor
-from dermport.server.storage.database import disk_full, unavailable
+from dermport.server.storage.folder import private_folder, refusal
 
 _FILE = re.compile(r"\.?([0-9a-f]{32})(?:\.phone)?\.png(\..*\.part)?")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class KeptPhotos:
@@ -39,21 +36,21 @@ class KeptPhotos:
             phone: What the phone made of it, uint8 [S, S, 3]; None where that is the same or not known.
 
         Raises:
-            RequestError: 507 or 503 "storage-unavailable".
+            StorageError: The folder cannot be used.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self._folder)
             for path, pixels in zip(self._paths(comparison_id), (tensor, phone), strict=True):
                 if pixels is not None:
-                    write_bytes(path, _png(pixels))
+                    write_bytes(path, _png(pixels), mode=0o600)
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(self._folder, error) from error
 
     def read(self, comparison_id: str) -> tuple[Tensor, Tensor] | None:
         """Return the phone's tensor and the server's, uint8 [S, S, 3] each; None where not both were kept.
 
         Raises:
-            RequestError: 503 "storage-unavailable".
+            StorageError: The folder cannot be used.
         """
         server, phone = self._paths(comparison_id)
         try:
@@ -61,19 +58,19 @@ class KeptPhotos:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(self._folder, error) from error
 
     def remove(self, comparison_id: str) -> None:
         """Delete a photo, if it is there.
 
         Raises:
-            RequestError: 503 "storage-unavailable".
+            StorageError: The folder cannot be used.
         """
         try:
             for path in self._paths(comparison_id):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise _refusal(error) from error
+            raise refusal(self._folder, error) from error
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield the comparison's id and the path of every file that is there, half-written ones too."""
@@ -89,7 +86,3 @@ def _png(tensor: Tensor) -> bytes:
     file = io.BytesIO()
     Image.fromarray(tensor).save(file, "PNG")
     return file.getvalue()
-
-
-def _refusal(error: OSError) -> RequestError:
-    return disk_full() if error.errno in _FULL else unavailable()

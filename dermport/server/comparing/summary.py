@@ -46,7 +46,7 @@ def summarise(database: Database, filters: Filters) -> ComparisonSummary:
         filters: Which of them.
 
     Raises:
-        RequestError: 503 "storage-unavailable".
+        StorageError: The database fails.
     """
     conditions = filters.conditions()
     day = func.date(_ROW.created)

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from dermport.bundle.atomic import write_bytes
 from dermport.bundle.hashing import sha256_stream
 from dermport.server.delivery.checked_files import FileStamp, stamp_of
+from dermport.server.storage.folder import private_folder
 
 _LOG = logging.getLogger("dermport.handout")
 WORTH_IT = 0.95
@@ -84,11 +85,12 @@ class GzipVariants:
         not_worth_it = self._folder / f"{sha256}.plain"
         if not_worth_it.exists():
             return None
+        private_folder(self._folder)
         packed = b"".join(_packed(file))
         if len(packed) > WORTH_IT * file.tell():
-            write_bytes(not_worth_it, b"")
+            write_bytes(not_worth_it, b"", mode=0o600)
             return None
-        write_bytes(self._folder / f"{sha256}.gz", packed)
+        write_bytes(self._folder / f"{sha256}.gz", packed, mode=0o600)
         return self._kept(sha256)
 
 

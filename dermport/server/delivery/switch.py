@@ -6,7 +6,7 @@ import logging
 import threading
 
 from dermport.bundle.wire import ActivationAnswer, ActivationEntry, ActivationsAnswer, ModelKey
-from dermport.errors import RequestError
+from dermport.errors import StorageError
 from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Key, Models
 from dermport.server.storage.activations import Activation, Activations
@@ -59,7 +59,7 @@ class ModelSwitch:
         """Return the latest :data:`HISTORY` activations, and where a rollback leads.
 
         Raises:
-            RequestError: 503 "storage-unavailable".
+            StorageError: The database fails.
         """
         earlier = self._before(_key(self._models.current))
         entries = self._activations.latest(HISTORY)
@@ -72,7 +72,7 @@ class ModelSwitch:
         try:
             last = self._activations.last()
             found = self._activations.previous() if last and last.key == live else last
-        except RequestError:  # without the database, the models themselves know what was live since the start
+        except StorageError:  # without the database, the models themselves know what was live since the start
             return None
         return found.key if found else None
 
@@ -91,7 +91,7 @@ class ModelSwitch:
                 self._activations.record(*before, START)
             self._activations.record(*live, who)
             self._rollouts.finish(*live)
-        except RequestError as error:
+        except StorageError as error:
             _LOG.error("%s %s is live, but a server that starts again will not know: %s", *live, error.message)
             return False
         return True

@@ -96,9 +96,6 @@ class Access:
     Attributes:
         enabled: Whether keys are asked for; where not, everybody may do everything (see
             :mod:`dermport.server.security.guard` for who can be everybody).
-
-    Raises:
-        RequestError: Keys are asked for, and cannot be read.
     """
 
     def __init__(self, database: Database, config: AccessConfig) -> None:
@@ -133,14 +130,14 @@ class Access:
         raise _invalid_key() if caller.sent_key else _no_key()
 
     def stored(self) -> tuple[ApiKey, ...]:
-        """Return every key, oldest first; RequestError where the database fails."""
+        """Return every key, oldest first; StorageError where the database fails."""
         return self._keys.all()
 
     def revoke(self, key_id: str) -> bool:
         """Revoke a key, for the next request already; return whether there was such a key, not revoked.
 
         Raises:
-            RequestError: It cannot be stored; the key stays as it was.
+            StorageError: It cannot be stored; the key stays as it was.
         """
         if self._ring is None:
             return self._keys.revoke([key_id], utc_now()) > 0

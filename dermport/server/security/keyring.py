@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from dermport.errors import RequestError
+from dermport.errors import StorageError
 from dermport.server.security.background import Background
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
 from dermport.server.storage.base import utc_now
@@ -26,21 +26,19 @@ class KeyRing:
     Args:
         keys: Where they are stored.
         now: A clock in seconds.
-
-    Raises:
-        RequestError: The keys cannot be read now, for the first time.
     """
 
     def __init__(self, keys: ApiKeys, now: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
         self._now = now
         self._lock = threading.Lock()  # guards what follows
-        self._known = {key.id: key for key in keys.all()}
+        self._known: dict[str, ApiKey] = {}
         self._revoked: set[str] = set()
         self._used: dict[str, datetime] = {}
         self._read_at = now()
         self._reading_since: float | None = None
         self._stored_at = -math.inf
+        self._read_again()
         self._read = Background(self._read_again, "read-keys")
         self._store = Background(self._store_uses, "store-key-uses")
 
@@ -70,7 +68,7 @@ class KeyRing:
         """Revoke a key, for the next request already; return whether there was such a key, not revoked.
 
         Raises:
-            RequestError: It cannot be stored; the key stays as it was.
+            StorageError: It cannot be stored; the key stays as it was.
         """
         revoked = self._keys.revoke([key_id], utc_now()) > 0
         with self._lock:
@@ -97,7 +95,7 @@ class KeyRing:
             with self._lock:
                 self._known = known
             self._read_at = began
-        except RequestError as error:
+        except StorageError as error:
             _LOG.warning("the API keys in memory stay in force: %s", error.message)
             self._read_at = self._now()
         finally:
@@ -108,7 +106,7 @@ class KeyRing:
             used, self._used = self._used, {}
         try:
             self._keys.mark_used(used)
-        except RequestError as error:
+        except StorageError as error:
             _LOG.warning("the last use of API keys is not stored: %s", error.message)
             with self._lock:
                 self._used = used | self._used

@@ -58,7 +58,7 @@ class ApiKey:
 
 
 class ApiKeys:
-    """The stored keys; every method raises RequestError where the database fails.
+    """The stored keys; every method raises StorageError where the database fails.
 
     Args:
         database: Where they are.

@@ -100,7 +100,7 @@ class ComparisonStore:
     """The stored comparisons.
 
     Args:
-        database: Where they are. Whatever it refuses (RequestError "storage-unavailable") is raised by every method.
+        database: Where they are. What it raises (StorageError) is raised by every method.
 
     Attributes:
         database: Where they are.

@@ -1,37 +1,43 @@
-"""The database: SQLite or PostgreSQL, its sessions, its migrations, and its failures as refusals."""
+"""The database: SQLite or PostgreSQL, its sessions, its migrations, and why it fails."""
 
 from __future__ import annotations
 
 import logging
-import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
-from dermport.errors import RequestError, UnavailableError, UsageError
+from dermport.errors import StorageError, UsageError
 from dermport.server.config import StorageConfig
+from dermport.server.storage.folder import make_state
+from dermport.server.storage.sqlite import BUSY_SECONDS, WRITES, SqliteFile
 
 _LOG = logging.getLogger("dermport.storage")
 MIGRATIONS = Path(__file__).with_name("migrations")
 FILE = "dermport.db"
-BUSY_SECONDS = 5
-RETRY_SECONDS = 10.0
-_WRITES = "dermport_writes"
 # Any number that nobody else locks in the same database: two servers that start at once migrate one after the other.
 _MIGRATION_LOCK = 0x6465726D
 _FULL_SQLSTATE = "53100"
-# Less than this is no room for SQLite's shared memory file, whose refusal is an "I/O error" instead of "full".
-_FULL_BYTES = 64 * 1024
+_STATE = text("SELECT id FROM state")
 _POSTGRESQL = {
     "connect_timeout": BUSY_SECONDS,
     "tcp_user_timeout": 2000 * BUSY_SECONDS,
@@ -42,25 +48,36 @@ _POSTGRESQL = {
 class Database:
     """One database, for any number of threads.
 
-    A session that cannot be had or finished raises RequestError "storage-unavailable" (507: the disk is full; 503:
-    locked, unreachable or damaged) and leaves nothing of what it wrote.
+    A session that cannot be had or finished raises StorageError and leaves nothing of what it wrote. A SQLite file that
+    goes while it is used is missed by the next session; the same file, or another of the same state, is used again once
+    it is back. Where its disk is full, sessions that read still do.
 
     Args:
         url: SQLAlchemy's, of SQLite (``sqlite:////var/lib/dermport/dermport.db``) or PostgreSQL (``postgresql://...``).
+        state_id: Of the state that is meant, where it is known: then no file is made, and another state is refused.
 
     Attributes:
-        failures: How often that happened, whether or not a request was refused for it.
+        failures: How often a session failed, whether or not a request was refused for it.
+        state_id: Of the state that this is, once it is migrated.
 
     Raises:
         UsageError: `url` is none, or of another kind.
+        StorageError: SQLite's file cannot be made.
     """
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, state_id: str | None = None) -> None:
         parsed = _parsed(url)
         self.failures = 0
-        self._folder = Path(parsed.database or "").parent if parsed.get_backend_name() == "sqlite" else None
-        self._engine = _sqlite(parsed) if self._folder else _postgresql(parsed)
-        self._writer = self._engine.execution_options(**{_WRITES: True})
+        self.state_id = state_id
+        self._is_claimed = state_id is not None
+        self._name = parsed.render_as_string(hide_password=True)
+        self._trouble: StorageError | None = None
+        self._migrated = False
+        self._looking = threading.RLock()
+        is_file = parsed.get_backend_name() == "sqlite"
+        self._file = SqliteFile(Path(parsed.database or ""), create=state_id is None) if is_file else None
+        self._engine = self._file.engine if self._file else _postgresql(parsed)
+        self._writer = self._engine.execution_options(**{WRITES: True})
         self._write = sessionmaker(self._writer, expire_on_commit=False)
         self._read = sessionmaker(_reader(self._engine), expire_on_commit=False)
 
@@ -70,71 +87,193 @@ class Database:
 
         Once the block has ended, what it wrote is on the disk.
         """
-        with self._refusals(), self._write.begin() as session:
-            yield session
+        with self._refusals():
+            self._look()
+            if not self._migrated:  # it could not be at the start
+                self._migrate()
+            with self._write.begin() as session:
+                yield session
+            self._is_well()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Open a session that sees one state of the database, whatever others write meanwhile."""
-        with self._refusals(), self._read.begin() as session:
-            yield session
+        with self._refusals():
+            self._look()
+            with self._reader() as session:
+                yield session
+            if self._trouble and self._trouble.reason != "full":
+                self._is_well()
 
     def migrate(self) -> None:
         """Bring the tables to this version's form; killed on the way, they keep the old one.
 
         Raises:
-            UnavailableError: A newer version of dermport has changed the database.
+            StorageError: It cannot be had; or a newer version of dermport has changed it.
         """
-        with self._refusals(), self._writer.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            try:
-                command.upgrade(alembic_config(connection), "head")
-            except CommandError as error:
-                raise UnavailableError(
-                    f"The database cannot be brought to this version's form: {error}.",
-                    remedy="Was it used by a newer dermport? Start that version, or restore a backup.",
-                ) from error
+        with self._refusals():
+            self._look()
+            self._migrate()
+
+    def trouble(self) -> StorageError | None:
+        """Return why nothing can be stored now, as far as that is known without trying; None where it can."""
+        try:
+            with self._refusals():
+                self._look()
+        except StorageError as error:
+            return error
+        return self._trouble
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
 
+    def _look(self) -> None:
+        """Raise where SQLite's file went, or another state's is in its place."""
+        if self._file is None or self._file.is_known():
+            return
+        with self._looking:
+            if not self._file.is_known():
+                self._check_state()
+                self._file.look_again()
+
+    def _check_state(self) -> None:
+        """Raise where the file that is there now is another state's."""
+        self._engine.dispose()
+        with self._engine.connect() as connection:
+            try:
+                found = connection.scalar(_STATE)
+            except OperationalError:
+                found = None
+        if self.state_id not in (None, found):
+            raise self._other_state()
+
+    def _migrate(self) -> None:
+        with self._looking:
+            with self._reader() as session:
+                connection = session.connection()
+                script = ScriptDirectory.from_config(alembic_config(connection))
+                is_new = MigrationContext.configure(connection).get_current_heads() != tuple(script.get_heads())
+            if is_new and self._is_claimed:
+                raise self._other_state()
+            if is_new:
+                self._upgrade()
+            with self._reader() as session:
+                found = session.scalar(_STATE)
+            if self._is_claimed and found != self.state_id:
+                raise self._other_state()
+            self.state_id, self._migrated = found, True
+
+    def _other_state(self) -> StorageError:
+        return StorageError(
+            f"{self._shown} is not the database that this server began with.",
+            reason="gone",
+            remedy="Put that one back, with the signing key beside it; or restart the server.",
+        )
+
+    def _upgrade(self) -> None:
+        with self._writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            try:
+                command.upgrade(alembic_config(connection), "head")
+            except CommandError as error:
+                raise StorageError(
+                    f"{self._shown} cannot be brought to this version's form: {error}.",
+                    reason="newer",
+                    remedy="Was it used by a newer dermport? Start that version, or restore a backup.",
+                ) from error
+
+    @contextmanager
+    def _reader(self) -> Iterator[Session]:
+        with ExitStack() as stack:
+            try:
+                session = stack.enter_context(self._read.begin())
+                session.connection()
+            except OperationalError as error:
+                if self._file is None or (refusal := self._refusal(error)).reason != "full":
+                    raise
+                self._say(refusal)
+                session = stack.enter_context(Session(self._file.snapshot))
+            yield session
+
     @contextmanager
     def _refusals(self) -> Iterator[None]:
         try:
             yield
+        except StorageError as error:
+            self._note(error)
+            raise
         except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
-            raise self._refusal(error) from error
+            raise self._note(self._refusal(error)) from error
         except DatabaseError as error:
-            if type(error) is not DatabaseError:  # its subclasses are our mistakes or broken constraints
+            # Its subclasses are our mistakes or broken constraints, but that tables may be missing where nothing could
+            # be stored yet.
+            if type(error) is not DatabaseError and not (isinstance(error, ProgrammingError) and not self._migrated):
                 raise
-            raise self._refusal(error) from error
+            raise self._note(self._refusal(error)) from error
 
-    def _refusal(self, error: Exception) -> RequestError:
-        cause = getattr(error, "orig", error)  # not the whole error: it quotes the statement
-        _LOG.error("the database failed: %s: %s", type(cause).__name__, cause)
+    def _note(self, error: StorageError) -> StorageError:
         self.failures += 1
-        full = getattr(cause, "sqlstate", None) == _FULL_SQLSTATE or "is full" in str(cause)
-        if not full and self._folder and "disk I/O error" in str(cause):
-            full = shutil.disk_usage(self._folder).free < _FULL_BYTES
-        return disk_full() if full else unavailable()
+        self._say(error)
+        return error
+
+    def _say(self, error: StorageError) -> None:
+        if self._trouble is None or self._trouble.reason != error.reason:
+            _LOG.error("the database failed: %s", error)
+        self._trouble = error
+
+    def _is_well(self) -> None:
+        if self._trouble:
+            _LOG.warning("the database can be used again")
+            self._trouble = None
+
+    def _refusal(self, error: Exception) -> StorageError:
+        cause = getattr(error, "orig", error)  # not the whole error: it quotes the statement
+        if self._file:
+            return self._file.refusal(str(cause))
+        said = str(cause).strip().partition("\n")[0].rstrip(".")
+        if getattr(cause, "sqlstate", None) == _FULL_SQLSTATE:
+            return StorageError(f"{self._name} has no room: {said}.", reason="full", remedy="Make room on its disk.")
+        return StorageError(
+            f"{self._name} cannot be used: {said}.", reason="failed", remedy="Does it run, and may this user use it?"
+        )
+
+    @property
+    def _shown(self) -> str:
+        return str(self._file.path) if self._file else self._name
 
 
-def open_database(storage: StorageConfig) -> Database:
+def open_database(storage: StorageConfig, *, create: bool = True) -> Database:
     """Open and migrate the database that `storage` names, or SQLite in its state folder.
 
+    Where its disk is full it opens all the same, and migrates when it first can write.
+
+    Args:
+        storage: Names it.
+        create: Whether state folder and file are made where there are none.
+
     Raises:
-        UsageError: The URL is none, or the state folder cannot be made.
-        RequestError: The database cannot be reached.
-        UnavailableError: A newer version of dermport has changed the database.
+        UsageError: The URL is none.
+        StorageError: The state folder or the database cannot be used.
     """
+    folder = storage.folder.absolute()
+    if create and storage.state_id is None:
+        folder = make_state(folder)
+    path = folder / FILE
+    if not create and storage.database is None and not path.exists():
+        raise StorageError(
+            f"There is no server's state in {folder}.",
+            reason="gone",
+            remedy="Name its folder with {state}; `dermport serve` and `dermport keys create` make one.",
+            of=StorageConfig,
+        )
+    database = Database(storage.database or URL.create("sqlite", database=str(path)), storage.state_id)
     try:
-        storage.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise UsageError(f"The state folder {storage.folder} cannot be made: {error.strerror}.") from error
-    database = Database(storage.database or URL.create("sqlite", database=str(storage.folder.resolve() / FILE)))
-    database.migrate()
+        database.migrate()
+    except StorageError as error:
+        if error.reason != "full" and (error.reason != "gone" or storage.state_id is None):
+            raise
     return database
 
 
@@ -144,28 +283,6 @@ def alembic_config(connection: Connection) -> Config:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
-
-
-def disk_full() -> RequestError:
-    """Return the refusal of what cannot be stored for lack of room."""
-    return RequestError(
-        "The server cannot store this: its disk is full. Nothing was stored.",
-        code="storage-unavailable",
-        status=507,
-        remedy="Keep it and send it again later; whoever runs the server must make room.",
-        retry_after=6 * RETRY_SECONDS,
-    )
-
-
-def unavailable() -> RequestError:
-    """Return the refusal of what cannot be stored or read for now."""
-    return RequestError(
-        "The server cannot reach its storage for now. Nothing was stored.",
-        code="storage-unavailable",
-        status=503,
-        remedy="Send the request again after the time in Retry-After; predictions go on meanwhile.",
-        retry_after=RETRY_SECONDS,
-    )
 
 
 def _parsed(url: str | URL) -> URL:
@@ -196,22 +313,3 @@ def _reader(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":  # where a transaction sees one state anyhow
         return engine
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-
-
-def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # Python's sqlite3 would begin transactions late; _begin_sqlite does it at once
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later would fail at once, without waiting, if another wrote in between.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

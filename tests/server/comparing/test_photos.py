@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermport.errors import RequestError
+from dermport.errors import StorageError
 from dermport.server.comparing.photos import KeptPhotos
 from tests.server.small_disk import small_disk
 
@@ -18,9 +18,9 @@ def test_full_disk_is_a_refusal_and_leaves_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", megabytes=1) as disk:
         photos = KeptPhotos(disk / "photos")
         photos.write("0" * 32, NOISE)
-        with pytest.raises(RequestError) as error:
+        with pytest.raises(StorageError) as error:
             photos.write("1" * 32, NOISE)
-        assert (error.value.status, error.value.code) == (507, "storage-unavailable")
+        assert error.value.reason == "full"
         assert [path.name for path in (disk / "photos").iterdir()] == ["0" * 32 + ".png"]
         photos.remove("0" * 32)
         photos.remove("0" * 32)

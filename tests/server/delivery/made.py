@@ -17,7 +17,7 @@ from dermport.bundle.golden import GoldenIndex, GoldenPhoto, GoldenSet, write_go
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.store import Bundle, write_manifest
 from dermport.bundle.wire import ServedModel, ServedRuntime
-from dermport.errors import RequestError
+from dermport.errors import StorageError
 from dermport.server import problems
 from dermport.server.api import delivery
 from dermport.server.delivery.service import ModelDelivery
@@ -104,7 +104,7 @@ class FullDisk(Database):
 
     def writing(self) -> Any:
         if self.full:
-            raise RequestError("full", code="storage-unavailable", status=507)
+            raise StorageError("full", reason="full")
         return super().writing()
 
 

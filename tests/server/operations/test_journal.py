@@ -15,7 +15,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from dermport.bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Timing, Verdict
-from dermport.errors import RequestError, UnavailableError
+from dermport.errors import RequestError, StorageError, UnavailableError
 from dermport.runtimes.power.sensors import Sensors
 from dermport.server import problems, request_ids
 from dermport.server.config import AccessConfig
@@ -29,7 +29,6 @@ from dermport.server.security.access import open_to_all
 from dermport.server.security.limits import Limits, unlimited
 from dermport.server.serving.backend import Load
 from dermport.server.serving.live import LiveModel
-from dermport.server.storage.database import disk_full
 from tests.server.security.made import guarded_app, sqlite
 
 MODEL = ServedModel(
@@ -125,7 +124,7 @@ def _add_views(app: Flask) -> None:
 
     @app.get("/full")
     def full() -> str:
-        raise disk_full()
+        raise StorageError("Full.", reason="full")
 
     @app.get("/broken")
     def broken() -> str:
@@ -267,7 +266,7 @@ def test_the_present_state_is_looked_up(behind: Behind, metrics: ServerMetrics) 
 
 def test_what_cannot_be_had_is_absent_and_the_rest_is_there(behind: Behind, metrics: ServerMetrics) -> None:
     def fail() -> tuple[Agreement, ...]:
-        raise disk_full()
+        raise StorageError("Full.", reason="full")
 
     behind.agreements = fail
     figures = _figures(metrics)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dermport.errors import RequestError
+from dermport.errors import StorageError
 from dermport.server.security.keyring import KeyRing
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
 from dermport.server.storage.base import utc_now
-from dermport.server.storage.database import Database, unavailable
+from dermport.server.storage.database import Database
 from tests.server.security.made import Clock, add_key, sqlite
 
 
@@ -42,7 +42,7 @@ class Troubled(ApiKeys):
     def _suffer(self) -> None:
         assert self.answers.wait(10)
         if self.fails:
-            raise unavailable()
+            raise StorageError("Busy.", reason="locked")
 
 
 @pytest.fixture
@@ -91,12 +91,12 @@ def test_a_revocation_that_cannot_be_stored_is_none(
     keys: Troubled, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: ApiKeys, ids: object, time: datetime) -> int:
-        raise unavailable()
+        raise StorageError("Busy.", reason="locked")
 
     token = add_key(keys, "predict")
     ring = KeyRing(keys, clock)
     monkeypatch.setattr(Troubled, "revoke", fail)
-    with pytest.raises(RequestError):
+    with pytest.raises(StorageError):
         ring.revoke(token.id)
     assert ring.find(token.id, max_age=2.0) is not None
 

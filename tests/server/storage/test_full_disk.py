@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from dermport.errors import RequestError
+from dermport.errors import StorageError
 from dermport.server.config import StorageConfig
 from dermport.server.storage.comparisons import ComparisonStore, Filters
 from dermport.server.storage.database import Database, open_database
@@ -25,14 +25,14 @@ def _large() -> Any:
     return answer.model_copy(update={"phone": answer.phone.model_copy(update={"said": said})})
 
 
-def _fill(store: ComparisonStore) -> tuple[list[str], RequestError]:
+def _fill(store: ComparisonStore) -> tuple[list[str], StorageError]:
     """Store until it is refused: what was acknowledged, and the refusal."""
     stored = []
     for _ in range(3000):
         answer = _large()
         try:
             store.add(answer, "f", None)
-        except RequestError as error:
+        except StorageError as error:
             return stored, error
         stored.append(answer.id)
     raise AssertionError("the disk did not fill up")
@@ -40,9 +40,8 @@ def _fill(store: ComparisonStore) -> tuple[list[str], RequestError]:
 
 def _check(store: ComparisonStore) -> None:
     stored, error = _fill(store)
-    assert (error.status, error.code) == (507, "storage-unavailable")
-    assert error.retry_after
-    assert "Nothing was stored" in error.message
+    assert error.reason == "full"
+    assert "nothing was stored" in error.message or "has no room" in error.message
     assert {answer.id for answer in store.all(Filters())} == set(stored), "what is there is what was acknowledged"
 
 
@@ -65,9 +64,18 @@ def test_sqlite_that_cannot_even_begin(made_before: bool, tmp_path: Path) -> Non
             open_database(StorageConfig(state=state)).close()
         with pytest.raises(OSError):
             (state / "ballast").write_bytes(bytes(2 << 20))
-        with pytest.raises(RequestError) as error:
-            open_database(StorageConfig(state=state))
-        assert error.value.status == 507
+        database = open_database(StorageConfig(state=state))
+        trouble = database.trouble()
+        assert trouble
+        assert trouble.reason == "full"
+        with pytest.raises(StorageError, match="is full"):
+            ComparisonStore(database).add(comparison(), "f", None)
+        if made_before:
+            assert ComparisonStore(database).page(Filters(), 10) == ((), None)
+        (state / "ballast").unlink()
+        assert ComparisonStore(database).add(comparison(), "f", None), "room again, and it stores"
+        assert database.trouble() is None
+        database.close()
 
 
 def test_sqlite_by_its_own_limit(tmp_path: Path) -> None:
