@@ -88,7 +88,7 @@ class Desk:
             parts = dict(_parts(request))
             key, body = request.headers["Idempotency-Key"], b"".join(parts[name] for name in sorted(parts))
             if self.stored.setdefault(key, body) != body:
-                return problem(409, "key-reused")
+                return problem(422, "key-reused")
         return httpx.Response(201, json=self._answer(json.loads(parts["comparison"])))
 
     def _predict(self, request: httpx.Request) -> httpx.Response:

@@ -30,6 +30,11 @@ Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Pseudonym = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 ComparisonId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+# A softmax in float32 or float16 passes its bounds by a rounding; what is kept does not.
+_ROUNDING = 1e-6
+Probability = Annotated[
+    float, Field(ge=-_ROUNDING, le=1 + _ROUNDING), AfterValidator(lambda value: min(1.0, max(0.0, value)))
+]
 Change = Annotated[float, Field(ge=0, le=1, description="largest |Δp| over the labels")]
 Probabilities = Annotated[dict[Text, Fraction], Field(description="by label id")]
 ExperimentName = Literal["live-model-on-phone-input", "phone-artifact-on-phone-input", "phone-artifact-on-server-input"]
@@ -45,7 +50,9 @@ class PhoneDevice(Message):
 class ComparisonRequest(Message):
     """What a phone says of its own prediction; what it leaves out is evidence that will be missing."""
 
-    probabilities: Annotated[dict[Text, Fraction], Field(min_length=2, max_length=1000, description="by label id")]
+    probabilities: Annotated[
+        dict[Text, Probability], Field(min_length=2, max_length=1000, description="by label id; they sum to 1")
+    ]
     input_sha256: Annotated[Sha256, Field(description="of the tensor that the phone's model was given")]
     photo_sha256: Annotated[Sha256 | None, Field(description="of the photo's bytes, before anything was done")] = None
     artifact_sha256: Annotated[Sha256, Field(description="of the file that the phone ran")]

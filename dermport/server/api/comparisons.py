@@ -12,6 +12,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field, ValidationError
 
 from dermport.bundle.causes import Cause
+from dermport.bundle.hashing import sha256_json
 from dermport.bundle.wire import (
     COMPARISON_FIELD,
     IDEMPOTENCY_HEADER,
@@ -34,6 +35,7 @@ from dermport.server.comparing.table import csv_lines
 from dermport.server.forms import Form
 from dermport.server.problems import refuse_invalid
 from dermport.server.security.access import requires
+from dermport.server.security.guard import caller
 from dermport.server.services import services
 from dermport.server.storage.comparisons import Filters, no_such_comparison
 from dermport.server.upload import receive_form
@@ -41,6 +43,8 @@ from dermport.server.upload import receive_form
 api = APIBlueprint(
     "comparisons", __name__, abp_tags=[Tag(name="comparisons", description="Where phone and server disagree, and why.")]
 )
+# What float16 leaves of a sum of 1.
+_SUM = 1e-3
 MAX_JSON = 64 * 1024
 MAX_PAGE = 500
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -117,7 +121,7 @@ def compare(query: CompareQuery) -> Response:
     """The form has the phone's answer (JSON), and the photo, the model's prepared input (PNG), or both.
 
     201 means that the comparison is on the server's disk. With an Idempotency-Key, the same request sent again gets the
-    first one's answer (200); another request with that key is refused (409).
+    first one's answer (200); another request with that key is refused (422). Each API key has keys of its own.
     """
     answer, new = services().comparisons.compare(read_sent(request), _key(request), g.request_id, query.difference)
     response = json_response(answer, 201 if new else 200)
@@ -239,12 +243,23 @@ def _said(data: bytes | None) -> ComparisonRequest:
             status=413,
         )
     try:
-        return ComparisonRequest.model_validate_json(data.removeprefix(BOM_UTF8))
+        # Strict: true is no number, "0.5" neither; what is stored is read again by looser rules.
+        said = ComparisonRequest.model_validate_json(data.removeprefix(BOM_UTF8), strict=True)
     except ValidationError as error:
         refuse_invalid(error)
+    total = sum(said.probabilities.values())
+    if abs(total - 1) > _SUM:
+        raise RequestError(
+            f"The probabilities sum to {total:.6g}, not to 1: they are no answer of a classifier.",
+            code="not-probabilities",
+            status=422,
+            remedy="Send the softmax's output for every label, as it is.",
+        )
+    return said
 
 
 def _key(request: Request) -> str | None:
+    """Return what a request sent again is known by: its idempotency key among those of the same API key."""
     key = request.headers.get(IDEMPOTENCY_HEADER)
     if key is not None and not _KEY.fullmatch(key):
         raise RequestError(
@@ -253,7 +268,7 @@ def _key(request: Request) -> str | None:
             status=400,
             remedy="Draw a UUID for each comparison.",
         )
-    return key
+    return None if key is None else sha256_json([caller().key_id, key])
 
 
 def _checked(comparison_id: str) -> str:

@@ -112,14 +112,14 @@ class ComparisonService:
 
         Args:
             sent: What the phone sent.
-            key: The request's idempotency key.
+            key: What the request is known by when it is sent again.
             request_id: The request's id.
             picture: Whether the answer is to bring the picture of the difference, which is not stored with it. To a
                 request sent again, it does where photos are kept.
 
         Raises:
             PhotoError: What was sent is refused.
-            RequestError: 409, the key was used for another comparison; 422, other labels; 503 "overloaded".
+            RequestError: 422, the key was used for another comparison, or other labels; 503 "overloaded".
             StorageError: Nothing was stored then.
             UnavailableError: The live model is not proved.
         """

@@ -115,7 +115,7 @@ class ComparisonStore:
         Args:
             answer: The comparison.
             fingerprint: Of the request, sha256.
-            key: The request's idempotency key.
+            key: What the request is known by when it is sent again.
         """
         try:
             with self.database.writing() as session:
@@ -128,7 +128,7 @@ class ComparisonStore:
         """Return the answer to an earlier request with this idempotency key, if there was one.
 
         Raises:
-            RequestError: 409: that request was another one.
+            RequestError: 422: that request was another one.
         """
         with self.database.reading() as session:
             row = session.scalar(select(ComparisonRow).where(ComparisonRow.idempotency_key == key))
@@ -138,7 +138,7 @@ class ComparisonStore:
             raise RequestError(
                 "Another comparison was sent with this Idempotency-Key.",
                 code="key-reused",
-                status=409,
+                status=422,
                 remedy="Draw a new key for each comparison; use one again only to send the same once more.",
             )
         return ComparisonAnswer.model_validate_json(row.document)

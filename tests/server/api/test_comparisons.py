@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import g, request
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 from werkzeug.test import TestResponse
@@ -24,7 +25,7 @@ from dermport.mobile_stub.client import JetsonClient, httpx
 from dermport.server import problems, request_ids
 from dermport.server.api import comparisons
 from dermport.server.comparing.comparisons import Keeping
-from dermport.server.security.access import scope_of
+from dermport.server.security.access import Caller, scope_of
 from dermport.server.services import EXTENSION
 from tests.server.comparing.linear import phone_says, photo, png, shifted, tensor_of
 from tests.server.comparing.test_comparisons import Desk
@@ -103,7 +104,7 @@ def test_the_phone_may_send_it_again(phone: JetsonClient, desk: Desk) -> None:
     assert phone.post_comparison(_said(desk), PHOTO, key="k") == first
     with pytest.raises(RequestError) as error:
         phone.post_comparison(_said(desk, runtime="another"), PHOTO, key="k")
-    assert (error.value.status, error.value.code) == (409, "key-reused")
+    assert (error.value.status, error.value.code) == (422, "key-reused")
     assert phone.post_comparison(_said(desk), PHOTO).id != first.id
     assert len(desk.stored()) == 2
 
@@ -163,6 +164,10 @@ def test_forms_that_are_refused(client: FlaskClient, desk: Desk, change: Any, st
     [
         {"probabilities": {"mel": 1.5, "nv": -0.5}},
         {"probabilities": {"mel": 1.0}},
+        {"probabilities": {"mel": "0.5", "nv": 0.5}},
+        {"probabilities": {"mel": True, "nv": False}},
+        {"probabilities": {"mel": 1.00001, "nv": 0.0}},
+        {"cannot_tell": "true"},
         {"probabilities": {"mel": "NaN", "nv": 0.5}},
         {"probabilities": {"m\u0000l": 0.5, "nv": 0.5}},
         {"input_sha256": "ABC"},
@@ -331,3 +336,27 @@ def test_the_description_names_the_parts_of_the_form(app: OpenAPI) -> None:
     document = app.api_doc
     assert {"/v1/comparisons", "/v1/comparisons/{id}", "/v1/comparisons/summary"} <= set(document["paths"])
     assert "ComparisonRequest" in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize(("mel", "nv"), [(0.5, 0.4), (0.7, 0.7), (0.0, 0.0), (0.5, 0.5011)])
+def test_a_vector_that_does_not_sum_to_one_is_none(client: FlaskClient, desk: Desk, mel: float, nv: float) -> None:
+    said = json.loads(_said(desk).model_dump_json()) | {"probabilities": {"mel": mel, "nv": nv}}
+    problem = _refused(_post(client, _form(desk, comparison=json.dumps(said))), 422, "not-probabilities")
+    assert "sum to" in problem["detail"]
+
+
+def test_roundings_of_a_softmax_are_none_of_the_servers_business(client: FlaskClient, desk: Desk) -> None:
+    ids = desk.bundle.manifest.task.ids
+    said = json.loads(_said(desk).model_dump_json())
+    said["probabilities"] = dict.fromkeys(ids, -5e-7) | {ids[0]: 1 + 5e-7}
+    kept = _post(client, _form(desk, comparison=json.dumps(said))).json
+    assert kept
+    assert set(kept["phone"]["said"]["probabilities"].values()) == {0.0, 1.0}
+
+
+def test_two_api_keys_may_use_one_idempotency_key(app: OpenAPI, desk: Desk) -> None:
+    app.before_request(lambda: setattr(g, "caller", Caller(key_id=request.headers["X-Who"])))
+    client = app.test_client()
+    first, other, again = (_post(client, _form(desk), Idempotency_Key="k", X_Who=who) for who in ("a", "b", "a"))
+    assert (first.status_code, other.status_code, again.status_code) == (201, 201, 200)
+    assert first.data == again.data != other.data

@@ -36,7 +36,7 @@ def test_one_key_is_one_comparison(store: ComparisonStore) -> None:
     assert store.earlier("key", "f") == first
     with pytest.raises(RequestError) as error:
         store.earlier("key", "another")
-    assert (error.value.status, error.value.code) == (409, "key-reused")
+    assert (error.value.status, error.value.code) == (422, "key-reused")
     assert store.add(comparison(), "f", None)
     assert store.add(comparison(), "f", None)
 
