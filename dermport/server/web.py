@@ -18,6 +18,7 @@ from werkzeug.wsgi import FileWrapper
 from dermport.bundle.hashing import sha256_stream
 from dermport.bundle.wire.handout import SafePath
 from dermport.errors import RequestError
+from dermport.server.conditions import conditioned
 from dermport.server.delivery.checked_files import FileStamp, stamp_of
 from dermport.server.delivery.responses import ASK_AGAIN
 from dermport.server.security.access import open_to_all
@@ -151,8 +152,7 @@ def _answer(request: Request, place: Path, sha256: str) -> Response:
     response.headers["Vary"] = "Accept-Encoding"
     if encoding:
         response.headers["Content-Encoding"] = encoding
-    response.make_conditional(request)
-    return response
+    return conditioned(request, response)
 
 
 def _variant(request: Request, place: Path) -> tuple[str, Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
@@ -24,6 +22,7 @@ from dermport.bundle.wire import (
 )
 from dermport.contract import Sha256
 from dermport.server.api.bodies import BINARY, Query, json_response
+from dermport.server.conditions import conditioned
 from dermport.server.delivery.latest import DeviceInfo
 from dermport.server.delivery.responses import ASK_AGAIN
 from dermport.server.security.access import open_to_all, requires
@@ -92,7 +91,7 @@ def manifest(path: ModelPath) -> Response:
     response = Response(release.envelope, mimetype="application/json")
     response.set_etag(release.etag)
     response.headers["Cache-Control"] = ASK_AGAIN
-    return cast(Response, response.make_conditional(request))
+    return conditioned(request, response)
 
 
 @api.get(

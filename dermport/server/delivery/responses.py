@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,12 +10,12 @@ from flask import Request, Response
 from werkzeug.wsgi import FileWrapper
 
 from dermport.bundle.wire import SHA256_HEADER, ReleaseFile
+from dermport.server.conditions import conditioned, has_range, ranged
 from dermport.server.delivery.checked_files import CheckedFiles
 from dermport.server.delivery.gzip_variants import GzipVariants
 
 FOREVER = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
-_ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)", re.ASCII)
 _BLOCK = 1 << 16
 
 
@@ -45,6 +44,7 @@ class FileResponder:
 
         Raises:
             RequestError: 503: the file is missing or changed.
+            PreconditionFailed: 412.
             RequestedRangeNotSatisfiable: 416.
         """
         file = self._files.open(path, listed)
@@ -52,7 +52,8 @@ class FileResponder:
             variant = self._compressed.open(file, listed.sha256) if _takes_gzip(request, listed) else None
             if variant:
                 file.close()
-            response = _response(request, variant or file, listed, packed=variant is not None)
+                file = variant
+            response = _response(request, file, listed, packed=variant is not None)
         except BaseException:
             file.close()
             raise
@@ -69,20 +70,13 @@ def _response(request: Request, file: BinaryIO, listed: ReleaseFile, packed: boo
     response.headers["Vary"] = "Accept-Encoding"
     if packed:
         response.headers["Content-Encoding"] = "gzip"
-    environ = dict(request.environ)
-    if packed or not _has_range(request):
-        environ.pop("HTTP_RANGE", None)
-    response.make_conditional(environ, accept_ranges=True, complete_length=size)
-    return response
-
-
-def _has_range(request: Request) -> bool:
-    """Whether one range of bytes is asked for; RFC 9110, 14.2, lets a server pass over any other."""
-    return request.method == "GET" and bool(_ONE_RANGE.fullmatch(request.headers.get("Range", "")))
+    answer = conditioned(request, response)
+    return answer if packed else ranged(request, answer, size)
 
 
 def _takes_gzip(request: Request, listed: ReleaseFile) -> bool:
-    """Whether gzip is welcome, and neither a range is asked for nor whether the file itself, had already, is new."""
+    """Whether gzip is welcome, and neither a range is asked for nor is the file itself, had already, named."""
     accepted = request.accept_encodings
     wanted = accepted["gzip"] > 0 and accepted["gzip"] >= accepted["identity"]
-    return wanted and not _has_range(request) and not request.if_none_match.contains_weak(listed.sha256)
+    named = request.if_none_match.contains_weak(listed.sha256) or request.if_match.is_strong(listed.sha256)
+    return wanted and not has_range(request) and not named

@@ -12,7 +12,7 @@ from dermport.bundle.wire import API_KEY_HEADER, IDEMPOTENCY_HEADER, PREP_HEADER
 
 _PREFLIGHT_SECONDS = 600
 _METHODS = "GET, HEAD, POST, PUT, DELETE"
-_STANDARD = ("Authorization", "Content-Type", "If-None-Match", "If-Range", "Range")
+_STANDARD = ("Authorization", "Content-Type", "If-Match", "If-None-Match", "If-Range", "Range")
 _SENT = ", ".join((*_STANDARD, API_KEY_HEADER, IDEMPOTENCY_HEADER, PREP_HEADER, REQUEST_ID_HEADER))
 _READ = ("ETag", "Content-Range", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", REQUEST_ID_HEADER)
 _OURS = "x-dermport-"

@@ -72,6 +72,8 @@ def test_unchanged_file_is_not_sent_again(site: Site, etag: str, encoding: str) 
         (f"bytes={SIZE - 1}-", SIZE - 1, SIZE),
         ("bytes=-7", SIZE - 7, SIZE),
         (f"bytes=3-{10 * SIZE}", 3, SIZE),
+        (f"bytes=-{10 * SIZE}", 0, SIZE),
+        ("bytes= 1-2 ", 1, 3),
     ],
 )
 def test_one_range(site: Site, wanted: str, start: int, stop: int) -> None:
@@ -90,7 +92,9 @@ def test_range_beyond_the_file(site: Site, wanted: str) -> None:
     assert answer.json["code"] == "bad-range"
 
 
-@pytest.mark.parametrize("wanted", ["bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=a-b", "0-5", "bytes=٣-٥", ""])
+@pytest.mark.parametrize(
+    "wanted", ["bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=a-b", "0-5", "bytes=٣-٥", "", f"bytes={'9' * 5000}-"]
+)
 def test_any_other_range_is_passed_over(site: Site, wanted: str) -> None:
     answer = site.client.get(FILE, headers={"Range": wanted.encode().decode("latin-1")})
     assert (answer.status_code, answer.data) == (200, WEIGHTS)
@@ -103,8 +107,42 @@ def test_range_of_a_file_that_is_not_the_one_begun(site: Site) -> None:
         assert (answer.status_code, answer.data) == (200, WEIGHTS)
 
 
-def test_file_other_than_the_one_asked_for(site: Site) -> None:
-    assert _get(site, If_Match='"other"').status_code == 412
+OURS, PACKED, OTHER = f'"{SHA256}"', f'"{SHA256}-gzip"', '"other"'
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If_Match": OURS}, 200),
+        ({"If_Match": f"{OTHER}, {OURS}"}, 200),
+        ({"If_Match": "*"}, 200),
+        ({"If_Match": OTHER}, 412),
+        ({"If_Match": f"W/{OURS}"}, 412),  # only a strong tag is the same bytes
+        ({"If_Match": OTHER, "Range": "bytes=0-3"}, 412),
+        ({"If_Match": OURS, "Range": "bytes=0-3"}, 206),
+        ({"If_Match": OTHER, "Range": f"bytes={SIZE}-"}, 412),
+        ({"If_Match": OURS, "Range": f"bytes={SIZE}-"}, 416),
+        ({"If_Match": OTHER, "If_None_Match": OURS}, 412),
+        ({"If_Match": OURS, "If_None_Match": OURS}, 304),
+        ({"If_None_Match": OURS, "Range": "bytes=0-3"}, 304),
+        ({"If_None_Match": OTHER, "Range": "bytes=0-3"}, 206),
+        ({"If_Match": OURS, "Accept_Encoding": "gzip"}, 200),
+        ({"If_Match": PACKED, "Accept_Encoding": "gzip"}, 200),
+        ({"If_Match": PACKED}, 412),
+        ({"Range": "bytes=5-", "If_Range": f"W/{OURS}"}, 200),
+        ({"Range": f"bytes={SIZE}-", "If_Range": OTHER}, 200),
+        ({"If_Modified_Since": "Wed, 21 Oct 2099 07:28:00 GMT"}, 200),  # there is no date to hold it against
+        ({"If_Unmodified_Since": "Wed, 21 Oct 2015 07:28:00 GMT"}, 200),
+    ],
+)
+def test_conditions_come_in_the_order_of_rfc_9110(site: Site, headers: dict[str, str], status: int) -> None:
+    answer = _get(site, **headers)
+    assert answer.status_code == status
+    assert WEIGHTS[:4] not in answer.data or status in (200, 206)
+    if status == 412:
+        assert answer.json["code"] == "precondition-failed"
+    elif status == 304:
+        assert (answer.data, answer.headers["ETag"], answer.headers["Vary"]) == (b"", OURS, "Accept-Encoding")
 
 
 def test_gzip_is_made_once_and_has_an_etag_of_its_own(site: Site) -> None:
