@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -43,3 +44,34 @@ class FileEntry(Contract):
     path: RelativePath
     size: Annotated[int, Field(ge=0, description="bytes")]
     sha256: Sha256
+
+
+# By pydantic's type of error, for people who write TOML; what stands in braces is its context.
+_WORDS: Mapping[str, str] = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be text in quotes",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "may hold small letters, digits, dots, _ and -, and begins with a letter or digit",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table, as {{ key = value }}",
+    "model_type": "must be a table",
+    "tuple_type": "must be a list, as [...] or [[...]]",
+    "too_short": "must have {min_length} or more entries",
+}
+
+
+def explained(error: ValidationError) -> str:
+    """Return what is wrong with a document that a person wrote, e.g. ``"source 1: path is missing"``."""
+    return "; ".join(_explained(one) for one in error.errors())
+
+
+def _explained(one: Any) -> str:
+    *outer, last = one["loc"] or ("the file",)
+    if isinstance(last, int):
+        outer, last = outer[:-1], f"{outer[-1]} {last + 1}"
+    where = " ".join(str(part + 1) if isinstance(part, int) else part for part in outer)
+    said = _WORDS.get(one["type"], "")
+    if not said:
+        return f"{where}{' ' * bool(where)}{last}: {one['msg'].removeprefix('Value error, ')}"
+    return f"{where}{': ' * bool(where)}{last} {said.format(**one.get('ctx', {}))}"

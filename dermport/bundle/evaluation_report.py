@@ -75,6 +75,10 @@ class ModelComparison(Contract):
         return bool(self.seen.train or self.seen.validation)
 
 
+FEW_LESIONS = 10
+"""With as many, 95 % of a share are known to a quarter at best (Wilson's interval of 5 of 10: 24 to 76 %)."""
+
+
 class ClassReport(Contract):
     """One class against the rest."""
 
@@ -159,6 +163,11 @@ class EvaluationReport(Contract):
     def absent(self) -> tuple[str, ...]:
         """The ids of the classes that no photo shows; macro figures are means over the others."""
         return tuple(one.id for one in self.classes if not one.photos)
+
+    @property
+    def too_few(self) -> dict[str, int]:
+        """The lesions of classes that have some, but fewer than carry a figure, by their ids."""
+        return {one.id: one.lesions for one in self.classes if 0 < one.lesions < FEW_LESIONS}
 
 
 def read_report(path: Path) -> EvaluationReport:

@@ -59,7 +59,7 @@ def data(
     print_card(card)
     if out is not None:
         write_data_card(out, card, dataset, survey)
-        say(f"[bold]{out}[/bold]: data-card.md, data-card.json, quality.csv, near-duplicates.csv, contact-sheet.png")
+        say(f"[bold]{out}[/bold]: {', '.join(sorted(path.name for path in out.iterdir()))}")
     if json:
         emit_json(card.model_dump(mode="json", by_alias=True))
     if card.failed:

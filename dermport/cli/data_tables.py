@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from dermport.cli.output import console, new_table, say
 
 if TYPE_CHECKING:
@@ -21,13 +23,13 @@ def print_card(card: DataCard) -> None:
     _print_labels(card)
     _print_people(card)
     _print_quality(card)
-    for line in (*_left_out(card), *_lines(card)):
-        say(line)
+    for line in (*card.notes, *_left_out(card), *_lines(card)):
+        say(escape(line))
     for finding in card.findings:
         say(
-            f"[red]failure[/red]  {finding.text}"
+            f"[red]failure[/red]  {escape(finding.text)}"
             if finding.level == "failure"
-            else f"[yellow]warning[/yellow]  {finding.text}"
+            else f"[yellow]warning[/yellow]  {escape(finding.text)}"
         )
     say(card.notice)
 

@@ -129,6 +129,9 @@ def _remarks(report: EvaluationReport) -> Iterator[str]:
     )
     if report.absent:
         yield f"[yellow]No photo shows {', '.join(report.absent)}[/]: macro figures are over the other classes."
+    if report.too_few:
+        few = ", ".join(f"{label} ({lesions:,})" for label, lesions in report.too_few.items())
+        yield f"[yellow]Too few lesions to measure: {few}.[/] Whatever stands there, chance decides most of it."
     if report.external:
         yield "External validation: another data set than the one that the model was trained on."
     elif report.part in {"train", "validation", "all"}:

@@ -4,7 +4,8 @@ Photos of one lesion are no independent cases, so that lesions are what gets res
 resample is a weight per photo, how often its lesion was drawn. An interval is taken over the resamples in which the
 figure is defined. Calibration errors are biased upwards by resampling, so that a small ECE can lie at the lower end of
 its own interval; a figure without a single error gets an interval without width, which says nothing about the errors
-still to come.
+still to come. What one lesion alone carries (the sensitivity of a class with one photo) has no interval: every resample
+repeats it.
 
 :func:`resampled_clusters` and :func:`resampled_blocks` serve figures that are no sums of weights: they say which
 clusters, or which measurements, each resample holds.
@@ -22,6 +23,7 @@ from dermport.errors import DataError
 from dermport.statistics.estimates import Delta, Metric
 from dermport.statistics.metrics import Floats, Predictions, Statistics, defined, statistics
 
+_SMALLEST = 2  # lesions
 _CHUNK = 500_000  # weights held at once: 4 MB, about what a core's cache holds
 
 
@@ -249,8 +251,37 @@ def resampled(
         for parts, model in zip(chunks, models, strict=True):
             parts.append(statistics(model, weights))
     return tuple(
-        Resampled(statistics(model, ones), _joined(parts)) for model, parts in zip(models, chunks, strict=True)
+        Resampled(statistics(model, ones), _carried(_joined(parts), model, lesions))
+        for model, parts in zip(models, chunks, strict=True)
     )
+
+
+def are_carried(members: NDArray[np.bool_], lesions: Sequence[str]) -> bool:
+    """Return whether the photos `members`, bool [N], show two lesions or more: only these can be resampled."""
+    return len({lesion for lesion, member in zip(lesions, members, strict=True) if member}) >= _SMALLEST
+
+
+def _carried(drawn: Statistics, model: Predictions, lesions: Sequence[str]) -> Statistics:
+    """Return the resamples without those of figures that one lesion alone carries: they are undefined."""
+    decision = _parting(are_carried(model.is_positive, lesions), are_carried(~model.is_positive, lesions))
+    classes = [
+        _parting(are_carried(model.truth == index, lesions), are_carried(model.truth != index, lesions))
+        for index in range(model.classes)
+    ]
+    overall = {
+        name: values if decision.get(name.removeprefix("decision_"), True) else np.full_like(values, np.nan)
+        for name, values in drawn.overall.items()
+    }
+    per_class = {
+        name: np.where([one[name] for one in classes], values, np.nan) for name, values in drawn.per_class.items()
+    }
+    return Statistics(overall, per_class)
+
+
+def _parting(positives: bool, negatives: bool) -> dict[str, bool]:
+    """Return which figures of a yes or no are carried, by whether positives and negatives are."""
+    of_positives = dict.fromkeys(("precision", "recall", "f1", "sensitivity"), positives)
+    return {**of_positives, "specificity": negatives, "roc_auc": positives and negatives}
 
 
 def _joined(parts: list[Statistics]) -> Statistics:

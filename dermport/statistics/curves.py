@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.statistics.bootstrap import Bootstrap, percentile_interval
+from dermport.statistics.bootstrap import Bootstrap, are_carried, percentile_interval
 from dermport.statistics.estimates import Metric
 from dermport.statistics.metrics import Floats, Predictions
 
@@ -80,6 +80,7 @@ def curves_of(
     if positive.all() or not positive.any():
         return None
     found, alarms = next(_counts(scores, positive, np.ones((len(scores), 1))))
+    carried = are_carried(positive, lesions) and are_carried(~positive, lesions)
     roc, steps, areas = [], [], []
     for weights in bootstrap.weights(lesions):
         for hits, misses in _counts(scores, positive, weights):
@@ -90,7 +91,7 @@ def curves_of(
     return Curves(
         roc=Band(alarms / alarms[-1], found / found[-1], *_interval(roc, bootstrap)),
         precision=Band(GRID, _precision_at(GRID, found, alarms), *_interval(steps, bootstrap)),
-        average_precision=bootstrap.metric(_average_precision(found, alarms), np.array(areas)),
+        average_precision=bootstrap.metric(_average_precision(found, alarms), np.array(areas if carried else ())),
         prevalence=float(positive.mean()),
     )
 

@@ -53,7 +53,7 @@ def grouped(metadata: Sequence[Metadata], tensors: NDArray[np.uint8]) -> Iterato
 def age_band(photo: Metadata) -> str:
     """Return the band of a photo's age, :data:`UNKNOWN` where it is no number."""
     try:
-        age = float(_first(photo, _AGE))
+        age = float(_first(photo, _AGE).replace(",", "."))  # a table with semicolons has 57,5
     except ValueError:
         return UNKNOWN
     return next((name for below, name in _AGES if 0 <= age < below), UNKNOWN)

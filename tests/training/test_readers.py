@@ -174,9 +174,11 @@ def test_a_table_that_is_none_does_not_hide_class_folders(tmp_path: Path) -> Non
 
 
 def test_reading_streams_without_opening_a_photo(tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("path,label\nnowhere.jpg,mel\n")
-    entry = next(open_dataset(tmp_path / "list.csv").iter_records())
-    assert isinstance(entry, Record)
+    (tmp_path / "list.csv").write_text("path,label\nnowhere.jpg,mel\nhere.jpg,mel\n")
+    (tmp_path / "here.jpg").write_text("no photo")
+    nowhere, here = open_dataset(tmp_path / "list.csv").iter_records()
+    assert isinstance(nowhere, Dropped)
+    assert isinstance(here, Record)
     write_ham(tmp_path / "ham", [("L1", "I1", "mel", "")], ("images",))
     (tmp_path / "ham/images/I1.jpg").rename(tmp_path / "ham/images/other.jpg")
     assert isinstance(next(open_dataset(tmp_path / "ham").iter_records()), Dropped)
@@ -201,8 +203,8 @@ def test_a_folder_that_is_no_data_set_is_explained(tmp_path: Path, files: dict[s
 def test_what_cannot_be_read_as_a_table_is_explained(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         open_dataset(tmp_path / "nowhere")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(DataError, match="cannot be read as CSV"):
+    (tmp_path / "binary.csv").write_bytes(b"path,label\n\x89\x80")
+    with pytest.raises(DataError, match="line 2 is not UTF-8, and it is not certain what else it is"):
         open_dataset(tmp_path / "binary.csv")
     (tmp_path / "columns.csv").write_text("name,kind\n")
     with pytest.raises(DataError, match=r"needs a column for the photo's path .* name, kind"):

@@ -76,13 +76,13 @@ def test_a_task_of_the_users_own(tmp_path: Path) -> None:
     [
         ("", "defines no task"),
         ("[mine", "cannot be read as TOML"),
-        (f"[mine]\n{LABELS}", "positive: Field required"),
+        (f"[mine]\n{LABELS}", "positive is missing"),
         (f'[mine]\npositive = ["c"]\n{LABELS}', r"positive labels that are no labels: \['c'\]"),
         (f'[mine]\npositive = ["a", "b"]\n{LABELS}', "every label is positive"),
-        (f'[mine]\npositive = ["b"]\ncolour = "red"\n{LABELS}', "colour: Extra inputs"),
+        (f'[mine]\npositive = ["b"]\ncolour = "red"\n{LABELS}', "colour is not known here"),
         (f'[mine]\npositive = ["b"]\n{LABELS.replace("mel", "NV")}', "'NV' is listed under two labels"),
         (f'[mine]\npositive = ["b"]\n{LABELS.replace(chr(34) + "b" + chr(34), chr(34) + "a" + chr(34))}', "same id"),
-        ('[mine]\npositive = ["b"]\nlabel = []', "label: Tuple should have at least 2 items"),
+        ('[mine]\npositive = ["b"]\nlabel = []', "label must have 2 or more entries"),
         ('mine = "x"', "mine"),
     ],
 )

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.store import Bundle
+from dermport.bundle.tables import read_rows
 from dermport.compression.network import network_of
 from dermport.compression.step import StepContext
 from dermport.errors import DataError, UsageError
-from dermport.training.data.rows import read_rows
 from dermport.training.model.network import class_logits, predict
 
 if TYPE_CHECKING:

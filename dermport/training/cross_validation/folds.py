@@ -13,9 +13,9 @@ from dermport.bundle.atomic import write_text
 from dermport.bundle.csv_table import csv_text
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Part
+from dermport.bundle.tables import read_rows
 from dermport.errors import DataError
 from dermport.training.data.dataset import Dataset
-from dermport.training.data.rows import read_rows
 from dermport.training.data.splits import Split, split_dataset
 
 HELD_OUT = 0  # in the place of a fold's number

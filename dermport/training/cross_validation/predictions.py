@@ -14,12 +14,12 @@ from dermport.bundle.atomic import write_text
 from dermport.bundle.csv_table import csv_text
 from dermport.bundle.manifest import ModelRef, TaskSpec
 from dermport.bundle.store import Bundle
+from dermport.bundle.tables import read_rows
 from dermport.errors import BundleError
 from dermport.statistics.metrics import Predictions
 from dermport.training.cross_validation.folds import HELD_OUT, Folds
 from dermport.training.cross_validation.plan import FoldPlan
 from dermport.training.cross_validation.request import CrossValidationRequest
-from dermport.training.data.rows import read_rows
 
 PREDICTIONS = "predictions.csv"
 _OF_FOLD = "evaluation/predictions.csv"

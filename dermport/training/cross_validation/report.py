@@ -11,12 +11,12 @@ from pydantic import Field
 from dermport.bundle.manifest import CrossValidationSpec, Part
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle
+from dermport.bundle.tables import read_rows
 from dermport.contract import Contract, Fraction, Sha256
 from dermport.statistics.bootstrap import DEFAULT, intervals
 from dermport.statistics.estimates import Metric
 from dermport.statistics.metrics import CLASS_TITLES, TITLES, confusion_matrix
 from dermport.training.cross_validation.predictions import OutOfFold, TrainedFolds
-from dermport.training.data.rows import read_rows
 
 SCHEMA: Literal["dermport-cross-validation/1"] = "dermport-cross-validation/1"
 SPREAD = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_bytes, sha256_json
 from dermport.bundle.manifest import Manifest, Preprocessing
+from dermport.bundle.photo_folder import readable
 from dermport.bundle.prep import prepare
 from dermport.errors import DataError, PhotoError
 from dermport.progress import Update
@@ -22,9 +24,11 @@ from dermport.training.data.near_duplicates import SIDE, Link, find_links, joine
 from dermport.training.data.records import Dropped, DropReason, Reader, Record
 from dermport.training.data.report import ReadReport, build_report
 from dermport.training.data.sources import open_dataset
-from dermport.training.data.tasks import Task, task_from_spec
+from dermport.training.data.tasks import Task, suggested_task, task_from_spec
+from dermport.training.request import TrainingRequest
 
 # Small: checking costs a decode and next to nothing more. Near-duplicates are looked for on it.
+_MOST_LABELS = 40  # more are names of files or of people
 _CHECK = Preprocessing(size=SIDE)
 
 
@@ -98,10 +102,23 @@ def read_dataset(
     records = tuple(sorted(kept, key=lambda record: record.photo_id))
     links = find_links([record.phash for record in records]) if near_duplicates else ()
     joins = _joins(records, links, dropped) if near_duplicates else ()
-    report = build_report(reader.root.resolve().name, reader.name, task, records, dropped, links=links)
+    name = readable(reader.root.resolve().name)
+    report = build_report(name, reader.name, task, records, dropped, links=links, notes=reader.notes)
     if not records:
-        raise DataError(f"{reader.root}: no photo can be used for the task {task.spec.name}.\n{report.to_text()}")
+        raise DataError(
+            f"{readable(reader.root)}: no photo can be used for the task {task.spec.name}.\n{report.to_text()}",
+            remedy=_own_task(report.unknown_labels),
+            of=TrainingRequest,
+        )
     return Dataset(report.source, task, records, report, fingerprint(records), links, joins)
+
+
+def _own_task(labels: Mapping[str, int]) -> str:
+    """Return how to have a data set's own labels read; empty where that is not the reason."""
+    if not labels or len(labels) > _MOST_LABELS:
+        return ""
+    table = suggested_task(labels).replace("\n", "\n  ").rstrip()
+    return f"To read these labels, save this as mine.toml, look at it, and name it: {{task}} mine.toml\n\n  {table}"
 
 
 def reopen_dataset(manifest: Manifest, data: Path, *, jobs: int | None = None, update: Update | None = None) -> Dataset:
@@ -147,20 +164,27 @@ def _check_all(
 
 def _check(record: Record, task: Task, require_metadata: bool, hashed: bool) -> Record | Dropped:
     if task.label_of(record.label) is None:
-        return Dropped(record.photo_id, DropReason.UNKNOWN_LABEL, f"label {record.label!r} is not in the task")
+        detail = f"label {record.label!r} is not in the task"
+        return Dropped(record.photo_id, DropReason.UNKNOWN_LABEL, detail, label=record.label)
     empty = [name for name, value in record.metadata.items() if not value]
     if require_metadata and empty:
         return Dropped(record.photo_id, DropReason.INCOMPLETE, f"no {', '.join(empty)}")
     try:
-        data = record.path.read_bytes()
+        data = _read_file(record.path)
         picture = prepare(data, _CHECK).tensor
     except FileNotFoundError:
-        return Dropped(record.photo_id, DropReason.MISSING, f"{record.path.name} does not exist")
+        return Dropped(record.photo_id, DropReason.MISSING, f"{readable(record.path.name)} does not exist")
     except OSError as error:
         return Dropped(record.photo_id, DropReason.UNREADABLE, error.strerror or str(error))
     except PhotoError as error:
         return Dropped(record.photo_id, DropReason.UNREADABLE, error.message)
     return replace(record, sha256=sha256_bytes(data), phash=perceptual_hash(picture) if hashed else "")
+
+
+def _read_file(path: Path) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is no file")  # a pipe of that name would be waited for without end
+    return path.read_bytes()
 
 
 def _without_repeats(

@@ -1,11 +1,14 @@
-"""The CSV files of ISIC: ground truth of the challenges (one column per class), and the archive's metadata.
+"""The tables of ISIC: ground truth of the challenges (one column per class), and the archive's metadata.
 
+- ISIC 2016 task 3: ``*_GroundTruth.csv`` without a header: the photo, and ``benign`` or ``malignant`` (1.0 in the test
+  part). ISIC 2017 part 3: ``image_id``, ``melanoma``, ``seborrheic_keratosis``; what is neither is a nevus.
 - ISIC 2018 task 3 and ISIC 2019: ``*_GroundTruth.csv`` with a column ``image`` and one column of 0 and 1 per class
-  (MEL, NV, BCC, AKIEC or AK, BKL, DF, VASC, SCC, UNK); beside it ``*_LesionGroupings.csv`` (2018) or ``*_Metadata.csv``
-  (2019), which name the lesions.
+  (MEL, NV, BCC, AKIEC or AK, BKL, DF, VASC, SCC, UNK); near it ``*_LesionGroupings.csv`` (2018) or ``*_Metadata.csv``
+  (2017, 2019), which name the lesions and the people.
 - The archive (``isic-cli``, the gallery's download): ``metadata.csv`` with ``isic_id`` and the diagnosis in up to five
   levels. The third is the label, e.g. "Basal cell carcinoma"; where it is empty, the second, then the first; older
-  downloads have one column ``diagnosis``. ISIC 2020's ``train.csv`` (``image_name``) is read likewise.
+  downloads have one column ``diagnosis``. ISIC 2020's table (``image_name``) is read likewise, also as Kaggle's
+  ``train.csv``; where its diagnosis is "unknown", the label is whether the photo counts as benign.
 
 Columns that other data sets have too get HAM10000's names (age, sex, localization, dx_type), so that groups of patients
 are comparable. All photos of a patient are kept in one part of a split.
@@ -13,20 +16,26 @@ are comparable. All photos of a patient are kept in one part of a split.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from dermport.bundle.photo_folder import PhotoFinder, readable, the_first
+from dermport.bundle.tables import plain_rows, read_header, read_rows, tables_below
 from dermport.errors import DataError
-from dermport.training.data.folders import is_photo
-from dermport.training.data.records import Dropped, DropReason, Record
-from dermport.training.data.rows import read_header, read_rows
+from dermport.training.data.folders import part_of
+from dermport.training.data.records import Dropped, DropReason, Record, missing, with_unnamed
 
 CLASSES = frozenset({"MEL", "NV", "BCC", "AKIEC", "AK", "BKL", "DF", "VASC", "SCC", "UNK"})
 _MARKERS = frozenset({"MEL", "NV", "BCC"})
+_OF_2016 = re.compile(r"ISIC_\d{7}")
+_OF_2017 = ("image_id", "melanoma", "seborrheic_keratosis")
 _IDS = ("isic_id", "image_name")
-_DIAGNOSES = ("diagnosis_3", "diagnosis_2", "diagnosis_1", "diagnosis")
+_PHOTO = ("image", "image_id", "image_name", "isic_id")
+_DIAGNOSES = ("diagnosis_3", "diagnosis_2", "diagnosis_1", "diagnosis", "benign_malignant")
 _OURS = {
     "age_approx": "age",
+    "age_approximate": "age",
     "sex": "sex",
     "anatom_site_general": "localization",
     "anatom_site_general_challenge": "localization",
@@ -37,116 +46,139 @@ _OURS = {
 _EMPTY = frozenset({"nan", "na", "n/a", "none", "null"})
 
 
-def is_ground_truth(path: Path) -> bool:
-    """Return whether `path` is a challenge's ground truth: ``image`` and one column per class."""
-    header = _header(path)
-    return "image" in header and set(header) >= _MARKERS
+def is_ground_truth(header: Sequence[str]) -> bool:
+    """Return whether a table with that first line is a challenge's ground truth."""
+    return (
+        ("image" in header and set(header) >= _MARKERS)
+        or set(header) >= set(_OF_2017)
+        or (len(header) == 2 and _OF_2016.fullmatch(header[0]) is not None)
+    )
 
 
-def is_archive(path: Path) -> bool:
-    """Return whether `path` is metadata of the archive: an id of ISIC's and a diagnosis."""
-    header = _header(path)
+def is_archive(header: Sequence[str]) -> bool:
+    """Return whether a table with that first line is metadata of the archive: an id of ISIC's and a diagnosis."""
     return bool(set(_IDS) & set(header)) and bool(set(_DIAGNOSES) & set(header))
 
 
-def find_tables(root: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Return the ground truths and the archive's metadata that lie in the folder `root`, each in order of name."""
-    tables = sorted(root.glob("*.csv"))
-    return tuple(filter(is_ground_truth, tables)), tuple(filter(is_archive, tables))
-
-
 class IsicChallengeReader:
-    """Reads ground truths with the photos in the folders beside them (``ISIC_2019_Training_Input`` and the like).
+    """Reads ground truths with the photos in folders beside them (``ISIC_2019_Training_Input`` and the like).
 
     Args:
-        tables: The ground truths, of one folder; several (training, validation, test) are read as one data set.
+        tables: The ground truths; several (training, validation, test) are read as one data set.
+        root: The folder below which the photos are; by default the first table's.
     """
 
     name = "isic-challenge"
 
-    def __init__(self, tables: Sequence[Path]) -> None:
+    def __init__(self, tables: Sequence[Path], root: Path | None = None) -> None:
         self.tables = tuple(tables)
+        self._root = root or self.tables[0].parent
+        self.notes: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
-        """The folder that holds them."""
-        return self.tables[0].parent
+        """The folder below which the photos are."""
+        return self._root
 
     def iter_records(self) -> Iterator[Record | Dropped]:
         """Yield one record per row, table by table."""
-        photos, known = find_photos(self.root), read_lesions(self.root)
+        finder, known = _finder(self.root), read_lesions(self.root)
         for table in self.tables:
-            classes = [name for name in read_header(table) if name in CLASSES]
-            for row in read_rows(table, ("image",)):
-                photo_id = row["image"]
-                marked = [name for name in classes if _number(row[name]) > 0.5]
+            for photo_id, marked in _marks(table):
                 if len(marked) == 1:
-                    yield _record(photo_id, marked[0], known.get(photo_id, {}), photos)
+                    yield _record(photo_id, marked[0], known.get(photo_id, {}), finder, table)
                 else:
                     detail = f"{table.name} marks {' and '.join(marked) or 'no class'}"
                     yield Dropped(photo_id, DropReason.UNKNOWN_LABEL, detail)
+        self.notes = with_unnamed(self.notes, finder)
 
 
 class IsicArchiveReader:
-    """Reads the archive's metadata with the photos beside it or in folders below."""
+    """Reads the archive's metadata with the photos in folders beside it.
+
+    Args:
+        tables: The metadata; several (of parts) are read as one data set.
+        root: The folder below which the photos are; by default the first table's.
+    """
 
     name = "isic-archive"
 
-    def __init__(self, table: Path) -> None:
-        self.table = table
+    def __init__(self, tables: Sequence[Path], root: Path | None = None) -> None:
+        self.tables = tuple(tables)
+        self._root = root or self.tables[0].parent
+        self.notes: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
-        """The folder that holds the metadata."""
-        return self.table.parent
+        """The folder below which the photos are."""
+        return self._root
 
     def iter_records(self) -> Iterator[Record | Dropped]:
         """Yield one record per row, in the order of the metadata."""
-        photos = find_photos(self.root)
-        header = read_header(self.table)
-        id_column = next(name for name in _IDS if name in header)
-        levels = [name for name in _DIAGNOSES if name in header]
-        for row in read_rows(self.table, (id_column,)):
-            label = next((row[name] for name in levels if _given(row[name])), "")
-            yield _record(row[id_column], label, row, photos)
+        finder = _finder(self.root)
+        for table in self.tables:
+            header = read_header(table)
+            id_column = next(name for name in _IDS if name in header)
+            levels = [name for name in _DIAGNOSES if name in header]
+            for row in read_rows(table, (id_column,)):
+                said = (row[name] for name in levels if row[name].casefold() != "unknown")
+                label = next(filter(_given, said), "")
+                yield _record(row[id_column], label, row, finder, table)
+        self.notes = with_unnamed(self.notes, finder)
 
 
 def read_lesions(root: Path) -> dict[str, Mapping[str, str]]:
-    """Return what the tables in `root` with a column ``image`` and one ``lesion_id`` say of each photo."""
+    """Return what the tables below `root` that name photos, and lesions or people, but no label, say of each photo."""
     known: dict[str, Mapping[str, str]] = {}
-    for table in sorted(root.glob("*.csv")):
-        if {"image", "lesion_id"} <= set(_header(table)):
-            known |= {row["image"]: row for row in read_rows(table, ("image", "lesion_id"))}
+    for table in tables_below(root):
+        header = _header(table)
+        photo = next((name for name in _PHOTO if name in header), None)
+        if photo and not is_ground_truth(header) and {"lesion_id", "patient_id", *_OURS} & set(header):
+            known |= {row[photo]: {**known.get(row[photo], {}), **row} for row in read_rows(table, (photo,))}
     return known
 
 
-def find_photos(root: Path) -> dict[str, Path]:
-    """Return the photos in `root` and in the folders below, two levels deep, by their names without suffix.
+def _marks(table: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each photo with the classes that a ground truth marks."""
+    header = read_header(table)
+    if "image" in header:
+        classes = [name for name in header if name in CLASSES]
+        for row in read_rows(table, ("image",)):
+            yield row["image"], [name for name in classes if _number(row[name]) > 0.5]
+    elif set(_OF_2017) <= set(header):
+        for row in read_rows(table, _OF_2017):
+            yield row["image_id"], [name for name in _OF_2017[1:] if _number(row[name]) > 0.5] or ["nevus"]
+    else:
+        for photo_id, said, *_ in plain_rows(table):
+            yield photo_id, [said if said.isalpha() else "malignant" if _number(said) > 0.5 else "benign"]
 
-    Raises:
-        DataError: There is none.
-    """
-    photos: dict[str, Path] = {}
-    for pattern in ("*", "*/*", "*/*/*"):
-        for path in sorted(root.glob(pattern)):
-            if is_photo(path):
-                photos.setdefault(path.stem, path)
-    if not photos:
+
+def _finder(root: Path) -> PhotoFinder:
+    finder = PhotoFinder(root)
+    if not finder.photos:
         raise DataError(
-            f"{root} has tables of ISIC but no photos.", remedy="Unpack the photos beside the CSV, in a folder or not."
+            f"{readable(root)} has tables of ISIC but no photos.",
+            remedy="Unpack the photos beside the CSV, in a folder or not.",
         )
-    return photos
+    return finder
 
 
-def _record(photo_id: str, label: str, row: Mapping[str, str], photos: Mapping[str, Path]) -> Record | Dropped:
-    if photo_id not in photos:
-        return Dropped(photo_id, DropReason.MISSING, f"no {photo_id}.jpg in the folders")
+def _record(photo_id: str, label: str, row: Mapping[str, str], finder: PhotoFinder, table: Path) -> Record | Dropped:
+    if (path := finder.find(photo_id, the_first)) is None:
+        return missing(photo_id, finder)
     if not label:
         return Dropped(photo_id, DropReason.UNKNOWN_LABEL, "no diagnosis is given")
     metadata = {ours: _given(row[theirs]) for theirs, ours in _OURS.items() if theirs in row}
     patient = _given(row.get("patient_id", ""))
-    lesion_id = _given(row.get("lesion_id", "")) or photo_id
-    return Record(photo_id, photos[photo_id], lesion_id, label, metadata, group_id=patient and f"patient {patient}")
+    return Record(
+        photo_id,
+        path,
+        _given(row.get("lesion_id", "")) or photo_id,
+        label,
+        metadata,
+        group_id=patient and f"patient {patient}",
+        part=part_of(table.stem) or "",
+    )
 
 
 def _given(value: str) -> str:

@@ -25,7 +25,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from dermport.bundle import toml
-from dermport.contract import Contract, Name
+from dermport.contract import Contract, Name, explained
 from dermport.errors import DataError
 from dermport.training.data.records import Dropped, Reader, Record
 from dermport.training.data.tasks import plain
@@ -93,6 +93,7 @@ class MergedReader:
 
     def __init__(self, path: Path, open_dataset: Callable[[Path, str | None], Reader]) -> None:
         self._root = path
+        self.notes: tuple[str, ...] = ()
         self.sources = tuple(_opened(path, source, open_dataset) for source in _read(path).source)
 
     @property
@@ -104,6 +105,7 @@ class MergedReader:
         """Yield the records of each source in turn."""
         for source in self.sources:
             yield from source.iter_records()
+        self.notes = tuple(f"{source.name}: {note}" for source in self.sources for note in source.reader.notes)
 
 
 def _read(path: Path) -> _File:
@@ -112,9 +114,8 @@ def _read(path: Path) -> _File:
     except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
         raise DataError(f"{path} cannot be read as TOML: {error}.") from error
     except ValidationError as error:
-        what = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise DataError(
-            f"{path} does not name data sets: {what}.",
+            f"{path} does not name data sets: {explained(error)}.",
             remedy="Needed: [[source]] with name and path; optional: labels, lesion_pattern, licence.",
         ) from error
     names = [source.name for source in file.source]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dermport.training.data.near_duplicates import Link
@@ -26,6 +26,8 @@ class ReadReport:
         dropped: Photos left out, by reason; reasons that did not occur are absent.
         examples: The first few photos left out, by reason.
         near_duplicates: Pairs of photos of different lesions that show the same picture; a split keeps them together.
+        unknown_labels: The source's labels that are not in the task, with their photos, the commonest first.
+        notes: What the reader took for what, and what it passed over.
     """
 
     source: str
@@ -35,6 +37,8 @@ class ReadReport:
     dropped: Mapping[str, int]
     examples: Mapping[str, tuple[Dropped, ...]]
     near_duplicates: tuple[tuple[str, str], ...] = ()
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def photos_kept(self) -> int:
@@ -62,6 +66,8 @@ class ReadReport:
             "dropped": dict(self.dropped),
             "examples": examples,
             "near_duplicates_across_lesions": [list(pair) for pair in self.near_duplicates],
+            "unknown_labels": dict(self.unknown_labels),
+            "notes": list(self.notes),
         }
 
     def to_text(self) -> str:
@@ -69,9 +75,12 @@ class ReadReport:
         listed = self.photos_kept + self.photos_dropped
         lines = [f"{self.source} ({self.reader}): {self.photos_kept:,} of {listed:,} photos kept"]
         lines += [f"  {label:<20} {n:>7,} photos {self.lesions[label]:>7,} lesions" for label, n in self.kept.items()]
+        lines += [f"  {note}" for note in self.notes]
         for reason, count in self.dropped.items():
             lines.append(f"  left out: {reason:<20} {count:>7,}")
             lines += [f"      {one.photo_id}: {one.detail}" for one in self.examples[reason]]
+            if reason == DropReason.UNKNOWN_LABEL.value and self.unknown_labels:
+                lines.append(f"      labels: {named(self.unknown_labels)}")
         if self.near_duplicates:
             lines.append(
                 f"  near-duplicates of different lesions, kept in one part: {len(self.near_duplicates):,} pairs"
@@ -88,6 +97,7 @@ def build_report(
     dropped: Sequence[Dropped],
     *,
     links: Sequence[Link] = (),
+    notes: tuple[str, ...] = (),
 ) -> ReadReport:
     """Count the `kept` records by the task's label and the `dropped` photos by reason; `links` are among `kept`."""
     photos = Counter(task.label_of(record.label) for record in kept)
@@ -102,4 +112,12 @@ def build_report(
         dropped={reason.value: len(some) for reason, some in by_reason.items() if some},
         examples={reason.value: tuple(some[:_EXAMPLES]) for reason, some in by_reason.items() if some},
         near_duplicates=tuple((one.photo_id, two.photo_id) for one, two in pairs if one.lesion_id != two.lesion_id),
+        unknown_labels=dict(Counter(one.label for one in dropped if one.label).most_common()),
+        notes=notes,
     )
+
+
+def named(labels: Mapping[str, int], most: int = 8) -> str:
+    """Return labels with how many photos each has, the first ones by name."""
+    first = [f"{label!r} {photos:,}" for label, photos in list(labels.items())[:most]]
+    return ", ".join(first + [f"{len(labels) - most} more"] * (len(labels) > most))

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from dermport.training.data.folders import FolderReader, class_folders
+from dermport.training.data.folders import FolderLayout, FolderReader
 from dermport.training.data.isic import read_lesions
 from dermport.training.data.records import Dropped, Record
 from dermport.training.data.tasks import plain
@@ -43,7 +43,7 @@ _MOST = len(CLASSES) // 2
 
 def is_slcd(root: Path) -> bool:
     """Return whether more than half of SLCD's 14 class folders, and no others, lie in `root` or in its parts."""
-    names = {plain(folder.name) for folder in class_folders(root)}
+    names = {plain(folder.label) for folder in FolderLayout(root).classes}
     return len(names) > _MOST and names <= {plain(name) for name in CLASSES}
 
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from dermport.bundle.atomic import write_text
 from dermport.bundle.csv_table import csv_text
 from dermport.bundle.manifest import Part
+from dermport.bundle.tables import read_rows
 from dermport.errors import DataError, UsageError
 from dermport.training.data.dataset import Dataset
 from dermport.training.data.records import Record
-from dermport.training.data.rows import read_rows
 
 PARTS: tuple[Part, ...] = get_args(Part)
 DEFAULT_FRACTIONS: Mapping[Part, float] = {"train": 0.64, "validation": 0.16, "test": 0.20}

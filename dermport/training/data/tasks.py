@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from dermport.bundle import toml
 from dermport.bundle.manifest import Label, TaskSpec
-from dermport.contract import Contract
+from dermport.contract import Contract, explained
 from dermport.errors import DataError
 from dermport.training.request import TrainingRequest
 
@@ -75,6 +76,29 @@ def load_task(name_or_path: str) -> Task:
     return _choose(Path(file + ".toml"), name.removeprefix(":"))
 
 
+def suggested_task(labels: Mapping[str, int], name: str = "mine") -> str:
+    """Return a grouping table, as TOML, that has each of a data set's labels as a class of its own.
+
+    Those that count as positive in a task of dermport's own are named as such; which do is for a person to say.
+
+    Args:
+        labels: The data set's labels, with how many photos each has.
+        name: The task's.
+    """
+    known = [load_task(task) for task in _read_tables(BUILT_IN)]
+    positive = [label for label in labels if any(task.label_of(label) in task.spec.positive for task in known)]
+    classes = "".join(
+        f"\n[[{name}.label]]\nid = {json.dumps(label)}\nname = {json.dumps(label)}\n"
+        f"sources = [{json.dumps(label)}]  # {photos:,} photos\n"
+        for label, photos in labels.items()
+    )
+    return (
+        "# Rename, join or remove classes; a photo whose label no class lists among its sources is left out.\n"
+        f"[{name}]\n"
+        f"positive = {json.dumps(positive)}  # what the decision is about, by its id: check this line\n{classes}"
+    )
+
+
 def _choose(path: Path, name: str) -> Task:
     tables = _read_tables(path)
     if not name and len(tables) == 1:
@@ -89,7 +113,7 @@ def _choose(path: Path, name: str) -> Task:
     try:
         return _task(name, _TaskTable.model_validate(tables[name]))
     except ValidationError as error:
-        raise _malformed(path, name, "; ".join(_explain(entry) for entry in error.errors())) from error
+        raise _malformed(path, name, explained(error)) from error
     except ValueError as error:
         raise _malformed(path, name, str(error)) from error
 
@@ -127,12 +151,6 @@ def _grouping(spec: TaskSpec) -> dict[str, str]:
             if grouping.setdefault(plain(source), label.id) != label.id:
                 raise ValueError(f"the source {source!r} is listed under two labels")
     return grouping
-
-
-def _explain(entry: Any) -> str:
-    where = ".".join(str(part) for part in entry["loc"])
-    text = str(entry["msg"]).removeprefix("Value error, ")
-    return f"{where}: {text}" if where else text
 
 
 def _malformed(path: Path, name: str, what: str) -> DataError:

@@ -78,6 +78,8 @@ def build_card(reader: Reader, dataset: Dataset, survey: Survey, seed: int) -> D
         columns=tuple(_columns(dataset)),
         complete_rows=sum(all(record.metadata.values()) for record in records),
         dropped=tuple(_left(dataset)),
+        unknown_labels=dict(report.unknown_labels),
+        notes=report.notes,
         near_duplicates=_near_duplicates(dataset),
         quality=_quality(survey),
         licences=_licences(reader, dataset),

@@ -153,6 +153,8 @@ class DataCard(Contract):
         int, Field(description="photos without an empty cell in their metadata, which --require-metadata keeps")
     ]
     dropped: tuple[LeftOut, ...]
+    unknown_labels: Annotated[dict[str, int], Field(description="photos by labels that are not in the task")]
+    notes: Annotated[tuple[str, ...], Field(description="what was taken for what on reading, and what passed over")]
     near_duplicates: NearDuplicates
     quality: Quality
     licences: tuple[Licence, ...]

@@ -10,6 +10,7 @@ from dermport.bundle.csv_table import cell, csv_text
 from dermport.bundle.photo_quality import bounds
 from dermport.templates import load_template
 from dermport.training.data.dataset import Dataset
+from dermport.training.data.tasks import suggested_task
 from dermport.training.data_card.card import DataCard
 from dermport.training.data_card.sheet import closest_first, write_sheet
 from dermport.training.data_card.survey import Survey
@@ -21,7 +22,7 @@ def write_data_card(folder: Path, card: DataCard, dataset: Dataset, survey: Surv
     """Write everything about a data set into a new folder, whole or not at all.
 
     Files: ``data-card.json``, ``data-card.md``, ``quality.csv`` (a row per photo), ``near-duplicates.csv`` (a row per
-    pair) and ``contact-sheet.png``.
+    pair), ``contact-sheet.png`` and, where labels are not in the task, ``task.toml`` with all that were found.
 
     Raises:
         UsageError: The folder exists.
@@ -31,6 +32,9 @@ def write_data_card(folder: Path, card: DataCard, dataset: Dataset, survey: Surv
         (part / "data-card.md").write_text(render_data_card(card), encoding="utf-8")
         write_text(part / "quality.csv", _safe_csv(*_quality_table(dataset, survey)))
         write_text(part / "near-duplicates.csv", _safe_csv(*_pair_table(dataset)))
+        if card.unknown_labels:
+            found = {label: photos for one in card.labels for label, photos in one.sources.items()}
+            write_text(part / "task.toml", suggested_task({**found, **card.unknown_labels}))
         write_sheet(part / "contact-sheet.png", dataset, survey)
 
 

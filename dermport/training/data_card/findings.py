@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from dermport.training.data.dataset import Dataset
+from dermport.training.data.report import named
 from dermport.training.data_card.card import CardFinding, DataCard
 
 _FEW_LESIONS = 30  # of a label: a fifth of them are tested, and six say little of a sensitivity
@@ -42,6 +43,11 @@ def _warnings(card: DataCard) -> Iterator[str]:
     for licence in card.licences:
         if not licence.known:
             yield f"Licence of {licence.source}: {licence.text} Find out before photos or a model leave this machine."
+    if card.unknown_labels:
+        yield (
+            f"{sum(card.unknown_labels.values()):,} photos have labels that the task {card.task} does not know: "
+            f"{named(card.unknown_labels)}. --task FILE.toml reads them; --out writes one to start with (task.toml)."
+        )
     yield from _warnings_of_labels(card)
     near = card.near_duplicates
     if near.other_labels:

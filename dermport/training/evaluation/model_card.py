@@ -48,12 +48,15 @@ def render_model_card(
 
 
 def read_licence(data: Path) -> str:
-    """Return the text of a data set's licence file, cut to 2,000 characters; empty where the folder holds none."""
+    """Return the text of a data set's licence file, cut to 2,000 characters; empty where the folder holds none.
+
+    Archives that are unpacked side by side have it one folder below.
+    """
     folder = data if data.is_dir() else data.parent
-    for name in _LICENCES:
-        if (folder / name).is_file():
-            return (folder / name).read_text(encoding="utf-8", errors="replace")[:_LONGEST_LICENCE]
-    return ""
+    found = [
+        path for name in _LICENCES for path in (folder / name, *sorted(folder.glob(f"*/{name}"))) if path.is_file()
+    ]
+    return found[0].read_text(encoding="utf-8", errors="replace")[:_LONGEST_LICENCE] if found else ""
 
 
 def with_section(card: str, rule: Abstention) -> str:

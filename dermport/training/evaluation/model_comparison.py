@@ -7,10 +7,10 @@ from pathlib import Path
 
 from dermport.bundle.evaluation_report import ModelComparison, TrainingOverlap
 from dermport.bundle.manifest import ModelRef
+from dermport.bundle.tables import read_rows
 from dermport.statistics.bootstrap import DEFAULT, Bootstrap
 from dermport.statistics.metrics import Predictions
 from dermport.statistics.paired import auc_test, paired_differences, rightness_test
-from dermport.training.data.rows import read_rows
 
 
 def compare_models(

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from dermport.bundle.hashing import sha256_json
 from dermport.bundle.store import Bundle
+from dermport.bundle.tables import read_rows
 from dermport.errors import BundleError, DataError, UsageError
 from dermport.options import option_fields
 from dermport.statistics.estimates import Metric
-from dermport.training.data.rows import read_rows
 from dermport.training.phases.state import load_history
 from dermport.training.recipe import TrainingRecipe
 from dermport.training.run import COMMAND, QUESTION, run_folder

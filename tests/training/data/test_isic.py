@@ -69,7 +69,7 @@ def test_the_challenge_of_2019_with_its_metadata(tmp_path: Path) -> None:
     assert details == {
         "I4": "ISIC_2019_Training_GroundTruth.csv marks no class",
         "I5": "ISIC_2019_Training_GroundTruth.csv marks MEL and NV",
-        "I6": "no I6.jpg in the folders",
+        "I6": f"no such photo in {tmp_path.name}",
     }
     assert [one.photo_id for one in read_dataset(tmp_path, HAM7).records] == ["I1", "I2_downsampled"]
     assert load_task("cancer").label_of("SCC") == "Skin Cancer"

@@ -77,9 +77,11 @@ def test_the_same_bytes_with_other_labels_are_left_out_of_both(two: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("source = 1", "source: Input should be"),
-        ("[[source]]\nname = 'a'\n", r"source\.0\.path: Field required"),
-        ("[[source]]\nname = 'a'\npath = '.'\nlabel = {}", r"source\.0\.label: Extra inputs"),
+        ("source = 1", "source must be a list"),
+        ("[[source]]\nname = 'a'\n", "source 1: path is missing"),
+        ("[[source]]\nname = 'a'\npath = '.'\nlabel = {}", "source 1: label is not known here"),
+        ("[[source]]\nname = 'A b'\npath = '.'\n", "source 1: name may hold small letters"),
+        ("[[source]]\nname = 'a'\npath = 3\n", "source 1: path must be text in quotes"),
         ("[[source]\n", "cannot be read as TOML"),
         ("[[source]]\nname = 'a'\npath = 'nowhere'\n", "nowhere does not exist"),
         ("[[source]]\nname = 'a'\npath = 'mine.toml'\n", "a list of sources itself"),
