@@ -10,6 +10,7 @@
      ├── RequestError             a request that a server refuses (HTTP 4xx or 503, `code`, `status`, `retry_after`)
      ├── BundleError              a bundle folder that is missing, of another version or invalid
      │    └── IntegrityError      a file whose bytes are not the recorded ones
+     │         └── TrustError     a signed document that a phone refuses (`code`)
      ├── ExportError              a conversion that failed, or an artifact that breaks the contract
      │    └── UnknownOperatorError  an operator that the reference executor has no translation for
      ├── UnavailableError         something that this machine cannot do (no TensorRT, no Mac); says what would
@@ -117,6 +118,20 @@ class BundleError(DermportError):
 
 class IntegrityError(BundleError):
     """A file whose bytes are not the ones that were recorded."""
+
+
+class TrustError(IntegrityError):
+    """A signed document that a phone refuses.
+
+    Args:
+        message: What was wrong.
+        code: ``"untrusted"``, ``"replayed"``, ``"expired"`` or ``"unknown-form"``: the same on every phone.
+        remedy: What can be done about it.
+    """
+
+    def __init__(self, message: str, *, code: str, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.code = code
 
 
 class ExportError(DermportError):

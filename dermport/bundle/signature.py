@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from dermport.bundle.hashing import sha256_bytes
 from dermport.contract import Contract
-from dermport.errors import DataError, IntegrityError, UnavailableError
+from dermport.errors import DataError, TrustError, UnavailableError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -48,33 +48,28 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def sign(payload: bytes, payload_type: str, key: Ed25519PrivateKey) -> Envelope:
-    """Return `payload` in an envelope with one signature; equal arguments give equal envelopes."""
-    signature = key.sign(pre_authentication_encoding(payload_type, payload))
-    return Envelope(
-        payload=_encode(payload),
-        payload_type=payload_type,
-        signatures=(Signature(keyid=key_id(key.public_key()), sig=_encode(signature)),),
-    )
+def sign(payload: bytes, payload_type: str, *keys: Ed25519PrivateKey) -> Envelope:
+    """Return `payload` in an envelope with a signature by each key; equal arguments give equal envelopes."""
+    signed = pre_authentication_encoding(payload_type, payload)
+    signatures = tuple(Signature(keyid=key_id(key.public_key()), sig=encode(key.sign(signed))) for key in keys)
+    return Envelope(payload=encode(payload), payload_type=payload_type, signatures=signatures)
 
 
 def verify(envelope: Envelope, payload_type: str, trusted: Iterable[Ed25519PublicKey]) -> bytes:
     """Return the payload once one of the `trusted` keys is found to have signed it as `payload_type`.
 
     Raises:
-        IntegrityError: None of them has, or it is of another type.
+        TrustError: "untrusted": none of them has, or it is of another type.
     """
     if envelope.payload_type != payload_type:
-        raise IntegrityError(f"The signed document is of type {envelope.payload_type!r}, not {payload_type!r}.")
+        raise _untrusted(f"The signed document is of type {envelope.payload_type!r}, not {payload_type!r}.")
     payload = _decode(envelope.payload)
     signed = pre_authentication_encoding(payload_type, payload)
     keys = tuple(trusted)
     if not any(_is_by(key, _decode(found.sig), signed) for found in envelope.signatures for key in keys):
         claimed = ", ".join(found.keyid or "unnamed" for found in envelope.signatures)
         known = ", ".join(map(key_id, keys)) or "none"
-        raise IntegrityError(
-            f"The signature is not by a trusted key (it claims: {claimed}; trusted: {known}).", remedy=_REMEDY
-        )
+        raise _untrusted(f"The signature is not by a trusted key (it claims: {claimed}; trusted: {known}).")
     return payload
 
 
@@ -82,17 +77,44 @@ def read_envelope(data: bytes) -> Envelope:
     """Read an envelope from JSON; its signatures are not checked.
 
     Raises:
-        IntegrityError: It is none.
+        TrustError: "untrusted": it is none.
     """
     try:
         return Envelope.model_validate_json(data)
     except ValidationError as error:
-        raise IntegrityError("The signed document is no DSSE envelope.", remedy=_REMEDY) from error
+        raise _untrusted("The signed document is no DSSE envelope.") from error
+
+
+def payload_of(envelope: Envelope) -> bytes:
+    """Return the payload, whoever signed it.
+
+    Raises:
+        TrustError: "untrusted": it is not in base64.
+    """
+    return _decode(envelope.payload)
 
 
 def key_id(key: Ed25519PublicKey) -> str:
     """Return the first 16 hexadecimal digits of the sha256 of the raw public key."""
     return sha256_bytes(key.public_bytes_raw())[:16]
+
+
+def raw_key(key: Ed25519PublicKey) -> str:
+    """Return base64 of the 32 bytes of a public key, as documents list it."""
+    return encode(key.public_bytes_raw())
+
+
+def key_of(raw: str) -> Ed25519PublicKey:
+    """Return the public key that a document lists.
+
+    Raises:
+        UnavailableError: The package cryptography is not installed.
+    """
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError as error:
+        raise not_installed(error) from error
+    return Ed25519PublicKey.from_public_bytes(base64.b64decode(raw))
 
 
 def public_pem(key: Ed25519PublicKey) -> str:
@@ -145,7 +167,8 @@ def _is_by(key: Ed25519PublicKey, signature: bytes, signed: bytes) -> bool:
     return True
 
 
-def _encode(data: bytes) -> str:
+def encode(data: bytes) -> str:
+    """Return base64."""
     return base64.b64encode(data).decode()
 
 
@@ -154,4 +177,8 @@ def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise IntegrityError("The signed document is not in base64.", remedy=_REMEDY) from error
+        raise _untrusted("The signed document is not in base64.") from error
+
+
+def _untrusted(message: str) -> TrustError:
+    return TrustError(message, code="untrusted", remedy=_REMEDY)

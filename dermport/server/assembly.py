@@ -30,6 +30,7 @@ from dermport.server.storage.activations import Activations
 from dermport.server.storage.base import utc_now
 from dermport.server.storage.comparisons import ComparisonStore, Filters
 from dermport.server.storage.database import Database, open_database
+from dermport.server.storage.offers import Offers
 from dermport.server.storage.rollouts import Rollouts
 
 _LOG = logging.getLogger("dermport.drift")
@@ -66,7 +67,9 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
             database=database,
             access=access,
             limits=Limits(config.access.rate),
-            delivery=ModelDelivery(models, rollouts, Signer(config.storage.folder), config.storage.folder),
+            delivery=ModelDelivery(
+                models, rollouts, Offers(database), Signer(config.storage.folder), config.storage.folder
+            ),
             switch=ModelSwitch(models, activations, rollouts),
             comparisons=comparisons,
             metrics=ServerMetrics(

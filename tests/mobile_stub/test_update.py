@@ -11,7 +11,6 @@ import pytest
 
 from dermport.bundle.atomic import write_text
 from dermport.bundle.hashing import sha256_bytes
-from dermport.bundle.signature import sign
 from dermport.bundle.store import Bundle
 from dermport.bundle.wire import RELEASE_TYPE
 from dermport.errors import DataError, ExportError, IntegrityError, UsageError
@@ -162,7 +161,7 @@ def test_signed_manifest_of_another_version_is_not_the_promised_one(handset: Han
 def test_signed_manifest_cannot_write_outside_its_folder(handset: Handset, path: str) -> None:
     manifest = handset.site.delivery.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
     manifest["files"][0]["path"] = path
-    signed = sign(json.dumps(manifest).encode(), RELEASE_TYPE, handset.site.signer._key)
+    signed = handset.site.signer.sign(json.dumps(manifest).encode(), RELEASE_TYPE)
     handset.road.meddle = _tampered(lambda d: d.update(signed.model_dump(mode="json", by_alias=True)))
     handset.fails(IntegrityError, "form that this version does not know")
     assert not list(handset.site.folder.rglob("*evil*"))
@@ -200,7 +199,7 @@ def test_golden_photos_must_be_those_of_the_manifest(handset: Handset) -> None:
     manifest = handset.site.delivery.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
     for vector in manifest["golden"]["vectors"]:
         vector["input_sha256"] = sha256_bytes(b"another")
-    signed = sign(json.dumps(manifest).encode(), RELEASE_TYPE, handset.site.signer._key)
+    signed = handset.site.signer.sign(json.dumps(manifest).encode(), RELEASE_TYPE)
     handset.road.meddle = _tampered(lambda d: d.update(signed.model_dump(mode="json", by_alias=True)))
     handset.fails(IntegrityError, "does not hold the golden photos")
 

@@ -25,6 +25,7 @@ from dermport.bundle.wire import (
     Problem,
     ReadyAnswer,
     ReleaseManifest,
+    RootDocument,
 )
 from dermport.contract import Contract
 
@@ -45,6 +46,7 @@ PUBLISHED: dict[str, type[Contract]] = {
     "latest": LatestAnswer,
     "envelope": Envelope,
     "release": ReleaseManifest,
+    "root": RootDocument,
     "benchmark": BenchmarkResult,
 }
 _TITLES = {"PhotoSetRecord": "PhotoSet"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from dermport.bundle.export_record import Status
 from dermport.bundle.manifest import Abstention, Decision, Preprocessing, TaskSpec
@@ -17,6 +17,9 @@ from dermport.bundle.wire.base import Message
 from dermport.contract import Name, Sha256
 
 RELEASE_TYPE = "application/vnd.dermport.release+json"
+ROOT_TYPE = "application/vnd.dermport.root+json"
+LARGEST_SEQUENCE = 2**53 - 1
+"""What a JavaScript number holds exactly."""
 SHA256_HEADER = "X-Dermport-Sha256"
 Platform = Literal["ios", "android", "web"]
 PLATFORM_TARGETS: dict[Platform, str] = {"ios": "coreml", "android": "tflite", "web": "tflite"}
@@ -35,6 +38,12 @@ SafePath = Annotated[str, AfterValidator(_stays_below), Field(description="POSIX
 AppVersion = Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9}){0,3}$", description="up to four numbers, e.g. 2.10.1")]
 
 
+RawKey = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$", description="base64 of the 32 bytes of an Ed25519 public key")
+]
+Until = Annotated[
+    str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="UTC, so that text compares as time")
+]
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$", max_length=32)]
 
 
@@ -78,7 +87,7 @@ class GoldenVectors(Message):
 
 
 class ReleaseManifest(Message):
-    """Everything that a phone must know of a model's version; the same bundle gives the same bytes."""
+    """Everything that a phone must know of a model's version that the server offers."""
 
     schema_version: Annotated[Literal["dermport-release/1"], Field(alias="schema")] = "dermport-release/1"
     name: Name
@@ -95,15 +104,55 @@ class ReleaseManifest(Message):
     files: tuple[ReleaseFile, ...]
     golden: GoldenVectors
     notice: str = NOTICE
+    sequence: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=LARGEST_SEQUENCE,
+            description="rises whenever the server offers something else: a phone takes no lower one than it saw; null "
+            "from servers before there were roots",
+        ),
+    ] = None
+    expires: Annotated[Until | None, Field(description="from then on no phone installs it; renewed before")] = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> ReleaseManifest:
+        if (self.sequence is None) != (self.expires is None):
+            raise ValueError("a manifest has both a sequence and an end, or neither")
+        return self
 
 
-class SigningKeyAnswer(Message):
-    """The answer to ``GET /v1/signing-key``: what a phone pins."""
+class RootDocument(Message):
+    """Which keys may sign: version n is signed by a root key of its own and by one of version n - 1.
+
+    It travels as the payload of a signed envelope of type :data:`ROOT_TYPE`. Version 1 is signed by the release key,
+    too, for phones that pinned that one. After TUF's root role (https://theupdateframework.github.io/specification/latest/).
+    """
+
+    schema_version: Annotated[Literal["dermport-root/1"], Field(alias="schema")] = "dermport-root/1"
+    version: Annotated[int, Field(ge=1, le=LARGEST_SEQUENCE)]
+    expires: Annotated[Until, Field(description="from then on no phone installs what these keys sign")]
+    root_keys: Annotated[tuple[RawKey, ...], Field(min_length=1, max_length=8, description="any of them signs roots")]
+    release_keys: Annotated[
+        tuple[RawKey, ...], Field(min_length=1, max_length=8, description="any of them signs release manifests")
+    ]
+
+
+class PublicKey(Message):
+    """An Ed25519 public key in every form in which somebody wants it."""
 
     key_id: Annotated[str, Field(description="first 16 hexadecimal digits of the sha256 of the raw public key")]
     algorithm: Literal["Ed25519"] = "Ed25519"
     pem: Annotated[str, Field(description="SubjectPublicKeyInfo")]
     raw: Annotated[str, Field(description="base64 of the 32 bytes")]
+
+
+class SigningKeyAnswer(PublicKey):
+    """The answer to ``GET /v1/signing-key``: the key that signs manifests, and the root key, which a phone pins."""
+
+    root: Annotated[
+        PublicKey | None, Field(description="says which key signs manifests; null from servers before there were roots")
+    ] = None
 
 
 Reason = Literal["live", "roll-out", "not-in-roll-out", "paused", "app-too-old", "candidate-unavailable"]

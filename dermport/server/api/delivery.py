@@ -6,6 +6,7 @@ from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
+from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.signature import Envelope
 from dermport.bundle.wire import (
     ActivationAnswer,
@@ -42,6 +43,12 @@ class ModelPath(Message):
     version: str
 
 
+class RootPath(Message):
+    """A version of the root."""
+
+    version: int = Field(ge=1, le=1_000_000, description="1, 2, 3 …: the newest is the one before the first 404")
+
+
 class FilePath(ModelPath):
     """A file of a model."""
 
@@ -66,8 +73,20 @@ class LatestQuery(Query):
 @api.get("/v1/signing-key", tags=[_PHONES], responses={200: SigningKeyAnswer}, summary="The key that phones pin")
 @open_to_all
 def signing_key() -> Response:
-    """The public key (Ed25519) by which this server signs its manifests."""
+    """The public key (Ed25519) by which this server signs its manifests, and the root key, which phones pin."""
     return json_response(services().delivery.signing_key)
+
+
+@api.get(
+    "/v1/roots/<int:version>",
+    tags=[_PHONES],
+    responses={200: Envelope, 304: {"description": "unchanged"}},
+    summary="Which keys may sign",
+)
+@open_to_all
+def root(path: RootPath) -> Response:
+    """A DSSE envelope of a ``dermport-root/1`` document, signed by its root key and by that of the version before."""
+    return _signed(services().delivery.root(path.version))
 
 
 @api.get("/v1/models/latest", tags=[_PHONES], responses={200: LatestAnswer}, summary="The version for a phone")
@@ -86,10 +105,13 @@ def latest(query: LatestQuery) -> Response:
 )
 @requires("predict")
 def manifest(path: ModelPath) -> Response:
-    """A DSSE envelope, signed with Ed25519; its payload is a ``dermport-release/1`` document."""
-    release = services().delivery.release(path.name, path.version)
-    response = Response(release.envelope, mimetype="application/json")
-    response.set_etag(release.etag)
+    """A DSSE envelope, signed with Ed25519; its payload is a ``dermport-release/1`` document with number and end."""
+    return _signed(services().delivery.manifest(path.name, path.version))
+
+
+def _signed(envelope: bytes) -> Response:
+    response = Response(envelope, mimetype="application/json")
+    response.set_etag(sha256_bytes(envelope))
     response.headers["Cache-Control"] = ASK_AGAIN
     return conditioned(request, response)
 

@@ -1,4 +1,4 @@
-"""Releases: the signed manifest of a model's version, and the files that it lists."""
+"""Releases: the manifest of a model's version, and the files that it lists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.store import MANIFEST, RECORD, Bundle, Export
 from dermport.bundle.wire import (
     PLATFORM_TARGETS,
-    RELEASE_TYPE,
     GoldenVector,
     GoldenVectors,
     Platform,
@@ -25,7 +24,6 @@ from dermport.bundle.wire import (
 )
 from dermport.contract import FileEntry
 from dermport.errors import DermportError, RequestError
-from dermport.server.delivery.signer import Signer
 
 _LOG = logging.getLogger("dermport.handout")
 TENSORS = "golden/tensors.npy"
@@ -37,15 +35,13 @@ class Release:
     """A model's version as phones get it.
 
     Attributes:
-        manifest: What is signed.
-        envelope: The signed manifest, JSON.
-        etag: Names these bytes.
+        manifest: What is signed, once it is offered and so has its number.
+        sha256: Names what the manifest says; the same bundle gives the same.
         files: The listed files by path, each with its place on disk.
     """
 
     manifest: ReleaseManifest
-    envelope: bytes
-    etag: str
+    sha256: str
     files: Mapping[str, tuple[ReleaseFile, Path]]
 
     def runs_on(self, platform: Platform) -> bool:
@@ -54,14 +50,9 @@ class Release:
 
 
 class Releases:
-    """Makes releases of bundles, and keeps them until a file that they describe is exported anew.
+    """Makes releases of bundles, and keeps them until a file that they describe is exported anew."""
 
-    Args:
-        signer: Signs them.
-    """
-
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
+    def __init__(self) -> None:
         self._made: dict[Path, tuple[_Stamp, Release]] = {}
         self._lock = threading.Lock()
 
@@ -88,14 +79,13 @@ class Releases:
                 ) from error
             return found[1]
 
-    def _make(self, bundle: Bundle) -> Release:
+    @staticmethod
+    def _make(bundle: Bundle) -> Release:
         golden = bundle.golden().index
         exports = tuple(_for_phones(bundle))
         files = dict(_files(bundle, exports))
         manifest = _manifest(bundle, exports, tuple(entry for entry, _ in files.values()), golden)
-        signed = self._signer.sign(manifest.model_dump_json(by_alias=True).encode(), RELEASE_TYPE)
-        envelope = signed.model_dump_json(by_alias=True).encode()
-        return Release(manifest, envelope, sha256_bytes(envelope), files)
+        return Release(manifest, sha256_bytes(manifest.model_dump_json(by_alias=True).encode()), files)
 
 
 def _stamp(bundle: Bundle) -> _Stamp:

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from flask import Request, Response
 
-from dermport.bundle.wire import LatestAnswer, ModelKey, Platform, RolloutState, RolloutWish, SigningKeyAnswer
+from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.trust import utc
+from dermport.bundle.wire import (
+    RELEASE_TYPE,
+    LatestAnswer,
+    ModelKey,
+    Platform,
+    RolloutState,
+    RolloutWish,
+    SigningKeyAnswer,
+)
 from dermport.errors import RequestError
 from dermport.server.delivery.checked_files import CheckedFiles
 from dermport.server.delivery.gzip_variants import GzipVariants
@@ -15,7 +28,9 @@ from dermport.server.delivery.latest import Choice, DeviceInfo, choose
 from dermport.server.delivery.releases import Release, Releases
 from dermport.server.delivery.responses import FileResponder
 from dermport.server.delivery.signer import Signer
-from dermport.server.serving.models import Models
+from dermport.server.serving.models import Key, Models
+from dermport.server.storage.base import utc_now
+from dermport.server.storage.offers import Offers
 from dermport.server.storage.rollouts import Rollout, Rollouts
 
 
@@ -25,20 +40,80 @@ class ModelDelivery:
     Args:
         models: The models, one of them live.
         rollouts: The stored roll-outs.
+        offers: Numbers what is offered.
         signer: Signs the manifests.
         state: The server's state folder, for the gzip variants of files.
-
-    Attributes:
-        signing_key: The public key that phones pin.
     """
 
-    def __init__(self, models: Models, rollouts: Rollouts, signer: Signer, state: Path) -> None:
-        self.signing_key: SigningKeyAnswer = signer.public
+    def __init__(self, models: Models, rollouts: Rollouts, offers: Offers, signer: Signer, state: Path) -> None:
         self._models = models
         self._rollouts = rollouts
-        self._releases = Releases(signer)
+        self._offers = offers
+        self._signer = signer
+        self._releases = Releases()
         self._compressed = GzipVariants(state / "compressed")
         self._delivery = FileResponder(CheckedFiles(), self._compressed)
+
+    @property
+    def signing_key(self) -> SigningKeyAnswer:
+        """The public keys: what signs manifests, and what phones pin."""
+        return self._signer.public
+
+    def root(self, version: int) -> bytes:
+        """Return a signed root.
+
+        Raises:
+            RequestError: 404: there is none of that version (yet).
+        """
+        envelope = self._signer.roots.envelope(version)
+        if envelope is None:
+            raise RequestError(
+                "There is no root of this version.",
+                code="no-such-root",
+                status=404,
+                remedy="The newest root is the one before the first that is missing.",
+            )
+        return envelope
+
+    def manifest(self, name: str, version: str) -> bytes:
+        """Return the signed manifest of a version that phones are offered now: the live one, or one that is rolled out.
+
+        All that are offered at one time have one sequence number, so that a phone may be led from one to the other;
+        any change of what is offered makes a higher one. A version that is not offered gets none: nobody on the way can
+        make a phone take it.
+
+        Raises:
+            RequestError: There is no such model (404), it is not offered (409), its files are damaged or the database
+                cannot be read (503).
+        """
+        release = self.release(name, version)
+        offered, rules = self._offered()
+        if (name, version) not in offered:
+            raise RequestError(
+                f"{name} {version} is neither live nor rolled out.",
+                code="not-offered",
+                status=409,
+                remedy="GET /v1/models/latest says which version a phone should have.",
+            )
+        said = [sorted(offered.items()), rules, self.signing_key.key_id]
+        offer = self._offers.numbered(sha256_bytes(json.dumps(said).encode()), utc_now())
+        numbered = release.manifest.model_copy(update={"sequence": offer.sequence, "expires": utc(offer.expires)})
+        signed = self._signer.sign(numbered.model_dump_json(by_alias=True).encode(), RELEASE_TYPE)
+        return signed.model_dump_json(by_alias=True).encode()
+
+    def _offered(self) -> tuple[dict[Key, str], list[str]]:
+        """Return the versions that some phone should have, each with the sha256 of its manifest; and by which rules."""
+        live = self._models.current.model
+        found = [one for one in self._rollouts.all() if one.model == live.name]
+        versions = {live.version: self.release(live.name, live.version)}
+        for rollout in found:
+            release = (
+                None if rollout.paused else self._usable(live.name, rollout.candidate, cast(Platform, rollout.platform))
+            )
+            if release:
+                versions[rollout.candidate] = release
+        rules = [repr(replace(one, pause_reason="", updated_at=None)) for one in found]
+        return {(live.name, version): release.sha256 for version, release in versions.items()}, rules
 
     def release(self, name: str, version: str) -> Release:
         """Return a model's release.

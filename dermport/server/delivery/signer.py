@@ -1,101 +1,56 @@
-"""The server's signing key: made once, kept in the state folder, read by nobody else."""
+"""What signs: the key that the newest root lists, kept in the state folder and read by nobody else."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import os
-import secrets
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.bundle.signature import Envelope, key_id, not_installed, public_pem, sign
-from dermport.bundle.wire import SigningKeyAnswer
-from dermport.errors import DataError
+from dermport.bundle.signature import Envelope, key_id, key_of, public_pem, raw_key, sign
+from dermport.bundle.wire import PublicKey, RootDocument, SigningKeyAnswer
+from dermport.server.delivery.roots import Roots
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-FILE = "signing.key"
-_OTHERS = 0o077
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 
 class Signer:
-    """Signs with the key in ``<state>/signing.key`` (PEM, mode 0600), which is made where there is none.
+    """Signs with ``<state>/signing.key``; keys and the first root are made where the state folder never had any.
+
+    A key that ``dermport signing rotate`` has made meanwhile is used from then on.
 
     Args:
         state: The server's state folder; made where it is missing.
 
     Attributes:
-        public: The public key, as phones ask for it.
+        roots: Which keys may sign.
 
     Raises:
-        DataError: The file is no Ed25519 key, cannot be read or written, or others may read it.
+        DataError: A key or a root is missing, damaged, cannot be read or written, or others may read it.
         UnavailableError: The package cryptography is not installed.
     """
 
     def __init__(self, state: Path) -> None:
-        self._key = _load_or_make(state / FILE)
-        public = self._key.public_key()
-        self.public = SigningKeyAnswer(
-            key_id=key_id(public), pem=public_pem(public), raw=base64.b64encode(public.public_bytes_raw()).decode()
-        )
+        self.roots = Roots(state)
+        self.roots.begin()
+        self._key_of = lru_cache(1)(self.roots.signing_key)
+        self._current()
+
+    @property
+    def public(self) -> SigningKeyAnswer:
+        """The public keys, as phones ask for them."""
+        root, key = self._current()
+        pinned = PublicKey.model_validate(_forms(key_of(root.root_keys[0])))
+        return SigningKeyAnswer.model_validate({**_forms(key.public_key()), "root": pinned})
 
     def sign(self, payload: bytes, payload_type: str) -> Envelope:
         """Return `payload` in a signed envelope; equal arguments give equal envelopes."""
-        return sign(payload, payload_type, self._key)
+        return sign(payload, payload_type, self._current()[1])
+
+    def _current(self) -> tuple[RootDocument, Ed25519PrivateKey]:
+        root = self.roots.begin()
+        return root, self._key_of(root)
 
 
-def _load_or_make(path: Path) -> Ed25519PrivateKey:
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _make(path)
-        return _load(path)
-    except OSError as error:
-        raise DataError(f"The signing key {path} cannot be read or written: {error.strerror}.") from error
-
-
-def _make(path: Path) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_new_key())
-            file.flush()
-            os.fsync(file.fileno())
-        # A link fails where another server was quicker; a rename would throw away the key that it signs with.
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(part)
-    finally:
-        part.unlink()
-
-
-def _new_key() -> bytes:
-    try:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-    except ImportError as error:
-        raise not_installed(error) from error
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _load(path: Path) -> Ed25519PrivateKey:
-    try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    except ImportError as error:
-        raise not_installed(error) from error
-    if os.name == "posix" and path.stat().st_mode & _OTHERS:
-        raise DataError(f"Others may read the signing key {path}.", remedy=f"chmod 600 {path}")
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise DataError(f"{path} is no key in PEM form without a password.", remedy=_REPLACE) from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise DataError(f"{path} is not an Ed25519 key.", remedy=_REPLACE)
-    return key
-
-
-_REPLACE = "Restore it from a backup. A new key, made where the file is missing, must be pinned again on every phone."
+def _forms(key: Ed25519PublicKey) -> dict[str, str]:
+    return {"key_id": key_id(key), "pem": public_pem(key), "raw": raw_key(key)}

@@ -53,6 +53,8 @@ _FIXED: dict[str, Any] = {
     "pem": "-----BEGIN PUBLIC KEY----- … -----END PUBLIC KEY-----",
     "raw": "… 44 characters of base64 …",
     "sig": "… 88 characters of base64 …",
+    "sequence": 1_767_323_045,
+    "expires": "2026-02-01T03:04:05Z",
     "payload": "… base64 of the release manifest below …",
 }
 
@@ -257,7 +259,11 @@ def _json(document: Any) -> str:
 
 def _fixed(value: Any, name: str = "") -> Any:
     """Return a document without what differs from run to run."""
-    if name in _FIXED and isinstance(value, str) and (name != "id" or re.fullmatch("[0-9a-f]{32}", value)):
+    if (
+        name in _FIXED
+        and isinstance(value, type(_FIXED[name]))
+        and (name != "id" or re.fullmatch("[0-9a-f]{32}", value))
+    ):
         return _FIXED[name]
     if isinstance(value, dict):
         return {key: 1.0 if name == "milliseconds" else _fixed(one, key) for key, one in value.items()}

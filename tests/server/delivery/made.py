@@ -26,6 +26,7 @@ from dermport.server.delivery.switch import ModelSwitch
 from dermport.server.serving.models import Models
 from dermport.server.storage.activations import Activations
 from dermport.server.storage.database import Database
+from dermport.server.storage.offers import Offers
 from dermport.server.storage.rollouts import Rollouts
 from tests.factories import SIZE, manifest_of
 from tests.server.fakes import add_files
@@ -136,7 +137,9 @@ class Site:
         """Start the server, again if it ran."""
         last = self.activations.last()
         self.models = Models((self.folder / "models",), self._open, last.key if last else None)
-        self.delivery = ModelDelivery(self.models, self.rollouts, self.signer, self.folder / "state")
+        self.delivery = ModelDelivery(
+            self.models, self.rollouts, Offers(self.database), self.signer, self.folder / "state"
+        )
         self.switch = ModelSwitch(self.models, self.activations, self.rollouts)
         self.app = OpenAPI(
             __name__, static_folder=None, doc_ui=False, validation_error_callback=problems.refuse_invalid

@@ -157,4 +157,4 @@ def test_new_model_is_found_by_a_rescan(site: Site) -> None:
     assert site.client.get("/v1/models/ham7/2.0.0/manifest").status_code == 404
     known = site.client.post("/v1/admin/models/rescan").json["models"]
     assert [model["version"] for model in known] == ["1.0.0", "1.1.0", "2.0.0"]
-    assert site.client.get("/v1/models/ham7/2.0.0/manifest").status_code == 200
+    assert site.client.get("/v1/models/ham7/2.0.0/manifest").json["code"] == "not-offered"

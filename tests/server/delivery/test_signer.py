@@ -11,14 +11,20 @@ import pytest
 
 from dermport.bundle.signature import key_id, read_public_key, verify
 from dermport.errors import DataError
-from dermport.server.delivery.signer import FILE, Signer
+from dermport.server.delivery.roots import SIGNING_KEY as FILE
+from dermport.server.delivery.signer import Signer
 
 
 def test_key_is_made_for_its_owner_alone_and_found_again(tmp_path: Path) -> None:
     first, again = Signer(tmp_path / "state"), Signer(tmp_path / "state")
     assert first.public == again.public
-    assert stat.S_IMODE((tmp_path / "state" / FILE).stat().st_mode) == 0o600
-    assert [path.name for path in (tmp_path / "state").iterdir()] == [FILE]
+    files = sorted(path for path in (tmp_path / "state").rglob("*") if path.is_file())
+    assert [str(path.relative_to(tmp_path)) for path in files] == [
+        "state/root.key",
+        "state/roots/1.json",
+        f"state/{FILE}",
+    ]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
 def test_public_key_verifies_what_was_signed(tmp_path: Path) -> None:
@@ -31,7 +37,7 @@ def test_public_key_verifies_what_was_signed(tmp_path: Path) -> None:
 def test_servers_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         signers = list(threads.map(Signer, [tmp_path] * 8))
-    assert len({signer.public.key_id for signer in signers}) == 1
+    assert len({(signer.public.key_id, signer.roots.envelope(1)) for signer in signers}) == 1
 
 
 def test_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
