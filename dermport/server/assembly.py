@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from dermport.bundle.wire import AgreementGroup
@@ -83,7 +83,9 @@ def _comparisons(
     config: ServerConfig, models: Models, database: Database, rollouts: Rollouts, runner: ArtifactRunner
 ) -> ComparisonService:
     store = ComparisonStore(database)
-    watch = DriftWatch(store.latest_labels, partial(_pause_roll_outs, runner, rollouts))
+    watch = DriftWatch(
+        store.latest_votes, partial(_rolled_out_since, runner, rollouts), partial(_pause_roll_outs, runner, rollouts)
+    )
     return ComparisonService(
         models,
         store,
@@ -92,6 +94,16 @@ def _comparisons(
         keeping=Keeping(config.storage.keep_photos, config.storage.retention_days),
         listeners=(watch.heard,),
     )
+
+
+def _rolled_out_since(runner: ArtifactRunner, rollouts: Rollouts, artifact_sha256: str) -> datetime | None:
+    """Return when the roll-outs of a file's version were last changed; None where none goes on."""
+    known = runner.find(artifact_sha256)
+    if known is None:
+        return None
+    version = known.bundle.manifest.name, known.bundle.manifest.version
+    going_on = (one for one in rollouts.all() if (one.model, one.candidate) == version and not one.paused)
+    return max((one.updated_at for one in going_on if one.updated_at), default=None)
 
 
 def _pause_roll_outs(runner: ArtifactRunner, rollouts: Rollouts, artifact_sha256: str, why: str) -> None:

@@ -267,6 +267,7 @@ class DriftState(Message):
 
     artifact_sha256: Sha256
     agreement: Annotated[Share, Field(description="equal labels; photos that changed on the way are left out")]
+    devices: Annotated[int, Field(description="API keys that posted them; without keys, pseudonyms")] = 0
     asked: Annotated[Fraction, Field(description="least agreement that the policy asks of the file's precision")]
     alarm: Annotated[str, Field(description="why the agreement is too low, for people; empty where it is not")]
 
@@ -277,5 +278,6 @@ class DriftAnswer(Message):
     policy: str
     latest: Annotated[int, Field(description="how many of a file's latest comparisons are looked at")]
     least: Annotated[int, Field(description="comparisons below which nothing is said")]
+    devices: Annotated[int, Field(description="devices below which nothing is said")] = 1
     files: Annotated[tuple[DriftState, ...], Field(description="those compared last come first")]
     notice: str = NOTICE

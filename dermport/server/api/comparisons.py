@@ -215,7 +215,7 @@ def read_sent(request: Request) -> Sent:
             status=400,
             remedy=_REMEDY,
         )
-    return Sent(_said(said), photo, prepared)
+    return Sent(_said(said), photo, prepared, caller().key_id)
 
 
 _REMEDY = (

@@ -67,11 +67,13 @@ class Sent:
         said: Its own answer.
         photo: The photo, JPEG or PNG.
         prepared: Its model's input as a PNG; of the two, at least one is there.
+        sender: The id of its API key; empty where none is asked for.
     """
 
     said: ComparisonRequest
     photo: bytes | None
     prepared: bytes | None
+    sender: str = ""
 
     @cached_property
     def fingerprint(self) -> str:

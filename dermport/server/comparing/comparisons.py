@@ -214,12 +214,12 @@ class ComparisonService:
         """Store a comparison, with its tensors (server's, phone's) where photos are kept; nothing where that fails."""
         server, phone = tensors
         if not self._keeping.photos or server is None:
-            return self.store.add(answer, sent.fingerprint, key)
+            return self.store.add(answer, sent.fingerprint, key, sent.sender)
         self._being_stored.add(answer.id)
         stored = False
         try:
             self._photos.write(answer.id, server, phone)
-            stored = self.store.add(answer, sent.fingerprint, key)
+            stored = self.store.add(answer, sent.fingerprint, key, sent.sender)
         finally:
             if not stored:
                 self._photos.remove(answer.id)

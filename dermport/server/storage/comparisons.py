@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Double, Index, String, Text, and_, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -33,6 +33,7 @@ class ComparisonRow(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     created: Mapped[datetime] = mapped_column(UtcTime)
+    sender: Mapped[str | None] = mapped_column(String(16))
     idempotency_key: Mapped[str | None] = mapped_column(String(128), unique=True)
     fingerprint: Mapped[str] = mapped_column(String(64))
     cause: Mapped[str] = mapped_column(String(16))
@@ -96,6 +97,18 @@ class Filters:
         return tuple(equal)
 
 
+class Vote(NamedTuple):
+    """What one comparison says of a file.
+
+    Attributes:
+        device: The API key that posted it, or, where none is asked for, the device's pseudonym.
+        agrees: Whether phone and server gave the same label.
+    """
+
+    device: str
+    agrees: bool
+
+
 class ComparisonStore:
     """The stored comparisons.
 
@@ -109,17 +122,18 @@ class ComparisonStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def add(self, answer: ComparisonAnswer, fingerprint: str, key: str | None) -> bool:
+    def add(self, answer: ComparisonAnswer, fingerprint: str, key: str | None, sender: str = "") -> bool:
         """Store a comparison; False where another one with this idempotency key was stored meanwhile.
 
         Args:
             answer: The comparison.
             fingerprint: Of the request, sha256.
             key: What the request is known by when it is sent again.
+            sender: The id of the API key that posted it; empty where none is asked for.
         """
         try:
             with self.database.writing() as session:
-                session.add(_row(answer, fingerprint, key))
+                session.add(_row(answer, fingerprint, key, sender))
         except IntegrityError:
             return False
         return True
@@ -176,16 +190,25 @@ class ComparisonStore:
             if cursor is None:
                 return
 
-    def latest_labels(self, artifact_sha256: str, count: int) -> tuple[bool, ...]:
-        """Return whether the latest `count` comparisons of an artifact had the same label.
+    def latest_votes(self, artifact_sha256: str, count: int, since: datetime | None = None) -> tuple[Vote, ...]:
+        """Return what the latest `count` comparisons of an artifact say of it, newest first.
 
         Those whose photo changed on the way say nothing about the artifact and are left out.
+
+        Args:
+            artifact_sha256: What the phones ran.
+            count: How many.
+            since: Those before are left out, too.
         """
-        query = select(ComparisonRow.same_label).where(
-            ComparisonRow.artifact_sha256 == artifact_sha256, ComparisonRow.cause != "photo-changed"
+        row = ComparisonRow
+        query = select(row.sender, row.device, row.same_label).where(
+            row.artifact_sha256 == artifact_sha256, row.cause != "photo-changed"
         )
+        if since is not None:
+            query = query.where(row.created >= since)
         with self.database.reading() as session:
-            return tuple(session.scalars(query.order_by(*_NEWEST_FIRST).limit(count)))
+            rows = session.execute(query.order_by(*_NEWEST_FIRST).limit(count))
+            return tuple(Vote(one.sender or one.device or "", one.same_label) for one in rows)
 
     def latest_artifacts(self, count: int) -> tuple[str, ...]:
         """Return the sha256 of the `count` artifacts that were compared last, the latest first."""
@@ -222,13 +245,14 @@ def no_such_comparison() -> RequestError:
     )
 
 
-def _row(answer: ComparisonAnswer, fingerprint: str, key: str | None) -> ComparisonRow:
+def _row(answer: ComparisonAnswer, fingerprint: str, key: str | None, sender: str) -> ComparisonRow:
     verdict, phone, server = answer.verdict, answer.phone, answer.server
     device, sides = phone.said.device, (phone.decision.positive, server.decision.positive)
     told = None not in sides  # where one cannot tell, nothing flips from yes to no
     return ComparisonRow(
         id=answer.id,
         created=answer.created,
+        sender=sender or None,
         idempotency_key=key,
         fingerprint=fingerprint,
         cause=verdict.cause,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from dermport.errors import DataError
-from dermport.server.comparing.drift import DriftPolicy, DriftWatch, alarm, read_drift_policy
+from dermport.server.comparing.drift import DriftPolicy, DriftWatch, alarm, counted, read_drift_policy
+from dermport.server.storage.comparisons import Vote
 from dermport.statistics.wilson import wilson_interval
-from tests.server.comparing.made import PHONE_FILE, comparison, server_side
+from tests.server.comparing.made import NOON, PHONE_FILE, comparison, server_side
 
-POLICY = DriftPolicy(id="test/1", latest=40, least=10, otherwise=0.5, agreement={"fp32": 0.9})
+POLICY = DriftPolicy(id="test/1", latest=90, least=10, devices=2, per_device=40, otherwise=0.5, agreement={"fp32": 0.9})
 
 
 def test_the_built_in_policy_knows_every_precision_of_phones() -> None:
@@ -27,85 +31,110 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         read_drift_policy(tmp_path / "drift.toml")
 
 
+def _votes(*devices: tuple[int, int], name: str = "d") -> list[Vote]:
+    """Return what devices said, of each how many agreed of how many."""
+    return [
+        Vote(f"{name}{number}", index < agreed) for number, (agreed, of) in enumerate(devices) for index in range(of)
+    ]
+
+
 @pytest.mark.parametrize(
-    ("agreed", "of", "raised"), [(100, 100, False), (93, 100, False), (80, 100, True), (7, 9, False)]
+    ("devices", "raised"),
+    [
+        (((50, 50), (50, 50)), False),
+        (((47, 50), (46, 50)), False),
+        (((40, 50), (40, 50)), True),
+        (((3, 4), (4, 5)), False),  # too few comparisons
+        (((0, 100),), False),  # one device alone
+        (((0, 100), (50, 50)), False),  # without it, all is well
+        (((0, 40), (39, 40), (40, 40)), False),
+        (((15, 30), (15, 30), (30, 30)), True),
+    ],
 )
-def test_the_upper_end_of_the_interval_decides(agreed: int, of: int, raised: bool) -> None:
-    why = alarm([True] * agreed + [False] * (of - agreed), 0.9, least=10)
+def test_the_upper_end_of_the_interval_decides_whichever_device_is_left_out(
+    devices: tuple[tuple[int, int], ...], raised: bool
+) -> None:
+    votes = _votes(*devices)
+    why = alarm(votes, 0.9, POLICY)
     assert bool(why) is raised
-    if of >= 10:
-        assert raised is (wilson_interval(agreed, of)[1] < 0.9)
     if raised:
-        assert "agree in 80" in why
+        agreed = sum(vote.agrees for vote in votes)
+        assert wilson_interval(agreed, len(votes))[1] < 0.9
+        assert f"comparisons of {len(devices)} devices, phone and server agree in {agreed}" in why
         assert "90%" in why
 
 
-def test_bad_luck_with_a_few_raises_nothing() -> None:
-    assert alarm([False, *[True] * 11], 0.95, least=10) == ""
+def test_a_device_that_posts_without_end_neither_outweighs_nor_hides_the_others() -> None:
+    flood, others = _votes((0, 300), name="flood"), _votes((10, 10), (10, 10))
+    taken = counted([*flood, *others], POLICY)
+    assert Counter(vote.device for vote in taken) == {"flood0": POLICY.per_device, "d0": 10, "d1": 10}
 
 
 class Phones:
-    """What the latest comparisons said."""
+    """What the latest comparisons said, and whether their file is being rolled out."""
 
     def __init__(self) -> None:
-        self.agreed: list[bool] = []
-        self.asked: list[tuple[str, int]] = []
+        self.votes: list[Vote] = []
+        self.since: datetime | None = None
+        self.asked: list[tuple[str, int, datetime | None]] = []
         self.raised: list[tuple[str, str]] = []
+        self.watch = DriftWatch(self.latest, lambda _: self.since, self.alarmed, POLICY)
 
-    def latest(self, artifact: str, count: int) -> tuple[bool, ...]:
-        self.asked.append((artifact, count))
-        return tuple(self.agreed[-count:])
+    def latest(self, artifact: str, count: int, since: datetime | None) -> list[Vote]:
+        self.asked.append((artifact, count, since))
+        return self.votes
 
     def alarmed(self, artifact: str, why: str) -> None:
         self.raised.append((artifact, why))
 
+    def hear(self, known: bool = True, server: float = 0.3) -> None:
+        answer = comparison(0.7, server)
+        phone = answer.phone.model_copy(update={"known": server_side().model if known else None})
+        self.watch.heard(answer.model_copy(update={"phone": phone}))
 
-def _heard(watch: DriftWatch, known: bool = True) -> None:
-    answer = comparison()
-    phone = answer.phone.model_copy(update={"known": server_side().model if known else None})
-    watch.heard(answer.model_copy(update={"phone": phone}))
+
+LOW, HIGH = _votes((10, 20), (10, 20)), _votes((20, 20), (20, 20))
 
 
-def test_an_alarm_is_raised_once_and_again_after_a_recovery() -> None:
+def test_an_alarm_is_raised_while_a_roll_out_goes_on_and_else_once() -> None:
     phones = Phones()
-    watch = DriftWatch(phones.latest, phones.alarmed, POLICY)
-    for agreed in ([True] * 40, [True] * 20 + [False] * 20, [False] * 40):
-        phones.agreed = agreed
-        _heard(watch)
-    assert phones.asked[0] == (PHONE_FILE, 40)
+    for phones.votes in (HIGH, LOW, LOW):
+        phones.hear()
     [(artifact, why)] = phones.raised
-    assert artifact == PHONE_FILE
+    assert (artifact, phones.asked[0]) == (PHONE_FILE, (PHONE_FILE, 10 * POLICY.latest, None))
     assert "agree in 20" in why
-    phones.agreed = [True] * 40
-    _heard(watch)
-    phones.agreed = [False] * 40
-    _heard(watch)
+    for phones.votes in (HIGH, LOW):
+        phones.hear()
     assert len(phones.raised) == 2
+    phones.since = NOON
+    phones.hear()  # another process may have been told: this one pauses what goes on
+    assert len(phones.raised) == 3
+    assert phones.asked[-1][2] == NOON
+
+
+def test_one_that_agrees_asks_nothing() -> None:
+    phones = Phones()
+    phones.votes = LOW
+    phones.hear(server=0.7)
+    assert (phones.asked, phones.raised) == ([], [])
 
 
 def test_an_unknown_file_is_held_against_the_bound_of_others() -> None:
     phones = Phones()
-    watch = DriftWatch(phones.latest, phones.alarmed, POLICY)
-    phones.agreed = [True] * 28 + [False] * 12
-    _heard(watch, known=False)
+    phones.votes = _votes((14, 20), (14, 20))
+    phones.hear(known=False)
     assert phones.raised == []
-    _heard(watch)
+    phones.hear()
     assert len(phones.raised) == 1
 
 
 def test_an_alarm_that_reached_nobody_is_raised_again() -> None:
     phones = Phones()
-    phones.agreed = [False] * 40
-    calls = []
-
-    def fail_first(artifact: str, why: str) -> None:
-        calls.append(artifact)
-        if len(calls) == 1:
-            raise OSError
-
-    watch = DriftWatch(phones.latest, fail_first, POLICY)
-    with pytest.raises(OSError):
-        _heard(watch)
-    _heard(watch)
-    _heard(watch)
-    assert len(calls) == 2
+    phones.votes = LOW
+    phones.raised = cast("Any", None)
+    with pytest.raises(AttributeError):
+        phones.hear()
+    phones.raised = []
+    phones.hear()
+    phones.hear()
+    assert len(phones.raised) == 1

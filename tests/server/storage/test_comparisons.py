@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from dermport.errors import RequestError
-from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters
+from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters, Vote
 from dermport.server.storage.database import Database
 from tests.server.comparing.made import NOON, PHONE_FILE, comparison
 
@@ -113,10 +113,17 @@ def test_deleting(store: ComparisonStore) -> None:
     assert store.delete([f"{i:032x}" for i in range(BATCH)]) == 0
 
 
-def test_latest_labels_leave_changed_photos_out(store: ComparisonStore) -> None:
+def test_latest_votes_leave_changed_photos_out(store: ComparisonStore) -> None:
     for hour, (server, cause) in enumerate([(0.3, "model"), (0.7, "same"), (0.3, "photo-changed"), (0.3, "runtime")]):
         store.add(comparison(0.7, server, cause, NOON + hour * HOUR), "f", None)  # type: ignore[arg-type]
     store.add(comparison(artifact_sha256="a" * 64), "f", None)
-    assert store.latest_labels(PHONE_FILE, 2) == (False, True)
-    assert store.latest_labels(PHONE_FILE, 9) == (False, True, False)
-    assert store.latest_labels("b" * 64, 9) == ()
+    assert store.latest_votes(PHONE_FILE, 2) == (Vote("", False), Vote("", True))
+    assert [vote.agrees for vote in store.latest_votes(PHONE_FILE, 9)] == [False, True, False]
+    assert len(store.latest_votes(PHONE_FILE, 9, since=NOON + HOUR)) == 2
+    assert store.latest_votes("b" * 64, 9) == ()
+
+
+def test_a_vote_is_the_api_keys_before_it_is_the_pseudonyms(store: ComparisonStore) -> None:
+    store.add(comparison(device="a", created=NOON), "f", None)
+    store.add(comparison(device="b", created=NOON + HOUR), "f", None, sender="0" * 12)
+    assert [vote.device for vote in store.latest_votes(PHONE_FILE, 9)] == ["0" * 12, "a"]
