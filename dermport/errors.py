@@ -69,7 +69,7 @@ class DataError(DermportError):
 
 
 class PhotoError(DataError):
-    """One photo that ``dermport-prep/1`` refuses; `code` names the reason, e.g. ``"undecodable"``."""
+    """One photo that ``dermport-prep/1`` refuses; `code` names the reason, e.g. ``"photo-damaged"``."""
 
     def __init__(self, message: str, *, code: str, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)

@@ -42,7 +42,7 @@ _DISK_GB = 2.0
 
 
 def doctor(json: Json = False) -> None:
-    """Look at this machine: Python, packages, disk, TensorRT, Core ML; exit 1 if nothing can be done here."""
+    """Look at this machine: Python, packages, decoders, disk, TensorRT, Core ML; exit 1 if nothing can be done here."""
     checks = examine()
     if json:
         emit_json({"checks": [asdict(check) for check in checks]})
@@ -54,7 +54,7 @@ def doctor(json: Json = False) -> None:
 
 def examine() -> list[Check]:
     """Return every check, the Python version first."""
-    return [_python(), *(_extra(name) for name in EXTRAS), _disk(), *_devices()]
+    return [_python(), *(_extra(name) for name in EXTRAS), _decoders(), _disk(), *_devices()]
 
 
 def _python() -> Check:
@@ -69,6 +69,14 @@ def _extra(name: str) -> Check:
     if missing:
         found = f"missing: {', '.join(missing)}"
     return Check(f"extra [{name}]", not missing, found, f"pip install 'dermport[{name}]'")
+
+
+def _decoders() -> Check:
+    from dermport.bundle.vectors.proof import REMEDY, misreading
+
+    said = misreading()
+    packages = ", ".join(f"{name} {_version(name)}" for name in ("pillow", "simplejpeg"))
+    return Check("photos", not said, said or f"read as published ({packages})", REMEDY)
 
 
 def _version(alternatives: str) -> str:

@@ -53,6 +53,7 @@ _PHOTO_STATUS = {
     "empty": 400,
     "too-many-bytes": 413,
     "too-many-pixels": 413,
+    "too-many-scans": 413,
     "not-png": 415,
     "unsupported-form": 415,
     "unsupported-type": 415,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermport.errors import UsageError
+from dermport.errors import UnavailableError, UsageError
 from dermport.progress import SILENT, Progress
 from dermport.workflows.notebook import html_table, text_table
 
@@ -86,13 +86,16 @@ def verify(
     Raises:
         UsageError: No such export was made, or the part is unknown.
         IntegrityError: An artifact's bytes are not the recorded ones.
-        UnavailableError: Nothing on this machine can execute an artifact.
+        UnavailableError: Nothing on this machine can execute an artifact, or it reads photos otherwise than published.
         ExportError: An artifact was made from another model, or answers in another shape.
     """
     from dermport.bundle.policy import BUILT_IN, read_policy
+    from dermport.bundle.vectors.proof import REMEDY, misreading
     from dermport.exporters.verify import golden_reference
     from dermport.exporters.verify import verify as verify_export
 
+    if said := misreading():
+        raise UnavailableError(said, remedy=REMEDY)
     rules = read_policy(policy or BUILT_IN)
     exports = selected_exports(bundle, to, precision)
     reference = _data_reference(bundle, data, part, progress) if data else golden_reference(bundle)

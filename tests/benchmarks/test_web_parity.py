@@ -57,9 +57,9 @@ def test_other_inputs_fail_and_the_unmarked_ones_are_named(monkeypatch: pytest.M
 
 
 def test_a_refusal_of_one_side_alone_fails_and_one_of_both_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert judged(monkeypatch, {"refused": "undecodable"}, {"code": "undecodable"}, 422).passed
-    judge = judged(monkeypatch, {"refused": "undecodable"}, {"input_sha256": "a"}, 200)
-    assert judge.groups["coding"].differ == ["one: browser undecodable, server takes it"]
+    assert judged(monkeypatch, {"refused": "photo-damaged"}, {"code": "photo-damaged"}, 422).passed
+    judge = judged(monkeypatch, {"refused": "photo-damaged"}, {"input_sha256": "a"}, 200)
+    assert judge.groups["coding"].differ == ["one: browser photo-damaged, server takes it"]
 
 
 def test_every_kind_of_photo_is_taken_or_refused_as_its_group_says() -> None:

@@ -6,15 +6,16 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dermport.bundle import prep
+from dermport.bundle import photo_file, prep
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
-from dermport.bundle.vectors import FOLDER, Vector, read_vectors
+from dermport.bundle.vectors import FOLDER, RefusedPhoto, Vector, read_document, read_vectors
 from dermport.bundle.vectors.draw import picture
 from dermport.errors import PhotoError
 from dermport.server.problems import refusal_of
@@ -38,7 +39,8 @@ def test_vector(vector: Vector) -> None:
 def test_vectors_cover_what_phones_send() -> None:
     names = {vector.photo for vector in read_vectors()}
     wanted = {f"exif-{i}.jpg" for i in range(1, 9)} | {"grey.jpg", "cmyk.jpg", "progressive.jpg", "24-megapixel.jpg"}
-    wanted |= {"subsampling-420.jpg", "subsampling-444.jpg", "portrait-720x1280.jpg", "one-pixel-wide.png"}
+    wanted |= {f"subsampling-{one}.jpg" for one in ("420", "444", "422", "440", "411")} | {"ycck.jpg", "rgb.jpg"}
+    wanted |= {"portrait-720x1280.jpg", "one-pixel-wide.png", "opaque-rgba.png", "interlaced.png", "restarts.jpg"}
     assert wanted <= names
 
 
@@ -105,21 +107,28 @@ def _encode(image: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def _png_header(width: int, height: int) -> bytes:
-    """A PNG that only claims its size: the way of a decompression bomb."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
+def _png(*chunks: bytes, width: int = 64, height: int = 64, rows: bytes = bytes(64 * 193)) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
-    )
+    pixels = (_chunk(b"IDAT", zlib.compress(rows)), _chunk(b"IEND", b""))
+    return b"".join((b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header), *chunks, *pixels))
 
 
-def _animated() -> bytes:
-    frames = [picture(40, 30), picture(40, 30).rotate(90)]
-    return _encode(frames[0], "PNG", save_all=True, append_images=frames[1:])
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _scans(count: int, width: int = 640, height: int = 480) -> bytes:
+    """A progressive JPEG whose scans are repeated: little data, much work."""
+    data = _encode(Image.new("RGB", (16, 16), (99, 50, 20)), "JPEG", progressive=True)
+    first, last, frame = data.index(b"\xff\xda"), data.rindex(b"\xff\xd9"), data.index(b"\xff\xc2") + 5
+    data = data[:frame] + struct.pack(">HH", height, width) + data[frame + 4 :]
+    one = data[first : data.index(b"\xff", first + 2)]
+    return data[:first] + one * (count - 10) + data[first:last] + data[last:]
+
+
+def _segments(count: int) -> bytes:
+    plain = _encode(picture(40, 30), "JPEG")
+    return plain[:2] + b"\xff\xe5\0\2" * count + plain[2:]
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str, int]] = {
@@ -127,17 +136,16 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str, int]] = {
     "text": (lambda: b"not a photo", "unsupported-type", 415),
     "gif": (lambda: _encode(picture(40, 30), "GIF"), "unsupported-type", 415),
     "webp": (lambda: _encode(picture(40, 30), "WEBP"), "unsupported-type", 415),
-    "truncated jpeg": (lambda: _encode(picture(400, 300), "JPEG")[:3000], "undecodable", 422),
-    "jpeg magic only": (lambda: b"\xff\xd8\xff\xe0" + b"\0" * 100, "undecodable", 422),
-    "truncated png": (lambda: _encode(picture(40, 30), "PNG")[:200], "undecodable", 422),
-    "alpha": (lambda: _encode(picture(40, 30).convert("RGBA"), "PNG"), "unsupported-form", 415),
-    "palette alpha": (lambda: _encode(picture(40, 30).quantize(8), "PNG", transparency=1), "unsupported-form", 415),
-    "rgb key alpha": (lambda: _encode(picture(40, 30), "PNG", transparency=(1, 2, 3)), "unsupported-form", 415),
-    "16 bit": (lambda: _encode(Image.new("I;16", (40, 30)), "PNG"), "unsupported-form", 415),
-    "animated": (_animated, "unsupported-form", 415),
-    "pixel bomb": (lambda: _png_header(9000, 9000), "too-many-pixels", 413),
-    "huge bomb": (lambda: _png_header(60_000, 60_000), "undecodable", 422),
-    "long side": (lambda: _png_header(40_000, 2), "too-many-pixels", 413),
+    "jpeg magic only": (lambda: b"\xff\xd8\xff\xe0" + b"\0" * 100, "photo-damaged", 422),
+    "pixel bomb": (lambda: _png(width=9000, height=9000), "too-many-pixels", 413),
+    "huge bomb": (lambda: _png(width=60_000, height=60_000), "too-many-pixels", 413),
+    "long side": (lambda: _png(width=40_000, height=2), "too-many-pixels", 413),
+    "scan bomb": (lambda: _scans(36_879), "too-many-scans", 413),
+    "scans of many pixels": (lambda: _scans(20, 8000, 7900), "too-many-scans", 413),
+    "segments": (lambda: _segments(photo_file.MAX_SEGMENTS), "unsupported-form", 415),
+    "chunks": (lambda: _png(_chunk(b"teSt", b"") * photo_file.MAX_CHUNKS), "unsupported-form", 415),
+    "unfolding rows": (lambda: _png(rows=bytes(50_000_000)), "photo-damaged", 422),
+    "second header": (lambda: _png(_chunk(b"IHDR", bytes(13))), "photo-damaged", 422),
     "many bytes": (lambda: b"\xff\xd8\xff" + bytes(prep.MAX_BYTES), "too-many-bytes", 413),
 }
 
@@ -149,6 +157,48 @@ def test_refused_with_a_reason(name: str) -> None:
         prep.prepare(make(), SPEC)
     assert (caught.value.code, refusal_of(caught.value).status) == (code, status)
     assert str(caught.value)
+
+
+@pytest.mark.parametrize("vector", read_document().refused, ids=lambda v: v.photo)
+def test_refused_vector(vector: RefusedPhoto) -> None:
+    data = (FOLDER / vector.photo).read_bytes()
+    assert sha256_bytes(data) == vector.photo_sha256
+    for take in (prep.prepare, partial(prep.prepare, draft=True)):
+        with pytest.raises(PhotoError) as caught:
+            take(data, SPEC)
+        assert caught.value.code == vector.code
+
+
+@pytest.mark.parametrize("kind", [b"iCCP", b"zTXt", b"iTXt"])
+def test_what_no_pixel_needs_is_not_unfolded(kind: bytes) -> None:
+    folded = _chunk(kind, b"x\0\0" + zlib.compress(bytes(20_000_000)))
+    assert prep.prepare(_png(folded), SPEC).input_sha256 == prep.prepare(_png(), SPEC).input_sha256
+
+
+@pytest.mark.parametrize("name", ["opaque-rgba", "opaque-grey-alpha", "opaque-palette"])
+def test_alpha_that_is_opaque_everywhere_changes_nothing(name: str) -> None:
+    data = (FOLDER / f"{name}.png").read_bytes()
+    plain = _encode(Image.open(io.BytesIO(data)).convert("RGBA").convert("RGB"), "PNG")
+    assert prep.prepare(data, SPEC).input_sha256 == prep.prepare(plain, SPEC).input_sha256
+
+
+NOT_PREPARED: dict[str, Callable[[], bytes]] = {
+    "64 MP": lambda: _png(width=8000, height=8000),
+    "grey": lambda: _encode(picture(224, 224).convert("L"), "PNG"),
+    "alpha": lambda: _encode(picture(224, 224).convert("RGBA"), "PNG"),
+    "turned": lambda: _encode(
+        picture(224, 224), "PNG", exif=b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_PREPARED)
+def test_what_is_not_prepared_is_refused_before_it_is_decoded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = NOT_PREPARED[name]()
+    monkeypatch.setattr(prep, "_png", lambda file: pytest.fail("It was decoded."))
+    with pytest.raises(PhotoError) as caught:
+        prep.prepared(data, SPEC)
+    assert caught.value.code == "not-prepared"
 
 
 def test_multi_picture_jpeg_of_a_phone_is_its_first_picture() -> None:

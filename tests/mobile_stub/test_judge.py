@@ -86,7 +86,7 @@ def test_refusing_for_the_same_reason_is_agreeing() -> None:
 
     agreed = judge("x.jpg", refusal("empty"), Refusal(code="empty", message="in other words"))
     assert (agreed.cause, agreed.disagrees) == ("refused", False)
-    differed = judge("x.jpg", refusal("empty"), refusal("undecodable"))
+    differed = judge("x.jpg", refusal("empty"), refusal("photo-damaged"))
     assert (differed.cause, differed.disagrees) == ("error", True)
     assert differed.change is differed.same_input is differed.same_label is None
 

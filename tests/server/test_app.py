@@ -113,7 +113,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/v1/predict", _form(), 415, "unsupported-type"),
     ("POST", "/v1/predict", _form("picture"), 400, "one-photo"),
     ("POST", "/v1/predict", {"data": {"photo": [(io.BytesIO(b"x"), "x"), (io.BytesIO(b"x"), "x")]}}, 400, "one-photo"),
-    ("POST", "/v1/predict", _raw(b"\xff\xd8\xff" + bytes(50)), 422, "undecodable"),
+    ("POST", "/v1/predict", _raw(b"\xff\xd8\xff" + bytes(50)), 422, "photo-damaged"),
     ("POST", "/v1/predict", _raw(b"--x\r\nbroken", "multipart/form-data"), 400, "bad-form"),
     ("POST", "/v1/predict", _raw(bytes(MAX_BYTES + 1)), 413, "too-many-bytes"),
 ]
@@ -137,7 +137,7 @@ def test_every_error_is_a_problem_document(
 
 def test_a_truncated_photo_is_refused(client: FlaskClient, tiny_bundle: Bundle) -> None:
     response = _post(client, golden_photo(tiny_bundle).read_bytes()[:1500])
-    assert (response.status_code, response.json["code"]) == (422, "undecodable")
+    assert (response.status_code, response.json["code"]) == (422, "photo-damaged")
 
 
 def test_allowed_methods_are_named(client: FlaskClient) -> None:
@@ -217,6 +217,14 @@ def test_an_unproved_runtime_takes_no_photos_and_says_which_differed(tiny_bundle
         assert (response.status_code, response.json["code"]) == (503, "not-ready")
         assert wrong.photo in response.json["detail"]
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_machine_that_reads_photos_otherwise_takes_none(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dermport.bundle.vectors.proof.failing_photos", lambda: ("ycck.jpg",))
+    client = recall_app(tiny_bundle, recall(tiny_bundle)).test_client()
+    for response in (client.get("/readyz"), _post(client, golden_photo(tiny_bundle).read_bytes())):
+        assert (response.status_code, response.json["code"]) == (503, "not-ready")
+        assert "ycck.jpg" in response.json["detail"]
 
 
 def test_models_tells_a_client_how_to_read_the_answers(client: FlaskClient, tiny_bundle: Bundle) -> None:

@@ -78,7 +78,7 @@ def _bundle_files(bundle: Bundle) -> dict[str, bytes]:
 
 
 def _vector_files() -> dict[str, bytes]:
-    names = {"vectors.json", *(vector.photo for vector in vectors.read_vectors())}
+    names = ("vectors.json", *vectors.photo_names())
     return {f"vectors/{name}": (vectors.FOLDER / name).read_bytes() for name in names}
 
 

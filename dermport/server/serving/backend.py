@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
-from dermport.bundle.prep import MAX_PIXELS, Prepared, prepare, prepared, stored_pixels
+from dermport.bundle.photo_file import stored_pixels
+from dermport.bundle.prep import MAX_PIXELS, Prepared, prepare, prepared
 from dermport.errors import PhotoError
 from dermport.server.express.express import Express
 from dermport.server.serving.jobs import InferenceJob, InferenceResult, Want

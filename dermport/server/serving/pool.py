@@ -86,7 +86,7 @@ class ServingPool:
                 return replace(done, milliseconds={"wait": waited, **done.milliseconds})
         raise PhotoError(
             "Every worker that was given the photo died of it or took too long.",
-            code="undecodable",
+            code="photo-damaged",
             remedy="Send another photo; this one may be damaged.",
         )
 

@@ -1,4 +1,4 @@
-"""Ready means proved: the live runtime answers the golden set within policy, or the server takes no traffic."""
+"""Ready means proved: photos are read as published, and the live runtime answers the golden set within policy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dermport.bundle.golden import GoldenSet
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.parity import Figures, compare
 from dermport.bundle.policy import read_policy
+from dermport.bundle.vectors.proof import misreading
 
 
 @dataclass(frozen=True)
@@ -23,18 +24,20 @@ class Proof:
         worst_photo: The golden photo whose answer changed most.
         status: What the policy says of it.
         reasons: Why it did not pass.
+        misreading: Which published photos this machine reads otherwise, in a sentence; empty where none.
     """
 
     figures: Figures
     worst_photo: str
     status: Status
     reasons: tuple[str, ...]
+    misreading: str = ""
 
     @property
     def complaint(self) -> str:
-        """What is wrong, naming the photo that differs most, or an empty string."""
-        if self.status != "fail":
-            return ""
+        """What is wrong, naming the photos that differ, or an empty string."""
+        if self.misreading or self.status != "fail":
+            return self.misreading
         return (
             f"The live runtime's answers to the golden set are not the original's: {'; '.join(self.reasons)}. "
             f"Golden photo {self.worst_photo} differs most, by {self.figures.max_change:.3g}."
@@ -47,4 +50,4 @@ def prove(
     """Judge a runtime's answers to the golden set, float32 [N, C], as ``dermport verify`` judges the artifact."""
     figures = compare(manifest, golden.probabilities, answers, labels)
     status, reasons = read_policy().judge(record.policy, figures)
-    return Proof(figures, golden.index.photos[figures.worst_photo].photo, status, reasons)
+    return Proof(figures, golden.index.photos[figures.worst_photo].photo, status, reasons, misreading())

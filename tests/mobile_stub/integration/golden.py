@@ -247,11 +247,16 @@ def _photos() -> dict[str, bytes]:
 def _refused() -> dict[str, bytes]:
     picture = Image.open(io.BytesIO(draw_photo(0, 500)))
     return {
-        "transparent.png": _saved(picture.resize((40, 30)).convert("RGBA"), "PNG"),
+        "transparent.png": _saved(_clear(picture.resize((40, 30))), "PNG"),
         "cut.jpg": draw_photo(1, 500)[:1500],
         "not-a-photo.gif": b"GIF89a",
         "empty.jpg": b"",
     }
+
+
+def _clear(picture: Image.Image) -> Image.Image:
+    picture.putalpha(200)
+    return picture
 
 
 def _jpeg(picture: Image.Image, **options: Any) -> bytes:

@@ -50,7 +50,7 @@ class _Front:
     def answer(self, job: InferenceJob) -> InferenceResult:
         self.jobs.append(job)
         if job.data.startswith(b"damaged"):
-            raise PhotoError("It is damaged.", code="undecodable")
+            raise PhotoError("It is damaged.", code="photo-damaged")
         return InferenceResult((1.0, *(0.0,) * (self.labels - 1)), "2" * 64, 6, 4, 1, {"prepare": 1.0, "infer": 2.0})
 
     def lend(self, permit: Permit) -> socket.socket:

@@ -87,7 +87,7 @@ def test_one_bad_photo_does_not_fail_its_neighbours(pool: ServingPool) -> None:
             return error.code
 
     with ThreadPoolExecutor(5) as threads:
-        assert list(threads.map(ask, jobs)) == ["6", "undecodable", "6", "unsupported-type", "6"] * 4
+        assert list(threads.map(ask, jobs)) == ["6", "photo-damaged", "6", "unsupported-type", "6"] * 4
 
 
 def test_a_worker_killed_under_load_costs_no_answer(pool: ServingPool) -> None:

@@ -34,7 +34,7 @@ test('each way of decoding has its name, and its size is read', () => {
 test('what is cut off is refused, however little it is: a decoder would fill it in somehow', () => {
   for (const bytes of [JPEG, PROGRESSIVE, PNG]) {
     for (const length of [bytes.length - 1, bytes.length - 2, bytes.length >> 1, 40]) {
-      refuses(bytes.subarray(0, length), 'undecodable');
+      refuses(bytes.subarray(0, length), 'photo-damaged');
     }
   }
 });
@@ -48,10 +48,14 @@ test('sizes are refused before anything is decoded', () => {
   const frame = segment(JPEG, 0xc0);
   refuses(changed(JPEG, frame + 5, 0x20, 0x00, 0x20, 0x00), 'too-many-pixels'); // 8192 x 8192
   refuses(changed(JPEG, frame + 5, 0x00, 0x01, 0x75, 0x31), 'too-many-pixels'); // 30,001 wide
-  refuses(changed(JPEG, frame + 5, 0x00, 0x00), 'undecodable');
+  refuses(changed(JPEG, frame + 5, 0x00, 0x00), 'photo-damaged');
   refuses(changed(PNG, 16, 0, 0, 0x20, 0, 0, 0, 0x20, 0), 'too-many-pixels');
   refuses(new Uint8Array(32 * 1024 * 1024 + 1), 'too-many-bytes');
   refuses(new Uint8Array(0), 'empty');
+});
+
+test('whether a PNG has transparency is left to its pixels', () => {
+  assert.deepEqual([strip(PNG).alpha, strip(changed(PNG, 25, 6)).alpha], [false, true]);
 });
 
 test('forms that no two decoders agree on are refused', () => {
@@ -59,6 +63,5 @@ test('forms that no two decoders agree on are refused', () => {
   refuses(changed(JPEG, frame + 4, 12), 'unsupported-form'); // bits
   refuses(changed(JPEG, frame + 1, 0xc9), 'unsupported-form'); // arithmetic coding
   refuses(changed(PNG, 24, 16), 'unsupported-form');
-  refuses(changed(PNG, 25, 6), 'unsupported-form');
   refuses(Uint8Array.of(1, 2, 3, 4), 'unsupported-type');
 });

@@ -9,7 +9,9 @@
 const MAX_BYTES = 32 * 1024 * 1024;
 const MAX_PIXELS = 64_000_000;
 const MAX_SIDE = 30_000;
+const STRIP = 256; // rows
 const PNG_MAGIC = '\x89PNG\r\n\x1a\n';
+const PALETTE = 3;
 const PNG_COLOUR = new Set(['eXIf', 'iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP', 'mDCV', 'cLLI', 'sBIT']);
 const REMEDY = 'Send a plain JPEG (iPhone: Settings > Camera > Formats > Most Compatible) or an opaque 8-bit PNG.';
 const AGAIN = 'Take or choose the photo again, unedited.';
@@ -42,7 +44,7 @@ export class PhotoError extends Error {
  * @throws {PhotoError}
  */
 export async function decode(bytes) {
-  const {stripped, orientation, kind} = strip(bytes);
+  const {stripped, orientation, kind, alpha} = strip(bytes);
   const bitmap = await picture(stripped);
   const canvas = new OffscreenCanvas(1, 1);
   let context = null;
@@ -56,7 +58,21 @@ export async function decode(bytes) {
     context.drawImage(bitmap, left, top, width, height, 0, 0, width, height);
     return context.getImageData(0, 0, width, height).data;
   };
-  return {width: bitmap.width, height: bitmap.height, orientation, kind, read, close: () => bitmap.close()};
+  const {width, height} = bitmap;
+  if (alpha && !isOpaque(read, width, height)) {
+    bitmap.close();
+    throw unsupported('transparency');
+  }
+  return {width, height, orientation, kind, read, close: () => bitmap.close()};
+}
+
+/** Whether no pixel shines through: then its colours are as stored, in any browser. */
+function isOpaque(read, width, height) {
+  for (let top = 0; top < height; top += STRIP) {
+    const pixels = read(0, top, width, Math.min(STRIP, height - top));
+    for (let at = 3; at < pixels.length; at += 4) if (pixels[at] !== 255) return false;
+  }
+  return true;
 }
 
 async function picture(stripped) {
@@ -64,14 +80,15 @@ async function picture(stripped) {
     // No profile is left to convert from, and no alpha: those options would cost Chromium a second copy of all pixels.
     return await createImageBitmap(new Blob([stripped]), {imageOrientation: 'none'});
   } catch {
-    throw new PhotoError('undecodable', 'The photo is damaged, or this browser cannot decode it.', AGAIN);
+    throw new PhotoError('photo-damaged', 'The photo is damaged, or this browser cannot decode it.', AGAIN);
   }
 }
 
 /**
  * Checks a JPEG or PNG, and takes EXIF and colour profiles out of it.
  * @param {Uint8Array} bytes
- * @returns {{stripped: Uint8Array, orientation: number, width: number, height: number, kind: string}}
+ * @returns {{stripped: Uint8Array, orientation: number, width: number, height: number, kind: string, alpha: boolean}}
+ *   `alpha`: whether there may be transparency, which only its pixels tell
  * @throws {PhotoError}
  */
 export function strip(bytes) {
@@ -107,7 +124,7 @@ function stripJpeg(bytes) {
   }
   if (!found.frame || bytes[at] !== 0xff || !isComplete(bytes, at)) throw damaged();
   const stripped = join([...kept, bytes.subarray(at)]);
-  return {stripped, orientation: found.orientation || 1, ...found.frame, kind: jpegKind(found)};
+  return {stripped, orientation: found.orientation || 1, ...found.frame, kind: jpegKind(found), alpha: false};
 }
 
 /** Notes what a segment before the first scan says of orientation and colours. */
@@ -158,22 +175,25 @@ function isComplete(bytes, start) {
 
 function stripPng(bytes) {
   const [width, height] = [view(bytes).getUint32(16), view(bytes).getUint32(20)];
-  if (bytes[24] > 8 || bytes[25] & 4) throw unsupported('16 bits a channel or transparency');
+  const colour = bytes[25];
+  if (bytes[24] > 8) throw unsupported('16 bits a channel');
   checkPixels(width, height);
   const kept = [bytes.subarray(0, 8)];
+  let alpha = (colour & 4) !== 0;
   let orientation = 1;
   let type = '';
   for (let at = 8; at + 12 <= bytes.length && type !== 'IEND';) {
     const end = at + 12 + view(bytes).getUint32(at);
     if (end > bytes.length) throw damaged();
     type = ascii(bytes, at + 4, at + 8);
-    if (type === 'tRNS' || type === 'acTL') throw unsupported('transparency or several frames');
+    if (type === 'acTL' || (type === 'tRNS' && colour !== PALETTE)) throw unsupported('several frames or a key colour');
+    alpha ||= type === 'tRNS';
     if (type === 'eXIf') orientation = exifOrientation(bytes.subarray(at + 8, end - 4));
     if (!PNG_COLOUR.has(type)) kept.push(bytes.subarray(at, end));
     at = end;
   }
   if (type !== 'IEND') throw damaged();
-  return {stripped: join(kept), orientation, width, height, kind: 'png'};
+  return {stripped: join(kept), orientation, width, height, kind: 'png', alpha};
 }
 
 function checkPixels(width, height) {
@@ -184,7 +204,7 @@ function checkPixels(width, height) {
 }
 
 function damaged() {
-  return new PhotoError('undecodable', 'The photo is damaged or incomplete.', AGAIN);
+  return new PhotoError('photo-damaged', 'The photo is damaged or incomplete.', AGAIN);
 }
 
 function unsupported(what) {

@@ -251,7 +251,7 @@ export default {
   'error.too-many-pixels': 'The photo has too many pixels.',
   'error.unsupported-type': 'The file is neither JPEG nor PNG.',
   'error.unsupported-form': 'A photo of this form (transparent, animated or 16 bits) is not accepted.',
-  'error.undecodable': 'The photo is damaged or cut off.',
+  'error.photo-damaged': 'The photo is damaged or cut off.',
   'error.browser-differs': 'This browser decodes such a photo differently. Save it as an ordinary JPEG, or use another browser.',
 
   'label.akiec': 'Actinic keratosis / Bowen’s disease',

@@ -251,7 +251,7 @@ export default {
   'error.too-many-pixels': 'La foto tiene demasiados píxeles.',
   'error.unsupported-type': 'El archivo no es JPEG ni PNG.',
   'error.unsupported-form': 'No se aceptan fotos de este tipo (transparentes, animadas o de 16 bits).',
-  'error.undecodable': 'La foto está dañada o incompleta.',
+  'error.photo-damaged': 'La foto está dañada o incompleta.',
   'error.browser-differs': 'Este navegador decodifica esta foto de otra manera. Guárdela como JPEG normal o use otro navegador.',
 
   'label.akiec': 'Queratosis actínica / enfermedad de Bowen',

@@ -251,7 +251,7 @@ export default {
   'error.too-many-pixels': 'La photo a trop de pixels.',
   'error.unsupported-type': 'Le fichier n’est ni JPEG ni PNG.',
   'error.unsupported-form': 'Une photo de cette forme (transparente, animée ou 16 bits) n’est pas acceptée.',
-  'error.undecodable': 'La photo est endommagée ou incomplète.',
+  'error.photo-damaged': 'La photo est endommagée ou incomplète.',
   'error.browser-differs': 'Ce navigateur décode cette photo autrement. Enregistrez-la en JPEG ordinaire, ou prenez un autre navigateur.',
 
   'label.akiec': 'Kératose actinique / maladie de Bowen',
