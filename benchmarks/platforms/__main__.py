@@ -4,10 +4,9 @@
     python -m benchmarks.platforms --bundle artifacts/ham7 --python python3.10 --aarch64 --json platforms.json
 
 The wheel is built from the last commit. In each environment `dermport serve` must become ready (its own proof), answer
-every golden photo over one connection that is kept open, lend that to its worker, and stop when told. Changes
-of probabilities are held against the first environment's. --aarch64 emulates Debian's Python with qemu-user (Debian's
-package of that name; nothing else is installed on the machine): a photo then takes a second instead of milliseconds.
-Exit code 1: something failed.
+every golden photo over one connection that is kept open, and stop when told. Changes of probabilities are held against
+the first environment's. --aarch64 emulates Debian's Python with qemu-user (Debian's package of that name; nothing else
+is installed on the machine): a photo then takes a second instead of milliseconds. Exit code 1: something failed.
 """
 
 from __future__ import annotations
@@ -41,7 +40,6 @@ _COLUMNS = (
     "proof |Δp|",
     "inputs equal",
     "|Δp| to the first",
-    "by the worker",
     "end",
 )
 
@@ -112,7 +110,6 @@ def _rows(seen: Sequence[ServerTrial]) -> list[tuple[str, ...]]:
             f"{one.proved:.1e}",
             f"{one.inputs} of {len(one.answers)}",
             f"{_change(one, seen):.1e}",
-            f"{one.lent} of {len(one.answers)}",
             str(one.status),
         )
         for one in seen

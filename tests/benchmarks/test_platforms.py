@@ -18,9 +18,7 @@ from dermport.errors import UnavailableError
 from dermport.server.config import ServingConfig
 
 FP32 = Setting("onnxruntime", "fp32")
-SEEN = ServerTrial(
-    "here", FP32, "ONNX Runtime", 1.0, 0.0, inputs=2, lent=1, answers=((0.25, 0.75), (0.5, 0.5)), status=0
-)
+SEEN = ServerTrial("here", FP32, "ONNX Runtime", 1.0, 0.0, inputs=2, answers=((0.25, 0.75), (0.5, 0.5)), status=0)
 HERE = Environment(Path(sys.executable), "3.11", platform.machine(), {"numpy": "2", "keras": "3"})
 
 
@@ -37,7 +35,7 @@ def test_a_server_that_cannot_start_is_told_with_its_own_words(exported_bundle: 
         try_server(HERE, exported_bundle, Setting("no-such-runtime", "fp32"))
 
 
-@pytest.mark.parametrize("wrong", [{"inputs": 1}, {"lent": 0}, {"status": -9}])
+@pytest.mark.parametrize("wrong", [{"inputs": 1}, {"status": -9}])
 def test_one_thing_that_is_wrong_makes_a_trial_unsound(wrong: dict[str, int]) -> None:
     assert SEEN.is_sound
     assert not replace(SEEN, **wrong).is_sound
