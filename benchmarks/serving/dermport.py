@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from benchmarks.serving.http import request_bytes
+from benchmarks.serving.http import form_bytes, request_bytes
 from benchmarks.serving.photos import RequestPhoto
 from benchmarks.serving.servers import Launch
+from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import PREP_ID
-from dermport.bundle.wire import PREP_HEADER
+from dermport.bundle.prep import prepare
+from dermport.bundle.store import Bundle
+from dermport.bundle.wire import API_KEY_HEADER, COMPARISON_FIELD, PHOTO_FIELD, PREP_HEADER, ComparisonRequest
+
+PROGRAM = (sys.executable, "-m", "dermport")
 
 
 @dataclass(frozen=True)
@@ -24,34 +31,40 @@ class Dermport:
         workers: Worker processes.
         runtime: ``onnxruntime`` or ``litert``.
         precision: The precision of the export.
-        process_model: ``workers``, ``batcher``, or ``auto`` for what suits the runtime.
+        state: The server's state; None for a folder that ends with it.
+        key: The API key that requests bring; empty where the server asks for none.
     """
 
     bundles: Path
     workers: int
     runtime: str = "onnxruntime"
     precision: str = "fp32"
-    process_model: str = "auto"
+    state: Path | None = None
+    key: str = ""
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        process_model = "" if self.process_model == "auto" else f", {self.process_model}"
-        return f"dermport ({self.runtime} {self.precision}{process_model})"
+        return f"dermport ({self.runtime} {self.precision})"
+
+    @property
+    def whole(self) -> bool:
+        """Whether it gives the whole answer."""
+        return True
 
     def launch(self, port: int) -> Launch:
         """Return how it is started."""
-        program = Path(sys.executable).with_name("dermport")
         options = {
             "port": port,
             "runtime": self.runtime,
             "precision": self.precision,
-            "process-model": self.process_model,
             "workers": self.workers,
+            # The folder that it is started in is an empty one, of its own.
+            "state": self.state or "state",
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        # The folder that it is started in is an empty one, of its own.
-        return Launch((str(program), "serve", str(self.bundles.resolve()), "--state", "state", *words), {})
+        keys = ("--keys",) if self.key else ()
+        return Launch((*PROGRAM, "serve", str(self.bundles.resolve()), *words, *keys), {})
 
     def request(self, photo: RequestPhoto) -> bytes:
         """Return the HTTP request that asks for a photo's label."""
@@ -59,7 +72,21 @@ class Dermport:
         if photo.form == "prepared":
             headers[PREP_HEADER] = PREP_ID
         path = "/v1/predict?decoding=draft" if photo.form == "draft" else "/v1/predict"
-        return request_bytes("POST", path, photo.data, headers)
+        return self.asking("POST", path, photo.data, headers)
+
+    def comparison(self, photo: RequestPhoto, probabilities: dict[str, float]) -> bytes:
+        """Return the HTTP request of a phone that has said the same of a photo as the server will."""
+        said = ComparisonRequest(
+            probabilities=probabilities,
+            input_sha256=prepare(photo.data, self._bundle.manifest.preprocessing).input_sha256,
+            photo_sha256=sha256_bytes(photo.data),
+            artifact_sha256=self._bundle.export("onnx", self.precision).record.artifact_sha256,
+            runtime="onnxruntime",
+            app_version="1",
+        )
+        json_part = (COMPARISON_FIELD, "application/json", said.model_dump_json(exclude_none=True).encode())
+        media, body = form_bytes([json_part, (PHOTO_FIELD, photo.media, photo.data)])
+        return self.asking("POST", "/v1/comparisons", body, {"Content-Type": media})
 
     def probabilities(self, body: bytes) -> dict[str, float]:
         """Return the probabilities by label that the body of an answer says."""
@@ -68,4 +95,21 @@ class Dermport:
     def activation(self, name: str, version: str) -> bytes:
         """Return the HTTP request that makes another model live."""
         body = json.dumps({"name": name, "version": version}).encode()
-        return request_bytes("POST", "/v1/admin/models/activate", body, {"Content-Type": "application/json"})
+        return self.asking("POST", "/v1/admin/models/activate", body, {"Content-Type": "application/json"})
+
+    def asking(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
+        """Return any HTTP request, with the key."""
+        key = {API_KEY_HEADER: self.key} if self.key else {}
+        return request_bytes(method, path, body, {**(headers or {}), **key})
+
+    @cached_property
+    def _bundle(self) -> Bundle:
+        return Bundle.open(self.bundles)
+
+
+def new_key(state: Path, *scopes: str) -> str:
+    """Make an API key in a server's state, as whoever runs the server does."""
+    words = [word for scope in scopes for word in ("--scope", scope)]
+    command = [*PROGRAM, "keys", "create", "benchmark", "--state", str(state), "--json", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return cast("str", json.loads(done.stdout)["key"])

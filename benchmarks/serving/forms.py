@@ -19,14 +19,15 @@ _LARGE_PHOTOS = 3
 
 def run(conditions: Conditions) -> dict[str, Any]:
     """Measure, print and return the figures for JSON."""
-    spec = Bundle.open(conditions.bundle).manifest.preprocessing
+    model = conditions.models[0]
+    spec = Bundle.open(model.bundle).manifest.preprocessing
     few = conditions.photos.photos[:_LARGE_PHOTOS]
     prepared = prepared_by_client(conditions.photos, spec)
     cameras = [enlarged(few, *size) for size in _CAMERAS]
     kinds = (prepared, conditions.photos, *cameras, *map(drafted, cameras))
     cases = tuple(LoadCase(photos.name, _CLIENTS, photos) for photos in kinds)
-    server = conditions.ours()
-    with InProcessLimit(conditions.work(), conditions.workers) as limit:
+    server = conditions.ours(model)
+    with InProcessLimit(conditions.work(model), conditions.workers) as limit:
         results = in_turns([Entry(server, limit, cases)], conditions)
     times = {}
     if server.name in results.figures:

@@ -52,7 +52,7 @@ def run(conditions: Conditions) -> dict[str, Any]:
     found: dict[str, dict[int, list[Beside]]] = {}
     failures: dict[str, str] = {}
     for number in range(conditions.rounds):
-        for server in (conditions.ours(), *conditions.peers):
+        for server in conditions.servers(conditions.models[0]):
             if server.name in failures:
                 continue
             say(f"round {number + 1} of {conditions.rounds}: {server.name}")

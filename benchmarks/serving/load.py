@@ -6,12 +6,11 @@ time from the cores that the server works on.
 
 from __future__ import annotations
 
-import itertools
 import selectors
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +21,7 @@ _REST = 0.05  # seconds that a client rests after an error, lest a refusing serv
 _TICK = 0.05
 _READ, _BOTH = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 _BLOCK = 1 << 16
+_GOOD = (200, 201)
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,14 @@ class Stream:
         name: What is told of them is told under this name.
         clients: How many.
         requests: Sent in turn; each client begins with another one.
+        check: Called with the number of the request, the status and the body; returns what is wrong, or nothing.
+            Without it, statuses 200 and 201 are right, and bodies are not looked at.
     """
 
     name: str
     clients: int
     requests: Sequence[bytes]
+    check: Callable[[int, int, bytes], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class RequestCounts:
 
     Attributes:
         latencies: Seconds from the first byte sent to the last received, of requests that began in time.
-        answered: Answers (200) that arrived in time.
-        errors: By kind: a status, or what befell the connection; those of the warm-up too.
+        answered: Right answers that arrived in time.
+        errors: By kind: a status, what a check said, or what befell the connection; those of the warm-up too.
         reconnects: Connections that the server closed after an answer, as it had announced.
     """
 
@@ -85,9 +88,9 @@ class LoadResult:
 
     @property
     def own_microseconds(self) -> float:
-        """The load generator's CPU time for one request, in microseconds."""
-        answered = sum(counts.answered for counts in self.streams.values())
-        return 1e6 * self.own_seconds / max(1, answered)
+        """The load generator's CPU time for one request, refused ones too, in microseconds."""
+        requests = sum(counts.answered + counts.errors.total() for counts in self.streams.values())
+        return 1e6 * self.own_seconds / max(1, requests)
 
 
 def drive(address: Address, streams: Sequence[Stream], plan: LoadDuration) -> LoadResult:
@@ -99,11 +102,12 @@ class _Client:
     """One connection: at most one request is under way."""
 
     def __init__(
-        self, address: Address, selector: selectors.BaseSelector, requests: Iterator[bytes], counts: RequestCounts
+        self, address: Address, selector: selectors.BaseSelector, stream: Stream, number: int, counts: RequestCounts
     ) -> None:
         self._address = address
         self._selector = selector
-        self._requests = requests
+        self._stream = stream
+        self._number = number * 7 - 1  # of the last request; each client begins with another one
         self.counts = counts
         self._socket: socket.socket | None = None
         self._unsent = memoryview(b"")
@@ -115,7 +119,8 @@ class _Client:
     def send(self, now: float) -> None:
         """Begin the next request; OSError where the server does not take it."""
         self.busy, self.since = True, now
-        self._unsent, self._answer = memoryview(next(self._requests)), bytearray()
+        self._number = (self._number + 1) % len(self._stream.requests)
+        self._unsent, self._answer = memoryview(self._stream.requests[self._number]), bytearray()
         if self._socket is None:
             self._socket = self._address.connect(5.0)
             self._socket.setblocking(False)
@@ -133,6 +138,12 @@ class _Client:
         if events & selectors.EVENT_WRITE:
             self._write()
         return self._read() if events & selectors.EVENT_READ else None
+
+    def complaint(self, head: ResponseHead) -> str:
+        """Return what is wrong with the answer that has come; nothing where it is right."""
+        if self._stream.check is None:
+            return "" if head.status in _GOOD else str(head.status)
+        return self._stream.check(self._number, head.status, bytes(self._answer[head.begin : head.end]))
 
     def close(self) -> None:
         """Give the connection up, and what is under way with it."""
@@ -174,7 +185,7 @@ class _Load:
         self._selector = selectors.DefaultSelector()
         self._counts = {stream.name: RequestCounts() for stream in streams}
         self._clients = [
-            _Client(address, self._selector, _from(stream.requests, number), self._counts[stream.name])
+            _Client(address, self._selector, stream, number, self._counts[stream.name])
             for stream in streams
             for number in range(stream.clients)
         ]
@@ -225,8 +236,8 @@ class _Load:
         if head.close:
             counts.reconnects += 1
             client.close()
-        if head.status != 200:
-            counts.errors[str(head.status)] += 1
+        if complaint := client.complaint(head):
+            counts.errors[complaint] += 1
             self._resting[client] = now + _REST
             return
         counts.answered += self._begin <= now < self._end
@@ -249,9 +260,3 @@ class _Load:
         for client in self._clients:
             if client.busy and now - client.since > self._plan.timeout:
                 self._fail(client, "timeout")
-
-
-def _from(requests: Sequence[bytes], number: int) -> Iterator[bytes]:
-    """Return the requests in turn for ever, beginning at another place for each number."""
-    first = number * 7 % len(requests)
-    return itertools.cycle([*requests[first:], *requests[:first]])

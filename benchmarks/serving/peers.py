@@ -13,9 +13,13 @@ from typing import cast
 from benchmarks.peers.model import Settings
 from benchmarks.serving.environments import interpreter
 from benchmarks.serving.http import request_bytes
+from benchmarks.serving.models import BenchmarkModel
 from benchmarks.serving.photos import RequestPhoto
 from benchmarks.serving.servers import Launch
 from dermport.bundle.prep import MAX_BYTES
+
+_WSGI = ("--interface", "wsgi")
+_QUIET = ("--no-access-log",)
 
 
 @dataclass(frozen=True)
@@ -23,26 +27,33 @@ class Peer:
     """A peer that takes the photo as the body and answers with JSON, as ours does.
 
     Attributes:
-        name: Its name, and that of its folder below benchmarks/peers.
-        bundle: Folder of the bundle.
+        name: Its name.
+        model: What it serves.
         workers: Worker processes.
         arguments: What Python is told to start it; ``{port}`` and ``{workers}`` are filled in.
         variables: Variables that it needs, filled in likewise.
+        whole: Whether it gives the whole answer that ours gives; else label and probabilities alone.
     """
 
     name: str
-    bundle: Path
+    model: BenchmarkModel
     workers: int
     arguments: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
+    whole: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder below benchmarks/peers, and of its environment."""
+        return self.name.partition("+")[0]
 
     def launch(self, port: int) -> Launch:
         """Return how it is started, in its own environment; UnavailableError where that cannot be made."""
-        python = interpreter(self.name)
+        python = interpreter(self.folder)
         values = {"port": port, "workers": self.workers}
         variables = {
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
-            **Settings(self.bundle.resolve(), "fp32", port, self.workers).environment(),
+            **Settings(self.model.bundle.resolve(), self.model.precision, port, self.workers).environment(),
             **{name: text.format(**values) for name, text in self.variables.items()},
         }
         return Launch((str(python), *(text.format(**values) for text in self.arguments)), variables)
@@ -82,11 +93,12 @@ class Triton(Peer):
         return dict(zip(outputs["labels"], outputs["probabilities"], strict=True))
 
 
-def peers(bundle: Path, workers: int) -> tuple[Peer, ...]:
-    """Return every peer, set to serve a bundle's float32 ONNX with so many workers."""
+def peers(model: BenchmarkModel, workers: int) -> tuple[Peer, ...]:
+    """Return every peer, set to serve a model with so many workers."""
     server = "benchmarks.peers.{}.server".format
-    port = ("--port", "{port}")
-    uvicorn = ("--host", "127.0.0.1", *port, "--workers", "{workers}", "--no-access-log")
+    host, port = ("--host", "127.0.0.1"), ("--port", "{port}")
+    many = ("--workers", "{workers}")
+    gunicorn = ("--bind", "127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "8", *many)
     mosec = {
         "MOSEC_ADDRESS": "127.0.0.1",
         "MOSEC_PORT": "{port}",
@@ -94,19 +106,19 @@ def peers(bundle: Path, workers: int) -> tuple[Peer, ...]:
         "MOSEC_LOG_LEVEL": "warning",
         "MOSEC_MAX_REQUEST_SIZE": str(MAX_BYTES),
     }
+    flask, fastapi = f"{server('flask')}:app", f"{server('fastapi')}:app"
+    bento = ("-m", "bentoml", "serve", f"{server('bentoml')}:PhotoService", *host, *port)
+    # Its embedded Python must be this very one: https://github.com/triton-inference-server/pytriton/issues/51
+    python = {"LD_LIBRARY_PATH": str(get_config_var("LIBDIR"))}
     return (
-        Peer("litserve", bundle, workers, ("-m", server("litserve"))),
-        Peer(
-            "bentoml",
-            bundle,
-            workers,
-            ("-m", "bentoml", "serve", f"{server('bentoml')}:PhotoService", "--host", "127.0.0.1", *port),
-            {"BENTOML_DO_NOT_TRACK": "True"},
-        ),
-        Peer("mosec", bundle, workers, ("-m", server("mosec")), mosec),
-        Peer("fastapi", bundle, workers, ("-m", "uvicorn", f"{server('fastapi')}:app", *uvicorn)),
-        # Its embedded Python must be this very one: https://github.com/triton-inference-server/pytriton/issues/51
-        Triton(
-            "pytriton", bundle, workers, ("-m", server("pytriton")), {"LD_LIBRARY_PATH": str(get_config_var("LIBDIR"))}
-        ),
+        Peer("flask+gunicorn", model, workers, ("-m", "gunicorn", *gunicorn, flask), whole=True),
+        Peer("flask+granian", model, workers, ("-m", "granian", *host, *port, *many, *_WSGI, flask), whole=True),
+        Peer("fastapi+uvicorn", model, workers, ("-m", "uvicorn", *host, *port, *many, *_QUIET, fastapi), whole=True),
+        Peer("mosec", model, workers, ("-m", server("mosec")), mosec),
+        Peer("litserve", model, workers, ("-m", server("litserve"))),
+        Peer("bentoml", model, workers, bento, {"BENTOML_DO_NOT_TRACK": "True"}),
+        Triton("pytriton", model, workers, ("-m", server("pytriton")), python),
     )
+
+
+PEERS = tuple(peer.name for peer in peers(BenchmarkModel("", Path(), ""), 1))

@@ -60,17 +60,21 @@ def stored_photos(folder: Path | None, count: int = COUNT) -> RequestPhotos:
     Raises:
         UsageError: There is no JPEG.
     """
-    if folder is None:
-        folder = DRAWN
-        if not folder.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            draw_sample_set(folder, photos=COUNT, seed=0)
+    folder = folder or drawn_photos()
     paths = sorted(folder.rglob("*.jpg"))[:count]
     if not paths:
         raise UsageError(f"There is no .jpg below {folder}.", remedy="Name a folder of photos with --photos.")
     photos = tuple(RequestPhoto(path.read_bytes()) for path in paths)
     width, height = Image.open(io.BytesIO(photos[0].data)).size
     return RequestPhotos(f"{width}x{height}", photos)
+
+
+def drawn_photos() -> Path:
+    """Return the folder of the drawn photos, drawn now unless they are there already."""
+    if not DRAWN.exists():
+        DRAWN.parent.mkdir(parents=True, exist_ok=True)
+        draw_sample_set(DRAWN, photos=COUNT, seed=0)
+    return DRAWN
 
 
 def enlarged(photos: Sequence[RequestPhoto], width: int, height: int) -> RequestPhotos:

@@ -1,4 +1,4 @@
-"""Our runtimes, precisions and process models, each beside the limit of its own."""
+"""Our runtimes and precisions, each beside the limit of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.serving.conditions import Conditions
 from benchmarks.serving.dermport import Dermport
 from benchmarks.serving.limit import InProcessLimit
+from benchmarks.serving.models import BenchmarkModel
 from benchmarks.serving.rounds import Entry, LoadCase, in_turns
 from benchmarks.serving.throughput import COLUMNS, cells
 from benchmarks.tables import show, show_failures
@@ -22,16 +23,14 @@ _CLIENTS = 8
 def run(conditions: Conditions) -> dict[str, Any]:
     """Measure, print and return the figures for JSON."""
     case = LoadCase(f"{_CLIENTS} clients", _CLIENTS, conditions.photos)
-    servers = [conditions.ours(*pair) for pair in _pairs(conditions)]
+    model = conditions.models[0]
+    servers = [conditions.ours(model, *pair) for pair in _pairs(model)]
     with ExitStack() as stack:
         limits = {
             server: stack.enter_context(
-                InProcessLimit(conditions.work(server.runtime, server.precision), conditions.workers)
+                InProcessLimit(conditions.work(model, server.runtime, server.precision), conditions.workers)
             )
             for server in servers
-        }
-        limits |= {
-            replace(server, process_model="batcher"): limits[server] for server in servers if server == _base(server)
         }
         results = in_turns([Entry(server, limit, (case,)) for server, limit in limits.items()], conditions)
     times = {}
@@ -46,11 +45,11 @@ def run(conditions: Conditions) -> dict[str, Any]:
 
 
 def _base(server: Dermport) -> Dermport:
-    """Return the server that another one is held against: the same runtime in float32, as it is served by default."""
-    return replace(server, precision="fp32", process_model="auto")
+    """Return the server that another one is held against: the same runtime in float32."""
+    return replace(server, precision="fp32")
 
 
-def _pairs(conditions: Conditions) -> list[tuple[str, str]]:
-    there = {(export.record.target, export.record.precision) for export in Bundle.open(conditions.bundle).exports()}
+def _pairs(model: BenchmarkModel) -> list[tuple[str, str]]:
+    there = {(export.record.target, export.record.precision) for export in Bundle.open(model.bundle).exports()}
     pairs = [(runtime, precision) for runtime in _TARGETS for precision in _PRECISIONS]
     return [(runtime, precision) for runtime, precision in pairs if (_TARGETS[runtime], precision) in there]

@@ -52,6 +52,15 @@ def memory_of(pids: Iterable[int]) -> list[Memory]:
     return found
 
 
+def descriptors_of(pids: Iterable[int]) -> int:
+    """Return how many descriptors the processes have open, all together."""
+    found = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            found += len(list((PROC / str(pid) / "fd").iterdir()))
+    return found
+
+
 def forget_peaks(pids: Iterable[int]) -> None:
     """Let the peaks begin anew (man 5 proc, /proc/pid/clear_refs)."""
     for pid in pids:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from benchmarks.serving.conditions import Conditions
+from benchmarks.serving.dermport import Dermport
 from benchmarks.serving.http import ask
 from benchmarks.serving.limit import InProcessLimit
 from benchmarks.serving.load import LoadResult, Stream, drive
@@ -24,11 +25,19 @@ _LIMIT_SHARE = 0.5  # of a load's seconds, for each measurement of the limit
 
 @dataclass(frozen=True)
 class LoadCase:
-    """A load: so many clients, each sending these photos in turn."""
+    """A load.
+
+    Attributes:
+        name: What tables call it.
+        clients: How many.
+        photos: What each of them sends in turn.
+        compares: Whether they post comparisons of our own server's instead of asking for labels.
+    """
 
     name: str
     clients: int
     photos: RequestPhotos
+    compares: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class LoadFigures:
         p99_ms: 99th percentile of the latencies, milliseconds.
         tail: `p99_ms` by `p50_ms`.
         own_us: The load generator's own CPU time for a request, microseconds.
+        own_share: The load generator's CPU time as a share of one core's.
         errors: Requests that were not answered, or not with 200, by kind; in the medians, of all rounds together.
     """
 
@@ -62,6 +72,7 @@ class LoadFigures:
     p99_ms: float
     tail: float
     own_us: float
+    own_share: float
     errors: dict[str, int]
 
     @classmethod
@@ -72,7 +83,8 @@ class LoadFigures:
             raise UnavailableError(f"no photo was answered ({stream}); errors: {dict(counts.errors)}")
         p50, p99 = (1000 * counts.percentile(percent) for percent in (50, 99))
         rate = counts.answered / outcome.seconds
-        return cls(rate, limit, rate / limit, p50, p99, p99 / p50, outcome.own_microseconds, dict(counts.errors))
+        own = outcome.own_microseconds, outcome.own_seconds / outcome.seconds
+        return cls(rate, limit, rate / limit, p50, p99, p99 / p50, *own, dict(counts.errors))
 
     @classmethod
     def median(cls, rounds: Sequence[LoadFigures]) -> LoadFigures:
@@ -82,16 +94,49 @@ class LoadFigures:
         return cls(**medians, errors=dict(sum((Counter(one.errors) for one in rounds), Counter())))
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """One server in one round.
+
+    Attributes:
+        seconds: From its start to its first answer.
+        processes: How many it has.
+        rss: MiB of the process with the most resident memory, after all loads.
+        pss: MiB of the process with the most, pages shared with others counted in proportion.
+        total: MiB of all processes together, pages that they share counted once.
+    """
+
+    seconds: float
+    processes: int
+    rss: float
+    pss: float
+    total: float
+
+    @classmethod
+    def of(cls, live: Running) -> Footprint:
+        """Return what a server takes now."""
+        memory = live.memory()
+        rss, pss = [one.rss for one in memory], [one.pss for one in memory]
+        return cls(live.seconds, len(memory), max(rss), max(pss), sum(pss))
+
+    @classmethod
+    def median(cls, rounds: Sequence[Footprint]) -> Footprint:
+        """Return the medians over rounds."""
+        return cls(*(statistics.median(getattr(one, name.name) for one in rounds) for name in fields(cls)))
+
+
 @dataclass
 class Results:
     """What came of the rounds.
 
     Attributes:
         figures: By server and case, one a round.
+        footprints: By server, one a round.
         failures: Why a server was left out, by its name.
     """
 
     figures: dict[str, dict[str, list[LoadFigures]]] = field(default_factory=dict)
+    footprints: dict[str, list[Footprint]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
     def median(self, server: str, case: str) -> LoadFigures:
@@ -112,7 +157,8 @@ class Results:
             }
             for server, cases in self.figures.items()
         }
-        return {"servers": servers, "failures": self.failures}
+        footprints = {server: asdict(Footprint.median(rounds)) for server, rounds in self.footprints.items()}
+        return {"servers": servers, "footprints": footprints, "failures": self.failures}
 
 
 def in_turns(entries: Sequence[Entry], conditions: Conditions) -> Results:
@@ -126,12 +172,13 @@ def in_turns(entries: Sequence[Entry], conditions: Conditions) -> Results:
                 continue
             say(f"round {number + 1} of {conditions.rounds}: {name}")
             try:
-                measured = _measure(entry, conditions)
+                measured, footprint = _measure(entry, conditions)
             except UnavailableError as error:
                 results.failures[name] = error.message
                 results.figures.pop(name, None)
                 say(f"  left out: {error.message}")
                 continue
+            results.footprints.setdefault(name, []).append(footprint)
             for case, figures in measured.items():
                 results.figures.setdefault(name, {}).setdefault(case, []).append(figures)
     return results
@@ -159,11 +206,18 @@ def check(live: Running, limit: InProcessLimit, photos: RequestPhotos) -> float:
 
 
 def stream(server: Server, case: LoadCase) -> Stream:
-    """Return the clients of a case, for that server."""
+    """Return the clients of a case that ask for labels, for that server."""
     return Stream(case.name, case.clients, [server.request(photo) for photo in case.photos.photos])
 
 
-def _measure(entry: Entry, conditions: Conditions) -> dict[str, LoadFigures]:
+def comparisons(server: Dermport, case: LoadCase, limit: InProcessLimit) -> Stream:
+    """Return the clients of a case that post what a phone has said, for our own server."""
+    photos = case.photos.photos
+    pairs = zip(photos, limit.probabilities(photos), strict=True)
+    return Stream(case.name, case.clients, [server.comparison(photo, said) for photo, said in pairs])
+
+
+def _measure(entry: Entry, conditions: Conditions) -> tuple[dict[str, LoadFigures], Footprint]:
     kinds = {case.photos.name: case.photos for case in entry.cases}
     before = _limits(entry.limit, kinds, conditions)
     outcomes = {}
@@ -171,10 +225,18 @@ def _measure(entry: Entry, conditions: Conditions) -> dict[str, LoadFigures]:
         for photos in kinds.values():
             check(live, entry.limit, photos)
         for case in entry.cases:
-            outcomes[case.name] = drive(live.address, [stream(entry.server, case)], conditions.plan)
+            outcomes[case.name] = drive(live.address, [_stream(entry, case)], conditions.plan)
+        footprint = Footprint.of(live)
     after = _limits(entry.limit, kinds, conditions)
     limits = {kind: (before[kind] + after[kind]) / 2 for kind in kinds}
-    return {case.name: LoadFigures.of(outcomes[case.name], case.name, limits[case.photos.name]) for case in entry.cases}
+    figures = (LoadFigures.of(outcomes[case.name], case.name, limits[case.photos.name]) for case in entry.cases)
+    return dict(zip(outcomes, figures, strict=True)), footprint
+
+
+def _stream(entry: Entry, case: LoadCase) -> Stream:
+    if case.compares and isinstance(entry.server, Dermport):
+        return comparisons(entry.server, case, entry.limit)
+    return stream(entry.server, case)
 
 
 def _limits(limit: InProcessLimit, kinds: dict[str, RequestPhotos], conditions: Conditions) -> dict[str, float]:

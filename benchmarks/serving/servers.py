@@ -46,6 +46,11 @@ class Server(Protocol):
         """What tables call it."""
         ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether it gives the whole answer that ours gives; else label and probabilities alone."""
+        ...
+
     def launch(self, port: int) -> Launch:
         """Return how it is started, to serve on that port of 127.0.0.1.
 

@@ -1,158 +1,233 @@
-"""Mixed requests for a long time, with hot swaps: failed requests, and whether memory grows."""
+"""Mixed requests for a long time, each answer checked, with hot swaps, revoked keys and scan bombs in between."""
 
 from __future__ import annotations
 
-import shutil
+import json
+import subprocess
 import tempfile
 import threading
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.serving.conditions import Conditions
-from benchmarks.serving.dermport import Dermport
-from benchmarks.serving.http import HTTPError, ask
-from benchmarks.serving.load import LoadDuration, LoadResult, drive
-from benchmarks.serving.photos import enlarged, prepared_by_client
-from benchmarks.serving.rounds import LoadCase, stream
+from benchmarks.serving.dermport import PROGRAM, Dermport, new_key
+from benchmarks.serving.hostile_photos import scan_bomb
+from benchmarks.serving.http import HTTPError, ask, exchange
+from benchmarks.serving.limit import InProcessLimit
+from benchmarks.serving.load import LoadDuration, LoadResult, Stream, drive
+from benchmarks.serving.models import BenchmarkModel, drawn_model
+from benchmarks.serving.photos import RequestPhoto, RequestPhotos, enlarged, prepared_by_client
+from benchmarks.serving.rounds import TOLERANCE, LoadCase, stream
 from benchmarks.serving.servers import Running, running
+from benchmarks.serving.watch import Watch, show_watched, watched
 from benchmarks.tables import say, show
-from dermport.bundle.store import Bundle, write_manifest
+from dermport.bundle.store import Bundle
 
 SWAPS = 3
-_SAMPLES = 240
-_WARM_UP = 0.05  # of the time
-_SWAP_TIMEOUT = 120.0
+REVOCATIONS = 2
+_BOMB_SECONDS = 60.0
+_TIMEOUT = 120.0
+_CONNECTIONS = 8  # of a key that is revoked: enough to reach every worker
 _CAMERA = (4000, 3000)
+Expected = dict[str, list[dict[str, float]]]
+"""By the name of a model: the probabilities of each photo."""
 
 
 @dataclass(frozen=True)
-class Swap:
-    """A hot swap: seconds since the start, the status that was answered (0: none), and how long that took."""
+class Event:
+    """Something that was done to the server while the load was on.
 
+    Attributes:
+        kind: ``swap``, ``revocation`` or ``bomb``.
+        at: Seconds since the start.
+        seconds: How long it took.
+        status: What was answered; 0: nothing.
+        complaint: What was not as it must be; empty where all was.
+    """
+
+    kind: str
     at: float
-    status: int
     seconds: float
+    status: int
+    complaint: str
 
 
-@dataclass(frozen=True)
-class Trend:
-    """The memory of all processes together, pages that they share counted once.
+class Schedule(threading.Thread):
+    """Does things when they are due, one after the other.
 
-    Attributes:
-        first_mib: Median of the first fifth of the samples after the warm-up.
-        last_mib: Median of the last fifth.
-        slope: MiB an hour: the median of the slopes between any two samples (Theil and Sen), which a swap's short
-            rise does not move.
-    """
-
-    first_mib: float
-    last_mib: float
-    slope: float
-
-    @classmethod
-    def of(cls, samples: list[tuple[float, float]]) -> Trend:
-        """Return the trend of (seconds, MiB)."""
-        seconds, mib = np.array(samples).T
-        fifth = max(1, len(mib) // 5)
-        first, second = np.triu_indices(len(mib), 1)
-        slopes = (mib[second] - mib[first]) / (seconds[second] - seconds[first])
-        slope = 3600 * float(np.median(slopes)) if len(slopes) else 0.0
-        return cls(float(np.median(mib[:fifth])), float(np.median(mib[-fifth:])), slope)
-
-    @property
-    def change(self) -> float:
-        """Last by first, less one."""
-        return self.last_mib / self.first_mib - 1
-
-
-class Watch(threading.Thread):
-    """Samples the memory and swaps the model, while the load is on.
+    Args:
+        due: Kind, seconds since the start, and what is done: it returns a status and a complaint.
 
     Attributes:
-        samples: (seconds since the start, MiB).
-        swaps: What came of each swap.
+        events: What came of them.
     """
 
-    def __init__(self, live: Running, activations: list[bytes], seconds: float) -> None:
+    def __init__(self, due: Sequence[tuple[str, float, Callable[[], tuple[int, str]]]]) -> None:
         super().__init__(daemon=True)
-        self.samples: list[tuple[float, float]] = []
-        self.swaps: list[Swap] = []
-        self._live = live
-        self._activations = activations
-        self._seconds = seconds
-        self._over = threading.Event()
+        self.events: list[Event] = []
+        self._due = sorted(due, key=lambda one: one[1])
 
     def run(self) -> None:
-        """Sample and swap until :meth:`stop`."""
-        began = time.monotonic()
-        due = [self._seconds * (number + 1) / (SWAPS + 1) for number in range(SWAPS)]
-        while not self._over.wait(self._seconds / _SAMPLES):
-            now = time.monotonic() - began
-            self.samples.append((now, sum(memory.pss for memory in self._live.memory())))
-            if len(self.swaps) < len(due) and now >= due[len(self.swaps)]:
-                self.swaps.append(self._swap(now))
-                say(f"  {now:.0f} s: swap {self.swaps[-1].status} in {self.swaps[-1].seconds:.1f} s")
-
-    def stop(self) -> None:
-        """End, and wait for the end."""
-        self._over.set()
-        self.join()
-
-    def _swap(self, now: float) -> Swap:
-        began = time.monotonic()
-        activation = self._activations[len(self.swaps) % len(self._activations)]
-        try:
-            status, _ = ask(self._live.address, activation, _SWAP_TIMEOUT)
-        except (OSError, HTTPError):
-            status = 0
-        return Swap(now, status, time.monotonic() - began)
+        """Do all of it."""
+        start = time.monotonic()
+        for kind, at, act in self._due:
+            time.sleep(max(0.0, start + at - time.monotonic()))
+            began = time.monotonic()
+            try:
+                status, complaint = act()
+            except (OSError, HTTPError, subprocess.CalledProcessError) as error:
+                status, complaint = 0, f"{type(error).__name__}: {error}"
+            event = Event(kind, began - start, time.monotonic() - began, status, complaint)
+            self.events.append(event)
+            say(f"  {event.at:.0f} s: {kind} {status} in {event.seconds:.1f} s {complaint}")
 
 
-def run(conditions: Conditions, minutes: float) -> dict[str, Any]:
+def run(conditions: Conditions) -> dict[str, Any]:
     """Measure, print and return the figures for JSON."""
-    seconds = 60 * minutes
-    cases = _cases(conditions)
+    seconds = 60 * conditions.minutes
+    models = (drawn_model("small"), drawn_model("other"))
     with tempfile.TemporaryDirectory() as folder:
-        first, second = twins(conditions.bundle, Path(folder))
-        server = Dermport(Path(folder), conditions.workers)
-        with running(server, conditions.photos.photos[0]) as live:
-            watch = Watch(live, [server.activation(*second), server.activation(*first)], seconds)
-            watch.start()
-            plan = LoadDuration(seconds, warm_up=0.0)
-            outcome = drive(live.address, [stream(server, case) for case in cases], plan)
-            watch.stop()
-    trend = Trend.of([sample for sample in watch.samples if sample[0] >= _WARM_UP * seconds])
-    _show(cases, outcome, watch.swaps, trend)
+        state = Path(folder) / "state"
+        server = replace(served_together(models, Path(folder) / "bundles", conditions.workers), state=state)
+        server = replace(server, key=new_key(state, "predict", "compare", "admin"))
+        keys = [new_key(state, "predict") for _ in range(REVOCATIONS)]
+        streams = _streams(server, models, conditions)
+        with running(server, conditions.photos.photos[0]) as live, Watch(live) as watch:
+            schedules = (_operator(live, server, models, keys, conditions), _bomber(live, server, seconds))
+            for schedule in schedules:
+                schedule.start()
+            outcome = drive(live.address, streams, LoadDuration(seconds, warm_up=0.0))
+            for schedule in schedules:
+                schedule.join(_TIMEOUT)
+    events = [event for schedule in schedules for event in schedule.events]
+    _show(outcome, events)
+    show_watched(watch.samples)
     return {
-        "minutes": minutes,
+        "minutes": conditions.minutes,
         "streams": {name: _stream_document(outcome, name) for name in outcome.streams},
-        "swaps": [asdict(swap) for swap in watch.swaps],
-        "memory": {**asdict(trend), "change": trend.change, "samples": watch.samples},
+        "events": [asdict(event) for event in events],
+        "watched": watched(watch.samples),
+        "samples": [asdict(sample) for sample in watch.samples],
     }
 
 
-def twins(bundle: Path, folder: Path) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Lay a bundle and its twin of another version below `folder`; return name and version of both."""
-    for name in ("first", "second"):
-        shutil.copytree(bundle, folder / name, ignore=shutil.ignore_patterns("coreml-*", "tensorrt-*"))
-    manifest = Bundle.open(bundle).manifest
-    release, _, patch = manifest.version.rpartition(".")
-    version = f"{release}.{int(patch) + 1}"
-    write_manifest(folder / "second", manifest.model_copy(update={"version": version}))
-    return (manifest.name, manifest.version), (manifest.name, version)
+def served_together(models: Sequence[BenchmarkModel], folder: Path, workers: int) -> Dermport:
+    """Return our server of several models; the first is live. `folder` is made, with links to their bundles."""
+    folder.mkdir(parents=True)
+    for number, model in enumerate(models):
+        (folder / f"{number}-{model.name}").symlink_to(model.bundle.resolve())
+    return Dermport(folder, workers, precision=models[0].precision)
 
 
-def _cases(conditions: Conditions) -> tuple[LoadCase, ...]:
-    spec = Bundle.open(conditions.bundle).manifest.preprocessing
-    return (
+def right(expected: Expected, number: int, status: int, body: bytes) -> str:
+    """Return what is wrong with an answer to the photo of that number; nothing where it is what its model says."""
+    if status not in (200, 201):
+        return str(status)
+    answer = json.loads(body)
+    said = answer.get("server", answer)
+    wanted = expected[said["model"]["name"]][number]
+    if said["probabilities"].keys() != wanted.keys():
+        return "other labels"
+    worst = max(abs(said["probabilities"][label] - value) for label, value in wanted.items())
+    return "" if worst <= TOLERANCE else "wrong answer"
+
+
+def _streams(server: Dermport, models: Sequence[BenchmarkModel], conditions: Conditions) -> list[Stream]:
+    spec = Bundle.open(models[0].bundle).manifest.preprocessing
+    cases = (
         LoadCase("small", 6, conditions.photos),
         LoadCase("prepared", 2, prepared_by_client(conditions.photos, spec)),
         LoadCase("large", 1, enlarged(conditions.photos.photos[:3], *_CAMERA)),
     )
+    with ExitStack() as stack:
+        limits = {model.name: stack.enter_context(InProcessLimit(conditions.work(model), 1)) for model in models}
+
+        def checked(one: Stream, photos: RequestPhotos) -> Stream:
+            expected = {name: limit.probabilities(photos.photos) for name, limit in limits.items()}
+            return replace(one, check=partial(right, expected))
+
+        streams = [checked(stream(server, case), case.photos) for case in cases]
+        said = limits[models[0].name].probabilities(conditions.photos.photos)
+        phone = replace(server, bundles=models[0].bundle)
+        pairs = zip(conditions.photos.photos, said, strict=True)
+        compared = Stream("comparisons", 1, [phone.comparison(*pair) for pair in pairs])
+        return [*streams, checked(compared, conditions.photos)]
+
+
+def _operator(
+    live: Running, server: Dermport, models: Sequence[BenchmarkModel], keys: Sequence[str], conditions: Conditions
+) -> Schedule:
+    """Return who swaps models and revokes keys, spread over the time."""
+    photo, seconds = conditions.photos.photos[0], 60 * conditions.minutes
+    manifests = [Bundle.open(model.bundle).manifest for model in models]
+    lives = [manifests[number % len(models)] for number in range(1, SWAPS + 1)]
+    swaps = [partial(_swapped, live, server.activation(one.name, one.version)) for one in lives]
+    ways = (partial(_revoke_over_http, live, server), partial(_revoke_by_command, server))
+    owners = [replace(server, key=key) for key in keys]
+    revocations = [partial(_revoked, live, owner, photo, ways[i % len(ways)]) for i, owner in enumerate(owners)]
+    return Schedule(
+        [
+            *(("swap", _part(number, SWAPS, seconds), swap) for number, swap in enumerate(swaps)),
+            *(("revocation", _part(number, REVOCATIONS, seconds), one) for number, one in enumerate(revocations)),
+        ]
+    )
+
+
+def _bomber(live: Running, server: Dermport, seconds: float) -> Schedule:
+    """Return who sends a scan bomb a minute."""
+    bomb = server.request(RequestPhoto(scan_bomb()))
+    bombs = max(1, int(seconds / _BOMB_SECONDS))
+    return Schedule(
+        [("bomb", (number + 0.5) * seconds / bombs, partial(_bombed, live, bomb)) for number in range(bombs)]
+    )
+
+
+def _part(number: int, of: int, seconds: float) -> float:
+    return seconds * (number + 1) / (of + 1)
+
+
+def _swapped(live: Running, activation: bytes) -> tuple[int, str]:
+    status, body = ask(live.address, activation, _TIMEOUT)
+    return status, "" if status == 200 else body[:200].decode(errors="replace")
+
+
+def _bombed(live: Running, bomb: bytes) -> tuple[int, str]:
+    status, _ = ask(live.address, bomb, _TIMEOUT)
+    return status, "" if 400 <= status < 500 or status == 503 else "a bomb was not refused"
+
+
+def _revoked(live: Running, server: Dermport, photo: RequestPhoto, revoke: Callable[[str], None]) -> tuple[int, str]:
+    """Use a key on several connections, revoke it, and use it again on these and on new ones."""
+    request = server.request(photo)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(live.address.connect(_TIMEOUT)) for _ in range(_CONNECTIONS)]
+        before = [exchange(connection, request)[0] for connection in connections]
+        revoke(server.key)
+        after = [ask(live.address, request, _TIMEOUT)[0]]
+        for connection in connections:
+            with suppress(ConnectionError):  # closed is as good as refused
+                after.append(exchange(connection, request)[0])
+    complaint = "" if set(before) == {200} and set(after) == {401} else f"before {before}, after {after}"
+    return after[0], complaint
+
+
+def _revoke_over_http(live: Running, server: Dermport, key: str) -> None:
+    status, body = ask(live.address, server.asking("DELETE", f"/v1/keys/{_key_id(key)}"), _TIMEOUT)
+    if status != 204:
+        raise HTTPError(f"a key was not revoked: {status} {body[:200]!r}")
+
+
+def _revoke_by_command(server: Dermport, key: str) -> None:
+    subprocess.run([*PROGRAM, "keys", "revoke", _key_id(key), "--state", str(server.state)], check=True)
+
+
+def _key_id(key: str) -> str:
+    return key.split("_")[1]
 
 
 def _stream_document(outcome: LoadResult, name: str) -> dict[str, Any]:
@@ -161,25 +236,18 @@ def _stream_document(outcome: LoadResult, name: str) -> dict[str, Any]:
     return {"answered": counts.answered, "errors": dict(counts.errors), "p50_ms": p50, "p99_ms": p99}
 
 
-def _show(cases: tuple[LoadCase, ...], outcome: LoadResult, swaps: list[Swap], trend: Trend) -> None:
+def _show(outcome: LoadResult, events: Sequence[Event]) -> None:
     rows = []
-    for case in cases:
-        counts = outcome.streams[case.name]
+    for name, counts in outcome.streams.items():
         p50, p99 = (1000 * counts.percentile(percent) for percent in (50, 99))
         failed = ", ".join(f"{kind} {count}" for kind, count in counts.errors.items()) or "0"
-        rows.append(
-            (
-                f"{case.name} ({case.photos.name})",
-                str(case.clients),
-                str(counts.answered),
-                failed,
-                f"{p50:.1f}",
-                f"{p99:.1f}",
-            )
-        )
-    title = f"{outcome.seconds / 60:.1f} minutes"
-    show(title, ("requests", "clients", "answered", "failed", "p50 ms", "p99 ms"), rows)
-    swapped = ", ".join(f"{swap.status} in {swap.seconds:.1f} s" for swap in swaps) or "none"
-    print(f"\nHot swaps: {swapped}")
-    grown = f"{trend.change:+.1%}, {trend.slope:+.1f} MiB/h"
-    print(f"Memory: {trend.first_mib:.0f} MiB at first, {trend.last_mib:.0f} MiB at last ({grown})")
+        rows.append((name, str(counts.answered), failed, f"{p50:.1f}", f"{p99:.1f}"))
+    show(f"{outcome.seconds / 60:.1f} minutes", ("requests", "right", "failed", "p50 ms", "p99 ms"), rows)
+    rows = []
+    for kind in ("swap", "revocation", "bomb"):
+        of_kind = [event for event in events if event.kind == kind]
+        statuses = ", ".join(sorted({str(event.status) for event in of_kind}))
+        complaints = "; ".join(event.complaint[:80] for event in of_kind if event.complaint) or "none"
+        longest = max((event.seconds for event in of_kind), default=0.0)
+        rows.append((kind, str(len(of_kind)), statuses, f"{longest:.1f}", complaints))
+    show("What was done", ("", "times", "answered", "longest s", "complaints"), rows)

@@ -74,6 +74,9 @@ def test_head_is_read_once_it_has_come() -> None:
     head = read_head(answer)
     assert head is not None
     assert (head.status, answer[head.begin : head.end], head.close) == (503, b"abc", True)
+    nothing = b"HTTP/1.1 204 No Content\r\n\r\n"
+    assert (head := read_head(nothing)) is not None
+    assert (head.status, head.begin, head.end) == (204, len(nothing), len(nothing))
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
@@ -102,6 +105,17 @@ def test_refusals_are_counted_apart_and_not_repeated_at_once() -> None:
         counts = drive(address, [Stream("one", 1, [request_bytes("GET", "/")])], PLAN).streams["one"]
     assert counts.answered == 0
     assert 1 < counts.errors["503"] < 20
+
+
+def test_answers_are_checked_with_the_number_of_their_request() -> None:
+    def check(number: int, status: int, body: bytes) -> str:
+        return "" if (number, status, body) == (1, 200, b"{}") else f"not {number}"
+
+    requests = [request_bytes("GET", f"/{number}") for number in range(2)]
+    with serving(lambda number: OK) as address:
+        counts = drive(address, [Stream("one", 1, requests, check)], PLAN).streams["one"]
+    assert counts.answered >= 1
+    assert counts.errors.keys() == {"not 0"}
 
 
 def test_announced_close_is_no_error() -> None:

@@ -16,13 +16,16 @@ import pytest
 from benchmarks.serving import environments, processes, servers
 from benchmarks.serving.dermport import Dermport
 from benchmarks.serving.http import ask, request_bytes
+from benchmarks.serving.models import BenchmarkModel
 from benchmarks.serving.peers import peers
 from benchmarks.serving.photos import RequestPhoto
 from benchmarks.serving.servers import Launch, running
+from benchmarks.serving.watch import Watch
 from dermport.errors import UnavailableError
 
 PHOTO = RequestPhoto(b"photo")
-NAMES = [peer.name for peer in peers(Path("bundle"), 2)]
+MODEL = BenchmarkModel("small", Path("bundle"), "int8-cpu")
+FOLDERS = sorted({peer.folder for peer in peers(MODEL, 2)})
 ECHO = """
 import http.server, subprocess, sys
 stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
@@ -44,6 +47,7 @@ class Script:
 
     code: str
     name: str = "script"
+    whole: bool = False
 
     def launch(self, port: int) -> Launch:
         return Launch((sys.executable, "-c", self.code, str(port)), {})
@@ -66,9 +70,14 @@ def test_server_is_up_for_the_block_and_all_its_processes_are_gone_after_it(monk
         assert ask(live.address, live.server.request(PHOTO), timeout=1.0) == (200, b"photo")
         family = processes.tree(live.pid)
         memory = live.memory()
+        with Watch(live, period=0.01) as watch:
+            pass
     assert len(family) == len(memory) == 2
     assert all(0 < one.pss <= one.rss <= one.peak for one in memory)
     assert 0 < live.seconds < 30
+    (seen,) = watch.samples
+    assert (seen.rss, seen.health) == (pytest.approx(sum(one.rss for one in memory), rel=0.1), 10)  # it has no /healthz
+    assert seen.descriptors > len(family)
     deadline = time.monotonic() + 5
     while processes.memory_of(family) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -99,19 +108,19 @@ def test_peak_is_that_since_it_was_forgotten() -> None:
 
 def test_every_peer_has_a_server_and_pinned_packages() -> None:
     folder = Path(environments.ROOT, "benchmarks", "peers")
-    assert sorted(NAMES) == sorted(path.parent.name for path in folder.glob("*/server.py"))
-    for name in NAMES:
+    assert sorted(path.parent.name for path in folder.glob("*/server.py")) == FOLDERS
+    for name in FOLDERS:
         assert all("==" in line and "/" not in line for line in environments.requirements(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_peer_decodes_and_infers_with_our_packages(name: str) -> None:
     wanted = dict(line.split("==") for line in environments.requirements(name))
     assert {package: environments.version(package) for package in ("onnxruntime", "pillow")}.items() <= wanted.items()
 
 
 def test_triton_is_asked_in_tensors() -> None:
-    triton = next(peer for peer in peers(Path("bundle"), 2) if peer.name == "pytriton")
+    triton = next(peer for peer in peers(MODEL, 2) if peer.name == "pytriton")
     head, _, body = triton.request(PHOTO).partition(b"\r\n\r\n")
     length = int(head.split(b"Inference-Header-Content-Length: ")[1].split()[0])
     (described,) = json.loads(body[:length])["inputs"]
@@ -126,3 +135,4 @@ def test_ours_is_told_how_the_photo_was_prepared() -> None:
     assert b"X-Dermport-Prep" not in ours.request(PHOTO)
     assert b"X-Dermport-Prep: dermport-prep/1\r\n" in ours.request(RequestPhoto(b"photo", "image/png", "prepared"))
     assert ours.request(RequestPhoto(b"photo", form="draft")).startswith(b"POST /v1/predict?decoding=draft ")
+    assert b"X-Api-Key: dp_1\r\n" in Dermport(Path("bundle"), 2, key="dp_1").request(PHOTO)

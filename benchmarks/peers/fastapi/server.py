@@ -27,4 +27,4 @@ async def photo(request: Request) -> bytes:
 @app.post("/v1/predict")
 def predict(data: Annotated[bytes, Depends(photo)]) -> dict[str, Any]:
     with one_at_a_time:
-        return model.answer(data)
+        return model.whole_answer(data)

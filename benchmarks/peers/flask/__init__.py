@@ -1,0 +1,1 @@
+"""Flask with gunicorn and with granian: https://flask.palletsprojects.com/deploying/."""
