@@ -23,7 +23,7 @@ def scan_bomb(scans: int = SCANS, side: int = _SIDE) -> bytes:
     flat = _scan(0, 0) + bytes(blocks // 8)
     runs = -(-blocks // 2**14)
     bits = (runs * 15 + 7) // 8 * 8
-    empty = _scan(1, 63) + (2 ** (bits - runs * 15) - 1).to_bytes(bits // 8, "big")
+    empty = _scan(1, 63) + ((1 << bits - runs * 15) - 1).to_bytes(bits // 8, "big")
     return b"\xff\xd8" + tables + frame + codes + flat + empty * scans + _EOI
 
 
