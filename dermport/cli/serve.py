@@ -43,14 +43,18 @@ def serve(
 ) -> None:
     """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
     from dermport.server.listener import is_loopback
+    from dermport.server.operations import logs
+    from dermport.server.state import claimed
 
+    logs.configure(log_format)
     private = is_loopback(host) and not config.access.trusted_proxies
     config = replace(
         config,
         access=replace(config.access, keys=_ask_for_keys(keys, private)),
         web=_web_app(web),
     )
-    _run(config, host, port, log_format, json)
+    with claimed(config.storage) as storage:
+        _run(replace(config, storage=storage), host, port, log_format, json)
 
 
 def _ask_for_keys(wanted: bool | None, private: bool) -> bool:
@@ -80,13 +84,12 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     from dermport.server.allocator import give_back_from
     from dermport.server.app import create_app
     from dermport.server.listener import Listener
-    from dermport.server.operations import logs, systemd
+    from dermport.server.operations import systemd
     from dermport.server.operations.journal import OutsideJournal
     from dermport.server.services import EXTENSION
     from dermport.server.serving.upgrade import Upgrade
     from dermport.workflows.engines import build_missing_engines, has_tensorrt
 
-    logs.configure(log_format)
     tell = say if log_format == "text" else _log
     give_back_from(256 * 1024)  # no photo that was received stays behind
     app = create_app(config)

@@ -28,10 +28,12 @@ from dermport.server.serving.models import Models
 from dermport.server.serving.runtimes import ServingCandidate
 from dermport.server.storage.activations import Activations
 from dermport.server.storage.base import utc_now
+from dermport.server.storage.clock import Clock, ClockWatch
 from dermport.server.storage.comparisons import ComparisonStore, Filters
 from dermport.server.storage.database import Database, open_database
 from dermport.server.storage.offers import Offers
 from dermport.server.storage.rollouts import Rollouts
+from dermport.server.storage.state import ServerState
 
 _LOG = logging.getLogger("dermport.drift")
 
@@ -55,7 +57,7 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
             start=last.key if last else None,
         )
         stack.callback(models.close)
-        access = Access(database, config.access)
+        access = Access(database, config.access, Clock(ServerState(database)).now)
         stack.callback(access.close)
         runner = ArtifactRunner(models.bundles)
         comparisons = _comparisons(config, models, database, rollouts, runner)
@@ -82,7 +84,7 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
 def _comparisons(
     config: ServerConfig, models: Models, database: Database, rollouts: Rollouts, runner: ArtifactRunner
 ) -> ComparisonService:
-    store = ComparisonStore(database)
+    store, state = ComparisonStore(database), ServerState(database)
     watch = DriftWatch(
         store.latest_votes, partial(_rolled_out_since, runner, rollouts), partial(_pause_roll_outs, runner, rollouts)
     )
@@ -93,6 +95,8 @@ def _comparisons(
         KeptPhotos(config.storage.folder / "photos"),
         keeping=Keeping(config.storage.keep_photos, config.storage.retention_days),
         listeners=(watch.heard,),
+        now=Clock(state).now,
+        believes=ClockWatch(state).believes,
     )
 
 

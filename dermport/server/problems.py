@@ -62,12 +62,12 @@ _PHOTO_CODE = {"not-png": "not-prepared"}
 # What a request is told of the storage, by the reason: a status, words, and seconds after which it may be sent again.
 _KEEP = "Keep it and send it again later; whoever runs the server must"
 _STORAGE = {
-    "full": (507, "The server cannot store this: its disk is full. Nothing was stored.", f"{_KEEP} make room.", 60.0),
-    "gone": (507, "The server's storage is gone. Nothing was stored.", f"{_KEEP} put it back.", 60.0),
+    "full": (507, "The server cannot store this: its disk is full.", f"{_KEEP} make room.", 60.0),
+    "gone": (507, "The server's storage is gone.", f"{_KEEP} put it back.", 60.0),
 }
 _NO_STORAGE = (
     503,
-    "The server cannot reach its storage for now. Nothing was stored.",
+    "The server cannot reach its storage for now.",
     "Send the request again after the time in Retry-After; predictions go on meanwhile.",
     10.0,
 )
@@ -110,10 +110,16 @@ def refusal_of(error: RequestError | PhotoError | StorageError) -> RequestError:
     if isinstance(error, RequestError):
         return error
     if isinstance(error, StorageError):
-        status, message, remedy, seconds = _STORAGE.get(error.reason, _NO_STORAGE)
+        status, words, remedy, seconds = _STORAGE.get(error.reason, _NO_STORAGE)
+        message = f"{words} Nothing was stored."
         return RequestError(message, code="storage-unavailable", status=status, remedy=remedy, retry_after=seconds)
     code = _PHOTO_CODE.get(error.code, error.code)
     return RequestError(error.message, code=code, status=_PHOTO_STATUS.get(error.code, 422), remedy=error.remedy)
+
+
+def storage_words(error: StorageError) -> str:
+    """Return what anybody may be told of a storage that fails."""
+    return _STORAGE.get(error.reason, _NO_STORAGE)[1]
 
 
 def words_of(status: int) -> Words:

@@ -63,6 +63,8 @@ def test_it_runs_unattended(unit: Path) -> None:
     assert settings["KillMode"] == ["mixed"]
     assert _seconds(unit, "TimeoutStopSec") > DRAIN_SECONDS
     assert _seconds(unit, "WatchdogSec") >= 30
+    for order in ("After", "Wants"):
+        assert settings[order] == ["network-online.target time-sync.target"]
 
 
 def test_the_gpu_stays_in_reach_and_nothing_else(unit: Path) -> None:

@@ -57,3 +57,4 @@ class ReadyAnswer(Message):
     worst_change: Annotated[float, Field(description="largest change of a probability on any golden photo")]
     mean_change: Annotated[float, Field(description="mean change over all probabilities")]
     runtime: ServedRuntime
+    degraded: Annotated[tuple[str, ...], Field(description="what fails besides photos, which are answered")] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
@@ -9,6 +11,7 @@ from dermport.bundle.wire import HealthAnswer, ReadyAnswer
 from dermport.errors import UnavailableError
 from dermport.server.api.bodies import json_response
 from dermport.server.operations.metrics import CONTENT_TYPE
+from dermport.server.problems import storage_words
 from dermport.server.security.access import open_to_all, requires
 from dermport.server.security.limits import unlimited
 from dermport.server.services import services
@@ -53,4 +56,10 @@ def _ready(live: LiveModel) -> ReadyAnswer:
         worst_change=figures.max_change,
         mean_change=figures.mean_change,
         runtime=live.served_by,
+        degraded=tuple(_degraded()),
     )
+
+
+def _degraded() -> Iterator[str]:
+    if trouble := services().database.trouble():
+        yield storage_words(trouble)

@@ -27,6 +27,7 @@ from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters,
 
 _LOG = logging.getLogger("dermport.comparing")
 _INPUTS_REMEMBERED = 2048
+_ORPHAN_AGE = timedelta(hours=1)
 Listener = Callable[[ComparisonAnswer], None]
 _Tensors = tuple["Tensor | None", "Tensor | None"]
 
@@ -81,6 +82,8 @@ class ComparisonService:
         keeping: What is kept.
         listeners: Told of each comparison once it is stored; what they raise is logged and changes nothing.
         now: The time, aware.
+        believes: Whether comparisons may be deleted by a clock that shows its first argument; the second is the time of
+            the newest one.
 
     Attributes:
         store: Where comparisons are kept.
@@ -96,11 +99,11 @@ class ComparisonService:
         keeping: Keeping = Keeping(),
         listeners: Sequence[Listener] = (),
         now: Callable[[], datetime] = utc_now,
+        believes: Callable[[datetime, datetime | None], bool] = lambda now, newest: True,
     ) -> None:
         self._models, self.store, self._runner, self._photos = models, store, runner, photos
-        self._keeping, self._listeners, self._now = keeping, tuple(listeners), now
+        self._keeping, self._listeners, self._now, self._believes = keeping, tuple(listeners), now, believes
         self._decoding = threading.Lock()
-        self._being_stored: set[str] = set()
         self._came = RecentInputs()
 
     def compare(
@@ -173,17 +176,19 @@ class ComparisonService:
     def purge(self, now: datetime) -> int:
         """Delete what is older than its time, and photos that no comparison has; return how many comparisons went.
 
+        Any number of processes may do so at once.
+
         Raises:
             StorageError: Not all could be deleted.
         """
         gone = 0
-        if self._keeping.days is not None:
+        if self._keeping.days is not None and self._believes(now, self.store.newest()):
             before = now - timedelta(days=self._keeping.days)
             while ids := self.store.ids_before(before):
                 for comparison_id in ids:
                     self._photos.remove(comparison_id)
                 gone += self.store.delete(ids)
-        self._remove_orphans()
+        self._remove_orphans(now)
         return gone
 
     def close(self) -> None:
@@ -215,7 +220,6 @@ class ComparisonService:
         server, phone = tensors
         if not self._keeping.photos or server is None:
             return self.store.add(answer, sent.fingerprint, key, sent.sender)
-        self._being_stored.add(answer.id)
         stored = False
         try:
             self._photos.write(answer.id, server, phone)
@@ -223,7 +227,6 @@ class ComparisonService:
         finally:
             if not stored:
                 self._photos.remove(answer.id)
-            self._being_stored.discard(answer.id)
         return stored
 
     def _tell(self, answer: ComparisonAnswer) -> None:
@@ -233,12 +236,11 @@ class ComparisonService:
             except Exception:  # the comparison is stored and must be acknowledged, whatever others make of it
                 _LOG.exception("a listener failed on comparison %s", answer.id)
 
-    def _remove_orphans(self) -> None:
+    def _remove_orphans(self, now: datetime) -> None:
         """Delete photos whose comparison was never stored, or was deleted, when the server was killed."""
-        files = self._photos.files()
+        files = self._photos.files(before=now - _ORPHAN_AGE)  # one that is being stored now is in the table later
         while batch := tuple(islice(files, BATCH)):
-            being_stored = frozenset(self._being_stored)  # before the table is read: what is stored by then is in it
-            kept = self.store.known(tuple({comparison_id for comparison_id, _ in batch})) | being_stored
+            kept = self.store.known(tuple({comparison_id for comparison_id, _ in batch}))
             for comparison_id, path in batch:
                 if comparison_id not in kept:
                     path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -72,10 +73,11 @@ class KeptPhotos:
         except OSError as error:
             raise refusal(self._folder, error) from error
 
-    def files(self) -> Iterator[tuple[str, Path]]:
-        """Yield the comparison's id and the path of every file that is there, half-written ones too."""
+    def files(self, before: datetime) -> Iterator[tuple[str, Path]]:
+        """Yield the comparison's id and the path of every file from before a time, half-written ones too."""
         for path in sorted(self._folder.glob("*.png")) + sorted(self._folder.glob(".*.part")):
-            if match := _FILE.fullmatch(path.name):
+            match = _FILE.fullmatch(path.name)
+            if match and path.exists() and path.stat().st_mtime < before.timestamp():
                 yield match[1], path
 
     def _paths(self, comparison_id: str) -> tuple[Path, Path]:

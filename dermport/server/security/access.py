@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeVar, get_args
 
 from werkzeug.datastructures import Headers
@@ -92,14 +93,16 @@ class Access:
     Args:
         database: Where the keys are.
         config: Whether keys are asked for.
+        now: The time, by which keys expire.
 
     Attributes:
         enabled: Whether keys are asked for; where not, everybody may do everything (see
             :mod:`dermport.server.security.guard` for who can be everybody).
     """
 
-    def __init__(self, database: Database, config: AccessConfig) -> None:
+    def __init__(self, database: Database, config: AccessConfig, now: Callable[[], datetime] = utc_now) -> None:
         self.enabled = config.keys
+        self._now = now
         self._keys = ApiKeys(database)
         self._ring = KeyRing(self._keys) if config.keys else None
 
@@ -153,7 +156,7 @@ class Access:
         for max_age in (_KNOWN_AGE, _UNKNOWN_AGE):
             key = ring.find(token.id, max_age)
             equal = hmac.compare_digest(token.secret_sha256, key.secret_sha256 if key else _NO_DIGEST)
-            if key and equal and key.valid_at(utc_now()):
+            if key and equal and key.valid_at(self._now()):
                 return key
         return None
 

@@ -217,6 +217,11 @@ class ComparisonStore:
         with self.database.reading() as session:
             return tuple(session.scalars(query.limit(count)))
 
+    def newest(self) -> datetime | None:
+        """Return the time of the newest comparison; None where there is none."""
+        with self.database.reading() as session:
+            return session.scalar(select(func.max(ComparisonRow.created)))
+
     def ids_before(self, time: datetime) -> tuple[str, ...]:
         """Return the ids of up to :data:`BATCH` comparisons that are older than `time`."""
         query = select(ComparisonRow.id).where(ComparisonRow.created < time).order_by(ComparisonRow.created)

@@ -215,12 +215,13 @@ class Database:
 
     def _note(self, error: StorageError) -> StorageError:
         self.failures += 1
-        self._say(error)
+        if self._migrated:  # else whoever opens it is told by the error itself
+            self._say(error)
         return error
 
     def _say(self, error: StorageError) -> None:
         if self._trouble is None or self._trouble.reason != error.reason:
-            _LOG.error("the database failed: %s", error)
+            _LOG.error("the database failed: %s", error.message)
         self._trouble = error
 
     def _is_well(self) -> None:
@@ -274,6 +275,7 @@ def open_database(storage: StorageConfig, *, create: bool = True) -> Database:
     except StorageError as error:
         if error.reason != "full" and (error.reason != "gone" or storage.state_id is None):
             raise
+        _LOG.error("nothing can be stored for now: %s", error.message)
     return database
 
 

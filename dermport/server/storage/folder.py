@@ -17,10 +17,11 @@ from dermport.errors import StorageError
 from dermport.server.config import StorageConfig
 
 _LOG = logging.getLogger("dermport.storage")
+_LOG.addHandler(logging.NullHandler())  # a terminal command that logs nothing says the error alone
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LOCK = "server.lock"
-_OURS = ("dermport.db*", "signing*", ".signing*", _LOCK, "photos", "compressed", "run")
+_OURS = ("dermport.db*", "*signing.key*", "*root.key*", "roots", "photos", "compressed", "run", _LOCK)
 # The workers of a server that was killed end with it, a moment later.
 _LOCK_SECONDS = 3.0
 

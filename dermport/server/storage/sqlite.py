@@ -91,6 +91,8 @@ class SqliteFile:
         except OSError as error:
             raise refusal(self.path, error) from error
         close_to_others(self.path)
+        if not os.access(self.path, os.R_OK | os.W_OK):  # SQLite would be content to read it
+            raise self._denied("")
 
     def _opened(self, poolclass: type[Any] | None = None, **how: str) -> Engine:
         url = URL.create("sqlite+pysqlite", database=f"file:{quote(str(self.path))}", query={**how, "uri": "true"})

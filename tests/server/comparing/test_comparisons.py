@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class Desk:
         self.database = open_database(StorageConfig(self.folder / "state"))
         self.photos = self.folder / "state" / "photos"
         self.now = NOON
+        self.doubted: list[tuple[datetime, datetime | None]] = []
         self.comparisons = ComparisonService(
             LinearModels(self.live),
             ComparisonStore(self.database),
@@ -59,6 +60,7 @@ class Desk:
             keeping=self.keeping,
             listeners=self.heard,
             now=lambda: self.now,
+            believes=lambda *asked: asked not in self.doubted,
         )
 
     def sent(self, **other: Any) -> Sent:
@@ -88,6 +90,12 @@ def keeper(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path, Keeping(photos=True, days=30))
     yield made
     made.database.close()
+
+
+def _age(folder: Path) -> None:
+    """Let what is in a folder be from another day, so that no process may still be storing it."""
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
 
 
 def test_a_comparison_is_answered_and_stored_alike(desk: Desk) -> None:
@@ -189,6 +197,7 @@ def test_kept_tensors_give_the_picture_later_and_go_with_the_comparison(keeper: 
     keeper.comparisons.delete(answer.id)
     assert keeper.files() == []
     (keeper.photos / f"{answer.id}.phone.png").write_bytes(b"of a killed request")
+    _age(keeper.photos)
     keeper.comparisons.purge(NOON)
     assert keeper.files() == []
     with pytest.raises(RequestError) as error:
@@ -258,8 +267,19 @@ def test_purging_removes_photos_without_comparison(keeper: Desk) -> None:
     (keeper.photos / f"{orphan}.png").write_bytes(b"of a killed request")
     (keeper.photos / f".{orphan}.png.abc123.part").write_bytes(b"half of one")
     (keeper.photos / "notes.png").write_bytes(b"somebody else's file")
+    before = keeper.files()
+    keeper.comparisons.purge(NOON)
+    assert keeper.files() == before, "another process may be storing the comparison"
+    _age(keeper.photos)
     keeper.comparisons.purge(NOON)
     assert keeper.files() == sorted([f"{answer.id}.png", "notes.png"])
+
+
+def test_nothing_is_too_old_by_a_clock_that_is_not_believed(keeper: Desk) -> None:
+    answer, _ = keeper.compare()
+    keeper.doubted = [(NOON + 31 * DAY, answer.created)]
+    assert keeper.comparisons.purge(NOON + 31 * DAY) == 0
+    assert keeper.comparisons.purge(NOON + 32 * DAY) == 1
 
 
 def test_a_photo_that_cannot_be_stored_stores_nothing(keeper: Desk) -> None:
@@ -312,8 +332,9 @@ def test_kill_9_while_comparing_loses_nothing_acknowledged(tmp_path: Path) -> No
     stored = {answer.id for answer in store.all(Filters())}
     assert set(acknowledged) <= stored
     assert len(stored) - len(acknowledged) in (0, 1)
+    _age(tmp_path / "state" / "photos")
     after.purge(NOON)
-    assert {comparison_id for comparison_id, _ in photos.files()} == stored
-    for _, path in photos.files():
+    assert {comparison_id for comparison_id, _ in photos.files(NOON)} == stored
+    for _, path in photos.files(NOON):
         Image.open(path).load()
     database.close()
