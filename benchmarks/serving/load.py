@@ -59,12 +59,14 @@ class RequestCounts:
         latencies: Seconds from the first byte sent to the last received, of requests that began in time.
         answered: Right answers that arrived in time.
         errors: By kind: a status, what a check said, or what befell the connection; those of the warm-up too.
+        requests: All that were sent, in the warm-up and after the end too.
         reconnects: Connections that the server closed after an answer, as it had announced.
     """
 
     latencies: list[float] = field(default_factory=list)
     answered: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
     reconnects: int = 0
 
     def percentile(self, percent: float) -> float:
@@ -119,6 +121,7 @@ class _Client:
     def send(self, now: float) -> None:
         """Begin the next request; OSError where the server does not take it."""
         self.busy, self.since = True, now
+        self.counts.requests += 1
         self._number = (self._number + 1) % len(self._stream.requests)
         self._unsent, self._answer = memoryview(self._stream.requests[self._number]), bytearray()
         if self._socket is None:

@@ -61,6 +61,15 @@ def descriptors_of(pids: Iterable[int]) -> int:
     return found
 
 
+def cpu_seconds_of(pids: Iterable[int]) -> float:
+    """Return the processor time that the processes have taken since they began, in seconds."""
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, IndexError):
+            ticks += sum(map(int, _stat(pid)[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def forget_peaks(pids: Iterable[int]) -> None:
     """Let the peaks begin anew (man 5 proc, /proc/pid/clear_refs)."""
     for pid in pids:

@@ -60,6 +60,7 @@ class LoadFigures:
         p50_ms: Median latency, milliseconds.
         p99_ms: 99th percentile of the latencies, milliseconds.
         tail: `p99_ms` by `p50_ms`.
+        cpu_ms: Processor time that all processes of the server take for a request, milliseconds.
         own_us: The load generator's own CPU time for a request, microseconds.
         own_share: The load generator's CPU time as a share of one core's.
         errors: Requests that were not answered, or not with 200, by kind; in the medians, of all rounds together.
@@ -71,12 +72,13 @@ class LoadFigures:
     p50_ms: float
     p99_ms: float
     tail: float
+    cpu_ms: float
     own_us: float
     own_share: float
     errors: dict[str, int]
 
     @classmethod
-    def of(cls, outcome: LoadResult, stream: str, limit: float) -> LoadFigures:
+    def of(cls, outcome: LoadResult, stream: str, limit: float, cpu_seconds: float) -> LoadFigures:
         """Return what a stream of clients saw; UnavailableError where nothing was answered."""
         counts = outcome.streams[stream]
         if not (counts.answered and counts.latencies):
@@ -84,7 +86,8 @@ class LoadFigures:
         p50, p99 = (1000 * counts.percentile(percent) for percent in (50, 99))
         rate = counts.answered / outcome.seconds
         own = outcome.own_microseconds, outcome.own_seconds / outcome.seconds
-        return cls(rate, limit, rate / limit, p50, p99, p99 / p50, *own, dict(counts.errors))
+        cpu_ms = 1000 * cpu_seconds / counts.requests
+        return cls(rate, limit, rate / limit, p50, p99, p99 / p50, cpu_ms, *own, dict(counts.errors))
 
     @classmethod
     def median(cls, rounds: Sequence[LoadFigures]) -> LoadFigures:
@@ -220,16 +223,20 @@ def comparisons(server: Dermport, case: LoadCase, limit: InProcessLimit) -> Stre
 def _measure(entry: Entry, conditions: Conditions) -> tuple[dict[str, LoadFigures], Footprint]:
     kinds = {case.photos.name: case.photos for case in entry.cases}
     before = _limits(entry.limit, kinds, conditions)
-    outcomes = {}
+    outcomes, cpu = {}, {}
     with running(entry.server, entry.cases[0].photos.photos[0]) as live:
         for photos in kinds.values():
             check(live, entry.limit, photos)
         for case in entry.cases:
-            outcomes[case.name] = drive(live.address, [_stream(entry, case)], conditions.plan)
+            one, began = _stream(entry, case), live.cpu_seconds()
+            outcomes[case.name] = drive(live.address, [one], conditions.plan)
+            cpu[case.name] = live.cpu_seconds() - began
         footprint = Footprint.of(live)
     after = _limits(entry.limit, kinds, conditions)
     limits = {kind: (before[kind] + after[kind]) / 2 for kind in kinds}
-    figures = (LoadFigures.of(outcomes[case.name], case.name, limits[case.photos.name]) for case in entry.cases)
+    figures = (
+        LoadFigures.of(outcomes[case.name], case.name, limits[case.photos.name], cpu[case.name]) for case in entry.cases
+    )
     return dict(zip(outcomes, figures, strict=True)), footprint
 
 

@@ -88,6 +88,10 @@ class Running:
         """Return the memory of all its processes."""
         return processes.memory_of(processes.tree(self.pid))
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time that all its processes have taken."""
+        return processes.cpu_seconds_of(processes.tree(self.pid))
+
 
 @contextmanager
 def running(server: Server, photo: RequestPhoto) -> Iterator[Running]:

@@ -13,7 +13,7 @@ from benchmarks.serving.rounds import Entry, Footprint, LoadCase, LoadFigures, R
 from benchmarks.tables import say, show, show_failures
 
 CLIENTS = (1, 8, 32, 128)
-COLUMNS = ("photos/s", "of the limit", "p50 ms", "p99 ms", "p99/p50", "errors", "client us", "client share")
+COLUMNS = ("photos/s", "of the limit", "p50 ms", "p99 ms", "p99/p50", "errors", "CPU ms", "client us", "client share")
 _COMPARING = 8
 
 
@@ -26,6 +26,7 @@ def cells(figures: LoadFigures) -> tuple[str, ...]:
         f"{figures.p99_ms:.1f}",
         f"{figures.tail:.1f}",
         ", ".join(f"{kind} {count}" for kind, count in figures.errors.items()) or "0",
+        f"{figures.cpu_ms:.2f}",
         f"{figures.own_us:.0f}",
         f"{figures.own_share:.2f}",
     )

@@ -28,8 +28,8 @@ VECTORS = Path(__file__).parents[2] / "dermport" / "bundle" / "vectors"
 
 
 def figures(rate: float, errors: dict[str, int] | None = None) -> LoadFigures:
-    counts = RequestCounts([0.010] * 98 + [0.030] * 2, int(rate), Counter(errors or {}))
-    return LoadFigures.of(LoadResult(1.0, {"8": counts}, own_seconds=0.01), "8", limit=200.0)
+    counts = RequestCounts([0.010] * 98 + [0.030] * 2, int(rate), Counter(errors or {}), requests=100)
+    return LoadFigures.of(LoadResult(1.0, {"8": counts}, own_seconds=0.01), "8", limit=200.0, cpu_seconds=0.5)
 
 
 def test_figures_of_a_load() -> None:
@@ -39,13 +39,14 @@ def test_figures_of_a_load() -> None:
     assert one.p99_ms == pytest.approx(30)
     assert one.tail == pytest.approx(3)
     assert one.own_us == pytest.approx(1e6 * 0.01 / 102)  # refusals cost time, too
+    assert one.cpu_ms == pytest.approx(5)
     assert one.own_share == pytest.approx(0.01)
 
 
 def test_load_without_an_answer_has_no_figures() -> None:
     outcome = LoadResult(1.0, {"8": RequestCounts(errors=Counter({"503": 9}))}, 0.0)
     with pytest.raises(UnavailableError, match="503"):
-        LoadFigures.of(outcome, "8", 200.0)
+        LoadFigures.of(outcome, "8", 200.0, 0.0)
 
 
 def test_medians_are_of_rounds_and_ratios_of_rounds_too() -> None:

@@ -116,6 +116,7 @@ def test_answers_are_checked_with_the_number_of_their_request() -> None:
         counts = drive(address, [Stream("one", 1, requests, check)], PLAN).streams["one"]
     assert counts.answered >= 1
     assert counts.errors.keys() == {"not 0"}
+    assert counts.requests >= counts.answered + counts.errors.total()
 
 
 def test_announced_close_is_no_error() -> None:
