@@ -16,7 +16,7 @@ import pytest
 from dermport.errors import DataError, UsageError
 from dermport.training import features as features_module
 from dermport.training.augment import PUBLISHED, Augmentation, affine_maps, augment
-from dermport.training.features import FeatureCache, PhotoSource
+from dermport.training.features import FeatureCache, Features, PhotoSource
 from dermport.training.golden import choose_calibration, choose_golden
 from dermport.training.model.network import (
     build_network,
@@ -29,6 +29,7 @@ from dermport.training.model.network import (
 )
 from dermport.training.model.weights import load_trunk
 from dermport.training.phases.loop import class_weights, steps_per_epoch
+from dermport.training.phases.recipes import last_four_phase
 from dermport.training.recipe import TrainingRecipe
 from dermport.training.run import open_run
 
@@ -142,6 +143,36 @@ def test_head_and_tail_are_the_network_itself(network: Any, photos: np.ndarray) 
 def test_only_the_last_four_layers_and_the_classifier_are_trained_in_the_tail(network: Any) -> None:
     owners = {variable.path.split("/")[-2] for variable in tail_of(network).trainable_variables}
     assert owners == {"block_16_project_BN", "Conv_1", "Conv_1_bn", "classifier"}
+
+
+def test_the_tail_trains_by_the_stored_statistics_and_leaves_them_as_they_are(network: Any, photos: np.ndarray) -> None:
+    """In a functional graph `fit` overrules ``layer(x, training=False)``: the batch's own statistics were used."""
+    recipe = replace(TINY, fine_tune="last4", weights="file", dropout=0.0)
+    network = calm_copy(network)
+    activations, pooled = trunk_of(network).predict_on_batch(photos.astype(np.float32))
+    features = Features(activations=activations, pooled=pooled)
+    phase = last_four_phase(network, recipe, [features], features)
+    norms = [layer for layer in network.layers if hasattr(layer, "moving_mean")]
+    before = [(norm.moving_mean.numpy(), norm.moving_variance.numpy()) for norm in norms]
+    scales = [norm.gamma.numpy() for norm in norms[-2:]]
+
+    apart = [np.asarray(phase.model(activations.astype(np.float32), training=training)) for training in (False, True)]
+    np.testing.assert_array_equal(*apart)
+    phase.model.fit(activations.astype(np.float32), np.eye(7, dtype=np.float32)[: len(photos)], epochs=2, verbose=0)
+    phase.model.train_on_batch(activations.astype(np.float32), np.eye(7, dtype=np.float32)[: len(photos)])
+
+    for norm, (mean, variance) in zip(norms, before, strict=True):
+        np.testing.assert_array_equal(norm.moving_mean.numpy(), mean)
+        np.testing.assert_array_equal(norm.moving_variance.numpy(), variance)
+    for norm, scale in zip(norms[-2:], scales, strict=True):
+        assert not np.array_equal(norm.gamma.numpy(), scale)
+
+
+def calm_copy(network: Any) -> Any:
+    """A copy without dropout, so that training differs from inference by batch normalisation alone."""
+    copy = build_network(replace(TINY, dropout=0.0), 7)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 @pytest.mark.parametrize("classes", [2, 7])

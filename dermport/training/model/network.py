@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +70,28 @@ def tail_of(network: keras.Model) -> keras.Model:
     x = activations
     for name in LAST_FOUR:
         layer = network.get_layer(name)
-        x = layer(x, training=False) if isinstance(layer, keras.layers.BatchNormalization) else layer(x)
+        x = _with_kept_statistics(layer)(x) if isinstance(layer, keras.layers.BatchNormalization) else layer(x)
     logits = network.get_layer(CLASSIFIER)(network.get_layer(DROPOUT)(network.get_layer(POOL)(x)))
     return keras.Model(activations, logits, name="tail")
+
+
+def _with_kept_statistics(norm: keras.layers.BatchNormalization) -> keras.Layer:
+    """Return a layer that normalises by `norm`'s stored statistics in training, too; its scale and offset are trained.
+
+    ``norm(x, training=False)`` in a functional graph would not do: `fit` calls the graph with ``training=True``, which
+    Keras 3 hands to every layer of it in place of the graph's own (seen on 3.10, 3.12 and 3.15).
+    """
+    import keras
+
+    class KeptStatistics(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name=f"{norm.name}_kept")
+            self.norm = norm
+
+        def call(self, inputs: Any) -> Any:
+            return self.norm(inputs, training=False)
+
+    return KeptStatistics()
 
 
 def predict(
