@@ -9,10 +9,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TextIO
 
 Update = Callable[[int, int], None]
 """Called with (done, total) as a piece of work proceeds."""
+
+
+_READ: list[TextIO] = []
+
+
+def people() -> TextIO:
+    """Return where people read: stderr, or what stood for it when the command line gave stderr to a log."""
+    return _READ[-1] if _READ else sys.stderr
+
+
+def tell_people(stream: TextIO | None) -> None:
+    """Have people read `stream`; None: stderr."""
+    _READ[:] = [stream] if stream else []
 
 
 class Progress(Protocol):
@@ -42,7 +55,7 @@ class Printed:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        print(text, file=sys.stderr)
+        print(text, file=people())
 
     @contextmanager
     def bar(self, what: str) -> Iterator[Update]:
@@ -53,11 +66,11 @@ class Printed:
             nonlocal shown
             if (percent := 100 * done // max(1, total)) != shown:
                 shown = percent
-                print(f"\r{what}: {done:,} of {total:,}", end="", file=sys.stderr, flush=True)
+                print(f"\r{what}: {done:,} of {total:,}", end="", file=people(), flush=True)
 
         yield update
         if shown >= 0:
-            print(file=sys.stderr)
+            print(file=people())
 
 
 SILENT: Progress = Silent()

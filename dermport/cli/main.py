@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +24,9 @@ from dermport.cli.explain import explain
 from dermport.cli.export import export
 from dermport.cli.keys import app as keys
 from dermport.cli.models import app as models
+from dermport.cli.os_errors import in_words
 from dermport.cli.package import package
+from dermport.cli.quiet import libraries_unheard
 from dermport.cli.reproduce import reproduce
 from dermport.cli.requests import name_options
 from dermport.cli.robustness import robustness
@@ -62,6 +65,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     demo,
 )
 GROUPS: tuple[typer.Typer, ...] = (keys, models)
+# Their stderr is a log by itself, or that of the commands that they run.
+HEARD = frozenset({"serve", "demo"})
 
 
 class Commands(typer.core.TyperGroup):
@@ -72,9 +77,11 @@ class Commands(typer.core.TyperGroup):
         _name_variables(self)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the subcommand that was asked for."""
+        """Run the subcommand that was asked for; on stderr are its own words alone, unless it is --verbose."""
+        heard = ctx.params.get("verbose") or {*ctx._protected_args, *ctx.args[:1]} & HEARD
         try:
-            return super().invoke(ctx)
+            with contextlib.nullcontext() if heard else libraries_unheard():
+                return super().invoke(ctx)
         except DermportError as error:
             name_options(error)
             raise
@@ -98,6 +105,7 @@ def variable_of(flags: list[str]) -> str:
 def build_app() -> typer.Typer:
     """Return the Typer app with every subcommand registered."""
     app = typer.Typer(name="dermport", cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(_for_all)
     for command in COMMANDS:
         app.command()(command)
     for group in GROUPS:
@@ -105,14 +113,39 @@ def build_app() -> typer.Typer:
     return app
 
 
+def _for_all(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show what TensorFlow and other libraries print, too.")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
-    """Run the command line; a DermportError is printed in plain words and ends with its exit code."""
+    """Run the command line; what goes wrong is printed in plain words.
+
+    A DermportError ends with its exit code, an error of the operating system with 2.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is first imported
+    _take_any_character(sys.stdout)
     try:
         build_app()()
     except DermportError as error:
-        sys.stderr.write(f"dermport: {error}\n")
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("dermport: interrupted; nothing half-written is left.\n")
-        sys.exit(130)
+        _end("interrupted; nothing half-written is left.", 130)
+    except Exception as error:
+        if not (said := in_words(error)):
+            raise
+        _end(said, DermportError.exit_code)
+
+
+def _end(said: str, code: int) -> None:
+    sys.stderr.write(f"dermport: {said}\n")
+    sys.exit(code)
+
+
+def _take_any_character(stream: Any) -> None:
+    """Have a character that the terminal's encoding lacks printed as "?"; JSON has none of these."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")

@@ -7,21 +7,25 @@ import functools
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from dermport.progress import Update
+from dermport.progress import Update, people
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 
-@functools.cache
 def console() -> Console:
     """Return the console for people, on stderr."""
+    return _console_on(people())
+
+
+@functools.lru_cache(maxsize=1)
+def _console_on(stream: TextIO) -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(file=stream, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -42,8 +46,8 @@ def new_table(name: str, *columns: str, title: str | None = None) -> Table:
 
 
 def emit_json(document: Any) -> None:
-    """Print the one JSON document of a ``--json`` run to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Print the one JSON document of a ``--json`` run to stdout, in ASCII, which every encoding has."""
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 

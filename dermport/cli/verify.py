@@ -42,6 +42,8 @@ def verify(
 
 def _print(found: Verification) -> None:
     """Print one line for each artifact, and the reason below whatever did not pass."""
+    from rich.markup import escape
+
     from dermport.workflows.verify import COLUMNS
 
     table = output.new_table(*COLUMNS)
@@ -49,6 +51,8 @@ def _print(found: Verification) -> None:
         table.add_row(name, f"[{_COLOURS[status]}]{status}[/]", *cells)
     output.console().print(table)
     output.say(found.photos)
+    if found.unrecorded:
+        output.say(f"[yellow]{escape(found.unrecorded)}[/]")
     for export, parity in found.proofs:
         if parity.maps is not None:
             output.say(

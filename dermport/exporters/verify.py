@@ -15,7 +15,7 @@ from dermport.bundle.manifest import Manifest
 from dermport.bundle.parity import Figures, compare, compare_maps, in_bundle_order
 from dermport.bundle.photo_set import PhotoSet, golden_photos
 from dermport.bundle.policy import Policy
-from dermport.bundle.store import Bundle, Export, write_record
+from dermport.bundle.store import Bundle, Export
 from dermport.errors import ExportError
 from dermport.exporters.contract import Execution
 from dermport.exporters.maps import keras_maps
@@ -78,7 +78,7 @@ def run_with_maps(
 def verify(
     bundle: Bundle, export: Export, reference: VerificationReference, policy: Policy, update: Update | None = None
 ) -> Parity:
-    """Execute one artifact on the reference, judge it, and record the result in its ``export.json``.
+    """Execute one artifact on the reference and judge it; the caller records the result.
 
     Raises:
         IntegrityError: The artifact's bytes are not the recorded ones.
@@ -96,9 +96,7 @@ def verify(
     execution = target.execution(export.path)
     with execution.runtime as runtime:
         figures = _figures(bundle.manifest, runtime, reference, update)
-    parity = _judged(record, execution, figures, reference, policy)
-    write_record(export.path, record.model_copy(update={"parity": parity}))
-    return parity
+    return _judged(record, execution, figures, reference, policy)
 
 
 def _figures(manifest: Manifest, runtime: Runtime, reference: VerificationReference, update: Update | None) -> Figures:

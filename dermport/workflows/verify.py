@@ -25,9 +25,11 @@ class Verification:
 
     Attributes:
         proofs: Each artifact with how far it is from the original.
+        unrecorded: Why the bundle does not hold the result now; empty where it does.
     """
 
     proofs: tuple[tuple[Export, Parity], ...]
+    unrecorded: str = ""
 
     @property
     def passed(self) -> bool:
@@ -72,7 +74,7 @@ def verify(
     policy: Path | None = None,
     progress: Progress = SILENT,
 ) -> Verification:
-    """Prove the artifacts of a bundle, and record the result in the ``export.json`` of each.
+    """Prove the artifacts of a bundle, and record the result in the ``export.json`` of each where that can be written.
 
     Args:
         bundle: What was exported.
@@ -99,11 +101,24 @@ def verify(
     rules = read_policy(policy or BUILT_IN)
     exports = selected_exports(bundle, to, precision)
     reference = _data_reference(bundle, data, part, progress) if data else golden_reference(bundle)
-    proofs = []
+    proofs, unrecorded = [], ""
     for export in exports:
         with progress.bar(f"{export.record.target} {export.record.precision}") as update:
-            proofs.append((export, verify_export(bundle, export, reference, rules, update)))
-    return Verification(tuple(proofs))
+            parity = verify_export(bundle, export, reference, rules, update)
+        proofs.append((export, parity))
+        unrecorded = _record(export, parity) or unrecorded
+    return Verification(tuple(proofs), unrecorded)
+
+
+def _record(export: Export, parity: Parity) -> str:
+    """Keep a proof with its artifact; return why that cannot be done, as on a disk that can only be read."""
+    from dermport.bundle.store import write_record
+
+    try:
+        write_record(export.path, export.record.model_copy(update={"parity": parity}))
+    except OSError as error:
+        return f"Not recorded in {export.path}: {error.strerror}."
+    return ""
 
 
 def selected_exports(bundle: Bundle, to: Sequence[str] | None, precision: Sequence[str] | None) -> list[Export]:

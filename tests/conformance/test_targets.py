@@ -74,7 +74,7 @@ def test_operators_and_inputs_are_read_from_the_artifact(
 @EVERY
 def test_artifact_agrees_with_the_original(target: Target, recipe: PrecisionRecipe, exported_bundle: Bundle) -> None:
     export = exported_bundle.export(target.capabilities.name, recipe.precision)
-    parity = verify(exported_bundle, export, golden_reference(exported_bundle), read_policy())
+    ((_, parity),) = prove(exported_bundle, to=[target.capabilities.name], precision=[recipe.precision]).proofs
     assert (parity.status, parity.top1_agreement) == ("pass", 1.0), parity.reasons
     assert parity.evidence in target.capabilities.evidence
     assert parity.labels_match

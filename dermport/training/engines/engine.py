@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from dermport.progress import Progress
+from dermport.progress import Progress, people
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -107,8 +106,7 @@ class LineProgress:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        print(text, file=people(), flush=True)
 
     def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Draw nothing."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext
+from multiprocessing.reduction import DupFd
 from multiprocessing.synchronize import Event
-from typing import Annotated, Generic
+from typing import Annotated, Any, Generic, TextIO
 
 from dermport.errors import UnavailableError
 from dermport.options import Option
-from dermport.progress import Progress
+from dermport.progress import Progress, people, tell_people
 from dermport.training.engines.engine import NamedProgress, Result, Work, Worker, WorkItem, do_in_worker, run_tasks
 
 _LOOK = 0.2  # seconds between two looks of a worker at whether it is still wanted
@@ -86,7 +88,7 @@ class _WorkerProcess:
             self.close()
         if self._pool is None:
             self._unwanted = self.context.Event()
-            self._pool = ProcessPoolExecutor(1, self.context, initializer=_begin, initargs=(self._unwanted,))
+            self._pool = ProcessPoolExecutor(1, self.context, initializer=partial(_begin, self._unwanted, _People()))
         self._given += 1
         return self._pool.submit(do_in_worker, worker, task)
 
@@ -124,8 +126,23 @@ class _ProcessPool(Generic[Work, Result]):
             yield future.result()
 
 
-def _begin(unwanted: Event) -> None:
+class _People:
+    """Where people read, on its way to a new process, whose stderr may be a log."""
+
+    def __reduce__(self) -> tuple[Callable[[Any], TextIO | None], tuple[Any]]:
+        try:
+            return _opened, (DupFd(people().fileno()),)
+        except (OSError, ValueError):  # a notebook's or a test's: the new process has a stderr of its own
+            return _opened, (None,)
+
+
+def _opened(descriptor: Any) -> TextIO | None:
+    return descriptor and os.fdopen(descriptor.detach(), "w", encoding="utf-8", errors="backslashreplace")
+
+
+def _begin(unwanted: Event, readers: Any) -> None:
     """Prepare a worker process: it ends with the process that started it, whatever ends that one."""
+    tell_people(readers)
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # or the first one takes all of a GPU's memory
     threading.Thread(target=_end_with_parent, args=(unwanted,), daemon=True).start()
 
