@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from dermport import progress
 from dermport.errors import DermportError, ExportError
+from dermport.progress import tell_people
 
 _STDERR = 2
 
@@ -36,13 +36,13 @@ def libraries_unheard() -> Iterator[None]:
     try:
         os.dup2(log.fileno(), _STDERR)
         sys.stderr = log
-        progress.tell_people(terminal)
+        tell_people(terminal)
         yield
     except Exception as error:
         keeps = not isinstance(error, (DermportError, OSError)) or isinstance(error, ExportError)
         raise
     finally:
-        progress.tell_people(None)
+        tell_people(None)
         sys.stderr = caught
         terminal.flush()
         os.dup2(terminal.fileno(), _STDERR)
