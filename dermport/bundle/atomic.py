@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dermport.errors import Parameters, UsageError
+
+_LEAST_FREE = 1024 * 1024  # bytes; less is a full disk to whatever is written here
 
 
 def _sync(path: Path) -> None:
@@ -27,6 +30,29 @@ def sync_tree(folder: Path) -> None:
     for path in folder.rglob("*"):
         _sync(path)
     _sync(folder)
+
+
+def check_writable(path: Path) -> None:
+    """See that a file or folder can be made at `path`, before the work whose result it is to hold.
+
+    Raises:
+        OSError: Its disk is full or can only be read, this user may not write there, or a file stands in the way.
+    """
+    place = path.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    disk = os.statvfs(place)
+    if place != path.absolute() and not place.is_dir():
+        number = errno.ENOTDIR
+    elif disk.f_flag & os.ST_RDONLY:
+        number = errno.EROFS
+    elif not os.access(place, os.W_OK):
+        number = errno.EACCES
+    elif disk.f_blocks and disk.f_bavail * disk.f_frsize < _LEAST_FREE:
+        number = errno.ENOSPC
+    else:
+        return
+    raise OSError(number, os.strerror(number), str(path))
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -47,8 +73,8 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 `text` atomically (see :func:`write_bytes`)."""
-    write_bytes(path, text.encode())
+    """Write UTF-8 `text` atomically (see :func:`write_bytes`); of a file's name that is no text, escapes."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, document: Any) -> None:

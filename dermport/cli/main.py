@@ -6,10 +6,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from dermport.bundle.atomic import check_writable
 from dermport.cli.benchmark import benchmark
 from dermport.cli.build_engine import build_engine
 from dermport.cli.calibrate_abstention import calibrate_abstention
@@ -70,11 +72,14 @@ HEARD = frozenset({"serve", "demo"})
 
 
 class Commands(typer.core.TyperGroup):
-    """The subcommands: each option an environment variable, too; an error that names fields names the options."""
+    """The subcommands: each option an environment variable, too; an error that names fields names the options.
+
+    Whether there is room for the result is seen before the work, whatever the command.
+    """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        _name_variables(self)
+        _prepare_options(self)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand that was asked for; on stderr are its own words alone, unless it is --verbose."""
@@ -87,14 +92,23 @@ class Commands(typer.core.TyperGroup):
             raise
 
 
-def _name_variables(group: Any) -> None:
+def _prepare_options(group: Any) -> None:
     """Let every option of every subcommand be given as ``DERMPORT_<OPTION>``; the README tells the rule once."""
     for command in group.commands.values():
         if hasattr(command, "commands"):
-            _name_variables(command)
+            _prepare_options(command)
         for one in command.params:
             if one.param_type_name == "option" and one.envvar is None:
                 one.envvar, one.show_envvar = variable_of(one.opts), False
+            if "--out" in one.opts:
+                one.callback = _writable
+
+
+def _writable(ctx: Any, param: Any, value: Any) -> Any:
+    for path in value or () if isinstance(value, (list, tuple)) else (value,):
+        if path is not None:
+            check_writable(Path(path))
+    return value
 
 
 def variable_of(flags: list[str]) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_WHOLE = ("evidence",)
+
+
 def console() -> Console:
     """Return the console for people, on stderr."""
     return _console_on(people())
@@ -34,14 +37,16 @@ def say(text: str) -> None:
 
 
 def new_table(name: str, *columns: str, title: str | None = None) -> Table:
-    """Return a table that fits 80 columns and never cuts its first one, which names the row."""
+    """Return a table that fits 80 columns and cuts nothing off: cells are folded.
+
+    The first, which names the row, and evidence are in one piece: they are looked for.
+    """
     from rich import box
     from rich.table import Table
 
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(name, no_wrap=True)
-    for column in columns:
-        table.add_column(column)
+    for place, column in enumerate((name, *columns)):
+        table.add_column(column, no_wrap=place == 0 or column in _WHOLE, overflow="fold")
     return table
 
 

@@ -15,10 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+import typer
+
 from dermport.errors import DermportError, ExportError
 from dermport.progress import tell_people
 
 _STDERR = 2
+# typer ends a command by an exception, too.
+_WELL_SAID = (DermportError, OSError, typer.Exit, typer.Abort)
 
 
 @contextlib.contextmanager
@@ -39,7 +43,7 @@ def libraries_unheard() -> Iterator[None]:
         tell_people(terminal)
         yield
     except Exception as error:
-        keeps = not isinstance(error, (DermportError, OSError)) or isinstance(error, ExportError)
+        keeps = isinstance(error, ExportError) or not isinstance(error, _WELL_SAID)
         raise
     finally:
         tell_people(None)

@@ -44,10 +44,9 @@ def _print(found: Verification) -> None:
     """Print one line for each artifact, and the reason below whatever did not pass."""
     from rich.markup import escape
 
-    from dermport.workflows.verify import COLUMNS
-
-    table = output.new_table(*COLUMNS)
-    for name, status, *cells in found.rows():
+    columns, rows = found.table()
+    table = output.new_table(*columns)
+    for name, status, *cells in rows:
         table.add_row(name, f"[{_COLOURS[status]}]{status}[/]", *cells)
     output.console().print(table)
     output.say(found.photos)

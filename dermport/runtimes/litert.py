@@ -87,7 +87,9 @@ def _interpreter(path: Path, threads: int | None) -> Any:
             f"LiteRT is not installed ({error}).", remedy="pip install 'dermport[phone]' brings it."
         ) from error
     try:
-        return Interpreter(model_path=str(path), num_threads=threads)
+        if str(path).isprintable():
+            return Interpreter(model_path=str(path), num_threads=threads)
+        return Interpreter(model_content=path.read_bytes(), num_threads=threads)  # it takes only names that are UTF-8
     except ValueError as error:
         raise ExportError(f"{path} cannot be loaded by LiteRT: {error}", remedy=_EXPORT_AGAIN) from error
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dermport.bundle.store import Bundle, Export
     from dermport.exporters.verify import VerificationReference
 
-COLUMNS = ("artifact", "proof", "top-1", "max |Δp|", "mean |Δp|", "flips +/−", "Δ acc.", "evidence")
+_COLUMNS = ("artifact", "proof", "top-1", "max |Δp|", "mean |Δp|", "flips +/−", "Δ acc.", "evidence")
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,8 +42,13 @@ class Verification:
         _, parity = self.proofs[0]
         return f"Compared on {parity.data}, {parity.photos:,} photos."
 
-    def rows(self) -> Iterator[tuple[str, ...]]:
-        """Yield a row of text for each artifact, as :data:`COLUMNS` names its cells."""
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the columns and a row of text for each artifact; a column of which nothing is known is left out."""
+        rows = list(self._rows())
+        shown = [place for place, cells in enumerate(zip(*rows, strict=True)) if set(cells) != {"–"}]
+        return tuple(_COLUMNS[place] for place in shown), [tuple(row[place] for place in shown) for row in rows]
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
         for export, parity in self.proofs:
             accuracy = parity.metrics.get("accuracy")
             yield (
@@ -58,10 +63,10 @@ class Verification:
             )
 
     def __repr__(self) -> str:
-        return text_table(COLUMNS, self.rows(), self.photos)
+        return text_table(*self.table(), self.photos)
 
     def _repr_html_(self) -> str:
-        return html_table(COLUMNS, self.rows(), self.photos)
+        return html_table(*self.table(), self.photos)
 
 
 def verify(
