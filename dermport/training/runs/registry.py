@@ -109,6 +109,8 @@ def open_entry(path: Path, folder: Path | None = None) -> RunEntry:
             return _finished(name, Bundle.open(path))
         except (BundleError, DataError) as error:
             return RunEntry(name, path, "damaged", note=error.message)
+        except OSError as error:
+            return RunEntry(name, path, "damaged", note=f"{error.filename}: {error.strerror}")
     if (run_folder(path) / QUESTION).is_file():
         return _unfinished(name, path)
     raise UsageError(f"{path} is neither a bundle nor an unfinished training.", remedy="dermport runs lists them.")
