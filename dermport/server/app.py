@@ -12,7 +12,7 @@ from dermport.server.api import comparisons, delivery, document, keys, models, o
 from dermport.server.assembly import open_services
 from dermport.server.config import ServerConfig
 from dermport.server.operations import journal
-from dermport.server.security import guard, proxy
+from dermport.server.security import guard, prefix, proxy
 from dermport.server.services import EXTENSION, Services
 from dermport.server.serving.runtimes import CANDIDATES, ServingCandidate
 from dermport.server.upload import MAX_BODY, InMemoryRequest
@@ -53,6 +53,7 @@ def app_of(services: Services) -> OpenAPI:
     guard.register(app, services.access, services.limits, services.config.access)
     upload.register(app)
     proxy.trust_proxies(app, services.config.access.trusted_proxies)
+    prefix.mount(app, services.config.access.prefix, services.config.access.trusted_proxies)
     for subject in (predict, comparisons, models, delivery, keys, operations):
         app.register_api(subject.api)
     app.register_blueprint(document.api)

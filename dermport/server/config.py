@@ -90,6 +90,10 @@ class AccessConfig:
         Option("Address of a proxy whose X-Forwarded headers are believed; repeatable.", name="trusted-proxy"),
     ] = ()
 
+    prefix: Annotated[
+        str, Option("Path that a proxy has this server below, e.g. /dermport. Default: X-Forwarded-Prefix says it.")
+    ] = ""
+
     def __post_init__(self) -> None:
         check_fields(self)
 

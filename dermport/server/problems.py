@@ -160,7 +160,7 @@ def _complaint(error: ErrorDetails) -> str:
 
 
 def _respond(status: int, words: Words) -> Response:
-    document = problem(status, words, instance=request.path, request_id=g.request_id)
+    document = problem(status, words, instance=request.script_root + request.path, request_id=g.request_id)
     response = Response(document.model_dump_json(), status=status, mimetype=PROBLEM_TYPE)
     if header := _HEADERS.get(words.code):
         response.headers.set(*header)

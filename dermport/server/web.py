@@ -78,13 +78,13 @@ class _Site:
     @unlimited
     def front(self) -> AnyResponse:
         """Lead to the app."""
-        return redirect("/app/")
+        return redirect(f"{request.script_root}/app/")
 
     @open_to_all
     @unlimited
     def front_of_dashboard(self) -> AnyResponse:
         """Lead to the dashboard."""
-        return redirect("/dashboard/")
+        return redirect(f"{request.script_root}/dashboard/")
 
     @open_to_all
     @unlimited

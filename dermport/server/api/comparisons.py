@@ -125,7 +125,7 @@ def compare(query: CompareQuery) -> Response:
     """
     answer, new = services().comparisons.compare(read_sent(request), _key(request), g.request_id, query.difference)
     response = json_response(answer, 201 if new else 200)
-    response.headers["Location"] = f"/v1/comparisons/{answer.id}"
+    response.headers["Location"] = f"{request.script_root}/v1/comparisons/{answer.id}"
     return response
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, current_app, render_template_string
+from flask import Blueprint, Response, current_app, render_template_string, request
 from flask_openapi3 import OpenAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -36,7 +36,8 @@ _ANYWHERE = ("400", "413", "429", "500", "503")
 @open_to_all
 def openapi() -> Response:
     """Return the description of every address."""
-    return Response(json.dumps(_described()), mimetype="application/json")
+    servers = [{"url": request.script_root or "/"}]
+    return Response(json.dumps({**_described(), "servers": servers}), mimetype="application/json")
 
 
 @api.get("/docs")

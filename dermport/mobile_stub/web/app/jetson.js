@@ -1,5 +1,7 @@
 const TIMEOUT = 60_000; // ms
 const EVERY = 20_000; // ms between two looks
+// The page is one folder below the server, which may be below a path of a proxy's.
+const root = () => new URL('../', document.baseURI);
 const OFFLINE = [502, 503, 504, 507, 429, 408];
 const KEY = [401, 403];
 
@@ -46,7 +48,7 @@ export class Jetson extends EventTarget {
     const {apiKey} = this.#settings.values;
     if (apiKey) headers.set('X-Api-Key', apiKey);
     try {
-      const response = await fetch(new URL(path, location.origin), {...init, headers, credentials: 'omit'});
+      const response = await fetch(new URL(`.${path}`, root()), {...init, headers, credentials: 'omit'});
       this.#note(KEY.includes(response.status) ? 'key' : response.status === 502 ? 'unreachable' : 'reachable');
       return response;
     } catch (error) {
@@ -77,7 +79,7 @@ export class Jetson extends EventTarget {
 
   async #look() {
     try {
-      await fetch('/healthz', {cache: 'no-store', signal: AbortSignal.timeout(EVERY / 2)});
+      await fetch(new URL('healthz', root()), {cache: 'no-store', signal: AbortSignal.timeout(EVERY / 2)});
       if (this.#state !== 'key') this.#note('reachable'); // this address asks for none
     } catch {
       this.#note('unreachable');
