@@ -8,7 +8,7 @@ from flask import Flask, Request, request
 from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
 from dermport.bundle.manifest import PREP_ID
-from dermport.bundle.prep import DRAFT_ID, MAX_BYTES
+from dermport.bundle.prep import MAX_BYTES
 from dermport.bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
 from dermport.errors import RequestError
 from dermport.server.forms import Form, read_form, refuse_packed
@@ -70,10 +70,9 @@ def read_job(request: Request, decoding: Decoding) -> InferenceJob:
     form = request.headers.get(PREP_HEADER)
     if form is None:
         return InferenceJob(_read_photo(request), decoding=decoding)
-    if form != PREP_ID or decoding != "exact":
+    if form != PREP_ID:  # how such a photo would be decoded otherwise is no question
         raise RequestError(
-            f"{PREP_HEADER} says what the sent photo has been through: only {PREP_ID} is known, and not with "
-            f"{DRAFT_ID}.",
+            f"{PREP_HEADER} says what the sent photo has been through: only {PREP_ID} is known.",
             code="unknown-preprocessing",
             status=400,
             remedy=f"Send the photo itself without the header, or a PNG prepared by {PREP_ID} with it.",

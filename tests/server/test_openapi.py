@@ -66,7 +66,7 @@ def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_every_address_is_described_with_its_scope(app: Flask, document: dict[str, Any]) -> None:
     registered = {
-        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)): scope_of(app.view_functions[rule.endpoint])
+        (method, re.sub(r"<(?:[^<>]*:)?(\w+)>", r"{\1}", rule.rule)): scope_of(app.view_functions[rule.endpoint])
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) & METHODS
         if not rule.endpoint.startswith(("document.", "web."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
     content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -25,13 +29,17 @@ from tests.server.fakes import golden_photo
 from tests.server.live import Server, serving
 
 pytestmark = pytest.mark.xdist_group("exports")
-EXAMPLES = 40
+EXAMPLES = 20
+CONFIG = schemathesis.Config.from_path(Path(__file__).with_name("schemathesis.toml"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    allow_header_conformance,
 ]
 ONCE = settings(
     max_examples=EXAMPLES,
@@ -93,7 +101,7 @@ def _try(operation: Any, cases: st.SearchStrategy[Any]) -> set[int]:
 
 def test_every_operation_answers_as_it_is_described(server: Server, shared_exports: Bundle) -> None:
     known = _known(shared_exports)
-    for found in schemathesis.openapi.from_url(f"{server.url}/openapi.json").get_all_operations():
+    for found in schemathesis.openapi.from_url(f"{server.url}/openapi.json", config=CONFIG).get_all_operations():
         operation = found.ok()
         _try(operation, operation.as_strategy())
         with suppress(Unsatisfiable):  # some operations take nothing that could be wrong

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from dermport.bundle.manifest import PREP_ID
 from dermport.bundle.wire import IDEMPOTENCY_HEADER, PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER, Message
+from dermport.server.upload import MAX_BATCH
 
 
 class Query(Message):
@@ -35,7 +36,8 @@ def form(**fields: dict[str, Any]) -> dict[str, Any]:
 
 
 ONE_PHOTO = {**{kind: {"schema": BINARY} for kind in PHOTO_TYPES}, **form(**{PHOTO_FIELD: BINARY})}
-PHOTOS = form(**{PHOTO_FIELD: {"type": "array", "items": BINARY, "minItems": 1}})
+# No type: one part, whatever it holds, is a list of one; and what it holds is answered for itself.
+PHOTOS = form(**{PHOTO_FIELD: {"items": BINARY, "minItems": 1, "maxItems": MAX_BATCH}})
 
 
 def takes(content: dict[str, Any]) -> Callable[[_View], _View]:

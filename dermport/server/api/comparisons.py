@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from itertools import chain, islice
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Request, Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from dermport.bundle.causes import Cause
 from dermport.bundle.hashing import sha256_json
@@ -27,6 +27,7 @@ from dermport.bundle.wire import (
     Pseudonym,
     Time,
 )
+from dermport.bundle.wire.comparisons import ComparisonId
 from dermport.contract import Sha256
 from dermport.errors import RequestError
 from dermport.server.api.bodies import BINARY, IDEMPOTENT, Query, json_response, reads, takes
@@ -37,7 +38,7 @@ from dermport.server.problems import refuse_invalid
 from dermport.server.security.access import requires
 from dermport.server.security.guard import caller
 from dermport.server.services import services
-from dermport.server.storage.comparisons import Filters, no_such_comparison
+from dermport.server.storage.comparisons import CURSOR, Filters
 from dermport.server.upload import receive_form
 
 api = APIBlueprint(
@@ -47,7 +48,6 @@ api = APIBlueprint(
 _SUM = 1e-3
 MAX_JSON = 64 * 1024
 MAX_PAGE = 500
-_ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _FORM: dict[str, Any] = {
     "multipart/form-data": {
@@ -70,6 +70,16 @@ _FORM: dict[str, Any] = {
 }
 
 
+def _rfc_3339(text: object) -> object:
+    """Refuse a bare number, which would be taken for seconds since 1970."""
+    if isinstance(text, str) and not re.match(r"\d{4}-\d\d-\d\d", text):
+        raise ValueError("no date and time of RFC 3339, such as 2026-05-04T12:00:00Z")
+    return text
+
+
+_Time = Annotated[Time, BeforeValidator(_rfc_3339)]
+
+
 class FilterQuery(Query):
     """Which comparisons."""
 
@@ -81,8 +91,8 @@ class FilterQuery(Query):
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[0-9.]{1,32})?$",
         description="the live model: its name, or name/version",
     )
-    since: Time | None = Field(None, description="not before")
-    until: Time | None = Field(None, description="before")
+    since: _Time | None = Field(None, description="not before")
+    until: _Time | None = Field(None, description="before")
     agrees: bool | None = Field(None, description="whether both gave the same label")
 
     def filters(self) -> Filters:
@@ -94,7 +104,7 @@ class PageQuery(FilterQuery):
     """Which comparisons, and which page of them."""
 
     limit: int = Field(50, ge=1, le=MAX_PAGE)
-    cursor: str | None = Field(None, max_length=200, description="`next` of the page before")
+    cursor: str | None = Field(None, pattern=CURSOR, description="`next` of the page before")
 
 
 class CompareQuery(Query):
@@ -106,7 +116,7 @@ class CompareQuery(Query):
 class ComparisonPath(Message):
     """The address of a comparison."""
 
-    id: str
+    id: ComparisonId
 
 
 @api.post(
@@ -166,29 +176,31 @@ def drift() -> Response:
     return json_response(services().comparisons.drift())
 
 
-@api.get("/v1/comparisons/<id>", responses={200: ComparisonAnswer}, summary="Read a comparison")
+@api.get("/v1/comparisons/<string(length=32):id>", responses={200: ComparisonAnswer}, summary="Read a comparison")
 @requires("compare")
 def comparison(path: ComparisonPath) -> Response:
     """Only who posted a comparison knows its id, and whoever may list them."""
-    return json_response(services().comparisons.store.get(_checked(path.id)))
+    return json_response(services().comparisons.store.get(path.id))
 
 
 @api.get(
-    "/v1/comparisons/<id>/difference.png",
+    "/v1/comparisons/<string(length=32):id>/difference.png",
     responses={200: {"description": "OK", "content": {"image/png": {"schema": BINARY}}}},
     summary="See what sets the two tensors of a comparison apart",
 )
 @requires("compare")
 def difference_picture(path: ComparisonPath) -> Response:
     """The phone's tensor, the server's, and their amplified difference; only of photos that are kept."""
-    return Response(services().comparisons.picture(_checked(path.id)), mimetype="image/png")
+    return Response(services().comparisons.picture(path.id), mimetype="image/png")
 
 
-@api.delete("/v1/comparisons/<id>", responses={204: None}, summary="Delete a comparison and its photo")
+@api.delete(
+    "/v1/comparisons/<string(length=32):id>", responses={204: None}, summary="Delete a comparison and its photo"
+)
 @requires("compare")
 def delete_comparison(path: ComparisonPath) -> Response:
     """What a phone has posted, it may take back."""
-    services().comparisons.delete(_checked(path.id))
+    services().comparisons.delete(path.id)
     return Response(status=204)
 
 
@@ -269,9 +281,3 @@ def _key(request: Request) -> str | None:
             remedy="Draw a UUID for each comparison.",
         )
     return None if key is None else sha256_json([caller().key_id, key])
-
-
-def _checked(comparison_id: str) -> str:
-    if not _ID.fullmatch(comparison_id):
-        raise no_such_comparison()
-    return comparison_id

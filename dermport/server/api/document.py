@@ -115,7 +115,7 @@ def _takes_input(operation: dict[str, Any], view: Any) -> bool:
 
 def _view_at(app: OpenAPI, path: str, method: str) -> Any:
     for rule in app.url_map.iter_rules():
-        if re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule) == path and method.upper() in (rule.methods or ()):
+        if re.sub(r"<(?:[^<>]*:)?(\w+)>", r"{\1}", rule.rule) == path and method.upper() in (rule.methods or ()):
             return app.view_functions[rule.endpoint]
     raise LookupError(f"{method} {path} is described but not registered")
 

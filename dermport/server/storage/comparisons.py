@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Double, Index, String, Text, and_, delete, func, or_, select
@@ -20,6 +19,10 @@ from dermport.server.storage.base import Base, UtcTime
 from dermport.server.storage.database import Database
 
 BATCH = 500
+CURSOR = r"^[0-9]{1,17}-[0-9a-f]{32}$"
+"""Where a page ends: microseconds since 1970, and an id; whatever has this form is a place, taken or not."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class ComparisonRow(Base):
@@ -283,17 +286,16 @@ def _after(created: datetime, comparison_id: str) -> ColumnElement[bool]:
 
 
 def _cursor(row: Any) -> str:
-    return base64.urlsafe_b64encode(f"{row.created.isoformat()} {row.id}".encode()).decode()
+    return f"{(row.created - _EPOCH) // _MICROSECOND}-{row.id}"
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        created, comparison_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().split(" ")
-        return datetime.fromisoformat(created).astimezone(timezone.utc), bytes.fromhex(comparison_id).hex()
-    except (binascii.Error, ValueError, OverflowError) as error:
+    if not re.fullmatch(CURSOR, cursor):
         raise RequestError(
             "The cursor is none that this server gave out.",
             code="bad-cursor",
             status=400,
             remedy="Take `next` of the page before, unchanged.",
-        ) from error
+        )
+    microseconds, comparison_id = cursor.split("-")
+    return _EPOCH + int(microseconds) * _MICROSECOND, comparison_id

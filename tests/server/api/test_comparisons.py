@@ -221,14 +221,25 @@ def test_listing(client: FlaskClient, desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=501", "limit=x", "cause=bad-luck", "device=a%00b", "model=%00", "since=today", "agrees=perhaps"],
+    [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "cause=bad-luck",
+        "device=a%00b",
+        "model=%00",
+        "since=today",
+        "until=0.5",
+        "since=1600000000",
+        "agrees=perhaps",
+    ],
 )
 def test_queries_that_are_refused(client: FlaskClient, query: str) -> None:
     for path in ("/v1/comparisons", "/v1/comparisons.csv", "/v1/comparisons/summary"):
         if query.startswith("limit") and path != "/v1/comparisons":
             continue
         _refused(client.get(f"{path}?{query}"), 422, "invalid")
-    _refused(client.get("/v1/comparisons?cursor=x"), 400, "bad-cursor")
+    _refused(client.get("/v1/comparisons?cursor=x"), 422, "invalid")
 
 
 def test_csv(client: FlaskClient, desk: Desk) -> None:
@@ -287,7 +298,7 @@ def test_the_picture_of_a_kept_difference(client: FlaskClient, desk: Desk) -> No
     shown = client.get(f"{location}/difference.png")
     assert (shown.status_code, shown.mimetype) == (200, "image/png")
     assert shown.data.startswith(b"\x89PNG")
-    _refused(client.get("/v1/comparisons/x/difference.png"), 404, "no-such-comparison")
+    _refused(client.get(f"/v1/comparisons/{'0' * 32}/difference.png"), 404, "no-such-comparison")
 
 
 def test_deleting(client: FlaskClient, desk: Desk) -> None:
@@ -299,8 +310,14 @@ def test_deleting(client: FlaskClient, desk: Desk) -> None:
 
 @pytest.mark.parametrize("name", ["x", "0" * 32, "%00", "..", "A" * 32, "0" * 33])
 def test_names_that_are_none(client: FlaskClient, name: str) -> None:
-    assert client.get(f"/v1/comparisons/{name}").status_code == 404
-    assert client.delete(f"/v1/comparisons/{name}").status_code == 404
+    for response in (client.get(f"/v1/comparisons/{name}"), client.delete(f"/v1/comparisons/{name}")):
+        assert response.status_code == (422 if name == "A" * 32 else 404)
+
+
+def test_an_address_beside_the_ids_takes_its_own_methods(client: FlaskClient) -> None:
+    for name in ("drift", "summary"):
+        refused = client.delete(f"/v1/comparisons/{name}")
+        assert (refused.status_code, "DELETE" in refused.headers["Allow"]) == (405, False)
 
 
 def test_storage_that_fails_is_a_problem_with_a_time(
