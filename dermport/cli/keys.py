@@ -103,6 +103,32 @@ def revoke(
     say(f"Revoked {count}; {len(wanted) - count} had been revoked before.")
 
 
+@app.command("new-signing-key")
+def new_signing_key(state: State = None, database: Database = None) -> None:
+    """Let a server that has lost its signing keys for good make new ones at its next start.
+
+    Every phone must then be told to trust them. Where the root key is left, `dermport signing rotate` spares that.
+    """
+    from dermport.errors import UsageError
+    from dermport.server.config import StorageConfig
+    from dermport.server.delivery.roots import Roots
+    from dermport.server.storage.database import open_database
+    from dermport.server.storage.state import ServerState
+
+    storage = StorageConfig(state, database)
+    if Roots(storage.folder).envelope(1):
+        raise UsageError(
+            f"The server still has roots in {storage.folder / 'roots'}.",
+            remedy="Make a new key that phones take by themselves: dermport signing rotate.",
+        )
+    opened = open_database(storage, create=False)
+    try:
+        ServerState(opened).sign_with(None)
+    finally:
+        opened.close()
+    say("The next start of the server makes new keys.")
+
+
 @contextmanager
 def _opened(state: Any, url: str | None, *, create: bool = False) -> Iterator[ApiKeys]:
     from dermport.server.config import StorageConfig

@@ -13,9 +13,9 @@ from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.comparisons import ComparisonService, Keeping
 from dermport.server.comparing.drift import DriftWatch
 from dermport.server.comparing.photos import KeptPhotos
-from dermport.server.config import ServerConfig
+from dermport.server.config import ServerConfig, StorageConfig
+from dermport.server.delivery.kept_signer import KeptSigner
 from dermport.server.delivery.service import ModelDelivery
-from dermport.server.delivery.signer import Signer
 from dermport.server.delivery.switch import ModelSwitch
 from dermport.server.housekeeping import Housekeeping
 from dermport.server.operations.gauges import Agreement
@@ -70,7 +70,7 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
             access=access,
             limits=Limits(config.access.rate),
             delivery=ModelDelivery(
-                models, rollouts, Offers(database), Signer(config.storage.folder), config.storage.folder
+                models, rollouts, Offers(database), _signer(config.storage, database), config.storage.folder
             ),
             switch=ModelSwitch(models, activations, rollouts),
             comparisons=comparisons,
@@ -79,6 +79,11 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
             ),
             closing=stack.pop_all(),
         )
+
+
+def _signer(storage: StorageConfig, database: Database) -> KeptSigner:
+    """Return what signs; where the state was found or made before (`state_id`), its keys were, too."""
+    return KeptSigner(storage.folder, ServerState(database), may_begin=storage.state_id is None)
 
 
 def _comparisons(

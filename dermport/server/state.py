@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dermport.server.config import StorageConfig
+from dermport.server.delivery.kept_signer import KeptSigner
 from dermport.server.storage.database import open_database
 from dermport.server.storage.folder import held, make_state
+from dermport.server.storage.state import ServerState
 
 
 @contextmanager
@@ -24,5 +26,6 @@ def claimed(storage: StorageConfig) -> Iterator[StorageConfig]:
     folder = make_state(storage.folder)
     with held(folder):
         database = open_database(storage)
+        KeptSigner(folder, ServerState(database))
         database.close()  # no connection may cross a fork
         yield replace(storage, state=folder, state_id=database.state_id)

@@ -63,3 +63,5 @@ def _ready(live: LiveModel) -> ReadyAnswer:
 def _degraded() -> Iterator[str]:
     if trouble := services().database.trouble():
         yield storage_words(trouble)
+    if unsigned := services().delivery.trouble():
+        yield unsigned

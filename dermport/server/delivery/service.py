@@ -24,6 +24,7 @@ from dermport.bundle.wire import (
 from dermport.errors import RequestError
 from dermport.server.delivery.checked_files import CheckedFiles
 from dermport.server.delivery.gzip_variants import GzipVariants
+from dermport.server.delivery.kept_signer import KeptSigner
 from dermport.server.delivery.latest import Choice, DeviceInfo, choose
 from dermport.server.delivery.releases import Release, Releases
 from dermport.server.delivery.responses import FileResponder
@@ -45,7 +46,9 @@ class ModelDelivery:
         state: The server's state folder, for the gzip variants of files.
     """
 
-    def __init__(self, models: Models, rollouts: Rollouts, offers: Offers, signer: Signer, state: Path) -> None:
+    def __init__(
+        self, models: Models, rollouts: Rollouts, offers: Offers, signer: KeptSigner | Signer, state: Path
+    ) -> None:
         self._models = models
         self._rollouts = rollouts
         self._offers = offers
@@ -58,6 +61,14 @@ class ModelDelivery:
     def signing_key(self) -> SigningKeyAnswer:
         """The public keys: what signs manifests, and what phones pin."""
         return self._signer.public
+
+    def trouble(self) -> str:
+        """Return why nothing is signed, as anybody may be told; empty where it is."""
+        try:
+            assert self.signing_key
+        except RequestError as error:
+            return error.message
+        return ""
 
     def root(self, version: int) -> bytes:
         """Return a signed root.

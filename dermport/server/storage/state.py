@@ -17,7 +17,7 @@ class StateRow(Base):
     __tablename__ = "state"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    signing_key_id: Mapped[str | None] = mapped_column(String(64))
+    signing_keys: Mapped[str | None] = mapped_column(String(64))
     seen_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
@@ -31,15 +31,15 @@ class ServerState:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def signing_key_id(self) -> str | None:
-        """Return the id of the key that this server signs with; None before the first."""
+    def signing_keys(self) -> str | None:
+        """Return the sha256 of the first root, which names the keys that this server began with; None before it."""
         with self._database.reading() as session:
-            return session.scalar(select(StateRow.signing_key_id))
+            return session.scalar(select(StateRow.signing_keys))
 
-    def sign_with(self, key_id: str) -> None:
-        """Store the id of the key that this server signs with from now on."""
+    def sign_with(self, root_sha256: str | None) -> None:
+        """Store the sha256 of the first root; None lets a server that has lost its keys begin anew."""
         with self._database.writing() as session:
-            session.execute(update(StateRow).values(signing_key_id=key_id))
+            session.execute(update(StateRow).values(signing_keys=root_sha256))
 
     def seen_at(self) -> datetime | None:
         """Return the last time that a clock which ran evenly was seen to show; None before the first."""

@@ -18,7 +18,7 @@ def upgrade() -> None:
     table = op.create_table(
         "state",
         sa.Column("id", sa.String(32), nullable=False),
-        sa.Column("signing_key_id", sa.String(64), nullable=True),
+        sa.Column("signing_keys", sa.String(64), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_state")),
     )
