@@ -122,6 +122,8 @@ class Database:
                 self._look()
         except StorageError as error:
             return error
+        if self._trouble and self._trouble.reason == "gone":
+            self._is_well()
         return self._trouble
 
     def close(self) -> None:
