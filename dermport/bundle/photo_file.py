@@ -77,7 +77,7 @@ def read_photo(data: bytes) -> PhotoFile:
             return _read_jpeg(data)
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             return _read_png(data)
-    except (IndexError, struct.error) as error:  # a length that leads beyond the end
+    except (IndexError, ValueError, struct.error) as error:  # a length that leads beyond the end
         raise damaged("it ends too early") from error
     raise PhotoError(
         "The file is neither JPEG nor PNG.",
@@ -112,19 +112,21 @@ def unsupported(kind: str, why: str) -> PhotoError:
 
 
 def _read_jpeg(data: bytes) -> PhotoFile:
-    frame, exif, scans = None, [], 0
+    frame, exif, scans, unsent = None, [], 0, {}
     for marker, start, end in _segments(data):
         if marker in _FRAMES:
             if frame:
                 raise damaged("it has two frames")
             frame = _frame(data, start)
+            unsent = {data[start + 6 + 3 * index]: set(range(64)) for index in range(frame[2])}
         elif marker == _APP1 and data.startswith(_EXIF, start):
             exif.append(data[start + len(_EXIF) : end])
         elif marker == _SOS:
             scans += 1
             _check_scans(scans, frame)
-    if not (frame and scans):
-        raise damaged("it has no pixels")
+            _note_scan(data[start:end], unsent)
+    if not frame or any(unsent.values()):  # as where it was cut between two scans, which no decoder notices
+        raise damaged("scans of it are missing")
     width, height, components = frame
     return PhotoFile("JPEG", width, height, components, b"".join(exif), data)
 
@@ -217,6 +219,16 @@ def _unpacked_size(file: PhotoFile) -> int:
     passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
     sizes = ((-(-(file.width - x) // right), -(-(file.height - y) // down)) for x, y, right, down in passes)
     return sum(height * (1 + (width * bits + 7) // 8) for width, height in sizes if width > 0 and height > 0)
+
+
+def _note_scan(head: bytes, unsent: dict[int, set[int]]) -> None:
+    """Strike out the coefficients of which a scan sends the last bit, by component."""
+    components, (first, last, bits) = head[1 : 1 + 2 * head[0] : 2], head[1 + 2 * head[0] :]
+    for component in components:
+        if component not in unsent:
+            raise damaged("a scan has a component that is none")
+        if not bits & 15:
+            unsent[component].difference_update(range(first, last + 1))
 
 
 def _read_png(data: bytes) -> PhotoFile:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import exif_orientation, prepare
-from dermport.bundle.vectors import FOLDER, read_vectors
+from dermport.bundle.vectors import FOLDER, read_document, read_vectors
 from dermport.exporters.packages.guide import TEMPLATES
 from tests.exporters.compiled_ports import done, kotlin_program, needs_kotlin, needs_swift, swift_program
 
@@ -33,8 +33,9 @@ Runner: TypeAlias = Callable[[Path, list[dict[str, Any]]], list[str]]
 
 
 def run_node(tmp_path: Path, cases: list[dict[str, Any]]) -> list[Any]:
-    for name in ("dermport-prep", "dermport-decode"):  # .mjs, since no package.json says that .js are modules
-        shutil.copyfile(TEMPLATES / "web" / f"{name}.js", tmp_path / f"{name}.mjs")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    for name in ("dermport-prep.js", "dermport-decode.js", "dermport-jpeg.js"):
+        shutil.copyfile(TEMPLATES / "web" / name, tmp_path / name)
     (tmp_path / "cases.json").write_text(json.dumps(cases))
     command = [str(NODE), str(DRIVERS / "main.mjs"), str(tmp_path), str(tmp_path / "cases.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -138,6 +139,15 @@ def test_strip_leaves_the_stored_pixels_and_nothing_that_a_browser_would_apply(t
             assert not {"exif", "icc_profile", "xmp", "gamma", "srgb"} & set(stripped.info), path.name
             assert stripped.mode == original.mode
             assert stripped.tobytes() == original.tobytes(), path.name
+
+
+@needs_node
+def test_javascript_refuses_the_published_jpegs(tmp_path: Path) -> None:
+    refused = [one for one in read_document().refused if one.photo.endswith(".jpg")]
+    answers = run_node(tmp_path, [{"photo": str(FOLDER / one.photo)} for one in refused])
+    assert {one.photo: answer.get("refused") for one, answer in zip(refused, answers, strict=True)} == {
+        one.photo: one.code for one in refused
+    }
 
 
 @needs_node

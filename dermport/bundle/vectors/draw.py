@@ -70,6 +70,12 @@ def _interlaced(image: Image.Image) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
 
 
+def _profile() -> bytes:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes())
+    profile[24:36] = bytes(12)  # the time of its making
+    return bytes(profile)
+
+
 def _exif(orientation: int) -> bytes:
     exif = Image.Exif()
     exif[274] = orientation
@@ -91,7 +97,7 @@ def draw() -> Iterator[tuple[str, bytes]]:
     # Any profile will do: the stored values count, whatever colour space it says they are in.
     yield (
         "icc-is-ignored.jpg",
-        _jpeg(small, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()),
+        _jpeg(small, icc_profile=_profile()),
     )
     yield "portrait-720x1280.jpg", _jpeg(picture(720, 1280), quality=50)
     yield "one-pixel-wide.png", _png(picture(1, 300))
@@ -129,6 +135,7 @@ def draw_refused() -> Iterator[tuple[str, str, bytes]]:
         "more-after-pixels.jpg": plain[:-2] + plain[scan:half] + end,
         "restart-lost.jpg": _without_a_restart(_jpeg(small, restart_marker_blocks=3)),
         "progressive-cut-and-closed.jpg": slow[: (last + len(slow)) // 2] + end,
+        "progressive-last-scan-missing.jpg": slow[:last] + end,
         "progressive-garbage-between-scans.jpg": slow[:last] + b"garbage" + slow[last:],
     }
     for name, data in files.items():

@@ -62,7 +62,7 @@ _HALF = "half the size of float32, and the precision that agrees best with the o
 _ALL = (
     _phone("ios", "iPhone and iPad", "DermportPrep.swift", "DermportAbstention.swift"),
     _phone("android", "Android", "DermportPrep.kt", "DermportAbstention.kt"),
-    _phone("web", "the browser", "dermport-prep.js", "dermport-decode.js", "dermport-abstention.js"),
+    _phone("web", "the browser", "dermport-prep.js", "dermport-decode.js", "dermport-jpeg.js", "dermport-abstention.js"),
     _jetson(),
 )
 PLATFORMS = {platform.name: platform for platform in _ALL}

@@ -68,7 +68,7 @@ function ours() {
 function port() {
   const policy = parse(read(ROOT, 'dermport/bundle/policy.toml').toString());
   return [
-    ...['dermport-prep.js', 'dermport-decode.js', 'dermport-abstention.js'].map((name) => [`engine/${name}`, read(PORT, name)]),
+    ...['dermport-prep.js', 'dermport-decode.js', 'dermport-jpeg.js', 'dermport-abstention.js'].map((name) => [`engine/${name}`, read(PORT, name)]),
     ['engine/policy.json', Buffer.from(`${JSON.stringify(policy, null, 1)}\n`)],
     ['engine/quality.json', read(ROOT, 'dermport/bundle/photo_quality.json')],
     ['engine/activation_map.json', read(ROOT, 'dermport/bundle/activation_map.json')],

@@ -4,8 +4,8 @@ import {readFileSync} from 'node:fs';
 import {pathToFileURL} from 'node:url';
 
 const [templates, cases] = process.argv.slice(2);
-const {prepare} = await import(pathToFileURL(`${templates}/dermport-prep.mjs`));
-const {strip} = await import(pathToFileURL(`${templates}/dermport-decode.mjs`));
+const {prepare} = await import(pathToFileURL(`${templates}/dermport-prep.js`));
+const {strip} = await import(pathToFileURL(`${templates}/dermport-decode.js`));
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 function answer({pixels, width, height, spec, photo}) {
@@ -14,7 +14,7 @@ function answer({pixels, width, height, spec, photo}) {
     const {stripped, orientation} = strip(readFileSync(photo));
     return {stripped: Buffer.from(stripped).toString('base64'), orientation};
   } catch (error) {
-    return {refused: error.message};
+    return {refused: error.code};
   }
 }
 

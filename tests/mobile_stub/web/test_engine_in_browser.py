@@ -19,7 +19,7 @@ from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle
-from dermport.bundle.vectors import FOLDER, read_vectors
+from dermport.bundle.vectors import FOLDER, read_document, read_vectors
 from dermport.bundle.vectors.draw import picture
 from dermport.bundle.wire import PREP_HEADER
 from dermport.runtimes.litert import LiteRT
@@ -147,6 +147,12 @@ def test_published_vectors_become_their_hashes(page: Any) -> None:
             said = prepared(page, (FOLDER / vector.photo).read_bytes())
             assert said["inputSha256"] == vector.input_sha256, vector.photo
             assert said["exact"], vector.photo
+
+
+def test_published_refusals_have_their_codes(page: Any) -> None:
+    for refused in read_document().refused:
+        said = prepared(page, (FOLDER / refused.photo).read_bytes())
+        assert said.get("code") == refused.code, refused.photo
 
 
 def test_the_page_goes_on_while_a_large_photo_is_prepared(page: Any) -> None:

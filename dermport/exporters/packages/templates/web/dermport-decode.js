@@ -6,15 +6,25 @@
  * input_sha256 of the photos in golden/ and vectors/ once per browser that you support.
  */
 
+import {flawOf} from './dermport-jpeg.js';
+
 const MAX_BYTES = 32 * 1024 * 1024;
 const MAX_PIXELS = 64_000_000;
 const MAX_SIDE = 30_000;
 const STRIP = 256; // rows
 const PNG_MAGIC = '\x89PNG\r\n\x1a\n';
 const PALETTE = 3;
+const CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}; // by colour type
+// of each pass of an interlaced PNG: its first column and row, and the steps between columns and rows
+const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 const PNG_COLOUR = new Set(['eXIf', 'iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP', 'mDCV', 'cLLI', 'sBIT']);
 const REMEDY = 'Send a plain JPEG (iPhone: Settings > Camera > Formats > Most Compatible) or an opaque 8-bit PNG.';
 const AGAIN = 'Take or choose the photo again, unedited.';
+const WORDS = {
+  'photo-damaged': ['The photo is damaged or incomplete.', AGAIN],
+  'too-many-scans': ['The JPEG has too many scans.', 'Save it as a baseline JPEG.'],
+  'unsupported-form': ['The JPEG is lossless, arithmetically coded, not of 8 bits, or sampled in an unusual way.', REMEDY],
+};
 
 /** A photo that dermport-prep/1 refuses; the codes are the server's. */
 export class PhotoError extends Error {
@@ -44,7 +54,8 @@ export class PhotoError extends Error {
  * @throws {PhotoError}
  */
 export async function decode(bytes) {
-  const {stripped, orientation, kind, alpha} = strip(bytes);
+  const {stripped, orientation, kind, alpha, rows} = strip(bytes);
+  if (rows && !(await isWhole(rows))) throw damaged();
   const bitmap = await picture(stripped);
   const canvas = new OffscreenCanvas(1, 1);
   let context = null;
@@ -64,6 +75,20 @@ export async function decode(bytes) {
     throw unsupported('transparency');
   }
   return {width, height, orientation, kind, read, close: () => bitmap.close()};
+}
+
+/** Whether a PNG's pixels unpack to as many bytes as its header asks for: decoders take missing rows for black ones. */
+async function isWhole({packed, size}) {
+  const reader = new Blob(packed).stream().pipeThrough(new DecompressionStream('deflate')).getReader();
+  let length = 0;
+  try {
+    for (let {done, value} = await reader.read(); !done && length <= size; {done, value} = await reader.read()) {
+      length += value.length;
+    }
+  } catch {
+    return false; // not in zlib's form, or its checksum is wrong
+  }
+  return length === size;
 }
 
 /** Whether no pixel shines through: then its colours are as stored, in any browser. */
@@ -88,7 +113,7 @@ async function picture(stripped) {
  * Checks a JPEG or PNG, and takes EXIF and colour profiles out of it.
  * @param {Uint8Array} bytes
  * @returns {{stripped: Uint8Array, orientation: number, width: number, height: number, kind: string, alpha: boolean}}
- *   `alpha`: whether there may be transparency, which only its pixels tell
+ *   `alpha`: whether there may be transparency, which only its pixels tell; of PNGs, `rows` has the packed pixels
  * @throws {PhotoError}
  */
 export function strip(bytes) {
@@ -122,7 +147,8 @@ function stripJpeg(bytes) {
     if (marker !== 0xe1 && marker !== 0xe2) kept.push(bytes.subarray(at, end)); // APP1: EXIF, XMP; APP2: ICC
     at = end;
   }
-  if (!found.frame || bytes[at] !== 0xff || !isComplete(bytes, at)) throw damaged();
+  const flaw = flawOf(bytes);
+  if (flaw) throw refusal(flaw);
   const stripped = join([...kept, bytes.subarray(at)]);
   return {stripped, orientation: found.orientation || 1, ...found.frame, kind: jpegKind(found), alpha: false};
 }
@@ -136,9 +162,7 @@ function note(found, marker, body) {
 
 /** The JPEG's start of frame: size, and how many samples of each component there are. */
 function frame(marker, body) {
-  if (marker > 0xc2 || body[0] !== 8) {
-    throw new PhotoError('unsupported-form', 'The JPEG is lossless, arithmetically coded or not of 8 bits.', REMEDY);
-  }
+  if (marker > 0xc2 || body[0] !== 8) throw refusal('unsupported-form');
   const [height, width] = [view(body).getUint16(1), view(body).getUint16(3)];
   checkPixels(width, height);
   const component = (at) => ({id: body[at], factors: body[at + 1]});
@@ -161,24 +185,13 @@ function cmykKind(adobe) {
   return adobe === 2 ? 'ycck' : 'cmyk';
 }
 
-/** Whether a JPEG has its end marker after the last scan; decoders fill what is missing each in its own way. */
-function isComplete(bytes, start) {
-  for (let at = bytes.indexOf(0xff, start); at >= 0 && at + 1 < bytes.length; at = bytes.indexOf(0xff, at)) {
-    const marker = bytes[at + 1];
-    if (marker === 0xd9) return true;
-    if (marker === 0xff) at++;
-    else if (marker === 0 || (marker >= 0xd0 && marker <= 0xd7)) at += 2; // a stuffed byte, a restart
-    else at += 2 + view(bytes).getUint16(at + 2);
-  }
-  return false;
-}
-
 function stripPng(bytes) {
   const [width, height] = [view(bytes).getUint32(16), view(bytes).getUint32(20)];
   const colour = bytes[25];
   if (bytes[24] > 8) throw unsupported('16 bits a channel');
   checkPixels(width, height);
   const kept = [bytes.subarray(0, 8)];
+  const packed = [];
   let alpha = (colour & 4) !== 0;
   let orientation = 1;
   let type = '';
@@ -189,11 +202,21 @@ function stripPng(bytes) {
     if (type === 'acTL' || (type === 'tRNS' && colour !== PALETTE)) throw unsupported('several frames or a key colour');
     alpha ||= type === 'tRNS';
     if (type === 'eXIf') orientation = exifOrientation(bytes.subarray(at + 8, end - 4));
+    if (type === 'IDAT') packed.push(bytes.subarray(at + 8, end - 4));
     if (!PNG_COLOUR.has(type)) kept.push(bytes.subarray(at, end));
     at = end;
   }
   if (type !== 'IEND') throw damaged();
-  return {stripped: join(kept), orientation, width, height, kind: 'png', alpha};
+  const rows = {packed, size: unpackedSize(width, height, bytes[24] * CHANNELS[colour], bytes[28])};
+  return {stripped: join(kept), orientation, width, height, kind: 'png', alpha, rows};
+}
+
+/** The bytes of a PNG's rows: each begins with its filter's number, and on a whole byte. */
+function unpackedSize(width, height, bits, interlaced) {
+  return (interlaced ? ADAM7 : [[0, 0, 1, 1]]).reduce((sum, [left, top, right, down]) => {
+    const [across, rows] = [Math.ceil((width - left) / right), Math.ceil((height - top) / down)];
+    return across > 0 && rows > 0 ? sum + rows * (1 + Math.ceil(across * bits / 8)) : sum;
+  }, 0);
 }
 
 function checkPixels(width, height) {
@@ -204,7 +227,11 @@ function checkPixels(width, height) {
 }
 
 function damaged() {
-  return new PhotoError('photo-damaged', 'The photo is damaged or incomplete.', AGAIN);
+  return refusal('photo-damaged');
+}
+
+function refusal(code) {
+  return new PhotoError(code, ...WORDS[code]);
 }
 
 function unsupported(what) {
