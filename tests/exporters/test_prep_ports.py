@@ -150,6 +150,21 @@ def test_javascript_refuses_the_published_jpegs(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "compiled",
+    [pytest.param(swift_program, marks=needs_swift), pytest.param(kotlin_program, marks=needs_kotlin)],
+)
+def test_a_compiled_walk_refuses_the_published_jpegs_and_no_other(
+    compiled: Callable[[str, Path, Path], list[str]], tmp_path: Path
+) -> None:
+    document = read_document()
+    wanted = {one.photo: "sound" for one in document.vectors} | {one.photo: one.code for one in document.refused}
+    wanted = {photo: said for photo, said in wanted.items() if photo.endswith(".jpg")}
+    (tmp_path / "photos.txt").write_text("\n".join(str(FOLDER / photo) for photo in wanted))
+    program = compiled("DermportJpeg", DRIVERS.parent / "jpeg_port", tmp_path)
+    assert done([*program, str(tmp_path / "photos.txt")]).split() == list(wanted.values())
+
+
 @needs_node
 @pytest.mark.parametrize(("kind", "mode"), [("GIF", "RGB"), ("PNG", "I;16"), ("WEBP", "RGB")], ids=str)
 def test_strip_refuses_what_the_definition_refuses(tmp_path: Path, kind: str, mode: str) -> None:

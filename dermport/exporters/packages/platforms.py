@@ -60,9 +60,11 @@ def _jetson() -> PackagePlatform:
 
 _HALF = "half the size of float32, and the precision that agrees best with the original among the small ones"
 _ALL = (
-    _phone("ios", "iPhone and iPad", "DermportPrep.swift", "DermportAbstention.swift"),
-    _phone("android", "Android", "DermportPrep.kt", "DermportAbstention.kt"),
-    _phone("web", "the browser", "dermport-prep.js", "dermport-decode.js", "dermport-jpeg.js", "dermport-abstention.js"),
+    _phone("ios", "iPhone and iPad", "DermportPrep.swift", "DermportJpeg.swift", "DermportAbstention.swift"),
+    _phone("android", "Android", "DermportPrep.kt", "DermportJpeg.kt", "DermportAbstention.kt"),
+    _phone(
+        "web", "the browser", "dermport-prep.js", "dermport-decode.js", "dermport-jpeg.js", "dermport-abstention.js"
+    ),
     _jetson(),
 )
 PLATFORMS = {platform.name: platform for platform in _ALL}

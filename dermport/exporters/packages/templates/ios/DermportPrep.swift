@@ -93,10 +93,17 @@ import CoreGraphics
 import ImageIO
 
 extension DermportPrep {
-    enum DecodingError: Error { case notJPEGOrPNG, transparent, unsupportedColour }
+    enum DecodingError: Error {
+        case notJPEGOrPNG, transparent, unsupportedColour
+        case refused(code: String)
+    }
 
-    /// Decodes the stored values of a JPEG or PNG: no turning, no colour conversion.
+    /// Decodes the stored values of a JPEG or PNG: no turning, no colour conversion. A PNG with an alpha channel is
+    /// refused even where it is opaque everywhere.
     static func decode(_ photo: Data) throws -> (pixels: Pixels, orientation: Int) {
+        if photo.first == 0xff, let code = DermportJpeg.flaw(of: [UInt8](photo)) {
+            throw DecodingError.refused(code: code)
+        }
         guard let source = CGImageSourceCreateWithData(photo as CFData, nil),
               let type = CGImageSourceGetType(source) as String?, ["public.jpeg", "public.png"].contains(type),
               let image = CGImageSourceCreateImageAtIndex(source, 0, nil)
