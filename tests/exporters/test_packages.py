@@ -23,7 +23,7 @@ from dermport.bundle.notice import NOTICE
 from dermport.bundle.photo_quality import survey_input
 from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle, file_entries, write_record
-from dermport.bundle.vectors import read_vectors
+from dermport.bundle.vectors import photo_names, read_vectors
 from dermport.cli.package import package as package_command
 from dermport.errors import BundleError, ExportError, IntegrityError, UsageError
 from dermport.exporters.packages.guide import TEMPLATES
@@ -155,7 +155,8 @@ def test_labels_json_carries_the_decision(exported: Bundle, tmp_path: Path) -> N
 @pytest.mark.usefixtures("no_wheel")
 def test_vectors_in_a_package_still_give_their_hashes(exported: Bundle, tmp_path: Path) -> None:
     vectors = unzip(build_package(exported, get_platform("android")), tmp_path / "u") / "vectors"
-    assert {path.name for path in vectors.iterdir()} == {"vectors.json", *(vector.photo for vector in read_vectors())}
+    found = {path.relative_to(vectors).as_posix() for path in vectors.rglob("*.*")}
+    assert found == {"vectors.json", *photo_names()}
     listed = json.loads((vectors / "vectors.json").read_text())["vectors"][0]
     spec = read_vectors()[0].preprocessing
     assert prepare((vectors / listed["photo"]).read_bytes(), spec).input_sha256 == listed["input_sha256"]

@@ -249,6 +249,7 @@ export default {
   'error.empty': 'The file is empty.',
   'error.too-many-bytes': 'The file is too large.',
   'error.too-many-pixels': 'The photo has too many pixels.',
+  'error.too-many-scans': 'The photo has too many passes (progressive JPEG).',
   'error.unsupported-type': 'The file is neither JPEG nor PNG.',
   'error.unsupported-form': 'A photo of this form (transparent, animated or 16 bits) is not accepted.',
   'error.photo-damaged': 'The photo is damaged or cut off.',

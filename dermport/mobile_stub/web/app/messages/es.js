@@ -249,6 +249,7 @@ export default {
   'error.empty': 'El archivo está vacío.',
   'error.too-many-bytes': 'El archivo es demasiado grande.',
   'error.too-many-pixels': 'La foto tiene demasiados píxeles.',
+  'error.too-many-scans': 'La foto tiene demasiadas pasadas (JPEG progresivo).',
   'error.unsupported-type': 'El archivo no es JPEG ni PNG.',
   'error.unsupported-form': 'No se aceptan fotos de este tipo (transparentes, animadas o de 16 bits).',
   'error.photo-damaged': 'La foto está dañada o incompleta.',

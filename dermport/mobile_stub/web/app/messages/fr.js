@@ -249,6 +249,7 @@ export default {
   'error.empty': 'Le fichier est vide.',
   'error.too-many-bytes': 'Le fichier est trop grand.',
   'error.too-many-pixels': 'La photo a trop de pixels.',
+  'error.too-many-scans': 'La photo a trop de passes (JPEG progressif).',
   'error.unsupported-type': 'Le fichier n’est ni JPEG ni PNG.',
   'error.unsupported-form': 'Une photo de cette forme (transparente, animée ou 16 bits) n’est pas acceptée.',
   'error.photo-damaged': 'La photo est endommagée ou incomplète.',
