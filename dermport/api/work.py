@@ -56,7 +56,7 @@ def train(
 def evaluate(
     bundle: BundleLike,
     data: PathLike | None = None,
-    part: str = "test",
+    part: str | None = None,
     *,
     against: BundleLike | None = None,
     out: PathLike | None = None,
@@ -67,7 +67,7 @@ def evaluate(
     Args:
         bundle: Whose model.
         data: Photos; None for the saved figures.
-        part: train, validation or test by the bundle's split, or all photos, as another data set needs.
+        part: train, validation or test by the bundle's split, or all; None for test, or all of another data set.
         against: A bundle to compare with on the same photos.
         out: Folder for figures, tables and charts; must not exist.
         progress: A :class:`dermport.Progress`, or True for lines on stderr.
@@ -124,7 +124,7 @@ def export(
 def verify(
     bundle: BundleLike,
     data: PathLike | None = None,
-    part: str = "test",
+    part: str | None = None,
     *,
     to: Names = None,
     precision: Names = None,
@@ -135,7 +135,7 @@ def verify(
     Args:
         bundle: What was exported.
         data: Photos to compare on; None for the golden set.
-        part: Of `data`, by the bundle's split, or all of another data set.
+        part: Of `data`, by the bundle's split, or all; None for test, or all of another data set.
         to: Targets; None for all.
         precision: Precisions; None for all.
         progress: A :class:`dermport.Progress`, or True for lines on stderr.
@@ -155,7 +155,7 @@ def verify(
 def benchmark(
     bundles: BundleLike | Sequence[BundleLike],
     data: PathLike | None = None,
-    part: str = "test",
+    part: str | None = None,
     *,
     to: Names = None,
     precision: Names = None,
@@ -167,7 +167,7 @@ def benchmark(
     Args:
         bundles: One or several; the others are held against the first one.
         data: Photos that accuracy is measured on; None measures agreement on the golden set.
-        part: Of `data`: train, validation, test, or all.
+        part: Of `data`: train, validation, test, or all; None for test, or all of another data set.
         to: Targets; None for all.
         precision: Precisions; None for all.
         settings: How to time; None for the command's own.

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dermport.cli import output
-from dermport.cli.options import Json, Precision, To
+from dermport.cli.options import Json, PartOfData, Precision, To
 
 _BATCHES = (8, 32)
 
@@ -29,7 +29,7 @@ def benchmark(
         Path | None,
         typer.Option("--data", help="Measure accuracy on this data set. Default: agreement on the golden set."),
     ] = None,
-    part: Annotated[str, typer.Option("--part", help="With --data: train, validation, test, or all.")] = "test",
+    part: PartOfData = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Rounds of each pass and batch size.")] = 50,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Passes, each in another order.")] = 3,
     batch: Annotated[

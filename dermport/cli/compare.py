@@ -98,7 +98,7 @@ def compare(
     names = [*(artifact or []), *([f"tflite-{phone_precision}"] if phone_precision else [])]
     folder, reports = _outputs(out or [])
     opened = Bundle.open(bundle)
-    chosen = photos_of(opened, photos or [], data, split, part)
+    chosen = photos_of(opened, photos or [], data, split, part, warn=_warn)
     with _interruptible(folder):
         found = run(
             opened,

@@ -29,6 +29,10 @@ def data(
         str | None,
         typer.Option("--lesion-pattern", help="For a folder per class: a regular expression, as train takes it."),
     ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option("--split", help="Check these parts, as train takes them: a CSV, or predefined. Default: drawn."),
+    ] = None,
     seed: Seed = 0,
     jobs: Jobs = 0,
     json: Json = False,
@@ -43,6 +47,7 @@ def data(
     from dermport.errors import UsageError
     from dermport.training.data.dataset import read_dataset
     from dermport.training.data.sources import open_dataset
+    from dermport.training.data.splits import parted
     from dermport.training.data.tasks import load_task
     from dermport.training.data_card.build import build_card
     from dermport.training.data_card.files import write_data_card
@@ -55,7 +60,7 @@ def data(
         dataset = read_dataset(reader, load_task(task), near_duplicates=True, jobs=jobs or None, update=update)
     with bar("Looking at photos") as update:
         survey = survey_records(dataset.records, spec, jobs=jobs or None, update=update)
-    card = build_card(reader, dataset, survey, seed)
+    card = build_card(reader, dataset, survey, parted(dataset, split, seed), seed)
     print_card(card)
     if out is not None:
         write_data_card(out, card, dataset, survey)

@@ -42,7 +42,8 @@ def _print_labels(card: DataCard) -> None:
     totals = (f"{part.photos:,}" for part in card.split.parts)
     table.add_row("all", f"{card.photos:,}", f"{card.lesions:,}", *totals, style="bold")
     console().print(table)
-    say("* positive; the parts are those that a training with this seed draws")
+    drawn = "as given" if card.split.seed is None else "those that a training with this seed draws"
+    say(f"* positive; the parts are {drawn}")
 
 
 def _print_people(card: DataCard) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dermport.cli import output
-from dermport.cli.options import BundleArgument, Json
+from dermport.cli.options import BundleArgument, Json, PartOfData
 
 
 def evaluate(
@@ -17,14 +17,7 @@ def evaluate(
         Path | None,
         typer.Option("--data", help="Score model.keras on these photos. Default: show the bundle's saved figures."),
     ] = None,
-    part: Annotated[
-        str | None,
-        typer.Option(
-            "--part",
-            help="With --data: train, validation or test by the bundle's split (default: test), or all photos, "
-            "as another data set than the one trained on needs.",
-        ),
-    ] = None,
+    part: PartOfData = None,
     against: Annotated[
         Path | None,
         typer.Option("--against", metavar="OTHER", help="With --data: compare with this bundle, on the same photos."),
@@ -45,7 +38,7 @@ def evaluate(
     opened = Bundle.open(bundle)
     if data is not None:
         other = Bundle.open(against) if against else None
-        result = score(opened, data, part or "test", against=other, out=out, progress=output)
+        result = score(opened, data, part, against=other, out=out, progress=output)
         if out is not None:
             output.say(f"Written to [bold]{out}[/bold].")
     elif part or out or against:

@@ -38,3 +38,7 @@ Database = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout, and nothing else there.")]
 To = Annotated[list[str] | None, typer.Option("--to", help="Target; may be repeated. Default: all.")]
 Precision = Annotated[list[str] | None, typer.Option("--precision", help="Precision; may be repeated. Default: all.")]
+PartOfData = Annotated[
+    str | None,
+    typer.Option("--part", help="Of --data: train, validation, test or all. Default: test; of other data, all."),
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli import output
-from dermport.cli.options import BundleArgument, Data, Json, Out, Seed
+from dermport.cli.options import BundleArgument, Data, Json, Out, PartOfData, Seed
 from dermport.cli.output import emit_json, new_table, say
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def robustness(
     bundle: BundleArgument,
     data: Data,
     out: Out = Path("artifacts/robustness"),
-    part: Annotated[str, typer.Option("--part", help="train, validation, test, or all of another data set.")] = "test",
+    part: PartOfData = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many photos, evenly spread.")] = 1000,
     severity: Annotated[
         list[int] | None, typer.Option("--severity", min=1, max=5, help="May be repeated. Default: 1, 3 and 5.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermport.cli import output
-from dermport.cli.options import BundleArgument, Json, Precision, To
+from dermport.cli.options import BundleArgument, Json, PartOfData, Precision, To
 
 if TYPE_CHECKING:
     from dermport.bundle.export_record import Parity
@@ -25,7 +25,7 @@ def verify(
     data: Annotated[
         Path | None, typer.Option("--data", help="Compare on this data set's photos instead of the golden set.")
     ] = None,
-    part: Annotated[str, typer.Option("--part", help="With --data: train, validation, test, or all.")] = "test",
+    part: PartOfData = None,
     policy: Annotated[Path | None, typer.Option("--policy", help="Policy file; default: dermport's own.")] = None,
     json: Json = False,
 ) -> None:

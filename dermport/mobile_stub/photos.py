@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
+from dermport.bundle import tables
 from dermport.bundle.manifest import TaskSpec
+from dermport.bundle.photo_folder import PhotoFinder, Unlisted, photos_below, readable
 from dermport.errors import DataError, UsageError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 PARTS = ("train", "validation", "test", "all")
 # The names that `dermport train` knows, too; the first one is that of every other part of this file.
 _SYNONYMS = {
@@ -43,22 +45,56 @@ class Photo:
         try:
             return self.path.read_bytes()
         except OSError as error:
-            raise UsageError(f"{self.path} cannot be read: {error.strerror}.") from error
+            raise UsageError(f"{readable(self.path)} cannot be read: {error.strerror}.") from error
+
+
+def text_of(path: Path) -> str:
+    """Return a path as text that a JSON document takes; one that is not UTF-8 as a file's URI."""
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return path.as_uri()
+    return text
+
+
+def path_of(text: str) -> Path:
+    """Return the path that :func:`text_of` wrote."""
+    return (
+        Path(os.fsdecode(unquote_to_bytes(text.removeprefix("file://")))) if text.startswith("file://") else Path(text)
+    )
+
+
+def left_out(photos: Iterable[Photo]) -> dict[Photo, str]:
+    """Return the photos that cannot be read from disk, and folders that cannot be listed, with the reason."""
+    return {photo: reason for photo in photos if (reason := _fault(photo.path))}
+
+
+def _fault(path: Path) -> str:
+    try:
+        if path.is_dir():
+            return f"a folder, {len(list(path.iterdir()))} files"
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "it is no file"
+        path.open("rb").close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def find_photos(paths: Iterable[Path], task: TaskSpec | None = None) -> tuple[Photo, ...]:
     """Return the photos that were named, sorted within each folder and pattern.
 
-    A folder stands for the JPEG and PNG files below it, a pattern (``*``, ``?``, ``[...]``) for the files that fit, a
-    CSV for the photos in its column ``photo`` (paths from the CSV's folder) with, where they are there, their
-    ``label``, ``id`` and ``lesion_id``; any other file for itself.
+    A folder stands for the photos below it (see :mod:`dermport.bundle.photo_folder`), a pattern (``*``, ``?``,
+    ``[...]``) for the files that fit, a table for the photos in its column ``photo`` (paths from its folder) with,
+    where they are there, their ``label``, ``id`` and ``lesion_id``; any other file for itself.
 
     Args:
         paths: What was named.
         task: What the labels of a CSV are understood by; None leaves them out.
 
     Raises:
-        DataError: A CSV cannot be used, or names a label that the task does not have.
+        DataError: A table cannot be used, or names a label that the task does not have.
         UsageError: A path does not exist, or there is no photo at all.
     """
     photos = tuple(photo for path in paths for photo in _named(path, task))
@@ -102,20 +138,23 @@ def photos_of_split(split: Path, part: str, data: Path, task: TaskSpec) -> tuple
 def _by_id(data: Path) -> dict[str, Path]:
     """Return the photos below a folder by what a data set may call them: file name, path, with and without suffix."""
     found: dict[str, Path] = {}
-    for path in _photos_below(data):
+    for path in photos_below(data):
         inside = path.relative_to(data)
-        for name in (path.stem, path.name, inside.as_posix(), inside.with_suffix("").as_posix()):
-            found.setdefault(name, path)
+        for name in (path.stem, path.name, inside, inside.with_suffix("")):
+            found.setdefault(readable(name), path)
     return found
 
 
 def _named(path: Path, task: TaskSpec | None) -> Iterator[Photo]:
     if path.is_dir():
-        yield from (Photo(file.relative_to(path).as_posix(), file) for file in _photos_below(path))
-    elif path.is_file() and path.suffix.lower() == ".csv":
+        unlisted: list[Unlisted] = []
+        found = photos_below(path, unlisted.append)
+        found += [one.path for one in unlisted]  # which :func:`left_out` names
+        yield from (Photo(readable(file.relative_to(path)), file) for file in found)
+    elif path.is_file() and path.suffix.lower() in tables.SUFFIXES:
         yield from _listed(path, task)
     elif path.is_file():
-        yield Photo(path.name, path)
+        yield Photo(readable(path.name), path)
     else:
         yield from _fitting(path)
 
@@ -126,36 +165,33 @@ def _fitting(pattern: Path) -> Iterator[Photo]:
     base = Path(*parts[:first]) if first is not None else pattern
     found = sorted(file for file in base.glob("/".join(parts[first:])) if file.is_file()) if first is not None else []
     if not found:
-        raise UsageError(f"{pattern} {'fits no file' if first is not None else 'does not exist'}.")
-    yield from (Photo(file.relative_to(base).as_posix(), file) for file in found)
+        raise UsageError(f"{readable(pattern)} {'fits no file' if first is not None else 'does not exist'}.")
+    yield from (Photo(readable(file.relative_to(base)), file) for file in found)
 
 
 def _listed(path: Path, task: TaskSpec | None) -> Iterator[Photo]:
+    finder = PhotoFinder(path.parent)
     for row in _rows(path, ("photo",)):
-        photo = path.parent / row["photo"]
-        if not photo.is_file():
-            raise DataError(f"{path} names {row['photo']}, which is not there.", remedy="Paths are from its folder.")
+        if (photo := finder.find(row["photo"])) is None:
+            raise DataError(
+                f"{readable(path)} names {row['photo']}, which is not there{finder.guess(row['photo']) or '.'}",
+                remedy="Paths are from its folder.",
+            )
         truth = _truth(row, task, path) if task else None
         yield Photo(row.get("id") or row["photo"], photo, truth, row.get("lesion_id") or None)
 
 
-def _photos_below(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-
-
 def _rows(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a CSV in UTF-8: {error}.") from error
-    reader = csv.DictReader(io.StringIO(text), restkey="", restval="")
-    reader.fieldnames = _plain_names([name.strip().lower() for name in reader.fieldnames or ()])
-    if missing := [name for name in needed if name not in reader.fieldnames]:
+    header = tables.read_header(path)
+    names = _plain_names([name.lower() for name in header])
+    if missing := [name for name in needed if name not in names]:
         raise DataError(
-            f"{path} has no column {missing[0]!r} (it has: {', '.join(reader.fieldnames) or 'none'}).",
-            remedy="Its first line names the columns, with commas between them.",
+            f"{readable(path)} has no column {missing[0]!r} (it has: {', '.join(names) or 'none'}).",
+            remedy="Its first line names the columns.",
         )
-    return [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
+    return [
+        {name: row[column] for name, column in zip(names, header, strict=True)} for row in tables.read_rows(path, ())
+    ]
 
 
 def _plain_names(header: list[str]) -> list[str]:

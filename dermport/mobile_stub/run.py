@@ -20,7 +20,7 @@ from dermport.errors import PhotoError, RequestError, ServerError, UnreachableEr
 from dermport.mobile_stub.jetson import Jetson
 from dermport.mobile_stub.journal import Journal, PhoneEntry
 from dermport.mobile_stub.phone import TARGET, PhoneModel
-from dermport.mobile_stub.photos import Photo
+from dermport.mobile_stub.photos import Photo, path_of, text_of
 from dermport.mobile_stub.prediction import Prediction, Refusal
 from dermport.progress import Update
 
@@ -166,13 +166,13 @@ class ComparisonRun:
             self._post(asked, data, tally)
 
     def _again(self, asked: PhoneEntry, tally: Tally) -> None:
-        path = Path(asked.path)
+        path = path_of(asked.path)
         try:
             data = path.read_bytes()
         except OSError as error:
-            return tally.count("waiting", f"{path} cannot be read: {error.strerror}.")
+            return tally.count("waiting", f"{asked.path} cannot be read: {error.strerror}.")
         if sha256_bytes(data) != asked.photo_sha256:
-            return tally.count("waiting", f"{path} is another photo than the phone was asked about.")
+            return tally.count("waiting", f"{asked.path} is another photo than the phone was asked about.")
         return self._post(asked, data, tally)
 
     def _post(self, asked: PhoneEntry, data: bytes, tally: Tally) -> None:
@@ -207,7 +207,7 @@ class ComparisonRun:
         return PhoneEntry(
             id=str(uuid.uuid4()),
             photo=photo.name,
-            path=str(photo.path.resolve()),
+            path=text_of(photo.path.resolve()),
             photo_sha256=sha256,
             artifact_sha256=phone.artifact.sha256,
             phone=side,

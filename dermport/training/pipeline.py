@@ -14,7 +14,7 @@ from dermport.progress import Progress
 from dermport.training.assemble import assemble, describe
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset
-from dermport.training.data.splits import Split, groups_across_parts, read_split, split_dataset
+from dermport.training.data.splits import Split, groups_across_parts, parted, parts_redrawn
 from dermport.training.data.tasks import load_task
 from dermport.training.fit import fit
 from dermport.training.parts import PartPhotos, SplitPhotos
@@ -78,15 +78,15 @@ def read_photos(request: TrainingRequest, progress: Progress) -> Split:
         DataError: The data set or the file of parts cannot be read, or a class or a part has too few photos.
     """
     dataset = read_all(request, progress)
+    split = parted(dataset, request.split, request.recipe.seed)
     if request.split is None:
-        split = split_dataset(dataset, seed=request.recipe.seed)
-    else:
-        split = read_split(request.split, dataset)
-        if apart := groups_across_parts(dataset.groups(), split.parts):
-            progress.say(
-                f"Warning: {request.split} has {apart} groups in two parts (a patient's photos, or near-duplicates): "
-                "figures of the test part may be too good."
-            )
+        if note := parts_redrawn(split):
+            progress.say(f"Note: {note}")
+    elif apart := groups_across_parts(dataset.groups(), split.parts):
+        progress.say(
+            f"Warning: {request.split} has {apart} groups in two parts (a patient's photos, or near-duplicates): "
+            "figures of the test part may be too good."
+        )
     check_parts(split)
     return split
 

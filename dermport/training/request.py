@@ -51,8 +51,8 @@ class TrainingRequest:
     split: Annotated[
         Path | None,
         Option(
-            "A CSV with photo_id and part (train, validation, test), such as another bundle's split.csv. "
-            "Default: 64/16/20 by lesion.",
+            "A CSV with photo_id and part (train, validation, test), such as another bundle's split.csv; or the word "
+            "predefined: the parts that the data set comes with. Default: 64/16/20 by lesion.",
             panel=_PHOTOS,
         ),
     ] = None

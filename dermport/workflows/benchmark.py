@@ -66,7 +66,7 @@ def default_settings(
 def benchmark(
     bundles: Sequence[Bundle],
     data: Path | None = None,
-    part: str = "test",
+    part: str | None = None,
     *,
     to: Sequence[str] | None = None,
     precision: Sequence[str] | None = None,
@@ -82,7 +82,7 @@ def benchmark(
     Args:
         bundles: Whose exports; the others are held against the first one. None works on `merged` alone.
         data: Photos that accuracy is measured on; None measures agreement on the first bundle's golden set.
-        part: Of `data`: train, validation, test, or all.
+        part: Of `data`: train, validation, test, or all; None for test, or all of another data set.
         to: Targets; None for all.
         precision: Precisions; None for all.
         exports: Names such as ``onnx-fp32``; none for all.
@@ -114,7 +114,7 @@ def benchmark(
     return BenchmarkReport(result, compare(result, earlier) if earlier else None)
 
 
-def _photos(bundles: Sequence[Bundle], data: Path | None, part: str, progress: Progress) -> PhotoSet:
+def _photos(bundles: Sequence[Bundle], data: Path | None, part: str | None, progress: Progress) -> PhotoSet:
     from dermport.bundle.photo_set import golden_photos
     from dermport.workflows.photos import read_photos
 

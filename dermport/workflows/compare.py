@@ -43,9 +43,15 @@ class Compared:
 
 
 def photos_of(
-    bundle: Bundle, paths: Sequence[Path], data: Path | None = None, split: Path | None = None, part: str = "test"
+    bundle: Bundle,
+    paths: Sequence[Path],
+    data: Path | None = None,
+    split: Path | None = None,
+    part: str = "test",
+    *,
+    warn: Callable[[str], None] = SILENT.say,
 ) -> tuple[Photo, ...]:
-    """Return the photos that are named, and those of a data set's part.
+    """Return the photos that are named, and those of a data set's part, but for those that cannot be read from disk.
 
     Args:
         bundle: Whose task the labels are of.
@@ -53,12 +59,13 @@ def photos_of(
         data: Folder of a whole data set; brings labels.
         split: Of `data`; None for the bundle's own.
         part: Of `data`: train, validation, test or all.
+        warn: Called with each photo that is left out, and why.
 
     Raises:
-        UsageError: A split without `data`, or there is no such part.
+        UsageError: A split without `data`, there is no such part, or no photo can be read.
         DataError: There is no such photo.
     """
-    from dermport.mobile_stub.photos import find_photos, photos_of_split
+    from dermport.mobile_stub.photos import find_photos, left_out, photos_of_split
 
     if split and not data:
         raise UsageError("{split} needs the folder of the photos.", remedy="Name it: {data} FOLDER.", of=Parameters)
@@ -66,7 +73,14 @@ def photos_of(
     found: tuple[Photo, ...] = ()
     if data:
         found = photos_of_split(split or bundle.file(bundle.manifest.dataset.split.file), part, data, task)
-    return found + find_photos(paths, task) if paths or not data else found
+    if paths or not data:
+        found += find_photos(paths, task)
+    out = left_out(found)
+    for photo, reason in out.items():
+        warn(f"{photo.name} is left out: {reason}.")
+    if len(out) == len(found):
+        raise UsageError("None of the photos can be read.")
+    return tuple(photo for photo in found if photo not in out)
 
 
 def compare(

@@ -63,7 +63,7 @@ def saved_evaluation(bundle: Bundle) -> EvaluationResult:
 def evaluate(
     bundle: Bundle,
     data: Path,
-    part: str = "test",
+    part: str | None = None,
     *,
     against: Bundle | None = None,
     out: Path | None = None,
@@ -74,7 +74,7 @@ def evaluate(
     Args:
         bundle: Whose model.
         data: The photos.
-        part: train, validation or test by the bundle's split, or all photos, as another data set needs.
+        part: train, validation or test by the bundle's split, or all; None for test, or all of another data set.
         against: A bundle to compare with, on the same photos.
         out: Folder for figures, tables and charts; must not exist. None writes nothing.
         progress: What a person sees.
@@ -105,7 +105,7 @@ def _check_same_labels(bundle: Bundle, other: Bundle) -> None:
         )
 
 
-def _evaluation(bundle: Bundle, data: Path, part: str, other: Bundle | None, progress: Progress) -> Evaluation:
+def _evaluation(bundle: Bundle, data: Path, part: str | None, other: Bundle | None, progress: Progress) -> Evaluation:
     from dermport.statistics.subgroups import grouped
     from dermport.training.evaluation.evaluation import evaluate as score
     from dermport.workflows.photos import read_photos

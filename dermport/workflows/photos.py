@@ -18,28 +18,39 @@ if TYPE_CHECKING:
 
 
 def read_photos(
-    bundle: Bundle, data: Path, part: str, *, others: Sequence[Bundle] = (), progress: Progress = SILENT
+    bundle: Bundle, data: Path, part: str | None, *, others: Sequence[Bundle] = (), progress: Progress = SILENT
 ) -> PhotoSet:
     """Read one part of a data set by the bundle's own split; ``all`` takes every photo, of any data set.
+
+    Another data set than the one trained on has the parts that it comes with, if it does.
 
     Args:
         bundle: Whose task and split it is.
         data: The data set.
-        part: train, validation, test or all.
+        part: train, validation, test or all; None for test, or all of another data set.
         others: Bundles that are asked about the same photos.
         progress: Where reading and, later, preparing the photos is shown.
 
     Raises:
         UsageError: The part is unknown.
-        DataError: A part is asked of a data set that a bundle was not trained on, or one of the others saw photos of
-            the part in training that the first did not.
+        DataError: A part is asked of another data set, which comes in no parts, or one of the other bundles saw photos
+            of the part in training that the first did not.
     """
     from dermport.training.data.photos import photo_set
 
-    dataset, records = _read(bundle, data, part, progress)
+    if part not in (None, "all", *get_args(Part)):
+        raise UsageError(f"There is no part {part!r}.", remedy=f"Parts: {', '.join(get_args(Part))}, all.")
+    dataset = _read(bundle, data, progress)
+    external = dataset.fingerprint != bundle.manifest.dataset.fingerprint
+    if part is None:
+        part = "all" if external else "test"
+        if external:
+            progress.say(
+                f"{dataset.name} is not what {bundle.manifest.name} was trained on: all of its photos are taken."
+            )
+    records = dataset.records if part == "all" else _of_part(bundle, dataset, cast("Part", part))
     for other in others if part != "all" else ():
         _check_same_part(other, dataset, records, part)
-    external = dataset.fingerprint != bundle.manifest.dataset.fingerprint
     return photo_set(dataset, records, part, external=external, progress=progress)
 
 
@@ -61,24 +72,28 @@ def _check_same_part(bundle: Bundle, dataset: Dataset, records: Sequence[Record]
         )
 
 
-def _read(bundle: Bundle, data: Path, part: str, progress: Progress) -> tuple[Dataset, tuple[Record, ...]]:
+def _read(bundle: Bundle, data: Path, progress: Progress) -> Dataset:
     from dermport.training.data.dataset import reopen_dataset
+
+    with progress.bar("reading photos") as update:
+        return reopen_dataset(bundle.manifest, data, update=update)
+
+
+def _of_part(bundle: Bundle, dataset: Dataset, part: Part) -> tuple[Record, ...]:
     from dermport.training.data.splits import read_split
 
-    if part not in (*get_args(Part), "all"):
-        raise UsageError(f"There is no part {part!r}.", remedy=f"Parts: {', '.join(get_args(Part))}, all.")
-    with progress.bar("reading photos") as update:
-        dataset = reopen_dataset(bundle.manifest, data, update=update)
-    if part == "all":
-        return dataset, dataset.records
-    if dataset.fingerprint != bundle.manifest.dataset.fingerprint:
-        raise DataError(
-            f"{data} is not the data set that {bundle.manifest.name} was trained on (other fingerprint).",
-            remedy="Score all of it: {part} all.",
-            of=Parameters,
-        )
-    split = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset)
-    records = split.records(cast("Part", part))
+    if dataset.fingerprint == bundle.manifest.dataset.fingerprint:
+        records = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset).records(part)
+        whose = f"The split of {bundle.manifest.name}"
+    else:
+        records = tuple(record for record in dataset.records if record.part == part)
+        whose = dataset.name
+        if not any(record.part for record in dataset.records):
+            raise DataError(
+                f"{dataset.name} is not the data set that {bundle.manifest.name} was trained on (other fingerprint).",
+                remedy="Score all of it: {part} all.",
+                of=Parameters,
+            )
     if not records:
-        raise DataError(f"The split of {bundle.manifest.name} leaves no photo in its {part} part.")
-    return dataset, records
+        raise DataError(f"{whose} has no photo in its {part} part.")
+    return records

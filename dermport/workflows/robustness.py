@@ -21,7 +21,7 @@ def measure_robustness(
     bundle: Bundle,
     data: Path,
     out: Path,
-    part: str = "test",
+    part: str | None = None,
     *,
     limit: int = 1000,
     severities: Sequence[int] = SEVERITIES,
@@ -35,7 +35,7 @@ def measure_robustness(
         bundle: Whose model.
         data: The photos.
         out: The report's folder; must not exist.
-        part: train, validation, test, or all of another data set.
+        part: train, validation, test, or all; None for test, or all of another data set.
         limit: At most so many photos, evenly spread.
         severities: Of each corruption, 1 to 5.
         others: Folder of photos that show no lesion, beside drawn ones.
@@ -61,7 +61,7 @@ def measure_robustness(
         report = RobustnessReport(
             model=ModelRef(name=manifest.name, version=manifest.version, model_sha256=bundle.model_sha256),
             data=data.name,
-            part=part,
+            part=photos.part or "all",
             photos=len(photos),
             lesions=len(set(photos.groups)),
             seed=seed,

@@ -72,7 +72,7 @@ class Verification:
 def verify(
     bundle: Bundle,
     data: Path | None = None,
-    part: str = "test",
+    part: str | None = None,
     *,
     to: Sequence[str] | None = None,
     precision: Sequence[str] | None = None,
@@ -84,7 +84,7 @@ def verify(
     Args:
         bundle: What was exported.
         data: Photos to compare on; None compares on the golden set.
-        part: Of `data`, by the bundle's split, or all of another data set.
+        part: Of `data`, by the bundle's split, or all; None for test, or all of another data set.
         to: Targets; None for all.
         precision: Precisions; None for all.
         policy: A TOML file of bounds; None for the built-in ones.
@@ -142,7 +142,7 @@ def selected_exports(bundle: Bundle, to: Sequence[str] | None, precision: Sequen
     return exports
 
 
-def _data_reference(bundle: Bundle, data: Path, part: str, progress: Progress) -> VerificationReference:
+def _data_reference(bundle: Bundle, data: Path, part: str | None, progress: Progress) -> VerificationReference:
     """Prepare a data set's photos and ask the original about them."""
     from dermport.exporters.verify import VerificationReference, maps_of
     from dermport.workflows.evaluate import answers

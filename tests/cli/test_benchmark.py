@@ -116,7 +116,7 @@ def test_results_of_several_machines_come_in_one(measured: tuple[Path, Result], 
 
 def test_a_part_is_of_the_bundles_own_split(exported_bundle: Bundle, table: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="other fingerprint"):
-        run(exported_bundle.path, "--exports", "onnx-fp32", "--data", table, *QUICK)
+        run(exported_bundle.path, "--exports", "onnx-fp32", "--data", table, "--part", "test", *QUICK)
     made_with(exported_bundle, table)
     result = run(exported_bundle.path, "--exports", "onnx-fp32", "--data", table, "--json", *QUICK)
     (session,) = BenchmarkResult.model_validate_json(result.stdout).sessions

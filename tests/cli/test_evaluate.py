@@ -59,7 +59,8 @@ def test_another_data_set_is_scored_whole_and_said_to_be_another(
     shared_bundle: Bundle, photos: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "scored"
-    result = run(shared_bundle.path, "--data", photos, "--part", "all", "--out", out, "--json")
+    result = run(shared_bundle.path, "--data", photos, "--out", out, "--json")
+    assert "all of its photos are taken" in result.stderr
     document = json.loads(result.stdout)
     assert result.exit_code == 0
     assert "External validation" in result.stderr
@@ -74,7 +75,7 @@ def test_a_part_of_another_data_set_is_refused_and_leaves_nothing(
     shared_bundle: Bundle, photos: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="not the data set"):
-        run(shared_bundle.path, "--data", photos, "--out", tmp_path / "scored")
+        run(shared_bundle.path, "--data", photos, "--part", "test", "--out", tmp_path / "scored")
     assert list(tmp_path.iterdir()) == []
 
 

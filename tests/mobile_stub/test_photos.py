@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from dermport.bundle.manifest import Label, TaskSpec
 from dermport.errors import DataError, UsageError
-from dermport.mobile_stub.photos import Photo, find_photos, photos_of_split
+from dermport.mobile_stub.photos import Photo, find_photos, left_out, path_of, photos_of_split, text_of
 
 TASK = TaskSpec(
     name="two",
@@ -28,6 +30,37 @@ def folder(tmp_path: Path) -> Path:
 def test_photos_of_files_and_folders(folder: Path) -> None:
     found = find_photos([folder / "in", folder / "alone.heic"])
     assert [photo.name for photo in found] == ["b.JPG", "deep/a.png", "alone.heic"]
+    for name in ("in/._b.JPG", "in/__MACOSX/b.JPG", "in/lost+found/b.JPG", "in/Thumbs.db"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    assert find_photos([folder / "in", folder / "alone.heic"]) == found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a name there is text")
+def test_a_name_that_is_not_utf8_is_read_and_written_down(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"l\xe4sion.jpg")
+    path.write_bytes(b"x")
+    (photo,) = find_photos([tmp_path])
+    assert photo.name == r"l\xe4sion.jpg"
+    assert path_of(text_of(path)) == path
+    text_of(path).encode()
+    (tmp_path / "list.csv").write_text("photo\nläsion.JPG\n")
+    assert [one.path for one in find_photos([tmp_path / "list.csv"])] == [path]
+
+
+def test_what_cannot_be_read_is_left_out_by_name(folder: Path) -> None:
+    os.mkfifo(folder / "in/pipe.jpg")
+    (folder / "in/gone.jpg").symlink_to(folder / "nowhere")
+    found = left_out(find_photos([folder / "in"]))
+    assert {photo.name: reason for photo, reason in found.items()} == {
+        "gone.jpg": "No such file or directory",
+        "pipe.jpg": "it is no file",
+    }
+
+
+def test_a_table_may_have_tabs_or_semicolons(folder: Path) -> None:
+    (folder / "photos.tab").write_text("Photo\tLabel\nin\\b.jpg\tnv\n")
+    assert find_photos([folder / "photos.tab"], TASK) == (Photo("in\\b.jpg", folder / "in" / "b.JPG", "nv"),)
 
 
 def test_photos_of_a_pattern(folder: Path) -> None:

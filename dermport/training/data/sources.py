@@ -10,6 +10,7 @@ from pathlib import Path
 from dermport.bundle.photo_folder import is_passed_over, readable
 from dermport.bundle.tables import dialect_of, read_header, tables_below
 from dermport.errors import DataError
+from dermport.training.data.croissant import open_croissant
 from dermport.training.data.folders import FolderReader, part_of
 from dermport.training.data.ham10000 import METADATA, REQUIRED, Ham10000Reader, is_named_metadata
 from dermport.training.data.isic import IsicArchiveReader, IsicChallengeReader, is_archive, is_ground_truth
@@ -29,8 +30,8 @@ def open_dataset(path: Path, *, lesion_pattern: str | None = None) -> Reader:
     A table of a published data set goes before any other, and a table before folders.
 
     Args:
-        path: A folder (HAM10000's layout, ISIC's, tables among the photos, or one folder per class), a table, or a TOML
-            file that names several of these (see :mod:`dermport.training.data.merged`).
+        path: A folder (HAM10000's layout, ISIC's, tables among the photos, or one folder per class), a table, a
+            Croissant file (JSON) of one, or a TOML file that names several (see :mod:`dermport.training.data.merged`).
         lesion_pattern: For a folder per class, how a file's stem names its lesion (see :class:`FolderReader`).
 
     Raises:
@@ -65,6 +66,16 @@ def _open_merged(path: Path, lesion_pattern: str | None) -> Reader:
 def _open_file(path: Path) -> Reader:
     if path.suffix.lower() in _SPREADSHEETS:
         raise DataError(f"{readable(path)} is a spreadsheet.", remedy='Save it as "CSV UTF-8".')
+    if path.suffix.lower() == ".npz":
+        raise DataError(
+            f"{readable(path)} holds arrays, as MedMNIST's do, not photos.",
+            remedy="Unpack it into a folder per class, train/, val/ and test/, and name that with {split} predefined. "
+            "DermaMNIST's parts share lesions of HAM10000: its figures are too good.",
+            of=TrainingRequest,
+        )
+    if path.suffix.lower() in (".json", ".jsonld"):
+        reader = open_croissant(path)
+        return _with_notes(reader, reader.tables)
     header = read_header(path)
     # An archive that is unpacked into a folder of its own name has the photos' folders beside that.
     root = path.parent.parent if path.parent.name == path.stem else path.parent

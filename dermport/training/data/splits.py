@@ -24,6 +24,9 @@ PARTS: tuple[Part, ...] = get_args(Part)
 DEFAULT_FRACTIONS: Mapping[Part, float] = {"train": 0.64, "validation": 0.16, "test": 0.20}
 _SYNONYMS: Mapping[str, Part] = {"val": "validation", "valid": "validation"}
 _SET_ASIDE = "set-aside"
+_NO_TEST: Mapping[Part, float] = {"train": 0.8, "validation": 0.2, "test": 0.0}
+PREDEFINED = "predefined"
+"""What stands for a file of parts where the data set's own are meant."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,55 @@ def split_dataset(dataset: Dataset, fractions: Mapping[Part, float] = DEFAULT_FR
     return Split(dataset, tuple(part_of[group] for group in dataset.groups()), seed)
 
 
+def predefined_split(dataset: Dataset, seed: int = 0) -> Split:
+    """Return the parts that the data set comes with; without a validation part, a fifth of its training part is it.
+
+    That fifth is drawn as :func:`split_dataset` draws; photos in no part are set aside.
+
+    Raises:
+        DataError: The data set comes in no parts, or without training or test photos; or a lesion is in two parts.
+    """
+    given: list[Part | None] = [record.part if record.part in PARTS else None for record in dataset.records]
+    if "train" not in given or "test" not in given:
+        named = ", ".join(part for part in PARTS if part in given) or "none"
+        raise DataError(
+            f"{dataset.name} comes without parts to train and to test on (it has: {named}).",
+            remedy="Without --split, dermport parts it anew by lesion.",
+        )
+    seed_used = None
+    if "validation" not in given:
+        drawn = split_dataset(dataset, _NO_TEST, seed).parts
+        given = [new if part == "train" else part for part, new in zip(given, drawn, strict=True)]
+        seed_used = seed
+    split = Split(dataset, tuple(given), seed_used)
+    _check_lesions(split, dataset.name)
+    return split
+
+
+def parted(dataset: Dataset, split: Path | None, seed: int) -> Split:
+    """Return the parts that are asked for: of a file, the data set's own (:data:`PREDEFINED`), or drawn where None.
+
+    Raises:
+        DataError: The file or the data set's own parts cannot be used.
+    """
+    if split is None:
+        return split_dataset(dataset, seed=seed)
+    return predefined_split(dataset, seed) if str(split) == PREDEFINED else read_split(split, dataset)
+
+
+def parts_redrawn(split: Split) -> str:
+    """Return what a person should know where a data set that comes in parts was parted anew; empty where it was not."""
+    counts = Counter(record.part for record in split.dataset.records if record.part)
+    moved = any(record.part == "test" != part for record, part in zip(split.dataset.records, split.parts, strict=True))
+    if len(counts) < 2 or not moved:
+        return ""
+    named = ", ".join(f"{part} {counts[part]:,}" for part in PARTS if counts[part])
+    return (
+        f"{split.dataset.name} comes in parts ({named} photos), which are joined and drawn anew by lesion; --split "
+        f"{PREDEFINED} keeps them."
+    )
+
+
 def groups_across_parts(names: Sequence[str], parts: Sequence[Part | None]) -> int:
     """Return how many names (of lesions, or of groups), one for each photo, are in more than one part."""
     seen: dict[str, set[Part | None]] = defaultdict(set)
@@ -122,7 +174,7 @@ def read_split(path: Path, dataset: Dataset) -> Split:
             remedy="Was it written for another data set?",
         )
     split = Split(dataset, tuple(named[record.photo_id] for record in dataset.records), None)
-    _check_lesions(split, path)
+    _check_lesions(split, str(path))
     return split
 
 
@@ -164,11 +216,11 @@ def _part(name: str, path: Path) -> Part | None:
     return part
 
 
-def _check_lesions(split: Split, path: Path) -> None:
+def _check_lesions(split: Split, where: str) -> None:
     part_of: dict[str, Part | None] = {}
     for record, part in zip(split.dataset.records, split.parts, strict=True):
         if part_of.setdefault(record.lesion_id, part) != part:
             raise DataError(
-                f"{path}: the lesion {record.lesion_id} has photos in {part_of[record.lesion_id]} and in {part}.",
+                f"{where}: the lesion {record.lesion_id} has photos in {part_of[record.lesion_id]} and in {part}.",
                 remedy="All photos of a lesion belong in one part, or the test set leaks into the training.",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dermport.bundle.photo_folder import PhotoFinder, readable
@@ -37,11 +37,19 @@ class TableReader:
     Args:
         tables: The tables; several (of parts) are read as one data set.
         root: The folder below which the photos are; by default the first table's.
+        columns: Of the photo and of its label, by "photo" and "label", where they have none of the known names.
+
+    Attributes:
+        licence: What is said of the photos' licence; empty where nothing is.
     """
 
     name = "table"
+    licence = ""
 
-    def __init__(self, tables: Sequence[Path], root: Path | None = None) -> None:
+    def __init__(
+        self, tables: Sequence[Path], root: Path | None = None, *, columns: Mapping[str, str] | None = None
+    ) -> None:
+        self._columns = columns or {}
         self.tables = tuple(tables)
         self._photos = root or self.tables[0].parent
         self._root = self.tables[0] if len(self.tables) == 1 else self._photos
@@ -62,7 +70,8 @@ class TableReader:
 
     def _rows(self, table: Path, finder: PhotoFinder) -> Iterator[Record | Dropped]:
         header = read_header(table)
-        path_column, label_column = _column(header, PATH_COLUMNS), _column(header, LABEL_COLUMNS)
+        path_column = _column(header, (self._columns.get("photo", "").lower(), *PATH_COLUMNS))
+        label_column = _column(header, (self._columns.get("label", "").lower(), *LABEL_COLUMNS))
         if path_column is None or label_column is None:
             raise DataError(
                 f"{readable(table)} needs a column for the photo's path ({', '.join(PATH_COLUMNS)}) and one for its "

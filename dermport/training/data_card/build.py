@@ -16,7 +16,8 @@ from dermport.training.data.dataset import Dataset
 from dermport.training.data.merged import MergedReader
 from dermport.training.data.near_duplicates import DISTANCE, HASH_BITS
 from dermport.training.data.records import Reader
-from dermport.training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, groups_across_parts, split_dataset
+from dermport.training.data.splits import DEFAULT_FRACTIONS, PARTS, Split, groups_across_parts, parts_redrawn
+from dermport.training.data.table import TableReader
 from dermport.training.data_card.card import (
     Column,
     DataCard,
@@ -47,14 +48,15 @@ _PUBLISHED = {
 }
 
 
-def build_card(reader: Reader, dataset: Dataset, survey: Survey, seed: int) -> DataCard:
+def build_card(reader: Reader, dataset: Dataset, survey: Survey, split: Split, seed: int = 0) -> DataCard:
     """Return the card of a data set.
 
     Args:
         reader: What read it, for its licences.
         dataset: Its photos, read with `near_duplicates`.
         survey: A look at each of them.
-        seed: Of the split that is drawn and checked.
+        split: The parts that are checked.
+        seed: What they were drawn with, if they were, and photos are dealt out with.
     """
     records, report, task = dataset.records, dataset.report, dataset.task
     groups = dataset.groups()
@@ -83,7 +85,7 @@ def build_card(reader: Reader, dataset: Dataset, survey: Survey, seed: int) -> D
         near_duplicates=_near_duplicates(dataset),
         quality=_quality(survey),
         licences=_licences(reader, dataset),
-        split=_check_split(dataset, seed),
+        split=_check_split(split, seed),
         findings=(),
     )
     return card.model_copy(update={"findings": findings(card, dataset)})
@@ -209,6 +211,8 @@ def _licences(reader: Reader, dataset: Dataset) -> tuple[Licence, ...]:
 
 
 def _beside(name: str, path: Path, reader: Reader, dataset: Dataset, prefix: str) -> Licence:
+    if isinstance(reader, TableReader) and reader.licence:
+        return Licence(source=name, known=True, text=reader.licence, where="the Croissant file")
     if text := read_licence(path).strip():
         return Licence(source=name, known=True, text=text, where="LICENSE beside the photos")
     column = Counter(
@@ -223,11 +227,12 @@ def _beside(name: str, path: Path, reader: Reader, dataset: Dataset, prefix: str
     return Licence(source=name, known=False, text=f"{_NO_LICENCE} {published}".strip(), where="")
 
 
-def _check_split(dataset: Dataset, seed: int) -> SplitCheck:
-    """Draw the split of a training with that seed, and look for leaks."""
-    split = split_dataset(dataset, seed=seed)
+def _check_split(split: Split, seed: int) -> SplitCheck:
+    """Look for leaks."""
+    dataset = split.dataset
     return SplitCheck(
-        seed=seed,
+        seed=split.seed,
+        redrawn=parts_redrawn(split) if split.seed is not None else "",
         parts=tuple(_part_count(split, part) for part in PARTS),
         lesions_in_two_parts=groups_across_parts([record.lesion_id for record in dataset.records], split.parts),
         groups_in_two_parts=groups_across_parts(dataset.groups(), split.parts),

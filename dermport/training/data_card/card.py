@@ -110,9 +110,10 @@ class PartCount(Contract):
 
 
 class SplitCheck(Contract):
-    """The split that a training with this seed would draw, and what would leak."""
+    """The split that a training would have, and what would leak."""
 
-    seed: int
+    seed: Annotated[int | None, Field(description="None where the parts were given")]
+    redrawn: Annotated[str, Field(description="that the data set's own parts were joined and drawn anew, in words")]
     parts: tuple[PartCount, ...]
     lesions_in_two_parts: int
     groups_in_two_parts: int

@@ -48,6 +48,8 @@ def _warnings(card: DataCard) -> Iterator[str]:
             f"{sum(card.unknown_labels.values()):,} photos have labels that the task {card.task} does not know: "
             f"{named(card.unknown_labels)}. --task FILE.toml reads them; --out writes one to start with (task.toml)."
         )
+    if card.split.redrawn:
+        yield card.split.redrawn
     yield from _warnings_of_labels(card)
     near = card.near_duplicates
     if near.other_labels:
@@ -63,7 +65,8 @@ def _warnings(card: DataCard) -> Iterator[str]:
 def _warnings_of_labels(card: DataCard) -> Iterator[str]:
     for part in card.split.parts:
         if absent := [label for label, photos in part.labels.items() if not photos]:
-            yield f"With seed {card.split.seed} the {part.part} part has no photo of {', '.join(absent)}."
+            seed = "" if card.split.seed is None else f"With seed {card.split.seed} "
+            yield f"{seed}{'the' if seed else 'The'} {part.part} part has no photo of {', '.join(absent)}."
     if few := [f"{one.id} ({one.lesions})" for one in card.labels if one.lesions < _FEW_LESIONS]:
         yield f"Few lesions of {', '.join(few)}: intervals of their figures will be wide."
     if card.mixed_lesions:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dermport.bundle.manifest import Preprocessing
+from dermport.bundle.photo_folder import photos_below, readable
 from dermport.bundle.prep import prepare
 from dermport.errors import DataError, PhotoError
 from dermport.training.sample.fields import fractal
@@ -20,7 +21,6 @@ from dermport.training.sample.skin import draw_person, healthy_skin
 
 DRAWN = 40  # photos of a kind
 _SHAPE = (150, 200)
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 Groups = dict[str, NDArray[np.uint8]]
 
 
@@ -31,12 +31,12 @@ def other_photos(folder: Path, spec: Preprocessing) -> Groups:
         DataError: There is no photo, or one is refused.
     """
     found: dict[str, list[NDArray[np.uint8]]] = defaultdict(list)
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES):
+    for path in photos_below(folder):
         below = path.relative_to(folder).parts
         try:
             found[below[0] if len(below) > 1 else folder.name].append(prepare(path.read_bytes(), spec).tensor)
         except (OSError, PhotoError) as error:
-            raise DataError(f"{path} cannot be read: {error}", remedy="Remove it from the folder.") from error
+            raise DataError(f"{readable(path)} cannot be read: {error}", remedy="Remove it from the folder.") from error
     if not found:
         raise DataError(f"{folder} holds no JPEG or PNG.", remedy="Name a folder of photos that show no lesion.")
     return {name: np.stack(tensors) for name, tensors in found.items()}

@@ -15,6 +15,7 @@ from dermport.bundle.photo_quality import bounds
 from dermport.errors import DataError, UsageError
 from dermport.training.data.dataset import Dataset, read_dataset
 from dermport.training.data.sources import open_dataset
+from dermport.training.data.splits import split_dataset
 from dermport.training.data.tasks import load_task
 from dermport.training.data_card.build import build_card
 from dermport.training.data_card.card import DataCard
@@ -47,7 +48,7 @@ def card_of(path: Path, task: str = "ham7", seed: int = 0) -> tuple[DataCard, Da
     reader = open_dataset(path)
     dataset = read_dataset(reader, load_task(task), near_duplicates=True)
     survey = survey_records(dataset.records, Preprocessing(size=SIZE))
-    return build_card(reader, dataset, survey, seed), dataset, survey
+    return build_card(reader, dataset, survey, split_dataset(dataset, seed=seed), seed), dataset, survey
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,9 @@ def test_near_duplicates_are_told_and_kept_together(made: tuple[DataCard, Datase
     near = made[0].near_duplicates
     assert (near.within_lesions, near.across_lesions, near.other_labels, near.lesions_joined) == (0, 1, 1, 2)
     for seed in range(5):
-        split = build_card(open_dataset(made[1].records[0].path.parents[1]), made[1], made[2], seed).split
+        split = build_card(
+            open_dataset(made[1].records[0].path.parents[1]), made[1], made[2], split_dataset(made[1], seed=seed), seed
+        ).split
         assert (split.lesions_in_two_parts, split.groups_in_two_parts, split.near_duplicates_apart) == (0, 0, 0)
     assert sum(part.photos for part in split.parts) == 45
     assert {part.part: sum(part.labels.values()) for part in split.parts} == {

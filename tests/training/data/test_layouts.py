@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ from dermport.errors import DataError
 from dermport.training.data.dataset import read_dataset
 from dermport.training.data.records import Dropped
 from dermport.training.data.sources import open_dataset
+from dermport.training.data.splits import PREDEFINED, parted, parts_redrawn
 from dermport.training.data.tasks import load_task
 from tests.training.data.photos import drawn, save
 
@@ -151,6 +153,38 @@ CASES = {
             "list.xlsx is a spread",
         ),
     ),
+    "a Croissant file": Case(
+        "table",
+        {"mel": 1, "nv": 1},
+        {
+            "croissant.json": json.dumps(
+                {
+                    "@type": "sc:Dataset",
+                    "license": "https://creativecommons.org/licenses/by/4.0/",
+                    "distribution": [
+                        {"@id": "archive.zip", "contentUrl": "https://host.invalid/archive.zip"},
+                        {"@id": "rows", "contentUrl": "labels/rows.csv", "encodingFormat": "text/csv"},
+                    ],
+                    "recordSet": {
+                        "field": [
+                            {
+                                "dataType": kind,
+                                "source": {"fileObject": {"@id": "rows"}, "extract": {"column": column}},
+                            }
+                            for kind, column in (
+                                ("sc:ImageObject", "Picture"),
+                                (["sc:Text", "cr:Label"], "finding"),
+                                ("sc:Text", "site"),
+                            )
+                        ]
+                    },
+                }
+            ),
+            "labels/rows.csv": "Picture,finding,site\na,mel,back\nb.jpg,nv,arm\n",
+        },
+        ("images/a.jpg", "images/b.jpg"),
+        read="croissant.json",
+    ),
     "class folders that lie deeper": Case(
         "folders", {"mel": 1, "nv": 1}, {}, ("archive/images/mel/a.jpg", "archive/images/nv/b.jpg")
     ),
@@ -234,6 +268,22 @@ def test_a_table_is_never_passed_over_for_one_folder(
         open_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("x.json", "[]", "is no Croissant file"),
+        ("x.json", "{", "cannot be read as JSON"),
+        ("x.json", '{"distribution": [{"@id": "gone.csv"}]}', "describes no table"),
+        ("x.npz", "PK", "holds arrays, as MedMNIST's do"),
+        ("x.xlsx", "PK", "is a spreadsheet"),
+    ],
+)
+def test_a_file_that_is_no_table_is_explained(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        open_dataset(tmp_path / name)
+
+
 def test_one_bad_file_is_left_out_by_name(tmp_path: Path) -> None:
     save(tmp_path / "mel/good.jpg", drawn(1))
     save(tmp_path / "nv/good.jpg", drawn(2))
@@ -274,3 +324,34 @@ def test_labels_that_the_task_does_not_know_come_with_a_task_that_does(tmp_path:
     (tmp_path / "mine.toml").write_text(table.replace("positive = []", 'positive = ["Naevus simplex"]'))
     dataset = read_dataset(tmp_path / "data", load_task(str(tmp_path / "mine.toml")))
     assert dataset.report.kept == {"Naevus simplex": 2, 'say "mel"': 1}
+
+
+@pytest.fixture(scope="module")
+def in_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set below train/ and test/, as Kaggle hands them out."""
+    root = tmp_path_factory.mktemp("kaggle") / "set"
+    for seed in range(20):
+        part, label = ("test", "train")[seed % 4 > 0], ("mel", "nv")[seed % 2]
+        save(root / part / label / f"{seed}.jpg", drawn(seed, (16, 12)))
+        save(root / part / ("nv", "mel")[seed % 2] / f"{seed}b.jpg", drawn(100 + seed, (16, 12)))
+    return root
+
+
+def test_parts_are_kept_when_asked_and_never_redrawn_in_silence(in_parts: Path) -> None:
+    dataset = read_dataset(in_parts, HAM7)
+    drawn_anew = parted(dataset, None, 0)
+    assert "comes in parts (train 30, test 10 photos), which are joined" in parts_redrawn(drawn_anew)
+    kept = parted(dataset, Path(PREDEFINED), 0)
+    assert parts_redrawn(kept) == ""
+    assert [record.part for record in kept.records("test")] == ["test"] * 10
+    assert kept.photos() == {"train": 24, "validation": 6, "test": 10}
+    assert kept.parts == parted(dataset, Path(PREDEFINED), 0).parts
+
+
+def test_parts_that_cannot_be_kept_are_refused(in_parts: Path, tmp_path: Path) -> None:
+    leaking = read_dataset(open_dataset(in_parts, lesion_pattern=r"^(\d)"), HAM7)
+    with pytest.raises(DataError, match=r"the lesion \d has photos in"):
+        parted(leaking, Path(PREDEFINED), 0)
+    save(tmp_path / "mel/1.jpg", drawn(1, (16, 12)))
+    with pytest.raises(DataError, match=r"comes without parts to train and to test on \(it has: none\)"):
+        parted(read_dataset(tmp_path, HAM7), Path(PREDEFINED), 0)
