@@ -63,7 +63,12 @@ _WORDS: Mapping[str, str] = {
 
 def explained(error: ValidationError) -> str:
     """Return what is wrong with a document that a person wrote, e.g. ``"source 1: path is missing"``."""
-    return "; ".join(_explained(one) for one in error.errors())
+    found = error.errors()
+    inner = [one["loc"] for one in found]
+    innermost = [
+        one for one in found if not any(loc != one["loc"] and loc[: len(one["loc"])] == one["loc"] for loc in inner)
+    ]
+    return "; ".join(map(_explained, innermost))
 
 
 def _explained(one: Any) -> str:

@@ -80,7 +80,10 @@ def test_the_same_bytes_with_other_labels_are_left_out_of_both(two: Path) -> Non
         ("source = 1", "source must be a list"),
         ("[[source]]\nname = 'a'\n", "source 1: path is missing"),
         ("[[source]]\nname = 'a'\npath = '.'\nlabel = {}", "source 1: label is not known here"),
-        ("[[source]]\nname = 'A b'\npath = '.'\n", "source 1: name may hold small letters"),
+        (
+            "[[source]]\nname = 'A b'\npath = '.'\n",
+            r"data sets: source 1: name may hold small letters.*letter or digit\.\n",
+        ),
         ("[[source]]\nname = 'a'\npath = 3\n", "source 1: path must be text in quotes"),
         ("[[source]\n", "cannot be read as TOML"),
         ("[[source]]\nname = 'a'\npath = 'nowhere'\n", "nowhere does not exist"),
