@@ -7,19 +7,17 @@ and keeps nothing; docs/integration/golden/trust.json holds what each client mus
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from dermport.bundle.signature import key_of, read_envelope, verify
+from dermport.bundle.signature import Envelope, key_of, read_envelope, verify
 from dermport.bundle.wire import RELEASE_TYPE, ROOT_TYPE, Message, RawKey, ReleaseManifest, RootDocument
 from dermport.contract import Contract
 from dermport.errors import TrustError
 
-MOST_ROOTS = 256
-"""Roots that are asked for at a time, as TUF bounds it: nobody on the way can keep a phone busy."""
 _Document = TypeVar("_Document", bound=Message)
 _KEPT = "The model on this phone is kept and goes on."
 
@@ -38,29 +36,26 @@ class Trust(Contract):
         """The keys that may sign what is installed next."""
         return self.root.release_keys if self.root else (self.pin,)
 
-    def walked(self, root: Callable[[int], bytes | None]) -> Trust:
+    def walked(self, roots: Iterable[Envelope]) -> Trust:
         """Return what is believed after every root that there is now.
 
         Args:
-            root: Returns the signed root of a version; None where there is none.
+            roots: Those after the one that is known, in order.
 
         Raises:
             TrustError: As :meth:`followed`. Where no root is known yet, those before the first that the pin signed are
                 passed over; there may be none, of a server before there were roots.
         """
-        trust, first = self, self.root.version + 1 if self.root else 1
-        for version in range(first, first + MOST_ROOTS):
-            envelope = root(version)
-            if envelope is None:
-                break
+        trust = self
+        for root in roots:
             try:
-                trust = trust.followed(envelope)
+                trust = trust.followed(root)
             except TrustError:
                 if trust.root:
                     raise
         return trust
 
-    def followed(self, envelope: bytes) -> Trust:
+    def followed(self, envelope: Envelope) -> Trust:
         """Return what is believed once the next root is found to be signed as it must.
 
         Where no root is known, the pin must have signed it: the first one, or one that lists the pin as a root key.
@@ -68,10 +63,9 @@ class Trust(Contract):
         Raises:
             TrustError: "untrusted", "replayed": it is not the next version; "unknown-form".
         """
-        sealed = read_envelope(envelope)
         by = self.root.root_keys if self.root else (self.pin,)
-        root = _read(verify(sealed, ROOT_TYPE, map(key_of, by)), RootDocument)
-        verify(sealed, ROOT_TYPE, map(key_of, root.root_keys))
+        root = _read(verify(envelope, ROOT_TYPE, map(key_of, by)), RootDocument)
+        verify(envelope, ROOT_TYPE, map(key_of, root.root_keys))
         if not self._is_next(root):
             raise TrustError(
                 f"Root {root.version} does not follow root {self.root.version if self.root else 0}.",
@@ -103,9 +97,7 @@ class Trust(Contract):
                 raise _replayed(f"{which} has no sequence number, and earlier ones had.")
             return manifest, self
         if manifest.sequence < self.sequence:
-            raise _replayed(
-                f"{which} is an old one: its sequence number is {manifest.sequence}, after {self.sequence}."
-            )
+            raise _replayed(f"{which} is an old one: number {manifest.sequence}, {self.sequence} was seen.")
         _refuse_expired(which, manifest.expires, now)
         return manifest, self.model_copy(update={"sequence": manifest.sequence})
 

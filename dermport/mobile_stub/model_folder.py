@@ -1,4 +1,4 @@
-"""The phone's models on disk: the one in use, the one before it, and the key that the server's manifests must carry."""
+"""The phone's models on disk: the one in use, the one before it, and what is believed of the server."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from pydantic import Field, ValidationError
 
 from dermport.bundle.atomic import sync_tree, write_bytes, write_json, write_text
 from dermport.bundle.hashing import sha256_file
-from dermport.bundle.signature import key_id, read_envelope, read_public_key, verify
-from dermport.bundle.wire import RELEASE_TYPE, ReleaseArtifact, ReleaseFile, ReleaseManifest
+from dermport.bundle.signature import key_id, raw_key, read_public_key
+from dermport.bundle.trust import Trust, utc
+from dermport.bundle.wire import ReleaseArtifact, ReleaseFile, ReleaseManifest
 from dermport.contract import Contract
 from dermport.errors import DataError, IntegrityError, UsageError
 
 KEY = "signing-key.pem"
+TRUST = "trust.json"
 STATE = "installed.json"
 RELEASE = "release.dsse.json"
 _PART = re.compile(r"\.[a-z0-9._-]+-\d+\.\d+\.\d+-[0-9a-f]{16}\.part")
@@ -61,6 +63,10 @@ class InstalledModel:
         """Name and version, as the server is told."""
         return f"{self.manifest.name}/{self.manifest.version}"
 
+    def is_renewed(self, now: str | None = None) -> bool:
+        """Whether the server said in time that this phone should have it; where not, it goes on all the same."""
+        return self.manifest.expires is None or (now or utc()) < self.manifest.expires
+
     def checked(self) -> Path:
         """Return the artifact's path once its files are proved to be the listed ones; IntegrityError otherwise."""
         for listed in files_of(self.manifest, self.artifact):
@@ -81,7 +87,7 @@ def files_of(manifest: ReleaseManifest, artifact: ReleaseArtifact) -> tuple[Rele
 
 
 class ModelFolder:
-    """Holds ``installed.json``, ``signing-key.pem``, ``device-id`` and a folder for each installed model.
+    """Holds ``installed.json``, ``signing-key.pem``, ``trust.json``, ``device-id`` and a folder for each installed model.
 
     Args:
         path: The folder; made when something is written to it.
@@ -96,7 +102,7 @@ class ModelFolder:
         return (self.path / KEY).exists()
 
     def pin(self, pem: str) -> str:
-        """Trust a public key (PEM) from now on, instead of the one before; return its id.
+        """Trust a public key (PEM), root or signing key, from now on instead of the one before; return its id.
 
         Raises:
             DataError: It is no Ed25519 public key.
@@ -112,12 +118,12 @@ class ModelFolder:
             write_text(path, f"{uuid.uuid4()}\n")
         return path.read_text().strip()
 
-    def verified(self, envelope: bytes) -> ReleaseManifest:
-        """Return a signed manifest once the trusted key is found to have signed it.
+    def trust(self) -> Trust:
+        """Return what is believed of the server.
 
         Raises:
-            IntegrityError: It has not, or the manifest is of another form.
             UsageError: No key is trusted yet.
+            DataError: The files cannot be read.
         """
         if not self.is_pinned:
             raise UsageError(
@@ -125,17 +131,24 @@ class ModelFolder:
                 remedy="Bring the server's key by a safe way (--public-key FILE), or take it as it is: "
                 "--trust-first-use.",
             )
-        key = read_public_key((self.path / KEY).read_bytes())
-        payload = verify(read_envelope(envelope), RELEASE_TYPE, [key])
+        pin = raw_key(read_public_key((self.path / KEY).read_bytes()))
         try:
-            return ReleaseManifest.model_validate_json(payload)
-        except ValidationError as error:
-            raise IntegrityError(
-                "The signed manifest is of a form that this version does not know.", remedy="Update dermport."
+            trust = Trust.model_validate_json((self.path / TRUST).read_bytes())
+        except FileNotFoundError:
+            return Trust(pin=pin)
+        except (OSError, ValidationError) as error:
+            # Not removed by itself: without it an old manifest would be taken again.
+            raise DataError(
+                f"{self.path / TRUST} cannot be read.", remedy="Remove it, and pin the key again."
             ) from error
+        return trust if trust.pin == pin else Trust(pin=pin)
+
+    def believe(self, trust: Trust) -> None:
+        """Keep what is believed now."""
+        write_json(self.path / TRUST, trust.model_dump(mode="json", by_alias=True))
 
     def current(self) -> InstalledModel | None:
-        """Return the model in use; None where there is none. Raises as :meth:`verified`, and DataError."""
+        """Return the model in use; None where there is none. Raises as :meth:`trust`, and IntegrityError."""
         return self._open(self._state().current)
 
     def part(self, manifest: ReleaseManifest, artifact: ReleaseArtifact) -> Path:
@@ -161,6 +174,11 @@ class ModelFolder:
         self._tidy()
         return InstalledModel(folder, manifest, artifact)
 
+    def renew(self, model: InstalledModel, envelope: bytes, manifest: ReleaseManifest) -> InstalledModel:
+        """Keep a newer manifest of a model whose files are the very same."""
+        write_bytes(model.folder / RELEASE, envelope)
+        return InstalledModel(model.folder, manifest, model.artifact)
+
     def rollback(self) -> InstalledModel:
         """Use the model before the present one again; a second call leads back.
 
@@ -181,7 +199,7 @@ class ModelFolder:
             return None
         folder = self.path / place.folder
         try:
-            manifest = self.verified((folder / RELEASE).read_bytes())
+            manifest = self.trust().installed((folder / RELEASE).read_bytes())
         except OSError as error:
             raise IntegrityError(f"{folder / RELEASE} cannot be read: {error.strerror}.") from error
         for artifact in manifest.artifacts:

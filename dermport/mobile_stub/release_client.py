@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from dermport.bundle.wire import LatestAnswer, Platform, SigningKeyAnswer
+from dermport.bundle.signature import Envelope
+from dermport.bundle.wire import LatestAnswer, Platform, RootsAnswer, SigningKeyAnswer
 from dermport.errors import RequestError
 from dermport.mobile_stub.client import JetsonClient, Response
 
@@ -51,8 +52,17 @@ class ReleaseClient(JetsonClient):
         return self.ask("GET", "/v1/models/latest", LatestAnswer, query=query)
 
     def signing_key(self) -> SigningKeyAnswer:
-        """Ask for the server's public key; raises as :meth:`ask`."""
+        """Ask for the server's public keys; raises as :meth:`ask`."""
         return self.ask("GET", "/v1/signing-key", SigningKeyAnswer)
+
+    def roots(self, after: int) -> tuple[Envelope, ...]:
+        """Ask for the roots after a version; none of a server before there were roots. Raises as :meth:`ask`."""
+        try:
+            return self.ask("GET", "/v1/roots", RootsAnswer, query={"after": str(after)}).roots
+        except RequestError as error:
+            if error.status == 404:
+                return ()
+            raise
 
     def document(self, path: str) -> bytes:
         """Return the document at `path` as it is; raises as :meth:`ask`."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.parity import Figures, compare, in_bundle_order
 from dermport.bundle.policy import read_policy
+from dermport.bundle.trust import Trust, utc
 from dermport.bundle.wire import PLATFORM_PRECISION, LatestAnswer, Platform, ReleaseArtifact, ReleaseManifest
 from dermport.errors import ExportError, IntegrityError, UsageError
 from dermport.mobile_stub.download import download
@@ -71,6 +72,7 @@ class Updater:
         open_runtime: Loads an artifact to test it.
         progress: Told what is being done, for people.
         sleep: Waits some seconds before a download goes on.
+        now: The phone's clock, as :func:`dermport.bundle.trust.utc`.
 
     Raises:
         UsageError: The platform's artifacts cannot be tested here.
@@ -85,6 +87,7 @@ class Updater:
         open_runtime: Callable[[Path], Runtime] = _LITERT.open,
         progress: Progress = SILENT,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], str] = utc,
     ) -> None:
         if phone.platform == "ios":
             raise UsageError("Core ML cannot be run here, so a model for ios cannot be tested.")
@@ -94,10 +97,12 @@ class Updater:
         self._open_runtime = open_runtime
         self._progress = progress
         self._sleep = sleep
+        self._now = now
 
     def trust_first_use(self) -> str:
         """Trust the key that the server shows, and return its id: only for a first contact over a safe network."""
-        return self._folder.pin(self._client.signing_key().pem)
+        shown = self._client.signing_key()
+        return self._folder.pin((shown.root or shown).pem)
 
     def update(self) -> UpdateOutcome:
         """Have the model that the server wants this phone to have.
@@ -105,8 +110,9 @@ class Updater:
         Whatever fails, the model in use stays as it is.
 
         Raises:
-            IntegrityError: The manifest is not signed by the trusted key or not of the model that was promised, a file
-                is not the listed one, or the model does not answer the golden photos as the original did.
+            TrustError: A root or the manifest is not signed as it must be, replayed, or has ended.
+            IntegrityError: The manifest is not of the model that was promised, a file is not the listed one, or the
+                model does not answer the golden photos as the original did.
             RequestError: The server refuses something, with its own code.
             ServerError: The server does not answer, or not in the agreed form.
             UnavailableError: LiteRT, or the package cryptography, is not installed.
@@ -119,6 +125,7 @@ class Updater:
 
     def _update(self) -> UpdateOutcome:
         current = self._usable_current()
+        trust = self._walked()
         said = self._client.latest(
             self._phone.platform,
             self._folder.device(),
@@ -126,12 +133,20 @@ class Updater:
             current.key if current else None,
         )
         envelope = self._client.document(f"/v1/models/{said.name}/{said.version}/manifest")
-        manifest = self._folder.verified(envelope)
+        manifest, trust = trust.admitted(envelope, self._now())
         _check_promise(said, manifest)
+        self._folder.believe(trust)
         artifact = _choose(manifest, self._phone)
-        if current and (current.key, current.artifact.sha256) == (f"{said.name}/{said.version}", artifact.sha256):
-            return UpdateOutcome(current, changed=False, latest=said)
+        if current and _is_same(current, manifest, artifact):
+            return UpdateOutcome(self._folder.renew(current, envelope, manifest), changed=False, latest=said)
         return self._install(said, envelope, manifest, artifact)
+
+    def _walked(self) -> Trust:
+        before = self._folder.trust()
+        trust = before.walked(self._client.roots(before.root.version if before.root else 0))
+        if trust != before:
+            self._folder.believe(trust)
+        return trust
 
     def _usable_current(self) -> InstalledModel | None:
         """Return the model in use; one that is damaged, or signed by a key that is no longer trusted, is replaced."""
@@ -221,6 +236,12 @@ def _check_promise(said: LatestAnswer, manifest: ReleaseManifest) -> None:
             f"{manifest.name} {manifest.version}.",
             remedy=_UNTOUCHED,
         )
+
+
+def _is_same(current: InstalledModel, manifest: ReleaseManifest, artifact: ReleaseArtifact) -> bool:
+    """Whether an offer needs the very files that are in use."""
+    used = (current.key, current.artifact, files_of(current.manifest, current.artifact))
+    return used == (f"{manifest.name}/{manifest.version}", artifact, files_of(manifest, artifact))
 
 
 def _choose(manifest: ReleaseManifest, phone: PhoneProfile) -> ReleaseArtifact:

@@ -25,18 +25,26 @@ needs_kotlin = pytest.mark.skipif(
 
 def swift_program(name: str, driver: Path, folder: Path) -> list[str]:
     """Compile the port ``name`` of the iOS package with the folder ``driver``'s main; return what runs it."""
+    return compiled_swift([TEMPLATES / "ios" / f"{name}.swift", driver / "main.swift"], folder)
+
+
+def compiled_swift(sources: Sequence[Path], folder: Path, options: Sequence[str] = ()) -> list[str]:
+    """Compile Swift files in `folder`; return what runs them."""
     program = folder / "port"
-    sources = [str(TEMPLATES / "ios" / f"{name}.swift"), str(driver / "main.swift")]
-    done(["swiftc", "-O", "-warnings-as-errors", *sources, "-o", str(program)])
+    done(["swiftc", "-O", "-warnings-as-errors", *map(str, sources), *options, "-o", str(program)])
     return [str(program)]
 
 
 def kotlin_program(name: str, driver: Path, folder: Path, jars: Sequence[Path] = ()) -> list[str]:
     """Compile the port ``name`` of the Android package with the folder ``driver``'s main; return what runs it."""
+    return compiled_kotlin([TEMPLATES / "android" / f"{name}.kt", driver / "Main.kt"], folder, jars)
+
+
+def compiled_kotlin(sources: Sequence[Path], folder: Path, jars: Sequence[Path] = ()) -> list[str]:
+    """Compile Kotlin files in `folder` against `jars`; return what runs them."""
     jar = folder / "port.jar"
-    sources = [str(TEMPLATES / "android" / f"{name}.kt"), str(driver / "Main.kt")]
     against = ["-cp", os.pathsep.join(map(str, jars))] if jars else []
-    done(["kotlinc", *against, "-Werror", "-include-runtime", "-d", str(jar), *sources])
+    done(["kotlinc", *against, "-Werror", "-include-runtime", "-d", str(jar), *map(str, sources)])
     return ["java", "-cp", os.pathsep.join(map(str, [jar, *jars])), "MainKt"]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dermport.bundle.trust import utc
 from dermport.errors import DermportError
 from dermport.mobile_stub.client import httpx
 from dermport.mobile_stub.model_folder import ModelFolder
@@ -69,11 +70,17 @@ class Handset:
     folder: ModelFolder
     road: Road
     runtime: Recall = field(default_factory=Recall)
+    now: Callable[[], str] = utc
 
     def updater(self, **wishes: Any) -> Updater:
         client = ReleaseClient(URL, self.road)
         return Updater(
-            client, self.folder, PhoneProfile(**wishes), open_runtime=lambda _path: self.runtime, sleep=lambda _: None
+            client,
+            self.folder,
+            PhoneProfile(**wishes),
+            open_runtime=lambda _path: self.runtime,
+            sleep=lambda _: None,
+            now=self.now,
         )
 
     def update(self, **wishes: Any) -> UpdateOutcome:

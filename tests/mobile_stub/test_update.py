@@ -11,13 +11,15 @@ import pytest
 
 from dermport.bundle.atomic import write_text
 from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.signature import payload_of, read_envelope
 from dermport.bundle.store import Bundle
-from dermport.bundle.wire import RELEASE_TYPE
-from dermport.errors import DataError, ExportError, IntegrityError, UsageError
+from dermport.bundle.wire import RELEASE_TYPE, RootsAnswer
+from dermport.errors import DataError, ExportError, IntegrityError, TrustError, UsageError
 from dermport.mobile_stub.client import httpx
-from dermport.mobile_stub.model_folder import KEY, STATE, ModelFolder
+from dermport.mobile_stub.model_folder import KEY, STATE, TRUST, ModelFolder
 from dermport.mobile_stub.release_client import ReleaseClient
 from dermport.mobile_stub.update import PhoneProfile, Updater
+from dermport.server.delivery.roots import Roots
 from dermport.server.delivery.signer import Signer
 from tests.factories import LABELS
 from tests.mobile_stub.handset import URL, Handset, Recall, Road
@@ -39,8 +41,8 @@ def test_nothing_to_do(handset: Handset) -> None:
     handset.update()
     handset.road.asked.clear()
     assert not handset.update().changed
-    assert handset.road.paths() == ["/v1/models/latest", "/v1/models/ham7/1.0.0/manifest"]
-    assert handset.road.asked[0].url.params["current"] == "ham7/1.0.0"
+    assert handset.road.paths() == ["/v1/roots", "/v1/models/latest", "/v1/models/ham7/1.0.0/manifest"]
+    assert handset.road.asked[1].url.params["current"] == "ham7/1.0.0"
 
 
 def test_new_version_and_back_and_forth(handset: Handset) -> None:
@@ -98,7 +100,9 @@ def test_core_ml_cannot_be_tested_here(handset: Handset) -> None:
 def test_nobody_is_trusted_unless_it_was_said(handset: Handset, tmp_path: Path) -> None:
     handset.folder = ModelFolder(tmp_path / "new phone")
     handset.fails(UsageError, "trusts no server's key")
-    assert handset.updater().trust_first_use() == handset.site.signer.public.key_id
+    root = handset.site.signer.public.root
+    assert root is not None
+    assert handset.updater().trust_first_use() == root.key_id
     assert handset.update().changed
 
 
@@ -150,11 +154,86 @@ def test_tampered_manifest(handset: Handset, change: Callable[[dict[str, Any]], 
 def test_signed_manifest_of_another_version_is_not_the_promised_one(handset: Handset) -> None:
     handset.update()
     handset.roll_out()
-    old = handset.site.client.get("/v1/models/ham7/1.0.0/manifest").data
+    old = handset.site.client.get("/v1/models/ham7/1.0.0/manifest").data  # the live one, of the same number
     handset.road.meddle = lambda request, response: (
         httpx.Response(200, content=old) if request.url.path.endswith("1.1.0/manifest") else response
     )
     handset.fails(IntegrityError, "promised ham7 1.1.0 and signed another model: ham7 1.0.0")
+
+
+def _kept(address: str, data: bytes) -> Callable[[httpx.Request, httpx.Response], httpx.Response]:
+    """Somebody on the way answers with what was kept."""
+    return lambda request, response: (
+        httpx.Response(200, content=data) if request.url.path.endswith(address) else response
+    )
+
+
+def test_old_manifest_replayed_is_refused_and_the_way_back_is_not(handset: Handset) -> None:
+    handset.update()
+    kept = [
+        handset.site.client.get(f"/v1/models/{path}").data for path in ("ham7/1.0.0/manifest", "latest?platform=web")
+    ]
+    handset.site.switch.activate("ham7", "1.1.0", "test")
+    assert handset.update().model.key == "ham7/1.1.0"
+    said, old = _kept("/latest", kept[1]), _kept("/1.0.0/manifest", kept[0])
+    handset.road.meddle = lambda request, response: old(request, said(request, response))
+    handset.fails(TrustError, r"1\.0\.0 is an old one: number \d+, \d+ was seen")
+    handset.road.meddle = lambda _, response: response
+    handset.site.switch.rollback("test")
+    assert handset.update().model.key == "ham7/1.0.0"
+
+
+def test_manifest_that_ended_installs_nothing_and_ends_nothing(handset: Handset) -> None:
+    model = handset.update().model
+    handset.roll_out()
+    handset.now = lambda: "2099-01-01T00:00:00Z"
+    handset.fails(TrustError, "this phone's clock says 2099-01-01: it was not renewed, or the clock of the phone")
+    assert model.is_renewed()
+    assert not model.is_renewed("2099-01-01T00:00:00Z")
+    handset.now = lambda: "1970-01-01T00:00:00Z"
+    assert handset.update().changed
+
+
+def test_new_key_that_the_root_key_signed_is_followed_and_no_file_is_fetched_again(handset: Handset) -> None:
+    handset.update()  # it had pinned the signing key, as phones did before there were roots
+    Roots(handset.site.folder / "state").rotate()
+    handset.road.asked.clear()
+    done = handset.update()
+    assert (done.changed, done.model.checked().read_bytes()) == (False, WEIGHTS)
+    assert not any("/files/" in path for path in handset.road.paths())
+    assert handset.version() == "1.0.0"
+
+
+def test_new_key_that_the_root_key_did_not_sign_is_refused(handset: Handset, tmp_path: Path) -> None:
+    handset.update()
+    other = Signer(tmp_path / "other")  # whoever has the server's state folder, but not its root key
+    Roots(tmp_path / "other").rotate(new_root=True)
+    stranger = RootsAnswer(roots=tuple(read_envelope(other.roots.envelope(n) or b"") for n in (2,)))
+    handset.road.meddle = _kept("/v1/roots", stranger.model_dump_json(by_alias=True).encode())
+    handset.fails(TrustError, "not by a trusted key")
+
+
+def test_server_before_there_were_roots(handset: Handset) -> None:
+    release = handset.site.delivery.release("ham7", "1.0.0").manifest
+    old = handset.site.signer.sign(release.model_dump_json(by_alias=True).encode(), RELEASE_TYPE)
+    meddle = _kept("/manifest", old.model_dump_json(by_alias=True).encode())
+    handset.road.meddle = lambda request, response: (
+        httpx.Response(404, json={"code": "not-found", "title": "x", "status": 404, "detail": "x"})
+        if request.url.path == "/v1/roots"
+        else meddle(request, response)
+    )
+    assert handset.update().changed
+    handset.road.meddle = lambda _, response: response
+    handset.update()
+    handset.road.meddle = meddle
+    handset.fails(TrustError, "has no sequence number, and earlier ones had")
+
+
+def test_what_is_believed_is_not_forgotten_silently(handset: Handset) -> None:
+    handset.update()
+    (handset.folder.path / TRUST).write_text("{")
+    with pytest.raises(DataError, match=r"trust\.json cannot be read"):
+        handset.update()
 
 
 @pytest.mark.parametrize("path", ["../../evil", "/etc/evil", "exports/../../evil", "a\\..\\evil", "a\0b", "C:/evil"])
@@ -196,7 +275,8 @@ def test_model_that_cannot_be_loaded_is_not_used(handset: Handset, monkeypatch: 
 
 
 def test_golden_photos_must_be_those_of_the_manifest(handset: Handset) -> None:
-    manifest = handset.site.delivery.release("ham7", "1.0.0").manifest.model_dump(mode="json", by_alias=True)
+    offered = read_envelope(handset.site.client.get("/v1/models/ham7/1.0.0/manifest").data)
+    manifest = json.loads(payload_of(offered))
     for vector in manifest["golden"]["vectors"]:
         vector["input_sha256"] = sha256_bytes(b"another")
     signed = handset.site.signer.sign(json.dumps(manifest).encode(), RELEASE_TYPE)

@@ -40,6 +40,8 @@ from dermport.bundle.wire.comparisons import (
     Time,
 )
 from dermport.bundle.wire.handout import (
+    LARGEST_SEQUENCE,
+    MOST_ROOTS,
     PLATFORM_PRECISION,
     PLATFORM_TARGETS,
     RELEASE_TYPE,
@@ -64,6 +66,7 @@ from dermport.bundle.wire.handout import (
     RolloutState,
     RolloutWish,
     RootDocument,
+    RootsAnswer,
     SigningKeyAnswer,
 )
 from dermport.bundle.wire.models import ExportSummary, ModelsAnswer, ModelSummary, ReadyAnswer
@@ -86,6 +89,8 @@ __all__ = [
     "API_KEY_HEADER",
     "COMPARISON_FIELD",
     "IDEMPOTENCY_HEADER",
+    "LARGEST_SEQUENCE",
+    "MOST_ROOTS",
     "PHOTO_FIELD",
     "PHOTO_TYPES",
     "PLATFORM_PRECISION",
@@ -150,6 +155,7 @@ __all__ = [
     "RolloutWish",
     "RolloutsAnswer",
     "RootDocument",
+    "RootsAnswer",
     "ServedModel",
     "ServedRuntime",
     "ServerSide",

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from dermport.bundle.export_record import Status
 from dermport.bundle.manifest import Abstention, Decision, Preprocessing, TaskSpec
 from dermport.bundle.notice import NOTICE
+from dermport.bundle.signature import Envelope
 from dermport.bundle.wire.base import Message
 from dermport.contract import Name, Sha256
 
@@ -20,6 +21,8 @@ RELEASE_TYPE = "application/vnd.dermport.release+json"
 ROOT_TYPE = "application/vnd.dermport.root+json"
 LARGEST_SEQUENCE = 2**53 - 1
 """What a JavaScript number holds exactly."""
+MOST_ROOTS = 256
+"""How many roots are handed out at a time, as TUF bounds what a phone takes."""
 SHA256_HEADER = "X-Dermport-Sha256"
 Platform = Literal["ios", "android", "web"]
 PLATFORM_TARGETS: dict[Platform, str] = {"ios": "coreml", "android": "tflite", "web": "tflite"}
@@ -135,6 +138,15 @@ class RootDocument(Message):
     root_keys: Annotated[tuple[RawKey, ...], Field(min_length=1, max_length=8, description="any of them signs roots")]
     release_keys: Annotated[
         tuple[RawKey, ...], Field(min_length=1, max_length=8, description="any of them signs release manifests")
+    ]
+
+
+class RootsAnswer(Message):
+    """The answer to ``GET /v1/roots``."""
+
+    roots: Annotated[
+        tuple[Envelope, ...],
+        Field(max_length=MOST_ROOTS, description="of dermport-root/1 documents, in the order of their versions"),
     ]
 
 

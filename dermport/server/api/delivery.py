@@ -9,6 +9,7 @@ from pydantic import Field
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.signature import Envelope
 from dermport.bundle.wire import (
+    LARGEST_SEQUENCE,
     ActivationAnswer,
     ActivationsAnswer,
     KnownModels,
@@ -19,6 +20,7 @@ from dermport.bundle.wire import (
     RolloutsAnswer,
     RolloutState,
     RolloutWish,
+    RootsAnswer,
     SigningKeyAnswer,
 )
 from dermport.contract import Sha256
@@ -43,12 +45,6 @@ class ModelPath(Message):
     version: str
 
 
-class RootPath(Message):
-    """A version of the root."""
-
-    version: int = Field(ge=1, le=1_000_000, description="1, 2, 3 …: the newest is the one before the first 404")
-
-
 class FilePath(ModelPath):
     """A file of a model."""
 
@@ -59,6 +55,12 @@ class FileQuery(Query):
     """Which bytes are meant."""
 
     sha256: Sha256 | None = Field(None, description="as the manifest has it; with it, caches need never ask again")
+
+
+class RootsQuery(Query):
+    """Which roots a phone knows."""
+
+    after: int = Field(0, ge=0, le=LARGEST_SEQUENCE, description="the version of the newest that is known; 0: none")
 
 
 class LatestQuery(Query):
@@ -77,16 +79,11 @@ def signing_key() -> Response:
     return json_response(services().delivery.signing_key)
 
 
-@api.get(
-    "/v1/roots/<int:version>",
-    tags=[_PHONES],
-    responses={200: Envelope, 304: {"description": "unchanged"}},
-    summary="Which keys may sign",
-)
+@api.get("/v1/roots", tags=[_PHONES], responses={200: RootsAnswer}, summary="Which keys may sign")
 @open_to_all
-def root(path: RootPath) -> Response:
-    """A DSSE envelope of a ``dermport-root/1`` document, signed by its root key and by that of the version before."""
-    return _signed(services().delivery.root(path.version))
+def roots(query: RootsQuery) -> Response:
+    """DSSE envelopes of ``dermport-root/1`` documents, each signed by its own root key and by the one before."""
+    return json_response(services().delivery.roots(query.after))
 
 
 @api.get("/v1/models/latest", tags=[_PHONES], responses={200: LatestAnswer}, summary="The version for a phone")
@@ -106,10 +103,7 @@ def latest(query: LatestQuery) -> Response:
 @requires("predict")
 def manifest(path: ModelPath) -> Response:
     """A DSSE envelope, signed with Ed25519; its payload is a ``dermport-release/1`` document with number and end."""
-    return _signed(services().delivery.manifest(path.name, path.version))
-
-
-def _signed(envelope: bytes) -> Response:
+    envelope = services().delivery.manifest(path.name, path.version)
     response = Response(envelope, mimetype="application/json")
     response.set_etag(sha256_bytes(envelope))
     response.headers["Cache-Control"] = ASK_AGAIN

@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import cast
 
 from flask import Request, Response
 
 from dermport.bundle.hashing import sha256_bytes
+from dermport.bundle.signature import read_envelope
 from dermport.bundle.trust import utc
 from dermport.bundle.wire import (
+    MOST_ROOTS,
     RELEASE_TYPE,
     LatestAnswer,
     ModelKey,
     Platform,
     RolloutState,
     RolloutWish,
+    RootsAnswer,
     SigningKeyAnswer,
 )
 from dermport.errors import RequestError
@@ -70,21 +74,10 @@ class ModelDelivery:
             return error.message
         return ""
 
-    def root(self, version: int) -> bytes:
-        """Return a signed root.
-
-        Raises:
-            RequestError: 404: there is none of that version (yet).
-        """
-        envelope = self._signer.roots.envelope(version)
-        if envelope is None:
-            raise RequestError(
-                "There is no root of this version.",
-                code="no-such-root",
-                status=404,
-                remedy="The newest root is the one before the first that is missing.",
-            )
-        return envelope
+    def roots(self, after: int) -> RootsAnswer:
+        """Return the signed roots after a version, in order."""
+        found = map(self._signer.roots.envelope, range(after + 1, after + 1 + MOST_ROOTS))
+        return RootsAnswer(roots=tuple(map(read_envelope, takewhile(bool, found))))
 
     def manifest(self, name: str, version: str) -> bytes:
         """Return the signed manifest of a version that phones are offered now: the live one, or one that is rolled out.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dermport.bundle.trust import Trust
-from dermport.bundle.wire import ReleaseManifest
+from dermport.bundle.wire import ReleaseManifest, RootsAnswer
 from dermport.errors import DataError, TrustError, UsageError
 from dermport.server.delivery import service
 from dermport.server.delivery.roots import ROOT_KEY, SIGNING_KEY, Roots
@@ -35,12 +35,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
 
 def _trust(site: Site, pin: str | None = None) -> Trust:
-    def root(version: int) -> bytes | None:
-        answer = site.client.get(f"/v1/roots/{version}")
-        assert answer.status_code == 200 or answer.json["code"] == "no-such-root"
-        return answer.data if answer.status_code == 200 else None
-
-    return Trust(pin=pin or site.client.get("/v1/signing-key").json["root"]["raw"]).walked(root)
+    answer = RootsAnswer.model_validate(site.client.get("/v1/roots").json)
+    return Trust(pin=pin or site.client.get("/v1/signing-key").json["root"]["raw"]).walked(answer.roots)
 
 
 def _manifest(site: Site, version: str = "1.0.0", trust: Trust | None = None) -> ReleaseManifest:
@@ -153,7 +149,7 @@ def test_root_key_of_somebody_else_signs_nothing(site: Site, tmp_path: Path) -> 
         Roots(site.folder / "state").rotate(other / ROOT_KEY)
     with pytest.raises(UsageError, match="no root yet"):
         Roots(tmp_path / "empty").rotate()
-    assert site.client.get("/v1/roots/2").status_code == 404
+    assert site.client.get("/v1/roots?after=1").json == {"roots": []}
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["lost", "another"])
@@ -201,6 +197,6 @@ def test_damaged_root_is_told(site: Site) -> None:
         Signer(site.folder / "state")
 
 
-def test_roots_are_public_and_versions_are_numbers(site: Site) -> None:
-    for version in ("0", "-1", "x", "1000001"):
-        assert site.client.get(f"/v1/roots/{version}").status_code in (404, 422), version
+@pytest.mark.parametrize(("query", "status"), [("after=-1", 422), ("after=x", 422), ("after=9007199254740991", 200)])
+def test_roots_are_asked_for_by_number(site: Site, query: str, status: int) -> None:
+    assert site.client.get(f"/v1/roots?{query}").status_code == status

@@ -57,7 +57,7 @@ export class PhoneModel extends EventTarget {
     if (!this.release) this.#say('fetching');
     try {
       const update = await this.#fetch(allowOlder);
-      if (update.changed || !this.release) await this.#use(await this.#store.current());
+      if (update.changed || update.renewed || !this.release) await this.#use(await this.#store.current());
       this.#say(this.release ? 'ready' : 'missing');
       return update;
     } catch (error) {

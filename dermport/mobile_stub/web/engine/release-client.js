@@ -29,9 +29,16 @@ export class ReleaseClient {
     return (await this.#ask(`/v1/models/latest?${query}`)).json();
   }
 
-  /** @returns {Promise<string>} base64 of the server's public key */
-  async signingKey() {
-    return (await (await this.#ask('/v1/signing-key')).json()).raw;
+  /** @returns {Promise<string>} base64 of the public key to pin: the root key, or the one key of an older server */
+  async keyToPin() {
+    const {root, raw} = await (await this.#ask('/v1/signing-key')).json();
+    return root?.raw ?? raw;
+  }
+
+  /** @param {number} after the newest that is known, or 0 @returns {Promise<object[]>} the signed roots that follow */
+  async roots(after) {
+    const response = await this.#ask(`/v1/roots?after=${after}`, {}, [404]);
+    return response.ok ? (await response.json()).roots : []; // an older server has none
   }
 
   /** @returns {Promise<string>} the signed envelope, JSON */
@@ -89,14 +96,14 @@ export class ReleaseClient {
     return null;
   }
 
-  async #ask(path, init) {
+  async #ask(path, init, alsoTaken = []) {
     let response;
     try {
       response = await this.#jetson.fetch(path, init);
     } catch (error) {
       throw new EngineError('offline', `The Jetson does not answer (${error?.message || error}).`, AGAIN);
     }
-    if (response.ok) return response;
+    if (response.ok || alsoTaken.includes(response.status)) return response;
     const problem = await response.json().catch(() => ({}));
     const {detail = `The Jetson answers ${response.status}.`, remedy = AGAIN} = problem;
     throw new EngineError('refused', detail, remedy);

@@ -1,13 +1,9 @@
 import {hashes, verify} from '@noble/ed25519';
 import {sha512} from '@noble/hashes/sha2.js';
 import {EngineError} from './errors.js';
-import {PREPROCESSING} from './release.js';
 import {sha256Hex} from './sha256.js';
 
 hashes.sha512 = sha512; // else the library asks crypto.subtle, which plain http has not
-
-const RELEASE_TYPE = 'application/vnd.dermport.release+json';
-const RELEASE_SCHEMA = 'dermport-release/1';
 
 /**
  * @param {Uint8Array} key the raw public key, 32 bytes
@@ -31,23 +27,29 @@ export function fromBase64(text) {
   }
 }
 
+/** @param {Uint8Array} bytes @returns {string} standard base64 */
+export function toBase64(bytes) {
+  return btoa(String.fromCharCode(...bytes));
+}
+
 /**
- * Returns a release manifest once the trusted key is found to have signed it: a DSSE envelope with Ed25519.
+ * Returns a document once one of the keys is found to have signed it: a DSSE envelope with Ed25519.
  * @param {string} envelope JSON
- * @param {Uint8Array} key the raw public key
- * @returns {object} the dermport-release/1 document
- * @throws {EngineError} "untrusted": another key signed it, or it was changed; "unknown-form": this app is too old
+ * @param {string} type the document's
+ * @param {string[]} keys base64 of raw public keys
+ * @returns {Uint8Array} the document's bytes
+ * @throws {EngineError} "untrusted": another key signed it, it was changed, or it is of another type
  */
-export function verifiedManifest(envelope, key) {
+export function verified(envelope, type, keys) {
   const {payload, payloadType, signatures} = parsed(envelope);
-  if (payloadType !== RELEASE_TYPE) throw untrusted(`The signed document is of type ${payloadType}.`);
+  if (payloadType !== type) throw untrusted(`The signed document is of type ${payloadType}, not ${type}.`);
   const bytes = fromBase64(payload);
   const signed = preAuthenticationEncoding(payloadType, bytes);
-  if (!signatures.some(({sig}) => isBy(key, fromBase64(sig), signed))) {
-    const claimed = signatures.map(({keyid}) => keyid || 'unnamed').join(', ');
-    throw untrusted(`The signature is not by the trusted key (it claims: ${claimed}; trusted: ${keyId(key)}).`);
-  }
-  return known(JSON.parse(new TextDecoder().decode(bytes)));
+  const trusted = keys.map(fromBase64);
+  if (signatures.some(({sig}) => trusted.some((key) => isBy(key, fromBase64(sig), signed)))) return bytes;
+  const claimed = signatures.map(({keyid}) => keyid || 'unnamed').join(', ');
+  const known = trusted.map(keyId).join(', ');
+  throw untrusted(`The signature is not by a trusted key (it claims: ${claimed}; trusted: ${known}).`);
 }
 
 function parsed(envelope) {
@@ -75,15 +77,6 @@ function isBy(key, signature, signed) {
   } catch {
     return false; // of another length, or no point of the curve
   }
-}
-
-function known(manifest) {
-  if (manifest.schema === RELEASE_SCHEMA && manifest.preprocessing?.id === PREPROCESSING) return manifest;
-  throw new EngineError(
-    'unknown-form',
-    `This version of the app does not know manifests of ${manifest.schema} with ${manifest.preprocessing?.id}.`,
-    'Load the page again to get the newest app.',
-  );
 }
 
 function untrusted(message) {

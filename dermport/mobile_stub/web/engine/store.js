@@ -4,7 +4,8 @@ import {ReleaseClient} from './release-client.js';
 import {PartialDownloads} from './partial-downloads.js';
 import {artifactOf, assemble, filesOf, isOlder, keyOf} from './release.js';
 import {sha256InPieces} from './sha256.js';
-import {fromBase64, keyId, verifiedManifest} from './signature.js';
+import {fromBase64, keyId} from './signature.js';
+import {admitted, installed as installedManifest, paired, utc, walked} from './trust.js';
 
 const STATE = 'state';
 const FILES = 'files';
@@ -16,6 +17,7 @@ const FETCH = 'Fetch a model from the Jetson first.';
  *     of it is used, and the sha256 of its files
  * @typedef {object} Update
  * @property {boolean} changed whether another model is in use now
+ * @property {boolean} [renewed] whether the same model was signed anew
  * @property {string} version in use now
  * @property {string|null} previousVersion in use before
  * @property {boolean} older whether the server offers an older version, which is taken only when that is asked for
@@ -24,7 +26,7 @@ const FETCH = 'Fetch a model from the Jetson first.';
  * @property {import('./client.js').SelfTest|null} selfTest of a model that is new
  */
 
-/** The models on this phone: the one in use, the one before it, and the key that the server's manifests must carry. */
+/** The models on this phone: the one in use, the one before it, and what it believes of the server (trust.js). */
 export class ModelStore {
   #database;
   #prove;
@@ -70,10 +72,10 @@ export class ModelStore {
     return drawn;
   }
 
-  /** @returns {Promise<string|null>} id of the trusted key */
+  /** @returns {Promise<string|null>} id of the trusted key: the server's root key, by which people know it */
   async keyId() {
-    const key = await this.#database.get(STATE, 'key');
-    return key ? keyId(key) : null;
+    const trust = await this.#trust();
+    return trust && keyId(fromBase64(trust.root?.root_keys[0] ?? trust.pin));
   }
 
   /**
@@ -83,8 +85,8 @@ export class ModelStore {
    * @returns {Promise<string>} its id
    */
   async trust(jetson) {
-    const key = fromBase64(await new ReleaseClient(jetson).signingKey());
-    await this.#database.change([STATE], ({state}) => state.put(key, 'key'));
+    const key = fromBase64(await new ReleaseClient(jetson).keyToPin());
+    await this.#believe(paired(key));
     return keyId(key);
   }
 
@@ -104,13 +106,18 @@ export class ModelStore {
     const current = await this.#usable();
     const trusted = (await this.keyId()) ? null : await this.trust(jetson);
     const asked = {device: await this.device(), appVersion, current: current && keyOf(current.manifest)};
+    const known = await this.#trust();
+    await this.#believe(walked(known, await client.roots(known.root?.version ?? 0)));
     const said = await client.latest(asked);
     const envelope = await client.manifest(said);
-    const manifest = await this.#verified(envelope);
+    const {manifest, trust} = admitted(await this.#trust(), envelope, utc());
     checkPromise(said, manifest);
+    await this.#believe(trust);
     const offer = {manifest, envelope, artifact: artifactOf(manifest, precision)};
     const before = {previousVersion: current?.manifest.version ?? null, older: false, trusted, selfTest: null};
-    if (current && isSame(current, offer)) return {...before, changed: false, version: manifest.version, why: said.why};
+    if (current && isSame(current, offer)) {
+      return {...before, changed: false, renewed: await this.#renew(envelope), version: manifest.version, why: said.why};
+    }
     if (!allowOlder && (await this.#isUnexpected(current, offer))) return {...before, ...declined(current, manifest)};
     const selfTest = await this.#install(client, offer, progress);
     return {...before, changed: true, version: manifest.version, why: said.why, selfTest};
@@ -134,15 +141,30 @@ export class ModelStore {
     return (await this.#database.get(STATE, 'installed')) ?? {current: null, previous: null};
   }
 
-  async #verified(envelope) {
-    const key = await this.#database.get(STATE, 'key');
-    if (!key) throw new EngineError('no-key', 'This phone trusts no server yet.', FETCH);
-    return verifiedManifest(envelope, key);
+  /** What is believed; `key` is the pin of an app before there were roots. */
+  async #trust() {
+    const [trust, key] = await Promise.all(['trust', 'key'].map((name) => this.#database.get(STATE, name)));
+    return trust ?? (key ? paired(key) : null);
+  }
+
+  #believe(trust) {
+    return this.#database.change([STATE], ({state}) => state.put(trust, 'trust'));
+  }
+
+  /** The model in use is signed anew, with a later end. */
+  async #renew(envelope) {
+    const {current, previous} = await this.#installed();
+    if (current.envelope === envelope) return false;
+    const renewed = {current: {...current, envelope}, previous};
+    await this.#database.change([STATE], ({state}) => state.put(renewed, 'installed'));
+    return true;
   }
 
   async #release(place) {
     if (!place) return null;
-    const manifest = await this.#verified(place.envelope);
+    const trust = await this.#trust();
+    if (!trust) throw new EngineError('no-key', 'This phone trusts no server yet.', FETCH);
+    const manifest = installedManifest(trust, place.envelope);
     const artifact = artifactOf(manifest, place.precision);
     const files = await Promise.all(place.files.map((sha256) => this.#database.get(FILES, sha256)));
     return assemble(manifest, artifact, new Map(place.files.map((sha256, index) => [sha256, files[index]])));
@@ -201,8 +223,10 @@ export class ModelStore {
   }
 }
 
+/** Whether the offer needs the very files that are in use. */
 function isSame(current, {manifest, artifact}) {
-  return keyOf(current.manifest) === keyOf(manifest) && current.artifact.sha256 === artifact.sha256;
+  const files = (one, used) => filesOf(one, used).map(({sha256}) => sha256).join();
+  return keyOf(current.manifest) === keyOf(manifest) && files(current.manifest, current.artifact) === files(manifest, artifact);
 }
 
 function declined(current, manifest) {

@@ -32,10 +32,20 @@ async function drawn(app, say) {
   return [
     model.state !== 'ready' && h('p', {class: 'strong'}, i18n.t(`model.${model.state}`)),
     model.release && list(i18n, model),
+    hasEnded(model.release) && h('p', {class: 'strong'}, i18n.t('model.not-renewed', {day: endOf(i18n, model.release)})),
     precision(app, say),
     keyId && h('p', {class: 'quiet'}, `${i18n.t('model.key')}: `, h('code', {}, keyId)),
     h('div', {class: 'actions'}, update, back && rollBack, model.error?.code === 'untrusted' && trust(app, say)),
   ];
+}
+
+/** Whether the Jetson has not renewed what runs here; it goes on. */
+function hasEnded(release) {
+  return Boolean(release) && new Date(release.manifest.expires) < new Date(); // none: of a server before there were ends
+}
+
+function endOf(i18n, {manifest}) {
+  return i18n.time(manifest.expires);
 }
 
 function list(i18n, {release, proof}) {
