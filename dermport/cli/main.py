@@ -36,6 +36,7 @@ from dermport.cli.runs import runs
 from dermport.cli.sample_data import sample_data
 from dermport.cli.search import search
 from dermport.cli.serve import serve
+from dermport.cli.signing import app as signing
 from dermport.cli.targets import targets
 from dermport.cli.train import train
 from dermport.cli.verify import verify
@@ -66,7 +67,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     doctor,
     demo,
 )
-GROUPS: tuple[typer.Typer, ...] = (keys, models)
+GROUPS: tuple[typer.Typer, ...] = (keys, models, signing)
 # Their stderr is a log by itself, or that of the commands that they run.
 HEARD = frozenset({"serve", "demo"})
 

@@ -169,7 +169,7 @@ def fetch(
     ] = None,
     app_version: Annotated[str | None, typer.Option("--app-version", help="Of the phone's app, e.g. 2.1.")] = None,
     public_key: Annotated[
-        Path | None, typer.Option("--public-key", help="PEM file of the server's key, to trust from now on.")
+        Path | None, typer.Option("--public-key", help="PEM file of the server's root key, to trust from now on.")
     ] = None,
     trust_first_use: Annotated[
         bool, typer.Option("--trust-first-use", help="Trust the key that the server shows, if none is trusted yet.")

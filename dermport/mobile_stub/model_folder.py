@@ -87,7 +87,7 @@ def files_of(manifest: ReleaseManifest, artifact: ReleaseArtifact) -> tuple[Rele
 
 
 class ModelFolder:
-    """Holds ``installed.json``, ``signing-key.pem``, ``trust.json``, ``device-id`` and a folder for each installed model.
+    """Holds ``installed.json``, ``signing-key.pem``, ``trust.json``, ``device-id`` and a folder for each model.
 
     Args:
         path: The folder; made when something is written to it.

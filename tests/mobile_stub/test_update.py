@@ -217,10 +217,10 @@ def test_server_before_there_were_roots(handset: Handset) -> None:
     release = handset.site.delivery.release("ham7", "1.0.0").manifest
     old = handset.site.signer.sign(release.model_dump_json(by_alias=True).encode(), RELEASE_TYPE)
     meddle = _kept("/manifest", old.model_dump_json(by_alias=True).encode())
+    unknown = handset.site.client.get("/v1/unknown")
+    absent = httpx.Response(404, content=unknown.data, headers={"Content-Type": unknown.content_type})
     handset.road.meddle = lambda request, response: (
-        httpx.Response(404, json={"code": "not-found", "title": "x", "status": 404, "detail": "x"})
-        if request.url.path == "/v1/roots"
-        else meddle(request, response)
+        absent if request.url.path == "/v1/roots" else meddle(request, response)
     )
     assert handset.update().changed
     handset.road.meddle = lambda _, response: response

@@ -54,8 +54,12 @@ def write_new(path: Path, data: bytes) -> bool:
     return True
 
 
-def read_key(path: Path) -> Ed25519PrivateKey:
+def read_key(path: Path, *, on_stick: bool = False) -> Ed25519PrivateKey:
     """Read a private key.
+
+    Args:
+        path: Its file.
+        on_stick: Whether it lies where files may have no owners.
 
     Raises:
         DataError: The file is no Ed25519 key, cannot be read, or others may read it.
@@ -68,7 +72,7 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     except ImportError as error:
         raise not_installed(error) from error
     try:
-        if os.name == "posix" and path.stat().st_mode & _OTHERS:
+        if os.name == "posix" and not on_stick and path.stat().st_mode & _OTHERS:
             raise DataError(f"Others may read the key {path}.", remedy=f"chmod 600 {path}")
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -105,6 +106,22 @@ class Roots:
             remedy="Restore it from a backup, or make a new one that phones take: dermport signing rotate.",
         )
 
+    def export(self, file: Path) -> None:
+        """Move the root key to `file`, which must not be there; nothing is removed before that is on the disk.
+
+        Raises:
+            DataError: The root key is not in the state folder, or `file` cannot be written.
+        """
+        read_key(self.root_key)
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+                copy.write(self.root_key.read_bytes())
+                copy.flush()
+                os.fsync(copy.fileno())
+            self.root_key.unlink()
+        except OSError as error:
+            raise DataError(f"The root key cannot be moved to {file}: {error.strerror}.") from error
+
     def rotate(self, root_key: Path | None = None, *, new_root: bool = False) -> RootDocument:
         """Make a new signing key, signed by the root key; the one before is removed, and a running server follows.
 
@@ -120,19 +137,16 @@ class Roots:
         if before is None:
             raise UsageError(f"{self._state} has no root yet.", remedy="Start the server once: dermport serve.")
         self._finish(before)
-        old = self._proved(root_key or self.root_key, before)
+        old = read_key(root_key, on_stick=True) if root_key else read_key(self.root_key)
+        if raw_key(old.public_key()) not in before.root_keys:
+            path = root_key or self.root_key
+            raise UsageError(f"{path} is not the root key that root {before.version} lists: phones would refuse it.")
         signing = make_key(self._state / f"{SIGNING_KEY}{_NEXT}")
         root = make_key(self._state / f"{ROOT_KEY}{_NEXT}") if new_root else old
         self._publish(before.version + 1, root, signing, (old, root) if new_root else (old,))
         after = self._told()
         self._finish(after)
         return after
-
-    def _proved(self, path: Path, root: RootDocument) -> Ed25519PrivateKey:
-        key = read_key(path)
-        if raw_key(key.public_key()) not in root.root_keys:
-            raise UsageError(f"{path} is not the root key that signed root {root.version}: phones would refuse it.")
-        return key
 
     def _finish(self, root: RootDocument) -> None:
         """Give keys that `root` lists, made by a rotation that may have been stopped, their names; drop others."""

@@ -213,7 +213,7 @@ def test_models_are_fetched_kept_and_led_back(page: Any, server: Server) -> None
     activate(server, "1.0.0")
     first = page.evaluate("store.update(jetson)")
     assert (first["changed"], first["version"], first["previousVersion"]) == (True, "1.0.0", None)
-    assert first["trusted"] == httpx.get(f"{server.url}/v1/signing-key").json()["key_id"]
+    assert first["trusted"] == httpx.get(f"{server.url}/v1/signing-key").json()["root"]["key_id"]
     assert first["selfTest"]["status"] == "pass"
     again = page.evaluate("store.update(jetson)")
     assert (again["changed"], again["trusted"]) == (False, None)
@@ -248,21 +248,32 @@ def test_a_model_that_fails_its_self_test_is_never_used(page: Any, server: Serve
     activate(server, "1.1.0")
     page.evaluate("store.update(jetson)")
     before = page.evaluate(_BLANK)
-    _promise(page, server, "1.2.0")
+    _roll_out(server, "1.2.0")
     refused = page.evaluate("answered(() => store.update(jetson))")
+    _roll_out(server, "1.2.0", percentage=0)
     assert refused["code"] == "self-test-failed"
     assert "1.2.0" in refused["message"]
     assert page.evaluate("versions()") == ["1.1.0 fp32", None]
     assert page.evaluate(_BLANK) == before
 
 
-def _promise(page: Any, server: Server, version: str) -> None:
-    """Have the server's answer about the latest version name another one, as a roll-out does."""
-    said = httpx.get(f"{server.url}/v1/models/latest", params={"platform": "web"}).json()
-    listed = httpx.get(f"{server.url}/v1/models").json()["models"]
-    [model] = [model for model in listed if model["version"] == version]
-    answer = {**said, "version": version, "sha256": model["sha256"]}
-    page.route("**/v1/models/latest*", lambda route: route.fulfill(json=answer))
+def _roll_out(server: Server, version: str, percentage: int = 100) -> None:
+    wish = {"model": "blotches", "platform": "web", "candidate": version, "percentage": percentage}
+    httpx.put(f"{server.url}/v1/admin/rollouts", json=wish).raise_for_status()
+
+
+def test_what_was_kept_on_the_way_is_not_taken_again(page: Any, server: Server) -> None:
+    activate(server, "1.0.0")
+    page.evaluate("store.update(jetson)")
+    paths = ("latest?platform=web", "blotches/1.0.0/manifest")
+    kept = [httpx.get(f"{server.url}/v1/models/{path}").text for path in paths]
+    activate(server, "1.1.0")
+    assert page.evaluate("store.update(jetson)")["changed"]
+    for path, body in zip(("latest*", "*/1.0.0/manifest"), kept, strict=True):
+        page.route(f"**/v1/models/{path}", lambda route, body=body: route.fulfill(body=body))
+    refused = page.evaluate("answered(() => store.update(jetson, {allowOlder: true}))")
+    assert refused["code"] == "replayed"
+    assert page.evaluate("versions()") == ["1.1.0 fp32", "1.0.0 fp32"]
 
 
 def test_a_server_that_signs_with_another_key_is_not_believed(page: Any, server: Server) -> None:
@@ -274,7 +285,7 @@ def test_a_server_that_signs_with_another_key_is_not_believed(page: Any, server:
     refused = page.evaluate("answered(() => store.update(jetson))")
     assert refused["code"] == "untrusted"
     page.unroute("**/v1/signing-key")
-    assert page.evaluate("store.trust(jetson)") == httpx.get(f"{server.url}/v1/signing-key").json()["key_id"]
+    assert page.evaluate("store.trust(jetson)") == httpx.get(f"{server.url}/v1/signing-key").json()["root"]["key_id"]
     assert page.evaluate("versions()") == ["1.1.0 fp32", None]
 
 

@@ -145,7 +145,7 @@ def test_phone_of_any_age_follows_new_keys(site: Site) -> None:
 def test_root_key_of_somebody_else_signs_nothing(site: Site, tmp_path: Path) -> None:
     other = tmp_path / "other"
     Signer(other)
-    with pytest.raises(UsageError, match="not the root key that signed root 1"):
+    with pytest.raises(UsageError, match="not the root key that root 1 lists"):
         Roots(site.folder / "state").rotate(other / ROOT_KEY)
     with pytest.raises(UsageError, match="no root yet"):
         Roots(tmp_path / "empty").rotate()
