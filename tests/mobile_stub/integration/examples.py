@@ -55,7 +55,7 @@ _FIXED: dict[str, Any] = {
     "sig": "… 88 characters of base64 …",
     "sequence": 1_767_323_045,
     "expires": "2026-02-01T03:04:05Z",
-    "payload": "… base64 of the release manifest below …",
+    "payload": "… base64 of the signed document …",
 }
 
 
@@ -152,6 +152,10 @@ def _latest(servers: _Servers) -> str:
 
 def _signing_key(servers: _Servers) -> str:
     return _got(servers, "/v1/signing-key")
+
+
+def _roots(servers: _Servers) -> str:
+    return _got(servers, "/v1/roots?after=0")
 
 
 def _manifest(servers: _Servers) -> str:
@@ -292,6 +296,7 @@ EXAMPLES: dict[str, Callable[[_Servers], str]] = {
     "ready": _ready,
     "latest": _latest,
     "signing-key": _signing_key,
+    "roots": _roots,
     "manifest": _manifest,
     "predict": _predict,
     "predict-prepared": _predict_prepared,

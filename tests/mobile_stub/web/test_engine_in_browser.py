@@ -92,7 +92,8 @@ def page(browser: Any, server: Server) -> Iterator[Any]:
 
 
 def activate(server: Server, version: str) -> None:
-    answer = httpx.post(f"{server.url}/v1/admin/models/activate", json={"name": "blotches", "version": version})
+    wanted = {"name": "blotches", "version": version}
+    answer = httpx.post(f"{server.url}/v1/admin/models/activate", json=wanted, timeout=60)  # a busy machine of CI
     assert answer.is_success, answer.text
 
 
