@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 from typing import cast
 
 from flask import Request, Response
 
 from dermport.bundle.hashing import sha256_bytes
-from dermport.bundle.signature import read_envelope
+from dermport.bundle.signature import Envelope, read_envelope
 from dermport.bundle.trust import utc
 from dermport.bundle.wire import (
     MOST_ROOTS,
@@ -76,8 +75,10 @@ class ModelDelivery:
 
     def roots(self, after: int) -> RootsAnswer:
         """Return the signed roots after a version, in order."""
-        found = map(self._signer.roots.envelope, range(after + 1, after + 1 + MOST_ROOTS))
-        return RootsAnswer(roots=tuple(map(read_envelope, takewhile(bool, found))))
+        found: list[Envelope] = []
+        while len(found) < MOST_ROOTS and (envelope := self._signer.roots.envelope(after + 1 + len(found))):
+            found.append(read_envelope(envelope))
+        return RootsAnswer(roots=tuple(found))
 
     def manifest(self, name: str, version: str) -> bytes:
         """Return the signed manifest of a version that phones are offered now: the live one, or one that is rolled out.
