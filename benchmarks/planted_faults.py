@@ -13,7 +13,6 @@ import argparse
 import json
 import statistics
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -99,7 +98,7 @@ class Clinic:
     def judge(self, sent: Sent) -> Judgement:
         """Have the server judge what a phone sent."""
         with self.models.lease() as live:
-            return judge(Case(sent, live, self.models.bundles(), self.runner, threading.Lock()), self.runner)
+            return judge(Case(sent, live, self.models.bundles(), self.runner), self.runner)
 
     def scene(self, photo: bytes, before: bytes, bundle: Bundle) -> Scene:
         """Put the phones before a photo."""

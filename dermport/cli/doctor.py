@@ -35,7 +35,7 @@ class Check:
 EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("tensorflow-cpu|tensorflow", "keras", "scikit-learn", "matplotlib"),
     "export": ("onnx", "tf2onnx", "onnxruntime", "coremltools", "ai-edge-litert", "litert-quantizer"),
-    "server": ("flask", "waitress", "onnxruntime", "ai-edge-litert"),
+    "server": ("flask", "gunicorn", "onnxruntime", "ai-edge-litert"),
     "phone": ("ai-edge-litert", "httpx2|httpx", "jinja2"),
 }
 _DISK_GB = 2.0

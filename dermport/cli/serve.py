@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json as jsons
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,9 +20,14 @@ from dermport.cli.requests import asks
 from dermport.server.config import ServerConfig
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from dermport.server.services import Services
 
 LogFormat = Literal["text", "json"]
+_SUMMARY = "serving.json"
+# The pixels of a photo of 1 MP (4 bytes each) are kept for the next one; those of a larger one are given back.
+_KEPT = 4 * 1024 * 1024
 _BUILT_WEB = Path(__file__).parents[1] / "mobile_stub" / "web" / "dist"
 
 
@@ -42,6 +50,7 @@ def serve(
     json: Json = False,
 ) -> None:
     """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is imported, whose threads no fork survives
     from dermport.server.listener import is_loopback
     from dermport.server.operations import logs
     from dermport.server.state import claimed
@@ -81,40 +90,90 @@ def _web_app(wanted: Path | None) -> Path | None:
 
 
 def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json: bool) -> None:
-    from dermport.server.allocator import give_back_from
-    from dermport.server.app import create_app
-    from dermport.server.listener import Listener
-    from dermport.server.operations import systemd
-    from dermport.server.operations.journal import OutsideJournal
-    from dermport.server.services import EXTENSION
-    from dermport.server.serving.upgrade import Upgrade
-    from dermport.workflows.engines import build_missing_engines, has_tensorrt
+    from dermport.server.listener import ListenConfig, serve
+    from dermport.server.serving.models import find_bundles
+    from dermport.server.serving.plan import plan, threads_of
+    from dermport.server.sharing.board import count_lost
+    from dermport.server.sharing.run_folder import clear_run_folder, run_folder
 
     tell = say if log_format == "text" else _log
-    give_back_from(256 * 1024)  # no photo that was received stays behind
-    app = create_app(config)
-    services: Services = app.extensions[EXTENSION]
+    gpu = find_spec("tensorrt") is not None  # to look further would start CUDA, which no fork survives
+    config = replace(config, serving=plan(config.serving, find_bundles(config.bundles).values(), gpu=gpu))
+    _prepare_fork(config)
+    clear_run_folder(config.storage.folder)
+    meeting = run_folder(config.storage.folder)
+    listen = ListenConfig(
+        host,
+        port,
+        workers=config.serving.workers or 1,
+        threads=threads_of(config.serving),
+        trusted_proxies=config.access.trusted_proxies,
+        start_seconds=config.serving.start_seconds,
+    )
     try:
-        listener = Listener(app, host, port, _threads(services), OutsideJournal(services.metrics))
-        if has_tensorrt():
-            Upgrade(services.models, lambda bundle: build_missing_engines(bundle, say))
-        watchdog = systemd.Watchdog(listener.is_alive)
-
-        def ready() -> None:
-            systemd.notify(systemd.READY)
-            watchdog.start()
-            _announce(listener.url, services, json, tell)
-
-        listener.run(ready, stopping=lambda: systemd.notify(systemd.STOPPING))
-        watchdog.close()
+        serve(
+            lambda: _app(config, meeting),
+            listen,
+            lambda urls: _announce(urls, _summary(meeting), config, json, tell),
+            lambda _: count_lost(meeting),
+        )
     finally:
-        services.close()
+        clear_run_folder(config.storage.folder)
     tell("Stopped.")
 
 
-def _threads(services: Services) -> int:
-    """Return how many requests may be inside at once: all that wait or are at work, and some that need no model."""
-    return services.config.serving.queue + services.models.current.load().slots + 8
+def _prepare_fork(config: ServerConfig) -> None:
+    """Load what every process needs, and none of what a fork would break."""
+    from dermport.bundle.vectors.proof import failing_photos
+    from dermport.server import app
+
+    if config.serving.process_model == "workers":
+        os.environ["OMP_NUM_THREADS"] = "1"
+    assert app
+    failing_photos()  # once: every process knows it then
+    gc.collect()
+    gc.freeze()  # what is loaded stays: were it looked through, it would be copied into every process
+
+
+def _app(config: ServerConfig, meeting: Path) -> Flask:
+    """Return the app of a worker process."""
+    from dermport.server.allocator import give_back_from
+    from dermport.server.app import create_app
+    from dermport.server.services import EXTENSION
+    from dermport.server.serving.upgrade import Upgrade
+    from dermport.server.sharing.region import OnlyOne
+    from dermport.server.storage.activations import Activations
+    from dermport.workflows.engines import build_missing_engines, has_tensorrt
+
+    give_back_from(_KEPT)
+    app = create_app(config, in_worker=True)
+    services: Services = app.extensions[EXTENSION]
+    if config.serving.process_model == "batcher" and has_tensorrt():
+        builder = OnlyOne(meeting / "engines")
+        renewed = Activations(services.database).renewed
+        Upgrade(services.models, lambda bundle: build_missing_engines(bundle, say), renewed, builder.is_mine)
+    _write_summary(services, meeting)
+    gc.collect()
+    gc.freeze()
+    return app
+
+
+def _write_summary(services: Services, meeting: Path) -> None:
+    from dermport.bundle.atomic import write_bytes
+
+    live = services.models.current
+    document = {
+        "model": live.model.model_dump(mode="json"),
+        "runtime": live.served_by.model_dump(mode="json"),
+        "ready": not live.proof.complaint,
+        "complaint": live.proof.complaint,
+    }
+    write_bytes(meeting / _SUMMARY, jsons.dumps(document).encode())
+
+
+def _summary(meeting: Path) -> dict[str, Any]:
+    document: dict[str, Any] = jsons.loads((meeting / _SUMMARY).read_bytes())
+    return document
 
 
 def _log(words: str) -> None:
@@ -126,25 +185,20 @@ def _log(words: str) -> None:
     logging.getLogger("dermport.serve").info("%s", Text.from_markup(words).plain)
 
 
-def _announce(url: str, services: Services, json: bool, tell: Callable[[str], None]) -> None:
+def _announce(
+    urls: tuple[str, ...], found: dict[str, Any], config: ServerConfig, json: bool, tell: Callable[[str], None]
+) -> None:
     from rich.markup import escape
 
-    live = services.models.current
-    served, by = live.model, live.served_by
-    tell(escape(f"{by.name}, {served.target} {served.precision}: {by.reason}"))
-    if live.proof.complaint:
-        tell(f"[red]Not ready:[/red] {escape(live.proof.complaint)}")
-    tell(f"[bold]{url}[/bold] serves {served.name} {served.version}; Ctrl+C stops it.")
-    if services.config.web:
+    url, served, by = urls[0], found["model"], found["runtime"]
+    tell(escape(f"{by['name']}, {served['target']} {served['precision']}: {by['reason']}"))
+    if complaint := found.pop("complaint"):
+        tell(f"[red]Not ready:[/red] {escape(complaint)}")
+    tell(f"[bold]{url}[/bold] serves {served['name']} {served['version']}; Ctrl+C stops it.")
+    if config.web:
         tell(f"The web app: [bold]{url}/app/[/bold]")
     else:
         tell("The web app is not built, so /app/ and /dashboard/ are missing: make web")
     if json:
-        document = {
-            "url": url,
-            "model": served.model_dump(mode="json"),
-            "runtime": by.model_dump(mode="json"),
-            "ready": not live.proof.complaint,
-        }
-        sys.stdout.write(jsons.dumps(document) + "\n")
+        sys.stdout.write(jsons.dumps({"url": url, **found}) + "\n")
         sys.stdout.flush()

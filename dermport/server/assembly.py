@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
 
 from dermport.bundle.wire import AgreementGroup
+from dermport.errors import DermportError
 from dermport.server.comparing.artifacts import ArtifactRunner
 from dermport.server.comparing.comparisons import ComparisonService, Keeping
 from dermport.server.comparing.drift import DriftWatch
@@ -19,18 +21,22 @@ from dermport.server.delivery.service import ModelDelivery
 from dermport.server.delivery.switch import ModelSwitch
 from dermport.server.housekeeping import Housekeeping
 from dermport.server.operations.gauges import Agreement
-from dermport.server.operations.metrics import ServerMetrics
+from dermport.server.operations.metrics import ServerMetrics, share_counts
 from dermport.server.security.access import Access
 from dermport.server.security.limits import Limits
 from dermport.server.services import Services
 from dermport.server.serving.live import LiveModel
-from dermport.server.serving.models import Models
+from dermport.server.serving.models import Key, Models
 from dermport.server.serving.runtimes import ServingCandidate
+from dermport.server.sharing.board import Board
+from dermport.server.sharing.region import OnlyOne
+from dermport.server.sharing.run_folder import run_folder
 from dermport.server.storage.activations import Activations
 from dermport.server.storage.base import utc_now
 from dermport.server.storage.clock import Clock, ClockWatch
 from dermport.server.storage.comparisons import ComparisonStore, Filters
 from dermport.server.storage.database import Database, open_database
+from dermport.server.storage.generations import Generations
 from dermport.server.storage.offers import Offers
 from dermport.server.storage.rollouts import Rollouts
 from dermport.server.storage.state import ServerState
@@ -38,8 +44,13 @@ from dermport.server.storage.state import ServerState
 _LOG = logging.getLogger("dermport.drift")
 
 
-def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]) -> Services:
+def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...], in_worker: bool = False) -> Services:
     """Open the storage, load and prove the model that was live last, and join everything.
+
+    Args:
+        config: What the server was told.
+        candidates: The runtimes to choose from, best first.
+        in_worker: Whether this process is one of several that serve, and does nothing else.
 
     Raises:
         BundleError: A bundle or the artifact is missing or not what was recorded.
@@ -47,35 +58,51 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
         StorageError: The database cannot be reached.
     """
     with ExitStack() as stack:
+        meeting = run_folder(config.storage.folder)
+        board = Board(meeting, tidy=not in_worker)
+        stack.callback(board.close)
+        if in_worker:
+            share_counts(meeting / "counts", board.place)
         database = open_database(config.storage)
         stack.callback(database.close)
+        generations = Generations(database)
+        stack.callback(generations.close)
         activations, rollouts = Activations(database), Rollouts(database)
-        last = activations.last()
         models = Models(
             config.bundles,
-            partial(LiveModel, serving=config.serving, candidates=candidates),
-            start=last.key if last else None,
+            partial(LiveModel, serving=config.serving, candidates=candidates, publish=board.publish),
+            _Shared(generations, activations),
+            config.serving.wait_seconds,
         )
         stack.callback(models.close)
-        access = Access(database, config.access, Clock(ServerState(database)).now)
+        stack.callback(_Follower(models).close)
+        clock = Clock(ServerState(database))
+        access = Access(database, config.access, lambda: generations.now()["keys"], clock.now)
         stack.callback(access.close)
+        limits = Limits(config.access.rate, meeting)
+        stack.callback(limits.close)
         runner = ArtifactRunner(models.bundles)
         comparisons = _comparisons(config, models, database, rollouts, runner)
         stack.callback(comparisons.close)
-        stack.callback(Housekeeping(comparisons.purge).close)
+        keeper = OnlyOne(meeting / "housekeeping")
+        stack.callback(keeper.close)
+        stack.callback(Housekeeping(comparisons.purge, keeper.is_mine).close)
         return Services(
             config=config,
             models=models,
             database=database,
             access=access,
-            limits=Limits(config.access.rate),
+            limits=limits,
             delivery=ModelDelivery(
                 models, rollouts, Offers(database), _signer(config.storage, database), config.storage.folder
             ),
             switch=ModelSwitch(models, activations, rollouts),
             comparisons=comparisons,
             metrics=ServerMetrics(
-                models.lease, _RecentAgreement(comparisons, runner), database_failures=lambda: database.failures
+                models.lease,
+                _RecentAgreement(comparisons, runner),
+                database_failures=lambda: database.failures,
+                board=board,
             ),
             closing=stack.pop_all(),
         )
@@ -84,6 +111,45 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
 def _signer(storage: StorageConfig, database: Database) -> KeptSigner:
     """Return what signs; where the state was found or made before (`state_id`), its keys were, too."""
     return KeptSigner(storage.folder, ServerState(database), may_begin=storage.state_id is None)
+
+
+class _Shared:
+    """What all processes agree on is in the database (a :class:`dermport.server.serving.models.Direction`)."""
+
+    def __init__(self, generations: Generations, activations: Activations) -> None:
+        self._generations, self._activations = generations, activations
+
+    def numbers(self) -> tuple[int, int]:
+        known = self._generations.now()
+        return known["live"], known["folders"]
+
+    def live(self) -> Key | None:
+        last = self._activations.last()
+        return last.key if last else None
+
+    def looked(self) -> None:
+        self._activations.looked()
+
+
+class _Follower:
+    """Has a process that nobody asks follow the live model, too, so that the first who does need not wait."""
+
+    _SECONDS = 0.5
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.wait(self._SECONDS):
+            with suppress(DermportError):  # it is logged, and tried again
+                self._models.follow()
 
 
 def _comparisons(

@@ -48,20 +48,20 @@ class ServingConfig:
     process_model: Annotated[
         ProcessModel,
         Option(
-            "Worker processes with one single-threaded runtime each (best on a CPU), or batches in one process (best "
+            "Worker processes with one single-threaded runtime each (best on a CPU), or one process with batches (best "
             "on a GPU)."
         ),
     ] = "auto"
     workers: Annotated[int | None, Option("Worker processes. Default: one per core.", ge=1)] = None
     threads: Annotated[int | None, Option("CPU threads of a runtime that takes batches.", ge=1)] = None
-    queue: Annotated[int, Option("Photos that may wait; one more is answered 503.", ge=1)] = 64
+    queue: Annotated[int, Option("Photos that may wait in a process; one more is answered 503.", ge=1)] = 64
     start_seconds: Annotated[
         float, Option("How long a worker may take to load its model and answer the golden set.", ge=1)
     ] = 60.0
     wait_seconds: float = 10.0
     """How long a photo may wait before it is answered 503."""
-    answer_seconds: float = 60.0
-    """How long a worker may take for one photo before it is killed."""
+    answer_seconds: float = 10.0
+    """How long a photo may take, once it is at work, before its process is killed and replaced."""
     batch: int = 32
     """Largest batch."""
     batch_wait: float = 0.002

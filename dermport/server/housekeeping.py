@@ -12,6 +12,8 @@ from dermport.server.storage.base import utc_now
 
 _LOG = logging.getLogger("dermport.housekeeping")
 _HOURLY = 3600.0
+# How soon another process does it, after the one that did has ended.
+_TURN_SECONDS = 30.0
 
 
 class Housekeeping:
@@ -19,11 +21,14 @@ class Housekeeping:
 
     Args:
         purge: Deletes; told the time, returns how many went.
+        is_mine: Whether it is this process that does it.
         pause: Seconds between two runs.
     """
 
-    def __init__(self, purge: Callable[[datetime], int], pause: float = _HOURLY) -> None:
-        self._purge = purge
+    def __init__(
+        self, purge: Callable[[datetime], int], is_mine: Callable[[], bool] = lambda: True, pause: float = _HOURLY
+    ) -> None:
+        self._purge, self._is_mine = purge, is_mine
         self._pause = pause
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
@@ -35,6 +40,9 @@ class Housekeeping:
         self._thread.join()
 
     def _run(self) -> None:
+        while not self._is_mine():
+            if self._closed.wait(_TURN_SECONDS):
+                return
         while True:
             try:
                 if gone := self._purge(utc_now()):

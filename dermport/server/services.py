@@ -49,6 +49,10 @@ class Services:
     metrics: ServerMetrics
     closing: ExitStack
 
+    def is_stuck(self) -> bool:
+        """Whether something in hand takes longer than it may: only the end of the process ends that."""
+        return self.models.current.overdue() > 0
+
     def close(self) -> None:
         """Free what the services hold, once no request is being answered."""
         self.closing.close()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from functools import cached_property
+from io import BytesIO
+from typing import IO, Any, cast
 
-from flask import Flask, Request, request
-from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
+from flask import Flask, Request, Response, request
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from dermport.bundle.manifest import PREP_ID
 from dermport.bundle.prep import MAX_BYTES
@@ -13,14 +16,71 @@ from dermport.bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
 from dermport.errors import RequestError
 from dermport.server.forms import Form, read_form, refuse_packed
 from dermport.server.serving.jobs import Decoding, InferenceJob
+from dermport.server.serving.slots import overloaded
 
 MULTIPART_OVERHEAD = 64 * 1024
 MAX_BODY = MAX_BYTES + MULTIPART_OVERHEAD
 MAX_BATCH = 32
 
 
+# What all requests of a process may hold together. They are kept in memory, never in a file: a photo's EXIF is nothing
+# to leave on a disk.
+MAX_RECEIVING = 256 * 1024 * 1024
+_CHUNK = 256 * 1024
+
+
+class BodyBudget:
+    """How many bytes of requests a process holds.
+
+    Args:
+        most: How many it may hold.
+    """
+
+    def __init__(self, most: int = MAX_RECEIVING) -> None:
+        self._most, self._lock, self._held = most, threading.Lock(), 0
+
+    def take(self, count: int) -> None:
+        """Count bytes before they are read; RequestError 503 "overloaded" where there is no room for them."""
+        with self._lock:
+            if self._held + count > self._most:
+                raise overloaded(1.0)
+            self._held += count
+
+    def give_back(self, count: int) -> None:
+        """Count bytes no more."""
+        with self._lock:
+            self._held -= count
+
+
 class InMemoryRequest(Request):
-    """A request whose JSON may be nested as it likes."""
+    """A request whose body is read once, within bounds, and never touches the disk."""
+
+    budget = BodyBudget()
+    _counted = 0
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether there is a body that was not read, so that the next request cannot be found behind it."""
+        return bool(self.content_length or "HTTP_TRANSFER_ENCODING" in self.environ) and "stream" not in self.__dict__
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body.
+
+        Raises:
+            RequestEntityTooLarge: It has more than :data:`MAX_BODY` bytes; no more of it was read.
+            RequestError: 400 "cut-body": it ended before its length; 503 "overloaded": too much is being received.
+        """
+        length = self.content_length
+        if length is not None and length > MAX_BODY:
+            raise RequestEntityTooLarge
+        self._count(length or 0)
+        return BytesIO(self._chunked() if length is None else self._whole(length))
+
+    def release(self) -> None:
+        """Count the body no more; the request is over."""
+        self.budget.give_back(self._counted)
+        self._counted = 0
 
     def get_json(self, *args: Any, **options: Any) -> Any:
         """Return the body as JSON; BadRequest where it is none, or is nested too deeply to be read."""
@@ -29,30 +89,52 @@ class InMemoryRequest(Request):
         except RecursionError as error:
             raise BadRequest from error
 
+    def _count(self, count: int) -> None:
+        self.budget.take(count)
+        self._counted += count
+
+    def _whole(self, length: int) -> bytes:
+        source, parts, missing = self.environ["wsgi.input"], [], length
+        while missing and (part := source.read(min(missing, _CHUNK))):
+            parts.append(part)
+            missing -= len(part)
+        if missing:
+            raise _cut()
+        return b"".join(parts)
+
+    def _chunked(self) -> bytes:
+        if not self.environ.get("wsgi.input_terminated"):
+            return b""
+        source, parts, length = self.environ["wsgi.input"], [], 0
+        while part := source.read(_CHUNK):
+            length += len(part)
+            if length > MAX_BODY:
+                raise RequestEntityTooLarge
+            self._count(len(part))
+            parts.append(part)
+        return b"".join(parts)
+
 
 def register(app: Flask) -> None:
-    """Refuse packed bodies before any view of `app`, whatever it takes; after the guard."""
+    """Read the bodies of `app`'s requests within bounds, and refuse packed ones before any view; after the guard.
+
+    What was left unread ends its connection.
+    """
+
+    def end(response: Response) -> Response:
+        if cast(InMemoryRequest, request).is_unread:
+            response.headers["Connection"] = "close"
+        return response
+
+    app.request_class = InMemoryRequest
     app.before_request(lambda: refuse_packed(request.headers.get("Content-Encoding", "")))
+    app.after_request(end)
+    app.teardown_request(lambda _: cast(InMemoryRequest, request).release())
 
 
 def receive(request: Request) -> bytes:
-    """Return the whole body, chunked or of a known length, in memory: on a disk, EXIF would be left behind.
-
-    Raises:
-        RequestEntityTooLarge: 413: it is over :data:`MAX_BODY`.
-        RequestError: 400 "cut-body": it ended before the length that it was announced with.
-    """
-    length = request.content_length
-    try:
-        body = request.get_data(cache=False)
-    except ClientDisconnected as error:
-        raise _cut() from error
-    # Where a server ends the stream by itself, Werkzeug passes over both of these in silence.
-    if length is not None and len(body) < length:
-        raise _cut()
-    if length is None and len(body) == MAX_BODY and request.input_stream.read(1):
-        raise RequestEntityTooLarge
-    return body
+    """Return the whole body, chunked or of a known length, in memory: on a disk, EXIF would be left behind."""
+    return request.get_data(cache=False)
 
 
 def receive_form(request: Request) -> Form:

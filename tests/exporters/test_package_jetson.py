@@ -73,7 +73,7 @@ def test_jetson_requirements_pin_what_the_project_is_locked_to() -> None:
     locked = {line.split(" ;")[0] for line in (root / "constraints.txt").read_text().splitlines()}
     assert pins <= locked
     distributions = {pin.split("==")[0] for pin in pins}
-    assert {"flask", "waitress", "onnxruntime", "ai-edge-litert", "polygraphy", "numpy", "pillow"} <= distributions
+    assert {"flask", "gunicorn", "onnxruntime", "ai-edge-litert", "polygraphy", "numpy", "pillow"} <= distributions
     assert not {"tensorflow", "tensorflow-cpu", "keras", "coremltools"} & distributions
 
 

@@ -36,9 +36,9 @@ def _answer(server: Server, photo: bytes) -> tuple[str, dict[str, float]]:
 def test_hostile_requests_are_refused_and_leave_nothing_behind(server: Server, shared_exports: Bundle) -> None:
     photo = golden_photo(shared_exports).read_bytes()
     before, workers = _answer(server, photo), server.workers()
-    attack(server.url, 0, REQUESTS // 3, photo)  # what is loaded and allocated once
+    attack(server.url, 0, REQUESTS // 3)  # what is loaded and allocated once
     memory = server.resident()
-    outcomes = attack(server.url, REQUESTS // 3, REQUESTS, photo)
+    outcomes = attack(server.url, REQUESTS // 3, REQUESTS)
     assert [one for one in outcomes if one.complaint] == []
     assert {200, 400, 404, 411, 413, 415, 422, 431} <= {one.status for one in outcomes}
     assert max(one.seconds for one in outcomes) < 15

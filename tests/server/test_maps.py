@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,6 @@ from dermport.bundle.export_record import TensorSpec
 from dermport.bundle.store import Bundle, write_record
 from dermport.bundle.wire import BatchAnswer, ModelsAnswer, PredictionAnswer
 from dermport.runtimes.base import ACTIVATION_MAP
-from dermport.server.express.offer import offered
-from dermport.server.serving.jobs import InferenceJob, InferenceResult
-from dermport.server.serving.worker import _Answerer
 from tests.server.fakes import RecallRuntime, add_export, golden_photo, recall, recall_app
 
 SIDE = 2
@@ -136,19 +131,3 @@ def test_the_models_say_whether_maps_can_be_had(client: FlaskClient) -> None:
 def _exports(client: FlaskClient) -> dict[str, bool]:
     [model] = ModelsAnswer.model_validate_json(client.get("/v1/models").data).models
     return {export.target: export.activation_map for export in model.exports}
-
-
-@pytest.mark.parametrize("want", ["answer", "map", "picture"])
-def test_a_worker_tells_no_more_than_was_asked(tiny_bundle: Bundle, runtime: _Mapped, want: Any) -> None:
-    answer = _Answerer(runtime, tiny_bundle.manifest.preprocessing)
-    told = json.loads(json.dumps(asdict(answer(InferenceJob(golden_photo(tiny_bundle).read_bytes(), want=want)))))
-    done = InferenceResult(**told)
-    assert (done.cells is not None) == (want != "answer")
-    assert bool(done.pixels) == (want == "picture")
-    if done.cells is not None:
-        np.testing.assert_allclose(np.asarray(done.cells), _whole(tiny_bundle), rtol=1e-6)
-
-
-def test_no_lane_is_offered_to_who_asks_for_maps(client: FlaskClient, tiny_bundle: Bundle) -> None:
-    response = _post(client, tiny_bundle, "/v1/predict?map=top")
-    assert offered(response.request.environ) is None

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
-from dermport.bundle.wire import PHOTO_TYPES, BatchAnswer, BatchItem, PredictionAnswer
+from dermport.bundle.wire import BatchAnswer, BatchItem, PredictionAnswer
 from dermport.errors import PhotoError, RequestError
 from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, Query, json_response, reads, takes
-from dermport.server.express.offer import offer
 from dermport.server.operations.journal import note
 from dermport.server.problems import problem_of
 from dermport.server.security.access import requires
-from dermport.server.security.guard import caller, charge
+from dermport.server.security.guard import charge
 from dermport.server.services import services
 from dermport.server.serving.answers import prediction
 from dermport.server.serving.jobs import Decoding, InferenceJob, InferenceResult
@@ -65,22 +63,15 @@ def predict(query: PredictQuery) -> Response:
         clock.mark("receive")
         done = live.answer(job)
         answer = _with_its_map(prediction(live.served, job, done, clock, g.request_id), live, done, query.map)
-        _offer_express(live, job)
     note(answer, done.batch)
     return json_response(answer)
-
-
-def _offer_express(live: LiveModel, job: InferenceJob) -> None:
-    """Let workers answer what follows, where nothing has to be counted or read for each request."""
-    if g.get("allowance") is None and request.mimetype in PHOTO_TYPES and job.want == "answer":
-        offer(request.environ, live, job, caller().key_id)
 
 
 def _for_map(live: LiveModel, job: InferenceJob, wanted: str) -> InferenceJob:
     if not wanted:
         return job
     check_map(live, wanted)
-    return replace(job, want="map")
+    return replace(job, map_too=True)
 
 
 def _with_its_map(answer: PredictionAnswer, live: LiveModel, done: InferenceResult, wanted: str) -> PredictionAnswer:
@@ -102,7 +93,7 @@ def predict_overlay(query: OverlayQuery) -> Response:
     with services().models.lease() as live:
         live.check_ready()
         check_map(live, query.map, one=True)
-        done = live.answer(replace(read_job(request, "exact"), want="picture"))
+        done = live.answer(replace(read_job(request, "exact"), map_too=True))
         return Response(overlay_png(done, live.bundle.manifest, query.map), mimetype="image/png")
 
 
@@ -131,9 +122,7 @@ def predict_batch(query: PredictQuery) -> Response:
             return BatchItem(index=index, answer=answer)
 
         request_id, instance = g.request_id, request.path  # flask's own are bound to this thread
-        # No more at a time than can be at work: the queue is for others, too.
-        with ThreadPoolExecutor(max(1, live.load().slots)) as threads:
-            items = tuple(threads.map(answer_one, range(len(jobs))))
+        items = tuple(map(answer_one, range(len(jobs))))
     for item in items:
         if item.answer:
             note(item.answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -44,6 +43,10 @@ class AnsweringModel(Protocol):
 
     def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo."""
+        ...
+
+    def turn(self, job: InferenceJob) -> AbstractContextManager[None]:
+        """Have a photo's turn for the ``with`` block."""
         ...
 
 
@@ -94,10 +97,9 @@ class Case:
 
     Args:
         sent: What the phone sent.
-        live: The live model, leased for as long as the case is.
+        live: The live model, leased for as long as the case is, whose turn the caller has.
         models: Every known model.
         runner: Knows phones' files.
-        decoding: Held while a photo is decoded, so that a few large ones at once do not fill the memory.
 
     Attributes:
         said: The phone's answer.
@@ -105,7 +107,6 @@ class Case:
         live: The live model.
         known: The phone's file, where a bundle here has it.
         model: The bundle of the phone's model, where it is known.
-        decoding: As given.
 
     Raises:
         PhotoError: What was sent is refused.
@@ -118,10 +119,9 @@ class Case:
         live: AnsweringModel,
         models: Sequence[Bundle],
         runner: ArtifactRunner,
-        decoding: threading.Lock,
     ) -> None:
         self.said, self.live = sent.said, live
-        self._sent, self.decoding = sent, decoding
+        self._sent = sent
         _check_labels(live.bundle.manifest, sent.said)
         self.known = runner.find(sent.said.artifact_sha256)
         named = next((bundle for bundle in models if bundle.model_sha256 == sent.said.model_sha256), None)
@@ -132,10 +132,16 @@ class Case:
     @cached_property
     def tensor(self) -> Tensor:
         """The photo as the server prepares it for the phone's model, uint8 [S, S, 3]."""
-        with self.decoding:
-            if self._sent.photo is not None:
-                return prepare(self._sent.photo, self._manifest.preprocessing).tensor
-            return prepared(self._sent.prepared or b"", self._manifest.preprocessing).tensor
+        if self._is_alike:
+            return self.done.tensor
+        if self._sent.photo is not None:
+            return prepare(self._sent.photo, self._manifest.preprocessing).tensor
+        return prepared(self._sent.prepared or b"", self._manifest.preprocessing).tensor
+
+    @property
+    def _is_alike(self) -> bool:
+        """Whether the phone's model wants photos prepared as the live one does."""
+        return self._manifest.preprocessing == self.live.bundle.manifest.preprocessing
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -144,7 +150,7 @@ class Case:
         Raises:
             PhotoError: The prepared photo is none.
         """
-        alike = self._manifest.preprocessing == self.live.bundle.manifest.preprocessing
+        alike = self._is_alike
         mine = self.done.input_sha256 if alike else sha256_bytes(self.tensor.tobytes())
         tensor = self._named_tensor()
         if isinstance(tensor, Missing) and mine == self.said.input_sha256:

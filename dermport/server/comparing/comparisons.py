@@ -103,7 +103,6 @@ class ComparisonService:
     ) -> None:
         self._models, self.store, self._runner, self._photos = models, store, runner, photos
         self._keeping, self._listeners, self._now, self._believes = keeping, tuple(listeners), now, believes
-        self._decoding = threading.Lock()
         self._came = RecentInputs()
 
     def compare(
@@ -129,10 +128,11 @@ class ComparisonService:
         if key is not None and (earlier := self.store.earlier(key, sent.fingerprint)):
             return self._again(earlier, picture), False
         with self._models.lease() as live:
-            case = Case(sent, live, self._models.bundles(), self._runner, self._decoding)
-            judged = judge(case, self._runner, self._came)
+            with live.turn(sent.job):
+                case = Case(sent, live, self._models.bundles(), self._runner)
+                judged = judge(case, self._runner, self._came)
+                pixels = case.tensor if self._keeping.photos or judged.tensor is not None else None
             answer = self._answer(judged, request_id)
-            pixels = case.tensor if self._keeping.photos or judged.tensor is not None else None
         if self._store(answer, sent, key, (pixels, judged.tensor)):
             self._came.add(case.inputs.server)
             self._tell(answer)

@@ -1,12 +1,11 @@
-"""Making a model live, so that a server that starts again goes on with it."""
+"""Making a model live in every process, so that a server that starts again goes on with it."""
 
 from __future__ import annotations
 
 import logging
-import threading
 
 from dermport.bundle.wire import ActivationAnswer, ActivationEntry, ActivationsAnswer, ModelKey
-from dermport.errors import StorageError
+from dermport.errors import RequestError, StorageError
 from dermport.server.serving.live import LiveModel
 from dermport.server.serving.models import Key, Models
 from dermport.server.storage.activations import Activation, Activations
@@ -31,35 +30,36 @@ class ModelSwitch:
         self._models = models
         self._activations = activations
         self._rollouts = rollouts
-        self._lock = threading.Lock()  # what is remembered last is what is live
 
     def activate(self, name: str, version: str, who: str) -> ActivationAnswer:
         """Make a model live.
 
         Raises:
-            RequestError: There is no such model (404), or it cannot take over (409); the live one goes on.
+            RequestError: There is no such model (404), it cannot take over (409), or no process could be told (507 or
+                503 "storage-unavailable"); the live one goes on.
         """
-        with self._lock:
-            before = _key(self._models.current)
-            return self._remember(before, self._models.activate(name, version), who)
+        live = self._models.activate(name, version, lambda: self._record((name, version), who))
+        return ActivationAnswer(name=name, version=version, runtime=live.served_by.name, remembered=True)
 
     def rollback(self, who: str) -> ActivationAnswer:
         """Make the model live that was live before this one, also where that was before the server was started.
 
         Raises:
-            RequestError: 409: there was none, or it cannot take over; the live one goes on.
+            RequestError: 409: there was none, or it cannot take over; 507 or 503 "storage-unavailable". The live one
+                goes on.
         """
-        with self._lock:
-            before = _key(self._models.current)
-            earlier = self._before(before)
-            live = self._models.activate(*earlier) if earlier else self._models.rollback()
-            return self._remember(before, live, who)
+        earlier = self._before(_key(self._models.current))
+        if earlier is None:
+            raise RequestError(
+                "There is no earlier model.", code="no-earlier-model", status=409, remedy="Activate one by name."
+            )
+        return self.activate(*earlier, who)
 
     def history(self) -> ActivationsAnswer:
         """Return the latest :data:`HISTORY` activations, and where a rollback leads.
 
         Raises:
-            StorageError: The database fails.
+            RequestError: 503 "storage-unavailable".
         """
         earlier = self._before(_key(self._models.current))
         entries = self._activations.latest(HISTORY)
@@ -69,32 +69,19 @@ class ModelSwitch:
         )
 
     def _before(self, live: Key) -> Key | None:
-        try:
-            last = self._activations.last()
-            found = self._activations.previous() if last and last.key == live else last
-        except StorageError:  # without the database, the models themselves know what was live since the start
-            return None
+        last = self._activations.last()
+        found = self._activations.previous() if last and last.key == live else last
         return found.key if found else None
 
-    def _remember(self, before: Key, live: LiveModel, who: str) -> ActivationAnswer:
-        return ActivationAnswer(
-            name=live.model.name,
-            version=live.model.version,
-            runtime=live.served_by.name,
-            remembered=self._is_recorded(before, _key(live), who),
-        )
-
-    def _is_recorded(self, before: Key, live: Key, who: str) -> bool:
+    def _record(self, live: Key, who: str) -> int:
+        """Have every process know, and a server that starts again."""
+        before, last = _key(self._models.current), self._activations.last()
+        number = self._activations.record(*live, who, before=None if last and last.key == before else (*before, START))
         try:
-            last = self._activations.last()
-            if last is None or last.key != before:
-                self._activations.record(*before, START)
-            self._activations.record(*live, who)
             self._rollouts.finish(*live)
         except StorageError as error:
-            _LOG.error("%s %s is live, but a server that starts again will not know: %s", *live, error.message)
-            return False
-        return True
+            _LOG.error("%s %s is live, but its roll-outs are not over: %s", *live, error.message)
+        return number
 
 
 def _entry(made: Activation) -> ActivationEntry:

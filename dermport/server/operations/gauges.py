@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,19 +16,19 @@ from prometheus_client.registry import Collector
 from dermport.errors import DermportError
 from dermport.runtimes.power.sensors import Sensors
 from dermport.server.serving.live import LiveModel
+from dermport.server.sharing.board import Board
 
 _LOG = logging.getLogger("dermport.metrics")
 
 
-def resident_bytes() -> dict[str, int]:
-    """Return resident memory by part: "front", this process, and "workers", its children."""
-    own = psutil.Process()
-    return {"front": own.memory_info().rss, "workers": sum(map(_resident, own.children()))}
+def resident_bytes(processes: Iterable[int]) -> dict[str, int]:
+    """Return the resident memory of the processes that answer, in bytes."""
+    return {"workers": sum(map(_resident, processes))}
 
 
-def _resident(process: psutil.Process) -> int:
+def _resident(number: int) -> int:
     try:
-        return int(process.memory_info().rss)
+        return int(psutil.Process(number).memory_info().rss)
     except psutil.Error:  # it has ended
         return 0
 
@@ -59,6 +60,7 @@ class Gauges(Collector):
         agreement: Returns the present agreement; it may ask the database.
         sensors: The machine's sensors.
         database_failures: Returns how often the database has failed.
+        board: How busy all processes of the server are; None where there is but this one.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class Gauges(Collector):
         agreement: Callable[[], Iterable[Agreement]],
         sensors: Sensors,
         database_failures: Callable[[], int],
+        board: Board | None = None,
     ) -> None:
         self._lease = lease
         self._agreement = agreement
         self._sensors = sensors
         self._database_failures = database_failures
+        self._board = board
 
     def collect(self) -> Iterator[Metric]:
         """Yield everything that can be had now."""
@@ -85,6 +89,9 @@ class Gauges(Collector):
         with self._lease() as live:
             load, model, runtime = live.load(), live.model, live.served_by.name
             ready = not live.proof.complaint and load.slots > 0
+        if self._board is not None:
+            self._board.publish(load)
+            load = self._board.load()
         info = {
             "name": model.name,
             "version": model.version,
@@ -100,9 +107,10 @@ class Gauges(Collector):
             GaugeMetricFamily("dermport_queue_waiting", "Photos that wait for a slot.", load.waiting),
             GaugeMetricFamily("dermport_slots_busy", "Slots at work.", load.busy),
             GaugeMetricFamily("dermport_slots", "Photos (or batches) that can be at work at once.", load.slots),
-            GaugeMetricFamily("dermport_connections_lent", "Connections that workers answer by themselves.", load.lent),
             CounterMetricFamily(
-                "dermport_worker_restarts", "Workers of the live model that died and were replaced.", load.restarts
+                "dermport_worker_restarts",
+                "Workers that died and were replaced.",
+                self._board.lost() if self._board else 0,
             ),
         ]
 
@@ -122,13 +130,14 @@ class Gauges(Collector):
 
     def _machine(self) -> list[Metric]:
         readings = self._sensors.read()
+        these = self._board.processes() if self._board else (os.getpid(),)
         joules = CounterMetricFamily(
             "dermport_energy_joules", "Energy since the start, by processor domain.", labels=("domain",)
         )
         for name, value in readings.joules.items():
             joules.add_metric((name,), value)
         return [
-            _by("part", "dermport_resident_memory_bytes", "Memory of the server's processes.", resident_bytes()),
+            _by("part", "dermport_resident_memory_bytes", "Memory of the server's processes.", resident_bytes(these)),
             _by("rail", "dermport_power_watts", "Power by rail.", readings.watts),
             _by("zone", "dermport_temperature_celsius", "Temperature by zone.", readings.celsius),
             joules,

@@ -6,13 +6,11 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 
 from dermport.bundle.wire import PredictionAnswer, ServedModel, ServedRuntime
-from dermport.server.express.express import Answered
 from dermport.server.operations.logs import with_fields
 from dermport.server.operations.metrics import ServerMetrics
 from dermport.server.security.guard import caller
@@ -65,46 +63,10 @@ def note(answer: PredictionAnswer, batch: int = 1) -> None:
     g.notes.answers.append((answer, batch))
 
 
-class OutsideJournal:
-    """One log line and one count for every request that did not pass the app (a :class:`.server.listener.Outside`).
-
-    Args:
-        metrics: Where they are counted.
-    """
-
-    _ROUTE, _METHOD = "/v1/predict", "POST"  # the one view that makes offers
-
-    def __init__(self, metrics: ServerMetrics) -> None:
-        self._metrics = metrics
-
-    def answered(self, answered: Answered) -> None:
-        """Log and count a photo that a worker answered by itself."""
-        self._metrics.request(self._ROUTE, self._METHOD, 200)
-        self._metrics.photo(answered.milliseconds, batch=1)
-        fields = {
-            "request_id": answered.request_id,
-            "route": self._ROUTE,
-            "method": self._METHOD,
-            "status": 200,
-            "problem": "",
-            "milliseconds": answered.milliseconds,
-            "bytes_in": answered.bytes_in,
-            "key": answered.permit.key_id,
-            "photos": 1,
-            **_served(answered.permit.model, answered.permit.runtime),
-        }
-        _LOG.info("%s %s 200", self._METHOD, self._ROUTE, extra=with_fields(fields))
-
-    def refused(self, status: int) -> None:
-        """Log and count a request that was no HTTP, too large, too slow, or lost."""
-        self._metrics.request(_NOWHERE, "-", status)
-        _LOG.info("- %s %d", _NOWHERE, status, extra=with_fields({"status": status}))
-
-
-@lru_cache(maxsize=8)
-def _served(model: str, runtime: str) -> Mapping[str, str]:
-    """Return what a line says of model and runtime, which a permit has as JSON."""
-    return _named(ServedModel.model_validate_json(model), ServedRuntime.model_validate_json(runtime))
+def note_outside(metrics: ServerMetrics, status: int) -> None:
+    """Log and count a request that never came to the app: it was no HTTP, too large, or too slow."""
+    metrics.request(_NOWHERE, "-", status)
+    _LOG.info("- %s %d", _NOWHERE, status, extra=with_fields({"status": status}))
 
 
 def _named(model: ServedModel, runtime: ServedRuntime) -> Mapping[str, str]:

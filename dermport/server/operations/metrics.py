@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from dermport.runtimes.power.sensors import Sensors
 from dermport.server.operations.gauges import Agreement, Gauges
 from dermport.server.serving.live import LiveModel
+from dermport.server.sharing.board import Board
 
 # What every Prometheus reads.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCHES = (1, 2, 4, 8, 16, 32)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_counts(folder: Path, place: int) -> None:
+    """Have what is counted in this process from now on be one sum with what others count.
+
+    Args:
+        folder: Where the files of the counts are: in memory, since one on a full disk would end the process.
+        place: Tells this process from the others; one that takes its place goes on with its counts.
+    """
+    folder.mkdir(exist_ok=True, mode=0o700)
+    os.environ[_FOLDER] = str(folder)
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: place)  # type: ignore[no-untyped-call]
 
 
 def no_agreement() -> tuple[Agreement, ...]:
@@ -31,6 +50,7 @@ class ServerMetrics:
         agreement: Returns the present agreement with the phones; it may ask the database.
         sensors: The machine's sensors.
         database_failures: Returns how often the database has failed.
+        board: How busy the other processes of the server are.
     """
 
     def __init__(
@@ -39,8 +59,10 @@ class ServerMetrics:
         agreement: Callable[[], Iterable[Agreement]] = no_agreement,
         sensors: Sensors | None = None,
         database_failures: Callable[[], int] = int,
+        board: Board | None = None,
     ) -> None:
         self._registry = registry = CollectorRegistry()
+        self._present = CollectorRegistry()
         self._requests = Counter(
             "dermport_requests", "Requests answered.", ("route", "method", "status"), registry=registry
         )
@@ -63,7 +85,7 @@ class ServerMetrics:
             buckets=_BATCHES,
             registry=registry,
         )
-        registry.register(Gauges(lease, agreement, sensors or Sensors(), database_failures))
+        self._present.register(Gauges(lease, agreement, sensors or Sensors(), database_failures, board))
 
     def request(self, route: str, method: str, status: int, problem: str = "") -> None:
         """Count an answered request.
@@ -91,4 +113,8 @@ class ServerMetrics:
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
-        return generate_latest(self._registry)
+        counted = self._registry
+        if folder := os.environ.get(_FOLDER):
+            counted = CollectorRegistry()
+            MultiProcessCollector(counted, folder)  # type: ignore[no-untyped-call]
+        return generate_latest(counted) + generate_latest(self._present)

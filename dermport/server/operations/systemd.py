@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
+import time
 from collections.abc import Callable, Mapping
 
 READY = "READY=1"
@@ -42,39 +42,25 @@ def watchdog_seconds(environ: Mapping[str, str] = os.environ) -> float | None:
 
 
 class Watchdog:
-    """Gives systemd a sign of life twice per interval, as long as the server says that it is well.
+    """Gives systemd a sign of life twice per interval, from a loop that says :meth:`pat` at each turn.
 
     Args:
-        healthy: Whether the server is well; must return soon. Where it raises, the server is not well.
         environ: Where systemd's words are; without WATCHDOG_USEC there is nothing to do.
+        now: A clock in seconds.
     """
 
-    def __init__(self, healthy: Callable[[], bool], environ: Mapping[str, str] = os.environ) -> None:
-        self._healthy = healthy
+    def __init__(self, environ: Mapping[str, str] = os.environ, now: Callable[[], float] = time.monotonic) -> None:
         self._environ = environ
+        self._now = now
         self._seconds = watchdog_seconds(environ)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._pat, name="watchdog", daemon=True)
+        self._next = now()
 
-    def start(self) -> None:
-        """Begin."""
-        if self._seconds is not None:
-            self._thread.start()
+    def within(self, seconds: float) -> float:
+        """Return how long the loop may sleep, `seconds` at most."""
+        return seconds if self._seconds is None else min(seconds, self._seconds / 4)
 
-    def close(self) -> None:
-        """End; systemd, which still waits for signs of life, must have been told that the server stops."""
-        self._stopped.set()
-
-    def _pat(self) -> None:
-        assert self._seconds is not None
-        while not self._stopped.wait(self._seconds / 2):
-            if self._is_healthy():
-                notify(ALIVE, self._environ)
-
-    def _is_healthy(self) -> bool:
-        try:
-            return self._healthy()
-        except (
-            Exception
-        ):  # whatever it is, a watchdog that died of it would have the server killed later, with no reason
-            return False
+    def pat(self) -> None:
+        """Give a sign of life, if it is time."""
+        if self._seconds is not None and self._now() >= self._next:
+            self._next = self._now() + self._seconds / 2
+            notify(ALIVE, self._environ)

@@ -24,10 +24,6 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 """Each one opens those before it, too."""
 _View = TypeVar("_View", bound=Callable[..., object])
 _MARK = "dermport_scope"
-# A key that was revoked elsewhere ends within these seconds, and half a second of patience.
-_KNOWN_AGE = 2.0
-# One that was made elsewhere is valid after these.
-_UNKNOWN_AGE = 0.2
 # What a key of another form is compared with, so that it takes the way of every other.
 _NOBODY = Token("", "")
 _NO_DIGEST = "-" * 64
@@ -93,6 +89,7 @@ class Access:
     Args:
         database: Where the keys are.
         config: Whether keys are asked for.
+        number: Returns the number of the keys' newest change.
         now: The time, by which keys expire.
 
     Attributes:
@@ -100,11 +97,17 @@ class Access:
             :mod:`dermport.server.security.guard` for who can be everybody).
     """
 
-    def __init__(self, database: Database, config: AccessConfig, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        config: AccessConfig,
+        number: Callable[[], int],
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self.enabled = config.keys
         self._now = now
         self._keys = ApiKeys(database)
-        self._ring = KeyRing(self._keys) if config.keys else None
+        self._ring = KeyRing(self._keys, number) if config.keys else None
 
     def identify(self, headers: Headers) -> Caller:
         """Return who sent a request with these headers; never raises for what they hold."""
@@ -137,14 +140,12 @@ class Access:
         return self._keys.all()
 
     def revoke(self, key_id: str) -> bool:
-        """Revoke a key, for the next request already; return whether there was such a key, not revoked.
+        """Revoke a key, for the next request of every process already; return whether there was such a key.
 
         Raises:
             StorageError: It cannot be stored; the key stays as it was.
         """
-        if self._ring is None:
-            return self._keys.revoke([key_id], utc_now()) > 0
-        return self._ring.revoke(key_id)
+        return self._keys.revoke([key_id], utc_now()) > 0
 
     def close(self) -> None:
         """End the threads."""
@@ -153,12 +154,9 @@ class Access:
 
     def _verified(self, text: str, ring: KeyRing) -> ApiKey | None:
         token = parse_token(text) or _NOBODY
-        for max_age in (_KNOWN_AGE, _UNKNOWN_AGE):
-            key = ring.find(token.id, max_age)
-            equal = hmac.compare_digest(token.secret_sha256, key.secret_sha256 if key else _NO_DIGEST)
-            if key and equal and key.valid_at(self._now()):
-                return key
-        return None
+        key = ring.find(token.id)
+        equal = hmac.compare_digest(token.secret_sha256, key.secret_sha256 if key else _NO_DIGEST)
+        return key if key and equal and key.valid_at(self._now()) else None
 
 
 def _sent_key(headers: Headers) -> str:

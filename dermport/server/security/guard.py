@@ -13,7 +13,8 @@ from dermport.server.security import cors, headers
 from dermport.server.security.access import Access, Caller, scope_of
 from dermport.server.security.limits import Allowance, Limits, bucket_of, is_unlimited, too_many
 
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+_FORWARDED = ("Forwarded", "X-Real-Ip", "Via")
+_FORWARDED_START = "X-Forwarded"
 
 
 def register(app: Flask, access: Access, limits: Limits, config: AccessConfig) -> None:
@@ -82,14 +83,24 @@ def _refuse_strangers(origins: tuple[str, ...]) -> None:
     """Refuse what came through a proxy, or at the wish of a web page that is not known here (DNS rebinding, CSRF)."""
     origin = request.headers.get("Origin", "")
     own = f"{request.scheme}://{request.host}"
-    from_elsewhere = any(name in request.headers for name in _FORWARDED)
-    if from_elsewhere or not _is_this_machine(request.host) or origin not in ("", own, *origins):
+    if _is_from_elsewhere() or not _is_this_machine(request.host) or origin not in ("", own, *origins):
         raise RequestError(
             "Without API keys this server answers only programs on its own machine.",
             code="not-local",
             status=403,
             remedy="Start it with keys (`dermport keys create`), or allow the page's origin.",
         )
+
+
+def _is_from_elsewhere() -> bool:
+    """Whether a proxy says that it is one, or does not: nginx asks in HTTP/1.0 unless told to; programs do not."""
+    says_so = any(name in _FORWARDED or name.startswith(_FORWARDED_START) for name, _ in request.headers)
+    old = request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+    return says_so or old or not _is_this_machine(_as_host(request.remote_addr or ""))
+
+
+def _as_host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _is_this_machine(host: str) -> bool:

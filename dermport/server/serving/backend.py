@@ -1,8 +1,11 @@
-"""What answers photos behind the front process: worker processes, or one runtime fed in batches."""
+"""What answers photos in a process: one runtime and one photo at a time, or one runtime fed in batches."""
 
 from __future__ import annotations
 
-import base64
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,15 +15,15 @@ from numpy.typing import NDArray
 from dermport.bundle.hashing import sha256_bytes
 from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.photo_file import stored_pixels
-from dermport.bundle.prep import MAX_PIXELS, Prepared, prepare, prepared
+from dermport.bundle.prep import Prepared, prepare, prepared
 from dermport.errors import PhotoError
-from dermport.server.express.express import Express
-from dermport.server.serving.jobs import InferenceJob, InferenceResult, Want
+from dermport.server.serving.jobs import InferenceJob, InferenceResult
 
 # Decoding time grows with the pixels: a photo of this many takes about as long as the rest of a request.
 LARGE_PIXELS = 4_000_000
-# A file of fewer bytes than this is not looked into: even in one colour, 4 million pixels take more.
-_SMALL_BYTES = 8 * 1024
+# A file of fewer bytes than this is not looked into: a camera's photo of 4 million pixels has more, and a picture in
+# one colour that has not is decoded soon.
+_SMALL_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,11 @@ class Load:
         waiting: Photos in the queue.
         busy: Slots at work.
         slots: Photos (or, with batches, runs) that can be at work at once.
-        restarts: Workers that died and were started again.
-        lent: Connections that workers answer by themselves.
     """
 
     waiting: int
     busy: int
     slots: int
-    restarts: int = 0
-    lent: int = 0
 
 
 class Backend(Protocol):
@@ -55,23 +54,25 @@ class Backend(Protocol):
     labels: tuple[str, ...]
     golden: NDArray[np.float32]
 
-    @property
-    def express(self) -> Express | None:
-        """The lane on which workers answer by themselves; None where there is none."""
-        ...
-
     def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo.
 
         Raises:
             PhotoError: The photo is refused.
             RequestError: 503 "overloaded".
-            UnavailableError: There is nothing running that could answer.
         """
+        ...
+
+    def turn(self, job: InferenceJob) -> AbstractContextManager[None]:
+        """Wait as a photo does, and have the ``with`` block be what is at work: its photos wait no more."""
         ...
 
     def load(self) -> Load:
         """Return how busy it is."""
+        ...
+
+    def overdue(self) -> float:
+        """Return by how many seconds the oldest work in hand is over its time; negative where nothing is."""
         ...
 
     def close(self) -> None:
@@ -79,19 +80,52 @@ class Backend(Protocol):
         ...
 
 
+class WorkInHand:
+    """Knows by when everything that is at work has to be done: a decoder that a hostile photo keeps has no other end.
+
+    Args:
+        seconds: How long one photo may take.
+        now: A clock in seconds.
+    """
+
+    def __init__(self, seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._now = seconds, now
+        self._due: dict[object, float] = {}
+
+    @contextmanager
+    def one(self, photos: int = 1) -> Iterator[None]:
+        """Have the ``with`` block count as work of so many photos."""
+        token = object()
+        self._due[token] = self._now() + photos * self._seconds
+        try:
+            yield
+        finally:
+            del self._due[token]
+
+    def overdue(self) -> float:
+        """Return by how many seconds the oldest work in hand is over its time; negative where nothing is."""
+        return self._now() - min(tuple(self._due.values()), default=float("inf"))
+
+
+class HeldTurns(threading.local):
+    """Which turns the present thread has already, so that what it does within them does not wait for them again."""
+
+    turn = large_turn = False
+
+
 def is_large(job: InferenceJob) -> bool:
     """Whether decoding the photo takes so long that others should not have to wait for it."""
     return job.form == "photo" and len(job.data) > _SMALL_BYTES and stored_pixels(job.data) > LARGE_PIXELS
 
 
-def prepare_job(job: InferenceJob, spec: Preprocessing, most_pixels: int = MAX_PIXELS) -> Prepared:
-    """Make the model's input of a job; a photo of more than `most_pixels` is refused.
+def prepare_job(job: InferenceJob, spec: Preprocessing) -> Prepared:
+    """Make the model's input of a job.
 
     Raises:
         PhotoError: The photo is refused.
     """
     if job.form == "photo":
-        return prepare(job.data, spec, draft=job.decoding == "draft", most_pixels=most_pixels)
+        return prepare(job.data, spec, draft=job.decoding == "draft")
     if job.form == "prepared":
         return prepared(job.data, spec)
     shape = (spec.size, spec.size, 3)
@@ -99,8 +133,3 @@ def prepare_job(job: InferenceJob, spec: Preprocessing, most_pixels: int = MAX_P
         raise PhotoError(f"A tensor of {len(job.data):,} bytes is not {shape}.", code="not-prepared")
     tensor = np.frombuffer(job.data, np.uint8).reshape(shape)
     return Prepared(tensor, sha256_bytes(job.data), spec.size, spec.size, 1)
-
-
-def pixels_of(tensor: NDArray[np.uint8], want: Want) -> str:
-    """Return what a picture is drawn on (`pixels` of an :class:`InferenceResult`); empty where none is wanted."""
-    return base64.b64encode(tensor.tobytes()).decode() if want == "picture" else ""

@@ -1,11 +1,10 @@
-"""The backend of one runtime in the server's own process, fed in batches: for TensorRT, which has one CUDA context."""
+"""The backend of one runtime of a process, fed in batches: for TensorRT, which has one CUDA context."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +15,12 @@ from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.photo_quality import survey_input
 from dermport.runtimes.base import Runtime
 from dermport.server.config import ServingConfig
-from dermport.server.serving.backend import Load, is_large, pixels_of, prepare_job
+from dermport.server.serving.backend import HeldTurns, Load, WorkInHand, is_large, prepare_job
 from dermport.server.serving.batcher import Batcher, BatchRule
 from dermport.server.serving.jobs import InferenceJob, InferenceResult
+from dermport.server.serving.slots import Slots
+
+_PHOTOS_A_TURN = 3
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,6 @@ class BatchedEngine:
         surveys: Whether the bundle's rule asks what inputs look like.
     """
 
-    express = None  # one process: there is nobody to lend a connection to
-
     def __init__(
         self,
         runtime: Runtime,
@@ -67,20 +67,19 @@ class BatchedEngine:
             self._stack = stack.pop_all()
         rule = BatchRule(serving.batch, serving.batch_wait, serving.queue, serving.wait_seconds)
         self._batcher: Batcher[_Asked, _Answer] = Batcher(self._run, rule)
-        self._large = threading.Lock()  # one large photo is decoded at a time, which bounds time and memory
+        # One large photo is decoded at a time, and one comparison judged, which bounds time and memory.
+        self._large, self._turns = (Slots(serving.queue, serving.wait_seconds) for _ in range(2))
+        self._hand = WorkInHand(serving.answer_seconds)
+        self._mine = HeldTurns()
 
     def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo (see :class:`dermport.server.serving.backend.Backend`)."""
         began = time.perf_counter()
-        if is_large(job):
-            with self._large:
-                photo = prepare_job(job, self._spec)
-        else:
+        with self._large.take() if is_large(job) and not self._mine.turn else nullcontext(), self._hand.one():
             photo = prepare_job(job, self._spec)
         values = survey_input(photo.tensor) if self._surveys else None
         ready = time.perf_counter()
-        answered = self._batcher.submit(_Asked(photo.tensor, job.want != "answer")).result()
-        cells = answered.result.cells if job.want != "answer" else None
+        answered = self._batcher.submit(_Asked(photo.tensor, job.map_too)).result()
         return InferenceResult(
             probabilities=tuple(answered.result.probabilities.tolist()),
             input_sha256=photo.input_sha256,
@@ -92,16 +91,30 @@ class BatchedEngine:
                 "wait": 1000 * answered.waited,
                 "infer": 1000 * answered.ran,
             },
+            tensor=photo.tensor,
             batch=answered.batch,
-            cells=None if cells is None else cells.tolist(),
-            pixels=pixels_of(photo.tensor, job.want),
+            cells=answered.result.cells if job.map_too else None,
             values=values,
         )
+
+    @contextmanager
+    def turn(self, job: InferenceJob) -> Iterator[None]:
+        """Have the turn (see :class:`dermport.server.serving.backend.Backend`)."""
+        with self._turns.take(), self._hand.one(_PHOTOS_A_TURN):
+            self._mine.turn = True
+            try:
+                yield
+            finally:
+                self._mine.turn = False
 
     def load(self) -> Load:
         """Return how busy the batcher is."""
         waiting, busy = self._batcher.counts()
         return Load(waiting, busy, slots=1)
+
+    def overdue(self) -> float:
+        """Return by how many seconds the oldest work in hand is over its time."""
+        return self._hand.overdue()
 
     def close(self) -> None:
         """Answer what waits, then free the runtime."""
@@ -110,6 +123,10 @@ class BatchedEngine:
 
     def _run(self, asked: Sequence[_Asked]) -> Sequence[_Answer]:
         tensors = np.stack([one.tensor for one in asked])
+        with self._hand.one():
+            return self._predicted(tensors, asked)
+
+    def _predicted(self, tensors: NDArray[np.uint8], asked: Sequence[_Asked]) -> Sequence[_Answer]:
         if not any(one.map_too for one in asked):
             return [_Answer(row, None) for row in self._runtime.predict(tensors)]
         rows, maps = self._runtime.predict_with_maps(tensors)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 Decoding = Literal["exact", "draft"]
 Form = Literal["photo", "prepared", "tensor"]
-Want = Literal["answer", "map", "picture"]
-ActivationGrid = Sequence[Sequence[Sequence[float]]]
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,13 @@ class InferenceJob:
         form: ``photo`` is decoded and resized; ``prepared`` is a PNG of exactly the model's input; ``tensor`` is that
             input itself.
         decoding: ``draft`` lets libjpeg decode at a fraction of the size, which is faster and not ``dermport-prep/1``.
-        want: Beside the probabilities, the class activation ``map``, or that and the pixels for a ``picture`` of it.
+        map_too: Whether the class activation map is wanted beside the probabilities.
     """
 
     data: bytes
     form: Form = "photo"
     decoding: Decoding = "exact"
-    want: Want = "answer"
+    map_too: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ class InferenceResult:
         height: Stored height of the photo, pixels.
         orientation: The EXIF orientation that was applied, 1..8.
         milliseconds: By stage: "wait" for a slot, "prepare", "infer".
+        tensor: The prepared tensor, uint8 [S, S, 3].
         batch: How many photos the runtime answered in the same run.
-        cells: The class activation map, [h, w, C]; None where it was not asked for, or there is none.
+        cells: The class activation map, float32 [h, w, C]; None where it was not asked for, or there is none.
         values: What the prepared tensor looks like (:func:`dermport.bundle.photo_quality.survey_input`); None where the
             bundle has no rule for it.
-        pixels: The prepared tensor's uint8 bytes [S, S, 3] in base64; empty where no picture was asked for.
     """
 
     probabilities: tuple[float, ...]
@@ -54,7 +55,7 @@ class InferenceResult:
     height: int
     orientation: int
     milliseconds: Mapping[str, float]
+    tensor: NDArray[np.uint8]
     batch: int = 1
-    cells: ActivationGrid | None = None
-    pixels: str = ""
+    cells: NDArray[np.float32] | None = None
     values: Mapping[str, float | None] | None = None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dermport.bundle.store import Bundle, Export
+from contextlib import AbstractContextManager
+
+from dermport.bundle.hashing import sha256_file
+from dermport.bundle.store import MANIFEST, Bundle, Export
 from dermport.bundle.wire import ServedModel, ServedRuntime
 from dermport.errors import UnavailableError
 from dermport.server.config import ServingConfig
-from dermport.server.express.express import Express
 from dermport.server.serving.answers import Served
 from dermport.server.serving.backend import Load
 from dermport.server.serving.jobs import InferenceJob, InferenceResult
 from dermport.server.serving.proof import prove
-from dermport.server.serving.runtimes import CANDIDATES, ServingCandidate, choose
+from dermport.server.serving.runtimes import CANDIDATES, BackendSetup, ServingCandidate, choose
+from dermport.server.serving.single import Publish, unpublished
 
 
 class LiveModel:
@@ -21,12 +24,15 @@ class LiveModel:
         bundle: The model.
         serving: How photos are answered.
         candidates: The runtimes to choose from, best first.
+        publish: Is told how busy it is.
 
     Attributes:
         bundle: The model.
         export: Which artifact of it answers.
         model: What every answer says of the model.
         served_by: What every answer says of the runtime.
+        served: All that answers name.
+        manifest_sha256: Of the bundle's manifest, which tells apart what two processes serve.
         proof: How the golden set was answered.
 
     Raises:
@@ -35,16 +41,22 @@ class LiveModel:
     """
 
     def __init__(
-        self, bundle: Bundle, serving: ServingConfig, candidates: tuple[ServingCandidate, ...] = CANDIDATES
+        self,
+        bundle: Bundle,
+        serving: ServingConfig,
+        candidates: tuple[ServingCandidate, ...] = CANDIDATES,
+        publish: Publish = unpublished,
     ) -> None:
         golden = bundle.golden()
-        chosen = choose(bundle, golden, serving, candidates)
+        self.manifest_sha256 = sha256_file(bundle.path / MANIFEST)
+        chosen = choose(BackendSetup(bundle, golden, serving, publish), candidates)
         self._backend = chosen.backend
         self.bundle = bundle
         self.export = chosen.export
         self.model = served_model(bundle, chosen.export)
         self.served_by = ServedRuntime(name=chosen.backend.name, reason=chosen.reason)
         self.proof = prove(chosen.backend.golden, chosen.backend.labels, golden, bundle.manifest, chosen.export.record)
+        self.served = Served(bundle.manifest, self.model, self.served_by)
 
     def check_ready(self) -> None:
         """Raise UnavailableError, naming the photo that differed, where the golden set was answered otherwise."""
@@ -59,15 +71,14 @@ class LiveModel:
         self.check_ready()
         return self._backend.answer(job)
 
-    @property
-    def served(self) -> Served:
-        """What answers, as every answer names it."""
-        return Served(self.bundle.manifest, self.model, self.served_by)
+    def turn(self, job: InferenceJob) -> AbstractContextManager[None]:
+        """Have a photo's turn for the ``with`` block (see :class:`.server.serving.backend.Backend`)."""
+        self.check_ready()
+        return self._backend.turn(job)
 
-    @property
-    def express(self) -> Express | None:
-        """The lane on which workers answer by themselves; None where there is none."""
-        return self._backend.express
+    def overdue(self) -> float:
+        """Return by how many seconds the oldest work in hand is over its time; negative where nothing is."""
+        return self._backend.overdue()
 
     def load(self) -> Load:
         """Return how busy the backend is."""

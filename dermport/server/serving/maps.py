@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
@@ -61,14 +60,13 @@ def overlay_png(done: InferenceResult, manifest: Manifest, wanted: str) -> bytes
     """Return a PNG: the model's input, the same under the map of one label, a legend and the notice.
 
     Args:
-        done: An answer to a job for a "picture".
+        done: An answer with its map.
         manifest: The bundle's.
         wanted: ``top`` or a label's id.
     """
-    cells, label, size = _cells(done), _label(done, manifest, wanted), manifest.preprocessing.size
+    cells, label = _cells(done), _label(done, manifest, wanted)
     place = manifest.task.ids.index(label)
-    pixels = np.frombuffer(base64.b64decode(done.pixels), np.uint8).reshape(size, size, 3)
-    drawn = draw_overlay(pixels, cells[..., place], manifest.task.labels[place].name, done.probabilities[place])
+    drawn = draw_overlay(done.tensor, cells[..., place], manifest.task.labels[place].name, done.probabilities[place])
     file = io.BytesIO()
     drawn.save(file, "PNG")
     return file.getvalue()
@@ -81,7 +79,7 @@ def _label(done: InferenceResult, manifest: Manifest, wanted: str) -> str:
 def _cells(done: InferenceResult) -> NDArray[np.float32]:
     if done.cells is None:  # the record promises what the artifact does not give
         raise _no_map()
-    return np.asarray(done.cells, np.float32)
+    return done.cells
 
 
 def _no_map() -> RequestError:

@@ -1,12 +1,18 @@
-"""Every model that the server knows, the one that is live, and its replacement without a failed request."""
+"""Every model that the server knows, the one that is live, and its replacement without a failed request.
+
+Which model is live is one thing for all processes of a server: the database knows it (:class:`Direction`). A process
+looks at each request whether that has changed, and then loads and proves the new one before it answers.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from dermport.bundle.store import MANIFEST, Bundle
 from dermport.errors import BundleError, DermportError, RequestError
@@ -15,13 +21,53 @@ from dermport.server.serving.live import LiveModel
 _LOG = logging.getLogger("dermport.models")
 Key = tuple[str, str]
 """Name and version of a model."""
+# After it could not be loaded, a model is not tried again for so many seconds.
+_PAUSE = 2.0
+
+
+class Direction(Protocol):
+    """What all processes of a server agree on; of each number, that it grows means that something has changed."""
+
+    def numbers(self) -> tuple[int, int]:
+        """Return the numbers of the newest activation, or better artifact, and of the newest look into the folders."""
+        ...
+
+    def live(self) -> Key | None:
+        """Return the model that should be live; None where none was ever activated."""
+        ...
+
+    def looked(self) -> None:
+        """Have every other process look into the folders."""
+        ...
+
+
+class Alone:
+    """The direction of a process that shares its models with nobody.
+
+    Args:
+        start: The model that is live first; None, or one that is no longer there, for the first bundle.
+    """
+
+    def __init__(self, start: Key | None = None) -> None:
+        self._start = start
+
+    def numbers(self) -> tuple[int, int]:
+        """Return the only ones that there are."""
+        return 0, 0
+
+    def live(self) -> Key | None:
+        """Return the model to start with."""
+        return self._start
+
+    def looked(self) -> None:
+        """Tell nobody."""
 
 
 class _LoadedModel:
-    """A live model with the number of requests that use it."""
+    """A live model with its number, and how many requests use it."""
 
-    def __init__(self, live: LiveModel) -> None:
-        self.live = live
+    def __init__(self, live: LiveModel, number: int) -> None:
+        self.live, self.number = live, number
         self._users = 0
         self._none_left = threading.Condition()
 
@@ -48,7 +94,8 @@ class Models:
     Args:
         folders: Bundle folders, or folders of bundles.
         open_live: Loads and proves a bundle.
-        start: The model that is live first; None, or one that is no longer there, for the first bundle.
+        direction: Says which model is live: the first bundle unless another was activated that is still there.
+        wait_seconds: How long a request waits for a model that is being replaced.
 
     Raises:
         BundleError: There is no bundle, two bundles have one name and version, or the first cannot be loaded.
@@ -56,16 +103,21 @@ class Models:
     """
 
     def __init__(
-        self, folders: tuple[Path, ...], open_live: Callable[[Bundle], LiveModel], start: Key | None = None
+        self,
+        folders: tuple[Path, ...],
+        open_live: Callable[[Bundle], LiveModel],
+        direction: Direction | None = None,
+        wait_seconds: float = 10.0,
     ) -> None:
-        self._folders = folders
-        self._open_live = open_live
+        self._folders, self._open_live = folders, open_live
+        self._direction = direction or Alone()
+        self._wait_seconds = wait_seconds
+        number, self._looked = self._direction.numbers()
         self._bundles = find_bundles(folders)
-        first = self._bundles.get(start) if start else None
-        self._held = _LoadedModel(open_live(first or next(iter(self._bundles.values()))))
-        self._before: Key | None = None
+        self._held = _LoadedModel(open_live(self._wanted()), number)
         self._lock = threading.Lock()  # guards self._held
         self._changing = threading.Lock()  # one replacement at a time
+        self._not_before = 0.0  # when a model that could not be loaded is tried again
         self._retiring: list[threading.Thread] = []
         self._listeners: list[Callable[[LiveModel], None]] = []
 
@@ -80,7 +132,12 @@ class Models:
 
     @contextmanager
     def lease(self) -> Iterator[LiveModel]:
-        """Have the live model for the ``with`` block; it is not closed before that ends."""
+        """Have the live model for the ``with`` block; it is not closed before that ends.
+
+        Raises:
+            RequestError: 503 "model-changing": another one is live, and could not be loaded here (yet).
+        """
+        self.follow()
         with self._lock:
             use = self._held.use()
             live = use.__enter__()
@@ -88,6 +145,22 @@ class Models:
             yield live
         finally:
             use.__exit__(None, None, None)
+
+    def follow(self) -> None:
+        """See that the model which is live everywhere is the one that answers here; it costs little where it is.
+
+        Raises:
+            RequestError: 503 "model-changing": it could not be loaded here (yet).
+        """
+        if self._is_followed():
+            return
+        if not self._changing.acquire(timeout=self._wait_seconds):
+            raise _changing(self._wait_seconds)
+        try:
+            if not self._is_followed():
+                self._catch_up()
+        finally:
+            self._changing.release()
 
     def bundles(self) -> tuple[Bundle, ...]:
         """Return every known model, sorted by name and version."""
@@ -106,45 +179,37 @@ class Models:
             ) from None
 
     def rescan(self) -> tuple[Bundle, ...]:
-        """Look into the folders again, and return every model that is known now.
+        """Look into the folders again, in every process, and return every model that is known now.
 
         Raises:
-            RequestError: 409: a folder holds something that cannot be used; what was known stays known.
+            RequestError: 409: a folder holds something that cannot be used; what was known stays known. 503
+                "storage-unavailable": the others could not be told.
         """
         with self._changing:
-            try:
-                self._bundles = find_bundles(self._folders)
-            except DermportError as error:
-                _LOG.error("rescan: %s", error.message)
-                raise RequestError(
-                    "A model folder cannot be used; the log says why.", code="not-rescanned", status=409
-                ) from error
+            self._look()
+            self._direction.looked()
+            _, self._looked = self._direction.numbers()
         return self.bundles()
 
-    def activate(self, name: str, version: str) -> LiveModel:
+    def activate(self, name: str, version: str, record: Callable[[], int] = int) -> LiveModel:
         """Load and prove a model, then have it answer instead of the live one; until then that one goes on.
 
+        Args:
+            name: The model's name.
+            version: Its version.
+            record: Tells every process, and returns the activation's number; where it raises, the live one goes on.
+
         Raises:
-            RequestError: There is no such model (404), or it cannot take over (409); the live one goes on.
+            RequestError: There is no such model (404), or it cannot take over (409), or what `record` raises.
         """
         with self._changing:
-            bundle = self.bundle(name, version)
-            live = self._proved(bundle)
-            if (before := _key(self._held.live.bundle)) != _key(bundle):
-                self._before = before
-            return self._replace_by(live)
-
-    def rollback(self) -> LiveModel:
-        """Activate the model that was live before this one.
-
-        Raises:
-            RequestError: 409: there was none, or it cannot take over; the live one goes on.
-        """
-        if self._before is None:
-            raise RequestError(
-                "There is no earlier model.", code="no-earlier-model", status=409, remedy="Activate one by name."
-            )
-        return self.activate(*self._before)
+            live = self._proved(self.bundle(name, version))
+            try:
+                number = record()
+            except BaseException:
+                live.close()
+                raise
+            return self._replace_by(live, number)
 
     def close(self) -> None:
         """Close the live model and those that are still being retired, once nobody uses them."""
@@ -152,6 +217,39 @@ class Models:
             for thread in self._retiring:
                 thread.join()
             self._held.close_when_unused()
+
+    def _is_followed(self) -> bool:
+        return (self._held.number, self._looked) == self._direction.numbers()
+
+    def _catch_up(self) -> None:
+        number, looked = self._direction.numbers()
+        if time.monotonic() < self._not_before:
+            raise _changing(_PAUSE)
+        try:
+            if self._looked != looked or self._direction.live() not in self._bundles:
+                self._look()
+            if self._held.number != number:
+                self._replace_by(self._proved(self.bundle(*self._direction.live() or self._live_key())), number)
+            self._looked = looked
+        except RequestError as error:
+            self._not_before = time.monotonic() + _PAUSE
+            raise _changing(_PAUSE) from error
+
+    def _wanted(self) -> Bundle:
+        key = self._direction.live()
+        return (self._bundles.get(key) if key else None) or next(iter(self._bundles.values()))
+
+    def _live_key(self) -> Key:
+        return _key(self._held.live.bundle)
+
+    def _look(self) -> None:
+        try:
+            self._bundles = find_bundles(self._folders)
+        except DermportError as error:
+            _LOG.error("rescan: %s", error.message)
+            raise RequestError(
+                "A model folder cannot be used; the log says why.", code="not-rescanned", status=409
+            ) from error
 
     def _proved(self, bundle: Bundle) -> LiveModel:
         try:
@@ -165,9 +263,9 @@ class Models:
             raise _refused(live.proof.complaint)
         return live
 
-    def _replace_by(self, live: LiveModel) -> LiveModel:
+    def _replace_by(self, live: LiveModel, number: int) -> LiveModel:
         with self._lock:
-            before, self._held = self._held, _LoadedModel(live)
+            before, self._held = self._held, _LoadedModel(live, number)
         self._retiring = [thread for thread in self._retiring if thread.is_alive()]
         self._retiring.append(threading.Thread(target=before.close_when_unused, name="retire", daemon=True))
         self._retiring[-1].start()
@@ -206,6 +304,16 @@ def _children(folder: Path) -> list[Path]:
 
 def _key(bundle: Bundle) -> Key:
     return bundle.manifest.name, bundle.manifest.version
+
+
+def _changing(seconds: float) -> RequestError:
+    return RequestError(
+        "Another model has been made live, and this process does not have it yet.",
+        code="model-changing",
+        status=503,
+        remedy="Send the request again after the time in Retry-After.",
+        retry_after=seconds,
+    )
 
 
 def _refused(why: str) -> RequestError:

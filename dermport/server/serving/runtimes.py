@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,9 +13,7 @@ from dermport.runtimes.registry import SERVING, RuntimeSpec
 from dermport.server.config import ProcessModel, ServingConfig
 from dermport.server.serving.backend import Backend
 from dermport.server.serving.engine import BatchedEngine
-from dermport.server.serving.pool import ServingPool
-from dermport.server.serving.process import Order, WorkerProcess
-from dermport.server.serving.proof import prove
+from dermport.server.serving.single import Publish, SingleRuntime, unpublished
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,23 @@ class Chosen:
     reason: str
 
 
+@dataclass(frozen=True)
+class BackendSetup:
+    """What every backend is opened with.
+
+    Attributes:
+        bundle: The model.
+        golden: Its golden set.
+        serving: How photos are answered.
+        publish: Is told how busy the backend is.
+    """
+
+    bundle: Bundle
+    golden: GoldenSet
+    serving: ServingConfig
+    publish: Publish = unpublished
+
+
 def _candidate(runtime: RuntimeSpec) -> ServingCandidate:
     def load(export: Export, threads: int | None) -> Runtime:
         return runtime.open(export.artifact, threads)
@@ -60,22 +74,16 @@ def _candidate(runtime: RuntimeSpec) -> ServingCandidate:
 CANDIDATES = tuple(_candidate(runtime) for runtime in SERVING)
 
 
-def candidate_named(name: str) -> ServingCandidate:
-    """Return the candidate of that name (StopIteration where there is none)."""
-    return next(candidate for candidate in CANDIDATES if candidate.name == name)
-
-
-def choose(
-    bundle: Bundle, golden: GoldenSet, serving: ServingConfig, candidates: tuple[ServingCandidate, ...] = CANDIDATES
-) -> Chosen:
-    """Load the first artifact, in the candidates' order, that `serving` allows and this machine can run.
+def choose(setup: BackendSetup, candidates: tuple[ServingCandidate, ...] = CANDIDATES) -> Chosen:
+    """Load the first artifact, in the candidates' order, that the configuration allows and this machine can run.
 
     Raises:
-        UsageError: `serving` names a runtime that is none.
+        UsageError: The configuration names a runtime that is none.
         UnavailableError: Nothing can be served; the message names what was tried and why it was passed over.
         IntegrityError: The chosen artifact's bytes are not the recorded ones.
         BundleError: The chosen artifact carries other labels than the bundle.
     """
+    bundle, serving = setup.bundle, setup.serving
     passed_over: dict[str, None] = {}  # an ordered set: three TensorRT kits fail for the same reason once
     for candidate in _allowed(candidates, serving.runtime):
         exports = _exports(bundle, candidate, serving.precision)
@@ -83,7 +91,7 @@ def choose(
             passed_over[f"no {candidate.title}: the bundle holds no {_wanted(candidate, serving)} export"] = None
         for export in exports:
             try:
-                backend = _open(bundle, golden, candidate, export, serving)
+                backend = _open(setup, candidate, export)
             except (UnavailableError, EngineMismatchError) as error:
                 passed_over[f"no {candidate.title}: {error.message}"] = None
             else:
@@ -108,39 +116,24 @@ def _exports(bundle: Bundle, candidate: ServingCandidate, precision: str | None)
     return tuple(by_precision[name] for name in wanted if name in by_precision)
 
 
-def _open(
-    bundle: Bundle, golden: GoldenSet, candidate: ServingCandidate, export: Export, serving: ServingConfig
-) -> Backend:
-    backend: Backend
+def _open(setup: BackendSetup, candidate: ServingCandidate, export: Export) -> Backend:
+    serving, manifest, golden = setup.serving, setup.bundle.manifest, setup.golden
+    spec, surveys = manifest.preprocessing, manifest.abstention is not None
     model = candidate.process_model if serving.process_model == "auto" else serving.process_model
+    export.checked()
+    backend: Backend
     if model == "workers":
-        backend = _pool(bundle, golden, candidate, export, serving)
+        runtime = candidate.load(export, 1)
+        backend = SingleRuntime(runtime, spec, golden, serving, surveys=surveys, publish=setup.publish)
     else:
-        export.checked()
-        runtime = candidate.load(export, serving.threads)
-        manifest = bundle.manifest
-        surveys = manifest.abstention is not None
-        backend = BatchedEngine(runtime, manifest.preprocessing, golden, serving, surveys=surveys)
-    if backend.labels != bundle.manifest.task.ids:
+        backend = BatchedEngine(candidate.load(export, serving.threads), spec, golden, serving, surveys=surveys)
+    if backend.labels != manifest.task.ids:
         backend.close()
         raise BundleError(
             f"{export.artifact} carries the labels {', '.join(backend.labels)}, not the bundle's.",
             remedy="Run `dermport export --force` on the bundle.",
         )
     return backend
-
-
-def _pool(
-    bundle: Bundle, golden: GoldenSet, candidate: ServingCandidate, export: Export, serving: ServingConfig
-) -> Backend:
-    order = Order(bundle.path, export.path, candidate.name)
-
-    def check(worker: WorkerProcess) -> None:
-        proof = prove(worker.golden, worker.labels, golden, bundle.manifest, export.record)
-        if proof.complaint:
-            raise UnavailableError(proof.complaint)
-
-    return ServingPool(lambda: WorkerProcess(order, serving), check, serving.workers or os.cpu_count() or 1, serving)
 
 
 def _wanted(candidate: ServingCandidate, serving: ServingConfig) -> str:

@@ -22,11 +22,19 @@ class Upgrade:
     Args:
         models: The models.
         build: Builds the engines of a bundle.
+        record: Tells every process that there is a better artifact; returns the number that the models ask for.
+        is_mine: Whether it is this process that builds.
     """
 
-    def __init__(self, models: Models, build: BuildEngines) -> None:
-        self._models = models
-        self._build = build
+    def __init__(
+        self,
+        models: Models,
+        build: BuildEngines,
+        record: Callable[[], int] = int,
+        is_mine: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._models, self._build = models, build
+        self._record, self._is_mine = record, is_mine
         self._tried: set[str] = set()
         models.on_live(self._start)
         self._start(models.current)
@@ -40,9 +48,9 @@ class Upgrade:
     def _run(self, bundle: Bundle) -> None:
         manifest = bundle.manifest
         try:
-            if not self._build(bundle):
+            if not self._is_mine() or not self._build(bundle):
                 return
             if self._models.current.bundle.path == bundle.path:
-                self._models.activate(manifest.name, manifest.version)
+                self._models.activate(manifest.name, manifest.version, self._record)
         except (DermportError, OSError) as error:  # OSError: the folder may be read-only to the server
             _LOG.error("%s %s goes on as it is: %s", manifest.name, manifest.version, error)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from dermport.server.storage.base import Base, UtcTime, utc_now
 from dermport.server.storage.database import Database
+from dermport.server.storage.generations import count_up
 
 
 class ActivationRow(Base):
@@ -56,10 +57,30 @@ class Activations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, name: str, version: str, who: str) -> None:
-        """Add that a model has been made live just now."""
+    def record(self, name: str, version: str, who: str, before: tuple[str, str, str] | None = None) -> int:
+        """Add that a model has been made live just now; return the generation's number.
+
+        Args:
+            name: The model's name.
+            version: Its version.
+            who: Who did it.
+            before: Name, version and who of the model that was live until now, where that was never stored.
+        """
         with self._database.writing() as session:
-            session.add(ActivationRow(name=name, version=version, activated_at=utc_now(), who=who))
+            for one in filter(None, (before, (name, version, who))):
+                session.add(ActivationRow(name=one[0], version=one[1], activated_at=utc_now(), who=one[2]))
+                session.flush()
+            return count_up(session, "live")
+
+    def renewed(self) -> int:
+        """Say that there is a better artifact of the live model; return the generation's number."""
+        with self._database.writing() as session:
+            return count_up(session, "live")
+
+    def looked(self) -> None:
+        """Say that the models' folders have been looked into."""
+        with self._database.writing() as session:
+            count_up(session, "folders")
 
     def last(self) -> Activation | None:
         """Return the newest entry; None where nothing was ever made live."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from dermport.server.storage.base import Base, UtcTime
 from dermport.server.storage.database import Database
+from dermport.server.storage.generations import count_up
 
 
 class ApiKeyRow(Base):
@@ -72,6 +73,7 @@ class ApiKeys:
         values = {**vars(key), "scopes": ",".join(sorted(key.scopes))}
         with self._database.writing() as session:
             session.add(ApiKeyRow(**values))
+            count_up(session, "keys")
 
     def all(self) -> tuple[ApiKey, ...]:
         """Return every key, oldest first."""
@@ -84,6 +86,7 @@ class ApiKeys:
         change = update(ApiKeyRow).where(ApiKeyRow.id.in_(tuple(ids)), ApiKeyRow.revoked_at.is_(None))
         with self._database.writing() as session:
             rows = session.scalars(change.values(revoked_at=time).returning(ApiKeyRow.id)).all()
+            count_up(session, "keys")
         return len(rows)
 
     def mark_used(self, times: Mapping[str, datetime]) -> None:

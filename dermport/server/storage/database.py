@@ -126,6 +126,15 @@ class Database:
             self._is_well()
         return self._trouble
 
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for another database."""
+        return self._file.path if self._file else None
+
+    def connect(self) -> Connection:
+        """Return a connection, to be closed, whose every statement sees the present state."""
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()

@@ -11,7 +11,6 @@ from flask.testing import FlaskClient
 from dermport.bundle.store import Bundle
 from dermport.bundle.wire import KeysAnswer, ReadyAnswer
 from dermport.server.config import AccessConfig
-from dermport.server.security import access
 from dermport.server.services import EXTENSION, Services
 from dermport.server.storage.api_keys import ApiKeys
 from tests.server.fakes import golden_photo, recall_app
@@ -19,8 +18,7 @@ from tests.server.security.made import add_key, bearer
 
 
 @pytest.fixture
-def app(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    monkeypatch.setattr(access, "_UNKNOWN_AGE", -1.0)  # the tests use a key sooner than a person could
+def app(tiny_bundle: Bundle) -> Iterator[Flask]:
     app = recall_app(tiny_bundle, access=AccessConfig(keys=True))
     yield app
     _services(app).close()

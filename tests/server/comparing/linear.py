@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -93,7 +93,11 @@ class LinearLive:
         photo = prepare_job(job, self.bundle.manifest.preprocessing)
         row = tuple(self._runtime.predict(photo.tensor[None])[0].tolist())
         values = survey_input(photo.tensor) if self.bundle.manifest.abstention else None
-        return InferenceResult(row, photo.input_sha256, photo.width, photo.height, photo.orientation, {}, values=values)
+        known = (row, photo.input_sha256, photo.width, photo.height, photo.orientation, {}, photo.tensor)
+        return InferenceResult(*known, values=values)
+
+    def turn(self, job: InferenceJob) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class LinearModels:

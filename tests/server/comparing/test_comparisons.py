@@ -114,7 +114,7 @@ def test_a_request_sent_again_is_the_same_comparison(desk: Desk) -> None:
     assert len(desk.live.jobs) == 1, "and costs no second prediction"
     with pytest.raises(RequestError) as error:
         desk.compare("key", app_version="2.0")
-    assert error.value.status == 409
+    assert error.value.status == 422
     assert desk.compare("another key")[1]
     assert len(desk.stored()) == 2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +38,7 @@ class Clinic:
         self, said: ComparisonRequest, photo: bytes | None = PHOTO, prepared: linear.Tensor | None = None
     ) -> Judgement:
         sent = Sent(said, photo, None if prepared is None else png(prepared))
-        return judge(Case(sent, self.live, self.bundles, self.runner, threading.Lock()), self.runner)
+        return judge(Case(sent, self.live, self.bundles, self.runner), self.runner)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +51,7 @@ class Clinic:
         return Scene(photo, before, self.spec, half=self._half, **self.phones)
 
     def judge(self, sent: Sent) -> Judgement:
-        return judge(Case(sent, self.live, self.bundles, self.runner, threading.Lock()), self.runner)
+        return judge(Case(sent, self.live, self.bundles, self.runner), self.runner)
 
     def _half(self, tensor: Values) -> list[float]:
         logits = np.log(self.phones["sound"].answers(tensor))

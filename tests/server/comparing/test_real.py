@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from functools import partial
 
@@ -41,7 +40,7 @@ def runner(models: Models) -> Iterator[ArtifactRunner]:
 
 def _judge(models: Models, runner: ArtifactRunner, sent: Sent) -> Judgement:
     with models.lease() as live:
-        return judge(Case(sent, live, models.bundles(), runner, threading.Lock()), runner)
+        return judge(Case(sent, live, models.bundles(), runner), runner)
 
 
 def _said(bundle: Bundle, precision: str, data: bytes) -> ComparisonRequest:

@@ -23,7 +23,7 @@ from dermport.server.api import delivery
 from dermport.server.delivery.service import ModelDelivery
 from dermport.server.delivery.signer import Signer
 from dermport.server.delivery.switch import ModelSwitch
-from dermport.server.serving.models import Models
+from dermport.server.serving.models import Alone, Models
 from dermport.server.storage.activations import Activations
 from dermport.server.storage.database import Database
 from dermport.server.storage.offers import Offers
@@ -136,7 +136,7 @@ class Site:
     def start(self) -> None:
         """Start the server, again if it ran."""
         last = self.activations.last()
-        self.models = Models((self.folder / "models",), self._open, last.key if last else None)
+        self.models = Models((self.folder / "models",), self._open, Alone(last.key if last else None))
         self.delivery = ModelDelivery(
             self.models, self.rollouts, Offers(self.database), self.signer, self.folder / "state"
         )

@@ -68,16 +68,17 @@ def test_unknown_model(site: Site) -> None:
     assert _post(site, "activate", name="../x", version="1")["status"] == 422
 
 
-def test_full_disk_does_not_stop_the_change_and_is_told(site: Site) -> None:
+def test_what_cannot_be_stored_is_not_made_live(site: Site) -> None:
     make_release(site.folder / "models" / "third", version="1.2.0")
     site.models.rescan()
     _post(site, "activate", name="ham7", version="1.1.0")
     site.database.full = True
-    assert _post(site, "activate", name="ham7", version="1.2.0")["remembered"] is False
-    assert _live(site) == "1.2.0"
+    refused = _post(site, "activate", name="ham7", version="1.2.0")
+    assert (refused["status"], refused["code"]) == (507, "storage-unavailable")
+    assert _live(site) == "1.1.0"  # as in every other process, which could not have been told
     site.database.full = False
+    assert _post(site, "activate", name="ham7", version="1.2.0")["remembered"] is True
     assert _post(site, "rollback")["version"] == "1.1.0"
-    assert _post(site, "rollback")["version"] == "1.2.0"
 
 
 def test_roll_outs_of_what_is_live_now_end(site: Site) -> None:

@@ -12,8 +12,6 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
-from dermport.bundle.store import Bundle
-from tests.server.fakes import golden_photo
 from tests.server.hostile.requests import generate
 from tests.server.hostile.sending import Outcome, send
 from tests.server.live import Server, serving
@@ -22,15 +20,10 @@ WARM_UP = 1_000
 _SENDERS = 8
 
 
-def attack(url: str, first: int, count: int, photo: bytes, seed: int = 0) -> list[Outcome]:
-    """Send the requests `first` to `first + count` of a seed; return what became of them, in order.
-
-    Every other one comes, where that can be, after `photo` on a connection that a worker has.
-    """
+def attack(url: str, first: int, count: int, seed: int = 0) -> list[Outcome]:
+    """Send the requests `first` to `first + count` of a seed; return what became of them, in order."""
     with ThreadPoolExecutor(_SENDERS) as pool:
-        lead_ins = (photo if index % 2 else b"" for index in range(first, first + count))
-        requests = (generate(seed, index) for index in range(first, first + count))
-        return list(pool.map(partial(send, url), requests, lead_ins))
+        return list(pool.map(partial(send, url), (generate(seed, index) for index in range(first, first + count))))
 
 
 def main() -> None:
@@ -38,10 +31,9 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory() as folder, _server(options, Path(folder)) as server:
         url = server.url if server else options.url
-        photo = golden_photo(Bundle.open(options.bundle)).read_bytes()
         began, outcomes, memory = time.monotonic(), [], []
         for first in range(0, options.requests, WARM_UP):
-            outcomes += attack(url, first, min(WARM_UP, options.requests - first), photo, options.seed)
+            outcomes += attack(url, first, min(WARM_UP, options.requests - first), options.seed)
             if server:
                 memory.append(server.resident())
                 print(f"{len(outcomes):6} sent, {memory[-1] / 2**20:.1f} MiB", flush=True)

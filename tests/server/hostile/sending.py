@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from dermport.bundle.wire import PROBLEM_TYPE, Problem
-from dermport.server.express.heads import END, read_head
 from tests.server.hostile.requests import MARK, Hostile
 
 ANSWER_SECONDS = 30.0
@@ -48,19 +47,11 @@ class Outcome:
     complaint: str = ""
 
 
-def send(url: str, hostile: Hostile, photo: bytes = b"") -> Outcome:
-    """Send a request over a connection of its own.
-
-    Args:
-        url: The server's.
-        hostile: The request.
-        photo: Sent twice before, with the same head where it has a plain one: then a worker has the connection.
-    """
+def send(url: str, hostile: Hostile) -> Outcome:
+    """Send a request over a connection of its own."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), timeout=ANSWER_SECONDS) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if photo and not _lead_in(connection, hostile, photo):
-            return send(url, hostile)
         began = time.monotonic()
         _send_parts(connection, hostile)
         connection.settimeout(ANSWER_SECONDS if hostile.whole else 0.02)
@@ -77,27 +68,6 @@ def send(url: str, hostile: Hostile, photo: bytes = b"") -> Outcome:
         if isinstance(source, _Replay) and MARK.encode() in source.data:
             complaint = "the hidden request was answered"
     return Outcome(hostile.kind, response.status, _since(began), complaint)
-
-
-def _lead_in(connection: socket.socket, hostile: Hostile, photo: bytes) -> bool:
-    """Have a sound photo answered twice with the head of a hostile request; return whether that was done."""
-    head, end, _ = hostile.parts[0].partition(END)
-    plain = read_head(head + end) if end else None
-    if plain is None:
-        return False
-    lines = plain.same.removesuffix(b"\r\n") + b"Content-Length: %d\r\n\r\n" % len(photo)
-    try:
-        for _ in range(2):
-            connection.sendall(lines + photo)
-            response = http.client.HTTPResponse(connection, method=hostile.method)
-            response.begin()
-            response.read()
-            if response.status != 200 or response.will_close:
-                return False
-    except (OSError, http.client.HTTPException):
-        return False
-    time.sleep(0.005)  # the connection is lent a little after the answer
-    return True
 
 
 def _since(began: float) -> float:

@@ -48,8 +48,8 @@ def test_json_lines_carry_fields_and_traces() -> None:
 def test_libraries_are_heard_only_when_they_warn() -> None:
     stream = io.StringIO()
     configure("json", stream)
-    logging.getLogger("waitress").info("chatter")
-    logging.getLogger("waitress").warning("trouble")
+    logging.getLogger("gunicorn").info("chatter")
+    logging.getLogger("gunicorn").warning("trouble")
     logging.getLogger("dermport.requests").debug("a health check")
     assert [line["message"] for line in _lines(stream)] == ["trouble"]
 

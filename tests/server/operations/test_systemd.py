@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,33 +53,17 @@ def test_who_is_watched(environ: dict[str, str], seconds: float | None) -> None:
     assert watchdog_seconds(environ) == seconds
 
 
-def test_the_watchdog_pats_only_while_the_server_is_well(name: str) -> None:
-    asked = threading.Semaphore(0)
-    answers: list[bool | Exception] = [True, True]
-
-    def healthy() -> bool:
-        asked.release()
-        answer = answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def wait_for_pats() -> None:
-        for _ in range(3):
-            assert listener.recv(100) == ALIVE.encode()
-
+def test_the_watchdog_pats_twice_an_interval(name: str) -> None:
+    clock = [100.0]
     with _listening(name) as listener:
-        watchdog = Watchdog(healthy, {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "20000"})
-        watchdog.start()
-        wait_for_pats()
-        for illness in (False, RuntimeError("ill")):
-            answers[0] = illness
-            for _ in range(20):
-                assert asked.acquire(timeout=3)
-            assert _waiting(listener) < 10
-            answers[0] = True
-            wait_for_pats()
-        watchdog.close()
+        watchdog = Watchdog({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "20000000"}, now=lambda: clock[0])
+        assert watchdog.within(60) == 5
+        pats = []
+        for _ in range(30):
+            watchdog.pat()
+            pats.append(_waiting(listener))
+            clock[0] += 1
+        assert [n for n, count in enumerate(pats) if count] == [0, 10, 20]
 
 
 def _waiting(listener: socket.socket) -> int:
@@ -88,13 +71,13 @@ def _waiting(listener: socket.socket) -> int:
     listener.setblocking(False)
     count = 0
     with suppress(BlockingIOError):
-        while listener.recv(100):
+        while listener.recv(100) == ALIVE.encode():
             count += 1
-    listener.settimeout(3)
     return count
 
 
-def test_without_a_watchdog_there_is_no_thread() -> None:
-    before = threading.active_count()
-    Watchdog(lambda: True, {}).start()
-    assert threading.active_count() == before
+def test_without_a_watchdog_nothing_is_said(name: str) -> None:
+    with _listening(name) as listener:
+        watchdog = Watchdog({"NOTIFY_SOCKET": name})
+        watchdog.pat()
+        assert (watchdog.within(60), _waiting(listener)) == (60, 0)

@@ -18,6 +18,7 @@ from dermport.server.security.tokens import Token, new_token
 from dermport.server.storage.api_keys import ApiKey, ApiKeys
 from dermport.server.storage.base import utc_now
 from dermport.server.storage.database import Database, open_database
+from dermport.server.storage.generations import Generations
 
 
 @dataclass
@@ -45,10 +46,11 @@ def add_key(keys: ApiKeys, *scopes: str, hours: float | None = None) -> Token:
 def guarded_app(database: Database, limits: Limits | None = None, **config: Any) -> tuple[Flask, Access]:
     app = Flask("guarded", static_folder=None)
     settings = AccessConfig(**config)
-    access = Access(database, settings)
+    generations = Generations(database)
+    access = Access(database, settings, lambda: generations.now()["keys"])
     request_ids.register(app)
     problems.register(app)
-    guard.register(app, access, limits or Limits(settings.rate), settings)
+    guard.register(app, access, limits or Limits(0, Path()), settings)
     _add_views(app)
     return app, access
 

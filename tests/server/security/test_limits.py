@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,9 @@ def _taken(limits: Limits, caller: str, times: int) -> int:
     return sum(one.taken for one in allowances if one)
 
 
-def test_a_bucket_holds_a_minutes_requests_and_fills_again() -> None:
+def test_a_bucket_holds_a_minutes_requests_and_fills_again(tmp_path: Path) -> None:
     clock = Clock()
-    limits = Limits(60, clock)
+    limits = Limits(60, tmp_path, clock)
     assert _taken(limits, "a", 100) == 60
     clock.time += 2.5
     assert _taken(limits, "a", 100) == 2
@@ -28,9 +30,9 @@ def test_a_bucket_holds_a_minutes_requests_and_fills_again() -> None:
     assert _taken(limits, "a", 100) == 60
 
 
-def test_several_are_taken_at_once_or_not_at_all() -> None:
+def test_several_are_taken_at_once_or_not_at_all(tmp_path: Path) -> None:
     clock = Clock()
-    limits = Limits(60, clock)
+    limits = Limits(60, tmp_path, clock)
     all_but_four = limits.take("a", 56)
     assert all_but_four is not None
     assert (all_but_four.taken, all_but_four.remaining, all_but_four.wait) == (True, 4, 0)
@@ -43,35 +45,60 @@ def test_several_are_taken_at_once_or_not_at_all() -> None:
     assert (accepted.taken, accepted.remaining, accepted.wait) == (True, 0, 1)
 
 
-def test_callers_do_not_share_a_bucket() -> None:
-    limits = Limits(2, Clock())
+def test_callers_do_not_share_a_bucket(tmp_path: Path) -> None:
+    limits = Limits(2, tmp_path, Clock())
     assert _taken(limits, "a", 5) == 2
     assert _taken(limits, "b", 5) == 2
 
 
-def test_a_clock_that_jumps_back_gives_and_takes_nothing() -> None:
+def test_a_clock_that_jumps_back_gives_and_takes_nothing(tmp_path: Path) -> None:
     clock = Clock()
-    limits = Limits(2, clock)
+    limits = Limits(2, tmp_path, clock)
     assert _taken(limits, "a", 1) == 1
     clock.time -= 1000
     assert _taken(limits, "a", 5) == 1
 
 
-def test_memory_is_bounded_and_the_stalest_is_forgotten() -> None:
-    limits = Limits(1, Clock(), buckets=3)
-    for caller in "abc":
+def test_memory_is_bounded_and_the_stalest_is_forgotten(tmp_path: Path) -> None:
+    clock = Clock()
+    limits = Limits(1, tmp_path, clock, sets=1)
+    for caller in "abcd":
+        clock.time += 0.01
         assert _taken(limits, caller, 2) == 1
+    clock.time += 0.01
     assert _taken(limits, "a", 1) == 0  # used just now, so that b is the stalest
-    for number in range(2):
-        limits.take(f"other {number}")
-    assert len(limits._buckets) == 3
+    clock.time += 0.01
+    limits.take("another")
     assert _taken(limits, "a", 1) == 0
     assert _taken(limits, "b", 1) == 1
+    assert (tmp_path / "limits").stat().st_size < 200
 
 
-def test_what_a_client_is_told() -> None:
+_OTHER_PROCESS = """
+import sys, time
+from pathlib import Path
+from dermport.server.security.limits import Limits
+
+limits = Limits(100, Path(sys.argv[1]))
+print(sum(limits.take("a").taken for _ in range(60)), flush=True)
+with limits._region.locked():
+    time.sleep(60)
+"""
+
+
+def test_processes_share_the_buckets_and_a_dead_one_keeps_no_lock(tmp_path: Path) -> None:
+    limits = Limits(100, tmp_path)
+    command = [sys.executable, "-c", _OTHER_PROCESS, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "60\n"
+        other.kill()
+    assert 40 <= _taken(limits, "a", 60) <= 45
+
+
+def test_what_a_client_is_told(tmp_path: Path) -> None:
     clock = Clock()
-    limits = Limits(3, clock)
+    limits = Limits(3, tmp_path, clock)
     first = limits.take("a")
     assert first is not None
     assert first.headers() == {"RateLimit-Policy": '"requests";q=3;w=60', "RateLimit": '"requests";r=2;t=0'}
@@ -100,7 +127,7 @@ def test_over_http(tmp_path: Path) -> None:
     base = sqlite(tmp_path)
     clock = Clock()
     phones = [add_key(ApiKeys(base), "predict") for _ in range(2)]
-    app, _ = guarded_app(base, Limits(2, clock), keys=True)
+    app, _ = guarded_app(base, Limits(2, tmp_path, clock), keys=True)
     client = app.test_client()
     clock.time += 5
 

@@ -14,7 +14,7 @@ from dermport.errors import BundleError, RequestError
 from dermport.server.config import ServingConfig
 from dermport.server.serving.jobs import InferenceJob
 from dermport.server.serving.live import LiveModel
-from dermport.server.serving.models import Models
+from dermport.server.serving.models import Alone, Key, Models
 from tests.server.fakes import RecallRuntime, add_export, candidate, golden_photo, recall
 
 
@@ -42,8 +42,8 @@ class Shop:
         self.runtimes.setdefault(bundle.manifest.version, []).append(runtime)
         return LiveModel(bundle, ServingConfig(), (candidate(lambda _export, _threads: runtime),))
 
-    def models(self, start: tuple[str, str] | None = None) -> Models:
-        return Models((self.one.path, self.two.path), self.open_live, start)
+    def models(self, start: Key | None = None) -> Models:
+        return Models((self.one.path, self.two.path), self.open_live, Alone(start))
 
 
 @pytest.fixture
@@ -75,12 +75,10 @@ def test_a_folder_without_bundles_is_refused(shop: Shop, tmp_path: Path) -> None
         Models((tmp_path / "nothing",), shop.open_live)
 
 
-def test_activation_replaces_and_rollback_returns(shop: Shop) -> None:
+def test_activation_replaces(shop: Shop) -> None:
     models = shop.models()
     assert models.activate("tiny", "2.0.0").model.version == "2.0.0"
     assert models.current.model.version == "2.0.0"
-    assert models.rollback().model.version == "1.0.0"
-    assert models.rollback().model.version == "2.0.0"
     models.close()
     assert all(runtime.closed for loaded in shop.runtimes.values() for runtime in loaded)
 
@@ -100,8 +98,6 @@ def test_what_cannot_take_over_leaves_the_live_one(shop: Shop) -> None:
     with pytest.raises(RequestError) as unknown:
         models.activate("tiny", "9")
     assert unknown.value.status == 404
-    with pytest.raises(RequestError, match="no earlier model"):
-        models.rollback()
     assert models.current.model.version == "1.0.0"
     assert not shop.runtimes["1.0.0"][0].closed
 
@@ -137,3 +133,59 @@ def test_no_request_fails_while_models_are_swapped(shop: Shop) -> None:
         assert all(future.result() > 0 for future in asking)
     models.close()
     assert sum(runtime.closed for loaded in shop.runtimes.values() for runtime in loaded) == 4
+
+
+class Others:
+    """What other processes of the server have made of it."""
+
+    def __init__(self) -> None:
+        self.number, self.folders, self.key = 0, 0, ("tiny", "1.0.0")
+
+    def numbers(self) -> tuple[int, int]:
+        return self.number, self.folders
+
+    def live(self) -> Key:
+        return self.key
+
+    def looked(self) -> None:
+        self.folders += 1
+
+
+def test_what_another_process_has_activated_answers_the_next_request(shop: Shop) -> None:
+    others = Others()
+    models = Models((shop.folder,), shop.open_live, others)
+    with models.lease() as live:
+        assert live.model.version == "1.0.0"
+    shop.copy("3.0.0")  # unknown here until then
+    others.number, others.key = 1, ("tiny", "3.0.0")
+    with models.lease() as live:
+        assert live.model.version == "3.0.0"
+    others.looked()
+    with models.lease():
+        assert len(models.bundles()) == 3
+    assert sum(map(len, shop.runtimes.values())) == 2  # what is live was not loaded anew
+    models.close()
+
+
+def test_the_old_model_does_not_answer_for_one_that_cannot_be_loaded(shop: Shop) -> None:
+    others = Others()
+    models = Models((shop.folder,), shop.open_live, others)
+    shop.spoiled.add("2.0.0")
+    others.number, others.key = 1, ("tiny", "2.0.0")
+    for _ in range(2):  # and is not tried at each request
+        with pytest.raises(RequestError) as refused, models.lease():
+            pass
+        assert (refused.value.status, refused.value.code) == (503, "model-changing")
+    assert len(shop.runtimes["2.0.0"]) == 1
+    models.close()
+
+
+def test_what_cannot_be_told_to_others_is_not_activated(shop: Shop) -> None:
+    def fail() -> int:
+        raise RequestError("full", code="storage-unavailable", status=507)
+
+    models = shop.models()
+    with pytest.raises(RequestError, match="full"):
+        models.activate("tiny", "2.0.0", fail)
+    assert models.current.model.version == "1.0.0"
+    assert shop.runtimes["2.0.0"][0].closed

@@ -10,7 +10,7 @@ from dermport.bundle.store import Bundle, Export
 from dermport.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
 from dermport.runtimes.base import Runtime
 from dermport.server.config import ServingConfig
-from dermport.server.serving.runtimes import CANDIDATES, Chosen, ServingCandidate, choose
+from dermport.server.serving.runtimes import CANDIDATES, BackendSetup, Chosen, ServingCandidate, choose
 from tests.server.fakes import add_export, candidate, recall
 
 
@@ -23,7 +23,7 @@ def _stale(export: Export, threads: int | None) -> Runtime:
 
 
 def _choose(bundle: Bundle, candidates: tuple[ServingCandidate, ...] = CANDIDATES, **serving: Any) -> Chosen:
-    chosen = choose(bundle, bundle.golden(), ServingConfig(**serving), candidates)
+    chosen = choose(BackendSetup(bundle, bundle.golden(), ServingConfig(**serving)), candidates)
     chosen.backend.close()
     return chosen
 

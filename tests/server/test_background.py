@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from dermport.server.security.background import Background
+from dermport.server.background import Background
 
 
 def test_a_run_that_is_asked_for_during_another_begins_after_it() -> None:

@@ -1,0 +1,1 @@
+"""Clients' connections as a worker looks after them: bounds, turns, and a request's body and answer."""
