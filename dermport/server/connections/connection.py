@@ -72,6 +72,7 @@ class Head(Request):  # type: ignore[misc]  # gunicorn has no types
     """
 
     expects = False
+    _expected_100_continue: bool
 
     def again(self, unreader: Ahead) -> Head:
         """Return the same head of another request: who sends one photo after the other sends it over and over."""
