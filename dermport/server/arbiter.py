@@ -21,7 +21,6 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter as GunicornArbiter
 from gunicorn.errors import HaltServer
 
-from dermport import errors
 from dermport.errors import DermportError, UnavailableError
 from dermport.server.operations import systemd
 from dermport.server.worker import Worker
@@ -74,9 +73,12 @@ class Asked:
 
 def _error_of(said: dict[str, Any]) -> DermportError:
     of = getattr(sys.modules.get(said["of"][0]), said["of"][1], None) if said["of"] else None
-    kind = getattr(errors, said["error"], UnavailableError)
-    plain = issubclass(kind, (errors.RequestError, errors.PhotoError))  # which ask for more than words
-    return (DermportError if plain else kind)(said["message"], remedy=said["remedy"], of=of)
+    kind = getattr(sys.modules[DermportError.__module__], said["error"], UnavailableError)
+    words = {"remedy": said["remedy"], "of": of}
+    try:
+        return kind(said["message"], **words)
+    except TypeError:  # some ask for more than words
+        return DermportError(said["message"], **words)
 
 
 class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dermport.errors import UsageError
-from dermport.server.connections.bounds import Bounds
+from dermport.server.connections.bounds import ConnectionBounds
 from dermport.server.security.proxy import among
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ListenConfig:
     answer_seconds: float = 120.0
     silent_seconds: float = 15.0
     drain_seconds: float = DRAIN_SECONDS - 3
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: ConnectionBounds = field(default_factory=ConnectionBounds)
 
 
 def is_loopback(host: str) -> bool:

@@ -22,10 +22,10 @@ from typing import Any, ClassVar
 from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker as GunicornWorker
 
-from dermport.server.connections.bounds import Bounds
-from dermport.server.connections.connection import Connection, State, refusal
+from dermport.server.connections.bounds import ConnectionBounds
+from dermport.server.connections.connection import Connection, Doing, refusal
 from dermport.server.connections.crowds import Crowds
-from dermport.server.connections.exchange import Answer, Body
+from dermport.server.connections.exchange import Body, PendingAnswer
 from dermport.server.connections.gate import Gate
 from dermport.server.connections.threads import Threads
 from dermport.server.hooks import WORKER_HOOKS, WorkerHooks
@@ -52,7 +52,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.asked = self.app.asked
-        self.bounds: Bounds = self.asked.listen.bounds
+        self.bounds: ConnectionBounds = self.asked.listen.bounds
         self.hooks = WorkerHooks()
 
     # --- a worker's life, as gunicorn asks for it ---
@@ -136,7 +136,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _is_stuck(self) -> bool:
         limit = time.monotonic() - self.asked.listen.answer_seconds
         return self.hooks.stuck() or any(
-            one.state is State.WORKING and one.since < limit for one in tuple(self.connections.values())
+            one.state is Doing.WORKING and one.since < limit for one in tuple(self.connections.values())
         )
 
     def _drain(self) -> None:
@@ -158,20 +158,20 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def _lateness(self, one: Connection) -> int | None:
         """Return the status that a connection is given up with, 0 for none; None where it may go on."""
         bounds, age = self.bounds, time.monotonic() - one.since
-        if not self.alive and one.state in (State.IDLE, State.FRESH):
+        if not self.alive and one.state in (Doing.IDLE, Doing.FRESH):
             age = time.monotonic() - max(one.since, self._drain_since)
             return 0 if age > _LINGER else None
-        if one.state is State.IDLE:
+        if one.state is Doing.IDLE:
             return 0 if age > bounds.idle_seconds else None
-        if one.state in (State.FRESH, State.HEAD) and age > bounds.head_seconds:
-            return 408 if one.state is State.HEAD else 0
-        if one.state is State.PARKED and age > bounds.turn_seconds and self.crowds.leave(one):
+        if one.state in (Doing.FRESH, Doing.HEAD) and age > bounds.head_seconds:
+            return 408 if one.state is Doing.HEAD else 0
+        if one.state is Doing.PARKED and age > bounds.turn_seconds and self.crowds.leave(one):
             self.armed[one.fd] = one
             return 503
-        if one.state is State.SENDING and one.is_slow(bounds.slow_answer_seconds):
+        if one.state is Doing.SENDING and one.is_slow(bounds.slow_answer_seconds):
             return 0
         leave = bounds.leave_seconds if self.alive else _LINGER
-        return 0 if one.state is State.LEAVING and age > leave else None
+        return 0 if one.state is Doing.LEAVING and age > leave else None
 
     # --- a request's way, in one thread ---
 
@@ -210,7 +210,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         if status:
             self.refuse(connection, status)
             return False
-        connection.enter(State.PARKED)
+        connection.enter(Doing.PARKED)
         connection.body = Body(connection, partial(self._received, connection))
         return connection.body.is_here or self.crowds.join(connection)
 
@@ -220,10 +220,10 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._arm(released, _WRITE)  # at once: another thread takes it on
 
     def _answer(self, connection: Connection) -> bool:
-        connection.enter(State.WORKING)
+        connection.enter(Doing.WORKING)
         request = connection.request
         answer, environ = wsgi.create(
-            request, connection.sock, connection.client, connection.server, self.settings, response_class=Answer
+            request, connection.sock, connection.client, connection.server, self.settings, response_class=PendingAnswer
         )
         environ["wsgi.input"] = connection.body
         environ["wsgi.multithread"] = True
@@ -231,14 +231,14 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         connection.answering = self._pieces(connection, answer, environ)
         return self._send(connection)
 
-    def _pieces(self, connection: Connection, answer: Answer, environ: dict[str, Any]) -> Iterator[bytes]:
+    def _pieces(self, connection: Connection, answer: PendingAnswer, environ: dict[str, Any]) -> Iterator[bytes]:
         try:
             written = self.wsgi(environ, answer.start_response)
             for piece in answer.pieces(written):
                 connection.closes = answer.should_close()
-                if connection.state is not State.SENDING:
+                if connection.state is not Doing.SENDING:
                     self._received(connection)
-                    connection.enter(State.SENDING)
+                    connection.enter(Doing.SENDING)
                 yield piece
             connection.closes = connection.closes or answer.should_close()
         except Exception:
@@ -248,10 +248,10 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._received(connection)
             self.hooks.refused(500)
             connection.closes = True
-            connection.enter(State.SENDING)
+            connection.enter(Doing.SENDING)
             yield refusal(500)
 
-    def _decide_end(self, connection: Connection, answer: Answer) -> None:
+    def _decide_end(self, connection: Connection, answer: PendingAnswer) -> None:
         if not connection.body.finish() or not self.alive:
             answer.force_close()
 
@@ -262,7 +262,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         connection.ended()
         if connection.closes:
             connection.sock.shutdown(socket.SHUT_WR)
-        connection.enter(State.LEAVING if connection.closes else State.IDLE)
+        connection.enter(Doing.LEAVING if connection.closes else Doing.IDLE)
         return True
 
     def _leave(self, connection: Connection) -> bool:
@@ -272,20 +272,20 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self.close(connection)
         return False
 
-    _steps: ClassVar[dict[State, Callable[[Worker, Connection], bool]]] = {
-        State.FRESH: _read,
-        State.HEAD: _read,
-        State.IDLE: _read,
-        State.PARKED: _answer,
-        State.SENDING: _send,
-        State.LEAVING: _leave,
+    _steps: ClassVar[dict[Doing, Callable[[Worker, Connection], bool]]] = {
+        Doing.FRESH: _read,
+        Doing.HEAD: _read,
+        Doing.IDLE: _read,
+        Doing.PARKED: _answer,
+        Doing.SENDING: _send,
+        Doing.LEAVING: _leave,
     }
 
     def refuse(self, connection: Connection, status: int) -> None:
         """Answer a connection of the caller's with a problem document."""
         self.hooks.refused(status)
         connection.refuse(status)
-        connection.enter(State.SENDING)
+        connection.enter(Doing.SENDING)
         self.go_on(connection)
 
     def _arm(self, connection: Connection, events: int) -> None:

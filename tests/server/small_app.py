@@ -55,7 +55,7 @@ def _serve(told: dict[str, Any]) -> None:
 
     from dermport.errors import DermportError, UsageError
     from dermport.server import problems, request_ids
-    from dermport.server.connections.connection import Bounds
+    from dermport.server.connections.connection import ConnectionBounds
     from dermport.server.hooks import WORKER_HOOKS, WorkerHooks
     from dermport.server.listener import ListenConfig, serve
     from dermport.server.security.proxy import trust_proxies
@@ -77,7 +77,7 @@ def _serve(told: dict[str, Any]) -> None:
         return app
 
     logging.basicConfig(level=logging.INFO)
-    listen = {**told["listen"], "bounds": Bounds(**told["listen"].pop("bounds", {}))}
+    listen = {**told["listen"], "bounds": ConnectionBounds(**told["listen"].pop("bounds", {}))}
     try:
         serve(
             create_app,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ConnectionBounds:
     """What connections may take of one worker.
 
     Attributes:

@@ -17,7 +17,7 @@ from gunicorn.http.unreader import Unreader
 from gunicorn.util import http_date
 
 from dermport.bundle.wire import PROBLEM_TYPE
-from dermport.server.connections.bounds import Bounds
+from dermport.server.connections.bounds import ConnectionBounds
 from dermport.server.problems import problem, words_of
 from dermport.server.request_ids import HEADER, new_request_id
 
@@ -28,7 +28,7 @@ _WHOLE = re.compile(rb"\r\n\r\n|(?<!\r)\n")
 _WAIT = struct.pack("ll", 1, 0)  # a timeval: as often, a thread that waits for a body looks at the clock
 
 
-class State(enum.Enum):
+class Doing(enum.Enum):
     """What a connection is doing."""
 
     FRESH = "no byte has come yet"
@@ -114,13 +114,13 @@ class Connection:
         receives: Whether it holds one of its crowd's turns to send a body.
     """
 
-    def __init__(self, sock: socket.socket, bounds: Bounds, address: str, port: int, crowd: str) -> None:
+    def __init__(self, sock: socket.socket, bounds: ConnectionBounds, address: str, port: int, crowd: str) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _WAIT)
         self.sock, self.fd = sock, sock.fileno()
         self._bounds = bounds
         self.client, self.server = (address, str(port)), sock.getsockname()
         self.crowd = crowd
-        self.state, self.since = State.FRESH, time.monotonic()
+        self.state, self.since = Doing.FRESH, time.monotonic()
         self.moved, self.marked = 0, (self.since, 0)
         self.too_slow = self.receives = self.closes = False
         self.request: Any = None
@@ -130,7 +130,7 @@ class Connection:
         self._ahead = bytearray()
         self._unsent = memoryview(b"")
 
-    def enter(self, state: State) -> None:
+    def enter(self, state: Doing) -> None:
         """Begin to do something else."""
         self.state, self.since = state, time.monotonic()
         self.marked = self.since, self.moved
@@ -145,8 +145,8 @@ class Connection:
             return False
         if not data:
             return None
-        if self.state is not State.HEAD:
-            self.enter(State.HEAD)
+        if self.state is not Doing.HEAD:
+            self.enter(Doing.HEAD)
         known = max(0, len(self._ahead) - 3)
         self._ahead += data
         return bool(_WHOLE.search(self._ahead, known)) or len(self._ahead) > MAX_HEAD

@@ -6,8 +6,8 @@ import threading
 import time
 from collections import deque
 
-from dermport.server.connections.bounds import Bounds
-from dermport.server.connections.connection import Connection, State
+from dermport.server.connections.bounds import ConnectionBounds
+from dermport.server.connections.connection import Connection, Doing
 
 
 class Crowds:
@@ -20,7 +20,7 @@ class Crowds:
 
     _SPARE = 8
 
-    def __init__(self, bounds: Bounds, threads: int) -> None:
+    def __init__(self, bounds: ConnectionBounds, threads: int) -> None:
         self._bounds = bounds
         self._most = max(1, threads - self._SPARE)
         self._lock = threading.Lock()
@@ -99,6 +99,6 @@ class Crowds:
 
     @staticmethod
     def _longest_idle(members: set[Connection]) -> Connection | None:
-        idle = (one for one in tuple(members) if one.state in (State.IDLE, State.FRESH))
+        idle = (one for one in tuple(members) if one.state in (Doing.IDLE, Doing.FRESH))
         found = min(idle, key=lambda one: one.since, default=None)
         return found if found and time.monotonic() - found.since > 1 else None

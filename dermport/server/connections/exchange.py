@@ -12,7 +12,7 @@ from gunicorn.http.wsgi import Response
 from werkzeug.exceptions import BadRequest, ClientDisconnected
 
 from dermport.errors import RequestError
-from dermport.server.connections.connection import CHUNK, Connection, State
+from dermport.server.connections.connection import CHUNK, Connection, Doing
 from dermport.server.problems import words_of
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -76,8 +76,8 @@ class Body:
         return data
 
     def _wait(self) -> None:
-        if not self.is_here and self._connection.state is not State.RECEIVING:
-            self._connection.enter(State.RECEIVING)
+        if not self.is_here and self._connection.state is not Doing.RECEIVING:
+            self._connection.enter(Doing.RECEIVING)
             if self._expected and not self._connection.request.unreader.buf.getbuffer().nbytes:
                 self._connection.sock.sendall(_CONTINUE)
         self._expected = False
@@ -91,8 +91,8 @@ class Body:
             if not self._ended and (not data or (not line and (size < 0 or len(data) < size))):
                 raise self._cut()
         if self._ended:
-            if self._connection.state is State.RECEIVING:
-                self._connection.enter(State.WORKING)
+            if self._connection.state is Doing.RECEIVING:
+                self._connection.enter(Doing.WORKING)
             self._received()
 
     def _cut(self) -> Exception:
@@ -103,7 +103,7 @@ class Body:
         return RequestError(words.detail, code=words.code, status=408, remedy=words.remedy)
 
 
-class Answer(Response):  # type: ignore[misc]  # gunicorn has no types
+class PendingAnswer(Response):  # type: ignore[misc]  # gunicorn has no types
     """An answer that is kept until it can be sent, so that no thread waits for a slow reader."""
 
     def __init__(self, req: Any, sock: socket.socket, cfg: Any) -> None:
