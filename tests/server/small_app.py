@@ -20,16 +20,19 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def running(options: dict[str, Any] | None = None, *, cwd: Path | None = None, **listen: Any) -> Iterator[Server]:
+def running(
+    options: dict[str, Any] | None = None, *, cwd: Path | None = None, files: int = 0, **listen: Any
+) -> Iterator[Server]:
     """Run the app until the block ends.
 
     Args:
         options: ``trusted`` proxies, ``broken`` (a file: while it exists, no app can be made), ``guarded`` (a folder
             for the guard's database: then the app asks for no keys, and answers nobody from elsewhere).
         cwd: The current folder.
+        files: How many descriptors it may have; 0 for as many as we.
         listen: Fields of ListenConfig.
     """
-    process, log = start({"listen": {"port": 0, "threads": 24, **listen}, **(options or {})}, cwd)
+    process, log = start({"listen": {"port": 0, "threads": 24, **listen}, **(options or {})}, cwd, files)
     with log, process:
         assert process.stdout is not None
         try:
@@ -40,10 +43,20 @@ def running(options: dict[str, Any] | None = None, *, cwd: Path | None = None, *
             process.kill()
 
 
-def start(told: dict[str, Any], cwd: Path | None = None, **environ: str) -> tuple[subprocess.Popen[str], Any]:
-    """Start the app; return the process, and the file of what it says on stderr."""
+def start(
+    told: dict[str, Any], cwd: Path | None = None, files: int = 0, **environ: str
+) -> tuple[subprocess.Popen[str], Any]:
+    """Start the app; return the process, and the file of what it says on stderr.
+
+    Args:
+        told: Its options, and ``listen``.
+        cwd: The current folder.
+        files: How many descriptors it may have; 0 for as many as we.
+        environ: Environment variables.
+    """
     log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
-    command = (sys.executable, "-m", "tests.server.small_app", json.dumps(told))
+    limited = ("prlimit", f"--nofile={files}:{files}") if files else ()
+    command = (*limited, sys.executable, "-m", "tests.server.small_app", json.dumps(told))
     environ = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=cwd, env=environ), log
 

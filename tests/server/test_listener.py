@@ -220,6 +220,13 @@ def test_descriptors_that_run_out_pause_the_listener_and_are_said_once(tmp_path:
         assert server.said().count("no more connections can be taken") == 1
 
 
+def test_few_descriptors_are_few_connections() -> None:
+    with running(workers=1, files=220) as server, many(server.url, 150, source="127.0.0.2"):
+        time.sleep(1.2)  # for a moment, none of them is idle
+        assert _answers(server)
+        assert "no more connections can be taken" not in server.said()
+
+
 def test_a_worker_that_hangs_is_replaced_and_its_neighbour_answers() -> None:
     with running(workers=2, silent_seconds=1, answer_seconds=1) as server:
         before = server.workers()

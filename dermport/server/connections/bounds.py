@@ -33,6 +33,6 @@ class ConnectionBounds:
     rate: int = 1024
     leave_seconds: float = 10.0
     connections: int = 1024
-    per_address: int = 128
+    per_address: int = 256
     bodies: int = 16
     accept_pause: float = 1.0

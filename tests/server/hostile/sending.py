@@ -93,7 +93,7 @@ def _complaint(response: http.client.HTTPResponse, body: bytes, method: str) -> 
         return "it gave out a file"
     if response.status == 302 and response.headers["Location"] in _PAGES:
         return ""
-    if 300 <= response.status < 400 or response.status >= 500:
+    if 300 <= response.status < 400 or (response.status >= 500 and response.status != 501):
         return f"{response.status}: {body.decode('utf-8', 'replace')[:300]}"
     if response.status < 300 or method == "HEAD":
         return ""
