@@ -13,7 +13,7 @@ from dermport.errors import UnavailableError
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "peers"
 # All servers are to decode and infer with the very packages that this environment has.
-_SHARED = ("onnxruntime", "pillow", "pydantic", "numpy")
+_SHARED = ("onnxruntime", "pillow", "pydantic", "numpy", "simplejpeg")
 
 
 def requirements(peer: str) -> list[str]:
