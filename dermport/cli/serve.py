@@ -109,6 +109,9 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
         threads=threads_of(config.serving),
         trusted_proxies=config.access.trusted_proxies,
         start_seconds=config.serving.start_seconds,
+        answer_seconds=max(
+            ListenConfig.answer_seconds, 2 * config.serving.start_seconds
+        ),  # to activate a model takes it
     )
     try:
         serve(
