@@ -131,7 +131,7 @@ def _remarks(report: EvaluationReport) -> Iterator[str]:
         yield f"[yellow]No photo shows {', '.join(report.absent)}[/]: macro figures are over the other classes."
     if report.too_few:
         few = ", ".join(f"{label} ({lesions:,})" for label, lesions in report.too_few.items())
-        yield f"[yellow]Too few lesions to measure: {few}.[/] Whatever stands there, chance decides most of it."
+        yield f"[yellow]Too few lesions to measure: {few}.[/] Chance decides most of it; (–): not measured."
     if report.external:
         yield "External validation: another data set than the one that the model was trained on."
     elif report.part in {"train", "validation", "all"}:

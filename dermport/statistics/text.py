@@ -33,12 +33,12 @@ def share_text(share: Share) -> str:
 def interval(metric: WithInterval | None, digits: int = 3, *, undefined: str = "–", to: str = " to ") -> str:
     """Return a figure with its interval, e.g. ``0.805 (0.785 to 0.824)``; a dash where it is undefined.
 
-    An interval that nothing carries is "not measured": without a word, the figure would look exact.
+    Where no interval was measured, a dash stands for it: without one, the figure would look exact.
     """
     if metric is None or metric.value is None:
         return undefined
     if metric.low is None or metric.high is None:
-        return f"{metric.value:.{digits}f} (interval not measured)"
+        return f"{metric.value:.{digits}f} (–)"
     return f"{metric.value:.{digits}f} ({metric.low:.{digits}f}{to}{metric.high:.{digits}f})"
 
 

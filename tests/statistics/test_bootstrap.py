@@ -56,7 +56,7 @@ def test_what_one_lesion_carries_has_no_interval(
     predictions = Predictions(answers, truth, (1,), 0.5)
     found = intervals(predictions, lesions)
     assert {name for name, one in found.overall.items() if one.value is not None and one.low is None} == without
-    assert {in_words(found.overall[name]).partition(" (")[2] for name in without} <= {"interval not measured)"}
+    assert {in_words(found.overall[name]).partition(" (")[2] for name in without} <= {"–)"}
     changes = paired_intervals(answers, answers, truth, lesions, positive=(1,), threshold=0.5)
     assert {name for name, one in changes.items() if one.low is None} == without
     curves = curves_of(predictions.scores, predictions.is_positive, lesions, DEFAULT)
