@@ -28,6 +28,7 @@ _View = TypeVar("_View", bound=Callable[..., object])
 _MARK = "dermport_body"
 _HEADERS = "dermport_headers"
 BINARY = {"type": "string", "format": "binary"}
+PHOTO = {**BINARY, "minLength": 1}
 
 
 def form(**fields: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def form(**fields: dict[str, Any]) -> dict[str, Any]:
     return {"multipart/form-data": {"schema": {"type": "object", "properties": fields, "required": list(fields)}}}
 
 
-ONE_PHOTO = {**{kind: {"schema": BINARY} for kind in PHOTO_TYPES}, **form(**{PHOTO_FIELD: BINARY})}
+ONE_PHOTO = {**{kind: {"schema": PHOTO} for kind in PHOTO_TYPES}, **form(**{PHOTO_FIELD: PHOTO})}
 # No type: one part, whatever it holds, is a list of one; and what it holds is answered for itself.
 PHOTOS = form(**{PHOTO_FIELD: {"items": BINARY, "minItems": 1, "maxItems": MAX_BATCH}})
 

@@ -30,7 +30,7 @@ from dermport.bundle.wire import (
 from dermport.bundle.wire.comparisons import ComparisonId
 from dermport.contract import Sha256
 from dermport.errors import RequestError
-from dermport.server.api.bodies import BINARY, IDEMPOTENT, Query, json_response, reads, takes
+from dermport.server.api.bodies import BINARY, IDEMPOTENT, PHOTO, Query, json_response, reads, takes
 from dermport.server.comparing.case import Sent
 from dermport.server.comparing.table import csv_lines
 from dermport.server.forms import Form
@@ -55,8 +55,8 @@ _FORM: dict[str, Any] = {
             "type": "object",
             "properties": {
                 COMPARISON_FIELD: {"$ref": "#/components/schemas/ComparisonRequest"},
-                PHOTO_FIELD: BINARY,
-                PREPARED_FIELD: BINARY,
+                PHOTO_FIELD: PHOTO,
+                PREPARED_FIELD: PHOTO,
             },
             "required": [COMPARISON_FIELD],
             "anyOf": [{"required": [PHOTO_FIELD]}, {"required": [PREPARED_FIELD]}],
