@@ -102,7 +102,9 @@ class Updater:
     def trust_first_use(self) -> str:
         """Trust the key that the server shows, and return its id: only for a first contact over a safe network."""
         shown = self._client.signing_key()
-        return self._folder.pin((shown.root or shown).pem)
+        pinned = self._folder.pin((shown.root or shown).pem)
+        self._walked()
+        return pinned
 
     def update(self) -> UpdateOutcome:
         """Have the model that the server wants this phone to have.
@@ -124,8 +126,8 @@ class Updater:
             raise UsageError(f"{self._folder.path} cannot be used: {error.strerror}. {_UNTOUCHED}") from error
 
     def _update(self) -> UpdateOutcome:
-        current = self._usable_current()
         trust = self._walked()
+        current = self._usable_current()
         said = self._client.latest(
             self._phone.platform,
             self._folder.device(),

@@ -104,6 +104,10 @@ def test_nobody_is_trusted_unless_it_was_said(handset: Handset, tmp_path: Path) 
     assert root is not None
     assert handset.updater().trust_first_use() == root.key_id
     assert handset.update().changed
+    assert handset.updater().trust_first_use() == root.key_id  # paired anew: what is installed goes on at once
+    assert handset.version() == "1.0.0"
+    handset.folder.pin(root.pem)
+    assert not handset.update().changed
 
 
 def test_manifest_signed_by_another_key(handset: Handset, tmp_path: Path) -> None:

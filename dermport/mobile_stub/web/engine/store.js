@@ -85,8 +85,9 @@ export class ModelStore {
    * @returns {Promise<string>} its id
    */
   async trust(jetson) {
-    const key = fromBase64(await new ReleaseClient(jetson).keyToPin());
-    await this.#believe(paired(key));
+    const client = new ReleaseClient(jetson);
+    const key = fromBase64(await client.keyToPin());
+    await this.#believe(walked(paired(key), await client.roots(0)));
     return keyId(key);
   }
 
@@ -103,11 +104,11 @@ export class ModelStore {
    */
   async update(jetson, {precision = 'fp32', appVersion, allowOlder = false, progress = () => {}} = {}) {
     const client = new ReleaseClient(jetson);
-    const current = await this.#usable();
     const trusted = (await this.keyId()) ? null : await this.trust(jetson);
-    const asked = {device: await this.device(), appVersion, current: current && keyOf(current.manifest)};
     const known = await this.#trust();
     await this.#believe(walked(known, await client.roots(known.root?.version ?? 0)));
+    const current = await this.#usable();
+    const asked = {device: await this.device(), appVersion, current: current && keyOf(current.manifest)};
     const said = await client.latest(asked);
     const envelope = await client.manifest(said);
     const {manifest, trust} = admitted(await this.#trust(), envelope, utc());
