@@ -9,25 +9,22 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dermport.bundle.store import Bundle
 from dermport.cli.main import build_app
+from tests.server.linear_onnx import make_linear
 from tests.server.live import serving
-
-pytestmark = pytest.mark.xdist_group("exports")
-
-LITERTS_OWN = "INFO: Created TensorFlow Lite"  # its C++ code writes this without asking
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_every_line_of_the_log_is_of_the_form_asked_for(shared_exports: Bundle, tmp_path: Path, form: str) -> None:
-    options = ("--runtime", "litert", "--workers", "1", "--log-format", form)
-    with serving(shared_exports.path, tmp_path / "state", *options) as server:
+def test_every_line_of_the_log_is_of_the_form_asked_for(tmp_path: Path, form: str) -> None:
+    bundle = make_linear(tmp_path / "linear")
+    options = ("--runtime", "onnxruntime", "--workers", "1", "--log-format", form)
+    with serving(bundle.path, tmp_path / "state", *options) as server:
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
-        lines = [line for line in server.said().splitlines() if not line.startswith(LITERTS_OWN)]
+        lines = server.said().splitlines()
     messages = [json.loads(line)["message"] for line in lines] if form == "json" else lines
     assert messages[-1] == "Stopped."
-    assert any(f"{server.url} serves tiny 1.0.0" in message for message in messages)
+    assert any(f"{server.url} serves linear 1.0.0" in message for message in messages)
 
 
 def test_a_named_state_folder_asks_for_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
