@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from flask_openapi3 import Info, OpenAPI
 
 from dermport.bundle.notice import NOTICE
 from dermport.server import problems, request_ids, upload, web
-from dermport.server.api import comparisons, delivery, document, keys, models, operations, predict
+from dermport.server.api import bodies, comparisons, delivery, document, keys, models, operations, predict
 from dermport.server.assembly import open_services
 from dermport.server.config import ServerConfig
 from dermport.server.hooks import WORKER_HOOKS, WorkerHooks
@@ -19,6 +21,13 @@ from dermport.server.services import EXTENSION, Services
 from dermport.server.serving.runtimes import CANDIDATES, ServingCandidate
 
 _TITLE = "dermport server"
+
+
+class _App(OpenAPI):
+    """Flask, which otherwise looks at each request whether functions of ours, none of which is, are coroutines."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 def create_app(
@@ -47,7 +56,7 @@ def create_app(
 
 def app_of(services: Services) -> OpenAPI:
     """Return the app around open services."""
-    app = OpenAPI(
+    app = _App(
         __name__,
         info=Info(title=_TITLE, version=version("dermport"), description=NOTICE),
         static_folder=None,
@@ -65,6 +74,7 @@ def app_of(services: Services) -> OpenAPI:
     prefix.mount(app, services.config.access.prefix, services.config.access.trusted_proxies)
     for subject in (predict, comparisons, models, delivery, keys, operations):
         app.register_api(subject.api)
+    bodies.skip_empty_queries(app)
     app.register_blueprint(document.api)
     web.register(app, services.config.web)
     app.extensions[WORKER_HOOKS] = WorkerHooks(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from typing import Any, TypeVar
 
-from flask import Response
+from flask import Flask, Response, request
 from pydantic import BaseModel
 
 from dermport.bundle.manifest import PREP_ID
@@ -22,6 +24,27 @@ class Query(Message):
     def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]  # cached
         """Return the JSON Schema; not to be changed."""
         return super().model_json_schema(*args, **options)
+
+
+def skip_empty_queries(app: Flask) -> None:
+    """Call the views of `app` that take nothing but a query with its defaults, where none was sent.
+
+    flask-openapi3 looks at the view's signature and validates the query at each request.
+    """
+    for endpoint, view in app.view_functions.items():
+        plain = inspect.unwrap(view)
+        hints = typing.get_type_hints(plain) if set(inspect.signature(plain).parameters) == {"query"} else {}
+        kind = hints.get("query")
+        if kind is not None and not any(field.is_required() for field in kind.model_fields.values()):
+            app.view_functions[endpoint] = _with_default(view, plain, kind())
+
+
+def _with_default(view: Callable[..., Any], plain: Callable[..., Any], default: Query) -> Callable[..., Any]:
+    @wraps(view)
+    def called(**values: Any) -> Any:
+        return view(**values) if request.query_string else plain(query=default)
+
+    return called
 
 
 _View = TypeVar("_View", bound=Callable[..., object])

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
 
 from dermport.bundle.wire import PredictionAnswer, ServedModel, ServedRuntime
 from dermport.server.operations.logs import with_fields
@@ -43,10 +43,16 @@ def register(app: Flask, metrics: ServerMetrics) -> None:
         g.notes = Notes()
 
     def end(response: Response) -> Response:
-        metrics.request(_route(), request.method, response.status_code, g.get("problem_code", ""))
-        for answer, batch in g.notes.answers:
-            metrics.photo(answer.milliseconds.model_dump(), batch)
-        _LOG.log(_level(response.status_code), _message(response), extra=with_fields(_fields(response)))
+        told = _Told(_plain(request), _plain(g), response)
+        metrics.request(told.route, told.request.method, response.status_code, told.g.get("problem_code", ""))
+        for answer, batch in told.g.notes.answers:
+            metrics.photo(vars(answer.milliseconds), batch)
+        level = _level(told.request.endpoint, response.status_code)
+        if _LOG.isEnabledFor(level):
+            # Not _LOG.log(), which looks for the line of code that called it.
+            words = f"{told.method} {told.route} {response.status_code}"
+            record = _LOG.makeRecord(_LOG.name, level, "", 0, words, (), None, extra=with_fields(told.fields()))
+            _LOG.handle(record)
         return response
 
     app.before_request(begin)
@@ -73,35 +79,41 @@ def _named(model: ServedModel, runtime: ServedRuntime) -> Mapping[str, str]:
     return {"model": f"{model.name} {model.version}", "runtime": runtime.name}
 
 
-def _route() -> str:
-    return request.url_rule.rule if request.url_rule else _NOWHERE
-
-
-def _message(response: Response) -> str:
-    return f"{request.method if request.url_rule else '-'} {_route()} {response.status_code}"
-
-
-def _level(status: int) -> int:
+def _level(endpoint: str | None, status: int) -> int:
     if status >= 500:
         return logging.WARNING
-    view = current_app.view_functions[request.endpoint] if request.endpoint else None
+    view = current_app.view_functions[endpoint] if endpoint else None
     # Health checks and scrapes come every few seconds, and say nothing while all is well.
     return logging.DEBUG if view and is_unlimited(view) and status < 400 else logging.INFO
 
 
-def _fields(response: Response) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "request_id": g.request_id,
-        "route": _route(),
-        "method": request.method if request.url_rule else "-",
-        "status": response.status_code,
-        "problem": g.get("problem_code", ""),
-        "milliseconds": {"total": round(1000 * (time.perf_counter() - g.notes.began), 3)},
-        "bytes_in": request.content_length or 0,
-        "key": caller().key_id,
-    }
-    if answers := g.notes.answers:
-        slowest = max((answer for answer, _ in answers), key=lambda answer: answer.milliseconds.total)
-        fields["milliseconds"] = slowest.milliseconds.model_dump() | fields["milliseconds"]
-        fields |= {"photos": len(answers), **_named(slowest.model, slowest.runtime)}
-    return fields
+def _plain(proxy: Any) -> Any:
+    """Return what a proxy of the context stands for: to look through it takes longer than what is asked of it."""
+    return proxy._get_current_object()
+
+
+class _Told:
+    """What is told of a request."""
+
+    def __init__(self, request: Request, g: Any, response: Response) -> None:
+        self.request, self.g, self.response = request, g, response
+        rule = self.request.url_rule
+        self.route, self.method = (rule.rule, self.request.method) if rule else (_NOWHERE, "-")
+
+    def fields(self) -> dict[str, Any]:
+        g = self.g
+        fields: dict[str, Any] = {
+            "request_id": g.request_id,
+            "route": self.route,
+            "method": self.method,
+            "status": self.response.status_code,
+            "problem": g.get("problem_code", ""),
+            "milliseconds": {"total": round(1000 * (time.perf_counter() - g.notes.began), 3)},
+            "bytes_in": self.request.content_length or 0,
+            "key": caller().key_id,
+        }
+        if answers := g.notes.answers:
+            slowest = max((answer for answer, _ in answers), key=lambda answer: answer.milliseconds.total)
+            fields["milliseconds"] = vars(slowest.milliseconds) | fields["milliseconds"]
+            fields |= {"photos": len(answers), **_named(slowest.model, slowest.runtime)}
+        return fields

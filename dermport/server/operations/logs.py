@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal, TextIO
 
 LogFormat = Literal["json", "text"]
 _FIELDS = "dermport_fields"
+_PLAIN = re.compile(r'[^\s"\\=\x00-\x1f\x7f]+')  # what needs no quotes
 
 
 def with_fields(fields: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -66,5 +68,6 @@ def _time(record: logging.LogRecord) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text[1:-1] if isinstance(value, str) and not set(text[1:-1]) & set(' "\\=') and value else text
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -63,6 +64,7 @@ class ServerMetrics:
     ) -> None:
         self._registry = registry = CollectorRegistry()
         self._present = CollectorRegistry()
+        self._children: dict[tuple[object, ...], Any] = {}
         self._requests = Counter(
             "dermport_requests", "Requests answered.", ("route", "method", "status"), registry=registry
         )
@@ -96,9 +98,9 @@ class ServerMetrics:
             status: Its HTTP status.
             problem: The code of its problem document; empty where it has none.
         """
-        self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
+        self._child(self._requests, route, method if method in _METHODS else "other", str(status)).inc()
         if problem:
-            self._problems.labels(problem).inc()
+            self._child(self._problems, problem).inc()
 
     def photo(self, milliseconds: Mapping[str, float], batch: int) -> None:
         """Count an answered photo.
@@ -108,8 +110,15 @@ class ServerMetrics:
             batch: How many photos the runtime answered in the same run.
         """
         for stage, taken in milliseconds.items():
-            self._stages.labels(stage).observe(taken / 1000)
+            self._child(self._stages, stage).observe(taken / 1000)
         self._batches.observe(batch)
+
+    def _child(self, family: Counter | Histogram, *labels: str) -> Any:
+        """Return the counter or histogram of some labels: the family looks for it under a lock."""
+        key = (family, *labels)
+        if (found := self._children.get(key)) is None:
+            found = self._children[key] = family.labels(*labels)
+        return found
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

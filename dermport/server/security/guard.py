@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
@@ -11,10 +12,12 @@ from dermport.errors import RequestError
 from dermport.server.config import AccessConfig
 from dermport.server.security import cors, headers
 from dermport.server.security.access import Access, Caller, scope_of
-from dermport.server.security.limits import Allowance, Limits, bucket_of, is_unlimited, too_many
+from dermport.server.security.limits import Allowance, Limits, is_unlimited, too_many
+from dermport.server.security.proxy import network_of
 
-_FORWARDED = ("Forwarded", "X-Real-Ip", "Via")
-_FORWARDED_START = "X-Forwarded"
+# As WSGI has them.
+_FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA"})
+_FORWARDED_START = "HTTP_X_FORWARDED"
 
 
 def register(app: Flask, access: Access, limits: Limits, config: AccessConfig) -> None:
@@ -61,7 +64,7 @@ def _limit(limits: Limits, caller: Caller) -> None:
     known = bool(caller.key_id or not caller.sent_key)
     if known and request.endpoint and is_unlimited(current_app.view_functions[request.endpoint]):
         return
-    bucket = caller.key_id or bucket_of(request.remote_addr or "")
+    bucket = caller.key_id or (network_of(request.remote_addr or "") if limits.enabled else "")
 
     def take(count: int) -> None:
         allowance = g.allowance = limits.take(bucket, count)
@@ -94,8 +97,9 @@ def _refuse_strangers(origins: tuple[str, ...]) -> None:
 
 def _is_from_elsewhere() -> bool:
     """Whether a proxy says that it is one, or does not: nginx asks in HTTP/1.0 unless told to; programs do not."""
-    says_so = any(name in _FORWARDED or name.startswith(_FORWARDED_START) for name, _ in request.headers)
-    old = request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+    environ = request.environ
+    says_so = not _FORWARDED.isdisjoint(environ) or any(name.startswith(_FORWARDED_START) for name in environ)
+    old = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
     return says_so or old or not _is_this_machine(_as_host(request.remote_addr or ""))
 
 
@@ -103,6 +107,7 @@ def _as_host(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
+@lru_cache(maxsize=256)
 def _is_this_machine(host: str) -> bool:
     name = urlsplit(f"//{host}").hostname or ""
     try:

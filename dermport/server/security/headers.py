@@ -22,6 +22,8 @@ _DEFAULTS = {
     "Content-Security-Policy": DATA_POLICY,
 }
 
+_LOWER = {name.lower(): (name, value) for name, value in _DEFAULTS.items()}
+
 
 def register(app: Flask) -> None:
     """Give every answer of `app` strict headers; a view that sets one of them itself (a page, a file) keeps its own."""
@@ -29,6 +31,8 @@ def register(app: Flask) -> None:
 
 
 def _complete(response: Response) -> Response:
-    for name, value in _DEFAULTS.items():
-        response.headers.setdefault(name, value)
+    headers = response.headers
+    there = {name.lower() for name, _ in headers}
+    missing = [field for lower, field in _LOWER.items() if lower not in there]
+    headers[len(headers) :] = missing  # at once: each `setdefault` looks through all of them
     return response

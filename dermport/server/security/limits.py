@@ -6,7 +6,6 @@ starts a thread to forget them, and shares them through a server of its own.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import struct
@@ -62,9 +61,13 @@ class Limits:
         folder: Where the processes of the server meet.
         now: A clock in seconds, the same in all of them.
         sets: A quarter of how many callers are remembered; one that was forgotten starts full.
+
+    Attributes:
+        enabled: Whether there is a limit.
     """
 
     def __init__(self, rate: int, folder: Path, now: Callable[[], float] = time.monotonic, sets: int = _SETS) -> None:
+        self.enabled = rate > 0
         self._rate, self._now, self._sets = rate, now, sets
         self._region = SharedRegion(folder / "limits", _SECRET + sets * _WAYS * _BUCKET.size) if rate else None
         if self._region is not None:
@@ -114,17 +117,6 @@ def unlimited(view: _View) -> _View:
 def is_unlimited(view: Callable[..., object]) -> bool:
     """Whether a view is free of limits."""
     return bool(getattr(view, _MARK, False))
-
-
-def bucket_of(address: str) -> str:
-    """Return the name of an address's bucket: an IPv6 subscriber has a whole /64 of addresses."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 6:
-        return str(ipaddress.ip_network((parsed.packed[:8] + bytes(8), 64)))
-    return address
 
 
 def too_many(allowance: Allowance) -> RequestError:

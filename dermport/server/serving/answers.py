@@ -32,7 +32,7 @@ class Served:
 def verdict_of(manifest: Manifest, said: Answer) -> Verdict:
     """Return the bundle's decision rule, applied; without a decision where the model cannot tell."""
     rule = manifest.decision
-    return Verdict(
+    return Verdict.model_construct(
         name=rule.name,
         positive=said.positive,
         score=said.score,
@@ -45,11 +45,17 @@ def verdict_of(manifest: Manifest, said: Answer) -> Verdict:
 def prediction(
     served: Served, job: InferenceJob, done: InferenceResult, clock: StageClock, request_id: str
 ) -> PredictionAnswer:
-    """Return the answer to a photo; `clock` has marked "receive"."""
+    """Return the answer to a photo; `clock` has marked "receive".
+
+    Raises:
+        ValueError: The runtime gave what are no probabilities.
+    """
     manifest = served.manifest
+    if not all(0 <= probability <= 1 for probability in done.probabilities):  # nothing below looks again
+        raise ValueError(f"{served.runtime.name} gave no probabilities: {done.probabilities}.")
     said = answer(manifest, np.asarray(done.probabilities), done.values)
     clock.add(done.milliseconds)
-    return PredictionAnswer(
+    return PredictionAnswer.model_construct(
         label=said.label,
         probabilities=said.probabilities,
         decision=verdict_of(manifest, said),
@@ -57,7 +63,7 @@ def prediction(
         runtime=served.runtime,
         preprocessing=DRAFT_ID if job.decoding == "draft" else manifest.preprocessing.id,
         input_sha256=done.input_sha256,
-        photo=ReceivedPhoto(
+        photo=ReceivedPhoto.model_construct(
             width=done.width, height=done.height, orientation=done.orientation, bytes=len(job.data), form=job.form
         ),
         milliseconds=clock.timing(),

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dermport.server.security.limits import Limits, bucket_of
+from dermport.server.security.limits import Limits
+from dermport.server.security.proxy import network_of
 from dermport.server.storage.api_keys import ApiKeys
 from tests.server.security.made import Clock, add_key, bearer, guarded_app, sqlite
 
@@ -120,7 +121,7 @@ def test_what_a_client_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_an_ipv6_network_is_one_caller(address: str, bucket: str) -> None:
-    assert bucket_of(address) == bucket
+    assert network_of(address) == bucket
 
 
 def test_over_http(tmp_path: Path) -> None:
