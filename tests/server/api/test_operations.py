@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -65,7 +66,7 @@ def test_every_address_but_these_asks_for_a_key(app: Flask, client: FlaskClient)
     open_to_all = set()
     for rule in app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
-            path = rule.rule.translate(str.maketrans("<>", "xx"))
+            path = re.sub("<[^>]*>", 32 * "a", rule.rule)
             if client.open(path, method=method).status_code != 401:
                 open_to_all.add(f"{method} {rule.rule}")
     assert open_to_all == {
@@ -75,6 +76,7 @@ def test_every_address_but_these_asks_for_a_key(app: Flask, client: FlaskClient)
         "GET /docs",
         "GET /docs/style.css",
         "GET /v1/signing-key",
+        "GET /v1/roots",
         "GET /",
         *(f"GET /{page}{rest}" for page in ("app", "dashboard") for rest in ("", "/", "/<path:path>")),
     }
