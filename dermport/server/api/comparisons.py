@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from codecs import BOM_UTF8
 from itertools import chain, islice
 from typing import Annotated, Any
@@ -46,6 +47,8 @@ api = APIBlueprint(
 )
 # What float16 leaves of a sum of 1.
 _SUM = 1e-3
+# The steps of an int8 softmax (TensorFlow Lite's quantisation specification): each value is off by half of one.
+_STEPS = 256
 MAX_JSON = 64 * 1024
 MAX_PAGE = 500
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -260,7 +263,7 @@ def _said(data: bytes | None) -> ComparisonRequest:
     except ValidationError as error:
         refuse_invalid(error)
     total = sum(said.probabilities.values())
-    if abs(total - 1) > _SUM:
+    if abs(total - 1) > _tolerance(said.probabilities.values()):
         raise RequestError(
             f"The probabilities sum to {total:.6g}, not to 1: they are no answer of a classifier.",
             code="not-probabilities",
@@ -268,6 +271,11 @@ def _said(data: bytes | None) -> ComparisonRequest:
             remedy="Send the softmax's output for every label, as it is.",
         )
     return said
+
+
+def _tolerance(probabilities: Collection[float]) -> float:
+    stepped = all(abs(value * _STEPS - round(value * _STEPS)) < _SUM for value in probabilities)
+    return _SUM + stepped * len(probabilities) / (2 * _STEPS)
 
 
 def _key(request: Request) -> str | None:

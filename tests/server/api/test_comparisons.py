@@ -355,7 +355,7 @@ def test_the_description_names_the_parts_of_the_form(app: OpenAPI) -> None:
     assert "ComparisonRequest" in document["components"]["schemas"]
 
 
-@pytest.mark.parametrize(("mel", "nv"), [(0.5, 0.4), (0.7, 0.7), (0.0, 0.0), (0.5, 0.5011)])
+@pytest.mark.parametrize(("mel", "nv"), [(0.5, 0.4), (0.7, 0.7), (0.0, 0.0), (0.5, 0.5011), (0.5, 0.515625)])
 def test_a_vector_that_does_not_sum_to_one_is_none(client: FlaskClient, desk: Desk, mel: float, nv: float) -> None:
     said = json.loads(_said(desk).model_dump_json()) | {"probabilities": {"mel": mel, "nv": nv}}
     problem = _refused(_post(client, _form(desk, comparison=json.dumps(said))), 422, "not-probabilities")
@@ -369,6 +369,11 @@ def test_roundings_of_a_softmax_are_none_of_the_servers_business(client: FlaskCl
     kept = _post(client, _form(desk, comparison=json.dumps(said))).json
     assert kept
     assert set(kept["phone"]["said"]["probabilities"].values()) == {0.0, 1.0}
+
+
+def test_an_int8_softmax_is_off_by_half_a_step_for_each_label(client: FlaskClient, desk: Desk) -> None:
+    said = json.loads(_said(desk).model_dump_json()) | {"probabilities": {"mel": 129 / 256, "nv": 128 / 256}}
+    assert _post(client, _form(desk, comparison=json.dumps(said))).status_code == 201
 
 
 def test_two_api_keys_may_use_one_idempotency_key(app: OpenAPI, desk: Desk) -> None:
