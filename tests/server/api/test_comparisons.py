@@ -372,7 +372,9 @@ def test_roundings_of_a_softmax_are_none_of_the_servers_business(client: FlaskCl
 
 
 def test_an_int8_softmax_is_off_by_half_a_step_for_each_label(client: FlaskClient, desk: Desk) -> None:
-    said = json.loads(_said(desk).model_dump_json()) | {"probabilities": {"mel": 129 / 256, "nv": 128 / 256}}
+    ids = desk.bundle.manifest.task.ids
+    said = json.loads(_said(desk).model_dump_json())
+    said["probabilities"] = dict.fromkeys(ids, 0.0) | {ids[0]: 129 / 256, ids[1]: 128 / 256}
     assert _post(client, _form(desk, comparison=json.dumps(said))).status_code == 201
 
 
