@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from codecs import BOM_UTF8
+from collections.abc import Collection
 from itertools import chain, islice
 from typing import Annotated, Any
 
