@@ -6,6 +6,7 @@ One file per subject; the published JSON Schemas are in ``dermport/bundle/schema
 from dermport.bundle.wire.base import (
     API_KEY_HEADER,
     IDEMPOTENCY_HEADER,
+    MANIFEST_HEADER,
     PHOTO_FIELD,
     PHOTO_TYPES,
     PREP_HEADER,
@@ -90,6 +91,7 @@ __all__ = [
     "COMPARISON_FIELD",
     "IDEMPOTENCY_HEADER",
     "LARGEST_SEQUENCE",
+    "MANIFEST_HEADER",
     "MOST_ROOTS",
     "PHOTO_FIELD",
     "PHOTO_TYPES",

@@ -12,6 +12,8 @@ PROBLEM_TYPE = "application/problem+json"
 PHOTO_TYPES = ("image/jpeg", "image/png")
 PHOTO_FIELD = "photo"
 PREP_HEADER = "X-Dermport-Prep"
+MANIFEST_HEADER = "X-Dermport-Manifest"
+"""The sha256 of the manifest (bundle.json) by which a photo was answered."""
 REQUEST_ID_HEADER = "X-Request-Id"
 API_KEY_HEADER = "X-Api-Key"
 IDEMPOTENCY_HEADER = "Idempotency-Key"

@@ -8,7 +8,7 @@ from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
-from dermport.bundle.wire import BatchAnswer, BatchItem, PredictionAnswer
+from dermport.bundle.wire import MANIFEST_HEADER, BatchAnswer, BatchItem, PredictionAnswer
 from dermport.errors import PhotoError, RequestError
 from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, Query, json_response, reads, takes
 from dermport.server.operations.journal import note
@@ -57,14 +57,20 @@ def predict(query: PredictQuery) -> Response:
     A PNG of exactly the model's input size with the header ``X-Dermport-Prep: dermport-prep/1`` is the model's input.
     """
     clock = StageClock()
-    with services().models.lease() as live:
+    sent = read_job(request, query.decoding)
+    clock.mark("receive")
+    with services().models.lease() as live:  # only now: while a slow sender was sending, another may have become live
         live.check_ready()
-        job = _for_map(live, read_job(request, query.decoding), query.map)
-        clock.mark("receive")
+        job = _for_map(live, sent, query.map)
         done = live.answer(job)
         answer = _with_its_map(prediction(live.served, job, done, clock, g.request_id), live, done, query.map)
     note(answer, done.batch)
-    return json_response(answer)
+    return _by_its_manifest(json_response(answer), live)
+
+
+def _by_its_manifest(response: Response, live: LiveModel) -> Response:
+    response.headers[MANIFEST_HEADER] = live.manifest_sha256
+    return response
 
 
 def _for_map(live: LiveModel, job: InferenceJob, wanted: str) -> InferenceJob:
@@ -90,11 +96,12 @@ def _with_its_map(answer: PredictionAnswer, live: LiveModel, done: InferenceResu
 @reads(PREPARED)
 def predict_overlay(query: OverlayQuery) -> Response:
     """A PNG: what the model saw, the same under the map of one label, a legend, and the notice."""
+    job = replace(read_job(request, "exact"), map_too=True)
     with services().models.lease() as live:
         live.check_ready()
         check_map(live, query.map, one=True)
-        done = live.answer(replace(read_job(request, "exact"), map_too=True))
-        return Response(overlay_png(done, live.bundle.manifest, query.map), mimetype="image/png")
+        picture = overlay_png(live.answer(job), live.bundle.manifest, query.map)
+    return _by_its_manifest(Response(picture, mimetype="image/png"), live)
 
 
 @api.post("/v1/predict/batch", responses={200: BatchAnswer}, summary="Answer several photos")
@@ -106,24 +113,24 @@ def predict_batch(query: PredictQuery) -> Response:
     Where requests are limited, each photo counts as one.
     """
     clock = StageClock()
+    sent = read_jobs(request, query.decoding)
+    charge(len(sent) - 1)
+    clock.mark("receive")
     with services().models.lease() as live:
         live.check_ready()
-        jobs = tuple(_for_map(live, job, query.map) for job in read_jobs(request, query.decoding))
-        charge(len(jobs) - 1)
-        clock.mark("receive")
-
-        def answer_one(index: int) -> BatchItem:
-            try:
-                done = live.answer(jobs[index])
-                plain = prediction(live.served, jobs[index], done, clock.fork(), request_id)
-                answer = _with_its_map(plain, live, done, query.map)
-            except (PhotoError, RequestError) as error:
-                return BatchItem(index=index, problem=problem_of(error, instance=instance, request_id=request_id))
-            return BatchItem(index=index, answer=answer)
-
-        request_id, instance = g.request_id, request.path  # flask's own are bound to this thread
-        items = tuple(map(answer_one, range(len(jobs))))
+        jobs = tuple(_for_map(live, job, query.map) for job in sent)
+        items = tuple(_item(live, index, job, clock.fork(), query.map) for index, job in enumerate(jobs))
     for item in items:
         if item.answer:
             note(item.answer)
-    return json_response(BatchAnswer(items=items, request_id=request_id))
+    return _by_its_manifest(json_response(BatchAnswer(items=items, request_id=g.request_id)), live)
+
+
+def _item(live: LiveModel, index: int, job: InferenceJob, clock: StageClock, wanted: str) -> BatchItem:
+    """Return one photo's answer, or why it was refused."""
+    try:
+        done = live.answer(job)
+        answer = _with_its_map(prediction(live.served, job, done, clock, g.request_id), live, done, wanted)
+    except (PhotoError, RequestError) as error:
+        return BatchItem(index=index, problem=problem_of(error, instance=request.path, request_id=g.request_id))
+    return BatchItem(index=index, answer=answer)

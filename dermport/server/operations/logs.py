@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 LogFormat = Literal["json", "text"]
 _FIELDS = "dermport_fields"
-_PLAIN = re.compile(r'[^\s"\\=\x00-\x1f\x7f]+')  # what needs no quotes
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode  # made once
+_QUOTED = frozenset(' "\=')  # what asks for quotes around it
 
 
 def with_fields(fields: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -36,7 +37,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -68,6 +69,11 @@ def _time(record: logging.LogRecord) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, str):
+        return value if value and _QUOTED.isdisjoint(value) and value.isprintable() else _quoted(value)
+    return _encode(value)
+
+
+@lru_cache(maxsize=256)
+def _quoted(text: str) -> str:
+    return _encode(text)
