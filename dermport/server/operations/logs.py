@@ -15,7 +15,7 @@ from typing import Any, Literal, TextIO
 LogFormat = Literal["json", "text"]
 _FIELDS = "dermport_fields"
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode  # made once
-_QUOTED = frozenset(' "\=')  # what asks for quotes around it
+_QUOTED = frozenset(r' "\=')  # what asks for quotes around it
 
 
 def with_fields(fields: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
