@@ -93,7 +93,7 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     from dermport.server.listener import ListenConfig, serve
     from dermport.server.serving.models import find_bundles
     from dermport.server.serving.plan import plan, threads_of
-    from dermport.server.sharing.board import count_lost
+    from dermport.server.sharing.board import count_lost, sweep
     from dermport.server.sharing.run_folder import clear_run_folder, run_folder
 
     tell = say if log_format == "text" else _log
@@ -102,6 +102,7 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     _prepare_fork(config)
     clear_run_folder(config.storage.folder)
     meeting = run_folder(config.storage.folder)
+    sweep(meeting)
     listen = ListenConfig(
         host,
         port,

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dermport.server.sharing.board import Board, sweep
 from dermport.server.sharing.run_folder import run_place
 from tests.server.fakes import golden_photo
 from tests.server.linear_onnx import make_linear
@@ -143,6 +144,20 @@ def test_limits_count_over_all_processes(models: Path, photo: bytes, tmp_path: P
         statuses = [_ask(server.url, photo).status_code for _ in range(30)]
     assert 20 <= statuses.count(200) <= 24  # and what was filled again meanwhile
     assert set(statuses) == {200, 429}
+
+
+def test_what_killed_servers_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    dead, young, alive = (tmp_path / f"dermport-0-{name}" for name in ("dead", "young", "alive"))
+    for folder in (dead, young, alive):
+        folder.mkdir()
+    boards = Board(dead, tidy=False), Board(alive)
+    boards[0].close()
+    (young / "board").write_bytes(b"")
+    for folder in (dead, alive):
+        os.utime(folder, (0, 0))
+    sweep(tmp_path / "dermport-0-mine")
+    assert sorted(tmp_path.iterdir()) == sorted((young, alive))
+    boards[1].close()
 
 
 def test_nothing_is_left_in_memory(models: Path, tmp_path: Path) -> None:

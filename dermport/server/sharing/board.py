@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import struct
+import time
 from pathlib import Path
 
 from dermport.server.serving.backend import Load
@@ -15,6 +16,7 @@ _HEAD = struct.Struct("<q")  # how many workers were lost
 _ROW = struct.Struct("<qiii")  # process, waiting, busy, slots
 _LOAD = struct.Struct("<iii")
 _ROWS = 256
+_STARTING = 600.0  # seconds within which the processes of a server have taken their rows
 
 
 class Board:
@@ -69,6 +71,27 @@ class Board:
     def _row(self, place: int) -> tuple[int, int, int, int]:
         process, waiting, busy, slots = _ROW.unpack_from(self._region.memory, _at(place))
         return process, waiting, busy, slots
+
+
+def sweep(folder: Path) -> None:
+    """Remove what servers beside `folder` have left behind that were killed with all their processes.
+
+    Args:
+        folder: Where the processes of one server meet.
+    """
+    for other in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
+        if other != folder and _is_abandoned(other):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        if time.time() - folder.stat().st_mtime < _STARTING:
+            return False
+        rows = (folder / "board").read_bytes()[_HEAD.size :]
+    except FileNotFoundError:
+        return False
+    return not any(_is_alive(process) for process, *_ in _ROW.iter_unpack(rows))
 
 
 def count_lost(folder: Path) -> None:
