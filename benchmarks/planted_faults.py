@@ -36,7 +36,7 @@ from dermport.server.comparing.judge import Judgement, judge
 from dermport.server.comparing.runtime_faults import LOOK
 from dermport.server.config import ServingConfig
 from dermport.server.serving.live import LiveModel
-from dermport.server.serving.models import Models
+from dermport.server.serving.models import Alone, Models
 
 OLD_VERSION = "0.0.1"
 _SCALED = 65_536  # weights
@@ -119,7 +119,7 @@ def clinic_of(bundle: Bundle, folder: Path) -> Iterator[Clinic]:
     serving = ServingConfig(runtime="onnxruntime", precision="fp32", process_model="batcher")
     exports = {"sound": sound, "other": bundle.export("tflite", "int8"), "old": old, "damaged": damaged}
     with ExitStack() as stack:
-        models = Models((bundle.path, folder / "old"), partial(LiveModel, serving=serving), start=_key(bundle))
+        models = Models((bundle.path, folder / "old"), partial(LiveModel, serving=serving), Alone(_key(bundle)))
         stack.callback(models.close)
         runner = ArtifactRunner(models.bundles)
         stack.callback(runner.close)

@@ -129,7 +129,7 @@ ON_INPUT: dict[str, Fault] = {
     "unreadable": _unreadable,
     "of another user": _of_another_user,
 }
-ON_OUTPUT = ("below a file", "read-only", FULL, "name too long")
+ON_OUTPUT = ("--out below a file", "--out read-only", "--out on a full disk", "--out of a name too long")
 # Commands that only read do their work on what they cannot write to; names of any bytes are names.
 HARMLESS = {
     "read-only": ("data", "runs", "verify"),
@@ -172,13 +172,13 @@ class Cases:
 
     def _on_output(self, command: str, words: list[str], fault: str) -> Said:
         place = self._new("out")
-        if fault == "below a file":
+        if fault == ON_OUTPUT[0]:
             place.touch()
             place /= "below"
-        elif fault == "read-only":
+        elif fault == ON_OUTPUT[1]:
             place.mkdir(mode=0o555)
             place /= "below"
-        elif fault == FULL:
+        elif fault == ON_OUTPUT[2]:
             place = self._folder / FULL / place.name
         else:
             place = place.with_name("n" * 300)

@@ -75,9 +75,11 @@ def test_for_people(served: Served) -> None:
     assert "paused: [red]drift" in served.run("rollouts").stderr
 
 
-def test_what_the_server_could_not_store_is_told(served: Served) -> None:
+def test_what_the_server_cannot_store_is_not_activated(served: Served) -> None:
     served.site.database.full = True
-    assert "could not store" in served.run("activate", "ham7", "1.1.0").stderr
+    with pytest.raises(RequestError, match="disk is full"):
+        served.run("activate", "ham7", "1.1.0")
+    assert served.site.models.current.model.version == "1.0.0"
 
 
 def test_exit_1_where_the_model_cannot_take_over(served: Served) -> None:
