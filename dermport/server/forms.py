@@ -58,7 +58,7 @@ def read_form(content_type: str, body: bytes) -> Form:
         body: The request's body.
 
     Raises:
-        RequestError: 400 "bad-form", with what is wrong; 413, more than :data:`MAX_PARTS` parts; 415, a part is packed,
+        RequestError: 400 "bad-form", with what is wrong, as more than :data:`MAX_PARTS` parts; 415, a part is packed,
             or a form itself.
     """
     boundary = parse_options_header(content_type)[1].get("boundary", "")
@@ -72,7 +72,9 @@ def read_form(content_type: str, body: bytes) -> Form:
     try:
         return Form(tuple(_parts(parser, body)))
     except ParserLimitReached as error:
-        raise RequestError(f"The form is too large: {_reason(error)}.", code="too-many-bytes", status=413) from error
+        raise _bad(
+            f"The form is too large: {_reason(error)}.", f"Send at most {MAX_PARTS} parts with short heads."
+        ) from error
     except MultipartError as error:
         if b"--" + boundary.encode() + b"--" not in body:
             raise _bad("The body ended before its closing boundary.", "Send it again, whole.") from error

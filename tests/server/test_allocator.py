@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 _GROW = """
+import psutil
 from dermport.server.allocator import give_back_from
-from dermport.server.operations.gauges import resident_bytes
+own = psutil.Process()
 give_back_from(256 * 1024)
-before = resident_bytes()["front"]
+before = own.memory_info().rss
 del (large := {"one": bytearray(16_000_000)})["one"]  # from here on, glibc keeps blocks up to this size
 blocks = [bytearray(b"x") * 2_000_000 for _ in range(30)]
 last = bytearray(5_000)  # lies above them
 del blocks
-print(resident_bytes()["front"] - before)
+print(own.memory_info().rss - before)
 """
 
 

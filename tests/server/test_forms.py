@@ -147,14 +147,14 @@ REFUSED: dict[str, Any] = {
     ),
     "too many parts": (
         lambda p: (_KIND, _form(*[(_HEAD, b"x")] * (MAX_PARTS + 1))),
-        413,
-        "too-many-bytes",
+        400,
+        "bad-form",
         "segment count",
     ),
     "a head without end": (
         lambda p: (_KIND, _form((_HEAD + b"\r\nX-Y: " + b"x" * 9_000, p))),
-        413,
-        "too-many-bytes",
+        400,
+        "bad-form",
         "header",
     ),
     "an empty photo": (lambda p: (_KIND, _form((_FILE, b""))), 400, "empty", "empty"),

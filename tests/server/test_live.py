@@ -145,6 +145,9 @@ def test_onnx_runtime_comes_before_litert_and_says_why_it_is_not_tensorrt(shared
         assert server.process.stderr.read().endswith("Stopped.\n")
 
 
+_LARGE = f"POST /v1/predict HTTP/1.1\r\nContent-Type: image/jpeg\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n"
+
+
 def _raw(url: str, head: bytes) -> tuple[int, str, bytes]:
     """Send bytes that no client would, and return status, content type and body."""
     address = urlsplit(url)
@@ -158,7 +161,7 @@ def _raw(url: str, head: bytes) -> tuple[int, str, bytes]:
 @pytest.mark.parametrize(
     ("head", "status", "code"),
     [
-        (f"POST /v1/predict HTTP/1.1\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n".encode(), 413, "too-many-bytes"),
+        (_LARGE.encode(), 413, "too-many-bytes"),
         (b"nonsense\r\n\r\n", 400, "bad-request"),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000 + b"\r\n\r\n", 431, "headers-too-large"),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400, "bad-request"),
@@ -180,9 +183,9 @@ def test_nobody_answers(shared_exports: Bundle, tmp_path: Path) -> None:
     assert not report.exists()
 
 
-def test_a_taken_port_is_said_in_plain_words(served: Served, shared_exports: Bundle) -> None:
+def test_a_taken_port_is_said_in_plain_words(served: Served, shared_exports: Bundle, tmp_path: Path) -> None:
     port = str(urlsplit(served.url).port)
-    done = _run("serve", shared_exports.path, "--port", port, "--runtime", "litert")
+    done = _run("serve", shared_exports.path, "--port", port, "--runtime", "litert", "--state", tmp_path)
     assert done.returncode == 2
     assert f"port {port} cannot be bound" in done.stderr
 

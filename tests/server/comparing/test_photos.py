@@ -9,6 +9,7 @@ import pytest
 
 from dermport.errors import StorageError
 from dermport.server.comparing.photos import KeptPhotos
+from dermport.server.storage.base import utc_now
 from tests.server.small_disk import small_disk
 
 NOISE = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
@@ -29,5 +30,5 @@ def test_full_disk_is_a_refusal_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_no_folder_is_no_photo(tmp_path: Path) -> None:
     photos = KeptPhotos(tmp_path / "photos")
-    assert list(photos.files()) == []
+    assert list(photos.files(utc_now())) == []
     photos.remove("0" * 32)

@@ -8,12 +8,13 @@ from dermport.server.storage.activations import ActivationRow
 from dermport.server.storage.api_keys import ApiKeyRow
 from dermport.server.storage.base import Base
 from dermport.server.storage.comparisons import ComparisonRow
+from dermport.server.storage.generations import GenerationRow
 from dermport.server.storage.offers import OfferRow
 from dermport.server.storage.rollouts import RolloutRow
 from dermport.server.storage.state import StateRow
 
 # Importing every table is what makes the list whole.
-TABLES = (ActivationRow, ApiKeyRow, ComparisonRow, OfferRow, RolloutRow, StateRow)
+TABLES = (ActivationRow, ApiKeyRow, ComparisonRow, GenerationRow, OfferRow, RolloutRow, StateRow)
 METADATA = Base.metadata
 
 
