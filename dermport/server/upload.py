@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from io import BytesIO
 from typing import IO, Any, cast
 
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.utils import cached_property
 
 from dermport.bundle.manifest import PREP_ID
 from dermport.bundle.prep import MAX_BYTES
@@ -63,7 +63,7 @@ class InMemoryRequest(Request):
         """Whether there is a body that was not read, so that the next request cannot be found behind it."""
         return bool(self.content_length or "HTTP_TRANSFER_ENCODING" in self.environ) and "stream" not in self.__dict__
 
-    @cached_property
+    @cached_property  # werkzeug's: functools' holds a lock for all requests until Python 3.12, and a slow body would keep it
     def stream(self) -> IO[bytes]:
         """The body.
 
