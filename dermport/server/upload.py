@@ -63,7 +63,8 @@ class InMemoryRequest(Request):
         """Whether there is a body that was not read, so that the next request cannot be found behind it."""
         return bool(self.content_length or "HTTP_TRANSFER_ENCODING" in self.environ) and "stream" not in self.__dict__
 
-    @cached_property  # werkzeug's: functools' holds a lock for all requests until Python 3.12, and a slow body would keep it
+    # Werkzeug's: before Python 3.12 functools' holds one lock for all requests, which a slow body would keep.
+    @cached_property
     def stream(self) -> IO[bytes]:
         """The body.
 

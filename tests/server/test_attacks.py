@@ -33,10 +33,12 @@ def test_the_server_stays_up(server: Server, shared_exports: Bundle, name: str) 
     photo = request(golden_photo(shared_exports).read_bytes(), extra=b"Connection: close\r\n")
     assert statuses(ask(server.url, photo)) == [200]
     memory, files = server.resident(), descriptors(server)
-    with watched(server) as seen:
+    with watched(server, photo) as seen:
         answers = ATTACKS[name](server.url, Random(name), SECONDS)
         assert statuses(ask(server.url, photo)) == [200]
     assert seen.unanswered == 0
+    assert seen.photos[200]
+    assert set(seen.photos) <= {200, 503}
     assert not {status for status in answers if status >= 500} - {503}
     assert seen.resident < PEAK
     until(lambda: descriptors(server) <= files + 16 and server.resident() < memory + GROWTH, 20)

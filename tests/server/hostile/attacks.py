@@ -105,6 +105,7 @@ class Watched:
     Attributes:
         slowest: The slowest answer of ``/healthz``, in seconds.
         unanswered: How often it gave none, or another than 200.
+        photos: The statuses of honest photos whose body came a moment after its head; 0 for none in time.
         resident: The most memory of all its processes, in bytes.
         descriptors: The most descriptors of all its processes.
     """
@@ -113,6 +114,7 @@ class Watched:
     unanswered: int = 0
     resident: int = 0
     descriptors: int = 0
+    photos: Counter[int] = field(default_factory=Counter)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def look(self, server: Server) -> None:
@@ -127,15 +129,28 @@ class Watched:
         self.descriptors = max(self.descriptors, descriptors(server))
 
 
+    def send(self, server: Server, photo: bytes) -> None:
+        """Send a photo as a phone does: the head, and then the body."""
+        head, blank, body = photo.partition(b"\r\n\r\n")
+        answer = b""
+        with suppress(OSError), connect(server.url, WATCHER) as connection:
+            connection.sendall(head + blank)
+            time.sleep(0.05)
+            connection.sendall(body)
+            answer = everything(connection)
+        self.photos.update(statuses(answer) or [0])
+
+
 @contextmanager
-def watched(server: Server, every: float = 0.2) -> Iterator[Watched]:
-    """Look at a server as long as the block lasts."""
+def watched(server: Server, photo: bytes, every: float = 0.2) -> Iterator[Watched]:
+    """Look at a server as long as the block lasts, and send it an honest photo each time."""
     seen = Watched()
 
     def look() -> None:
         while not seen._over.wait(every):
             with suppress(FileNotFoundError, ProcessLookupError):  # a worker that ends meanwhile
                 seen.look(server)
+                seen.send(server, photo)
 
     thread = threading.Thread(target=look)
     thread.start()
