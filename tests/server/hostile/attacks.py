@@ -128,7 +128,6 @@ class Watched:
         self.resident = max(self.resident, server.resident())
         self.descriptors = max(self.descriptors, descriptors(server))
 
-
     def send(self, server: Server, photo: bytes) -> None:
         """Send a photo as a phone does: the head, and then the body."""
         head, blank, body = photo.partition(b"\r\n\r\n")
