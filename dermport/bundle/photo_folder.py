@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from dermport.bundle.store import MANIFEST
+
 # More than dermport-prep/1 accepts: a HEIC is then reported as refused, instead of passed over in silence.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic"})
 # Beside dot files (.DS_Store, and ._IMG_1.JPG, which macOS writes for each photo on a disk that is not its own).
@@ -58,7 +60,8 @@ class Unlisted:
 def walk(folder: Path, depth: int = _DEPTH) -> Iterator[tuple[Path, list[Path]] | Unlisted]:
     """Yield each folder with its files, itself first and then those below it, in the order of their names.
 
-    Links are followed, but no folder is entered twice; what a system leaves there is passed over.
+    Links are followed, but no folder is entered twice; what a system leaves there is passed over, and so is a bundle that
+    lies among the photos: its tables and golden photos are copies of what it was trained on.
     """
     yield from _walk(folder, depth, set())
 
@@ -91,6 +94,8 @@ def _walk(folder: Path, depth: int, seen: set[tuple[int, int]]) -> Iterator[tupl
         yield Unlisted(folder, error.strerror or str(error))
         return
     if (status.st_dev, status.st_ino) in seen:
+        return
+    if seen and any(name == MANIFEST for *_, name in entries):
         return
     seen.add((status.st_dev, status.st_ino))
     yield folder, [folder / name for _, is_folder, name in entries if not is_folder]

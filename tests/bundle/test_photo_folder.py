@@ -23,6 +23,12 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
+def test_a_bundle_among_the_photos_is_passed_over_unless_it_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "nv/1.png", "model/bundle.json", "model/golden/2.png")
+    assert [path.name for path in photos_below(tmp_path)] == ["1.png"]
+    assert [path.name for path in photos_below(tmp_path / "model")] == ["2.png"]
+
+
 def test_what_systems_leave_behind_is_passed_over(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "below/b.JPEG", "below/c.heic", *NOISE, *(f"{one}/x.jpg" for one in FOLDERS_OF_SYSTEMS))
     assert [readable(path.relative_to(tmp_path)) for path in photos_below(tmp_path)] == [
