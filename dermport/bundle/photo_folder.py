@@ -60,8 +60,8 @@ class Unlisted:
 def walk(folder: Path, depth: int = _DEPTH) -> Iterator[tuple[Path, list[Path]] | Unlisted]:
     """Yield each folder with its files, itself first and then those below it, in the order of their names.
 
-    Links are followed, but no folder is entered twice; what a system leaves there is passed over, and so is a bundle that
-    lies among the photos: its tables and golden photos are copies of what it was trained on.
+    Links are followed, but no folder is entered twice; what a system leaves there is passed over, and so is a bundle
+    among the photos: its tables and golden photos are copies of what it was trained on.
     """
     yield from _walk(folder, depth, set())
 
