@@ -130,7 +130,7 @@ def compare(pairs: Sequence[BundlePair], resamples: int = 10_000) -> dict[str, A
     pairs = _on_common_photos(pairs)
     manifest, answers = pairs[0].first.manifest, pairs[0].ours
     models = [
-        Predictions(one.probabilities, one.truth, manifest.task.positive_indices, manifest.decision.threshold)
+        Predictions(one.probabilities, one.truth, manifest.task.positive_indices, manifest.threshold)
         for pair in pairs
         for one in (pair.theirs, pair.ours)
     ]

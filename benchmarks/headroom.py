@@ -68,7 +68,7 @@ def main() -> None:
     bundles = [Bundle.open(path) for path in arguments.bundles]
     photos = read_photos(bundles[0], arguments.data, "validation", others=bundles[1:])
     manifest, truth = bundles[0].manifest, photos.targets
-    positive, threshold = manifest.task.positive_indices, manifest.decision.threshold
+    positive, threshold = manifest.task.positive_indices, manifest.threshold
     print("\t".join(["", *(TITLES[name] for name in SHOWN)]))
     found = {}
     for way, answer in ways(bundles, photos, arguments.size):

@@ -60,7 +60,7 @@ class LabelAgreement:
     @classmethod
     def of(cls, manifest: Manifest, answers: Answers, first: str, second: str) -> LabelAgreement:
         ours, theirs = answers[first], answers[second]
-        positive, threshold = manifest.task.positive_indices, manifest.decision.threshold
+        positive, threshold = manifest.task.positive_indices, manifest.threshold
         decided = [scores(answer, positive) >= threshold for answer in (ours, theirs)]
         change = np.abs(ours.astype(np.float64) - theirs).max(axis=1)
         return cls(

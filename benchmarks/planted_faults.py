@@ -138,7 +138,7 @@ def _key(bundle: Bundle) -> Any:
 def _older(bundle: Bundle, sound: Export, folder: Path) -> Export:
     """Write an older version of the bundle, with one export whose weights differ."""
     folder.mkdir(parents=True)
-    split = bundle.manifest.dataset.split.file
+    split = bundle.manifest.known_dataset.split.file
     (folder / bundle.manifest.model.file).write_bytes(b"an older model")
     (folder / split).write_bytes((bundle.path / split).read_bytes())
     write_manifest(folder, bundle.manifest.model_copy(update={"version": OLD_VERSION, "files": file_entries(folder)}))

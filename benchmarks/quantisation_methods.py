@@ -113,7 +113,7 @@ class TestedBundle:
             self.truth,
             self.lesions,
             positive=manifest.task.positive_indices,
-            threshold=manifest.decision.threshold,
+            threshold=manifest.threshold,
         )
         accuracy, balanced = (
             (deltas[name].change or 0.0, deltas[name].low or 0.0, deltas[name].high or 0.0)

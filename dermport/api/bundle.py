@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.abstention import Reason, reasons
+from dermport.bundle.abstention import Reason
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle, Export
 from dermport.errors import DataError, UsageError
@@ -39,17 +39,17 @@ class PhotoPrediction:
     Attributes:
         labels: The labels' ids, [C].
         probabilities: Calibrated, float32 [C], in the order of `labels`; they sum to 1.
-        score: The summed probability of the positive labels, 0 to 1.
-        threshold: From which `score` on the photo is positive.
-        positive: The decision; None where the model cannot tell (see `reasons`).
+        score: The summed probability of the positive labels, 0 to 1; None where the model knows no decision.
+        threshold: From which `score` on the photo is positive; None likewise.
+        positive: The decision; None where the model cannot tell (see `reasons`), or knows no decision.
         reasons: Why it cannot tell; empty where it can, or the bundle has no rule for it.
         notice: To be shown beside the result.
     """
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float32]
-    score: float
-    threshold: float
+    score: float | None
+    threshold: float | None
     positive: bool | None
     reasons: tuple[Reason, ...] = ()
     notice: str = field(default=NOTICE, repr=False)
@@ -61,14 +61,16 @@ class PhotoPrediction:
 
     @property
     def decision(self) -> str:
-        """``positive``, ``negative`` or ``cannot tell``."""
+        """``positive``, ``negative`` or ``cannot tell``; empty where the model knows no decision."""
+        if self.score is None:
+            return ""
         return "cannot tell" if self.positive is None else "positive" if self.positive else "negative"
 
     def _repr_html_(self) -> str:
         order = np.argsort(-self.probabilities)
         rows = [(self.labels[index], f"{self.probabilities[index]:.3f}") for index in order]
-        caption = f"{self.decision}: score {self.score:.3f}, threshold {self.threshold:.3f}"
-        return html_table(("label", "probability"), rows, ". ".join([caption, *(one.words for one in self.reasons)]))
+        caption = [f"{self.decision}: score {self.score:.3f}, threshold {self.threshold:.3f}"] if self.decision else []
+        return html_table(("label", "probability"), rows, ". ".join([*caption, *(one.words for one in self.reasons)]))
 
 
 class ExportList(tuple[Export, ...]):
@@ -185,12 +187,12 @@ def _prepared_pixels(photo: Image.Image | NDArray[np.uint8], spec: Preprocessing
 
 def _prediction(bundle: Bundle, probabilities: NDArray[np.float32], tensor: NDArray[np.uint8]) -> PhotoPrediction:
     from dermport.bundle.photo_quality import survey_input
+    from dermport.bundle.probabilities import answer
 
-    task, decision, rule = bundle.manifest.task, bundle.manifest.decision, bundle.manifest.abstention
-    why = reasons(rule, survey_input(tensor)) if rule else ()
-    score = float(probabilities[list(task.positive_indices)].sum(dtype=np.float64))
-    positive = None if why else score >= decision.threshold
-    return PhotoPrediction(tuple(task.ids), probabilities, score, decision.threshold, positive, why)
+    manifest = bundle.manifest
+    said = answer(manifest, probabilities, survey_input(tensor) if manifest.abstention else None)
+    threshold = manifest.decision.threshold if manifest.decision else None
+    return PhotoPrediction(tuple(manifest.task.ids), probabilities, said.score, threshold, said.positive, said.reasons)
 
 
 def load(export: PathLike | Export, *, threads: int | None = None) -> Runtime:

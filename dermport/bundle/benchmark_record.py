@@ -80,13 +80,15 @@ class BundleEntry(Contract):
     parent_sha256: Sha256 | None = None
     recipe: Annotated[str | None, Field(description="how it was compressed, for people")] = None
     input_size: Annotated[int, Field(description="side of the square input, pixels")]
-    alpha: float
+    alpha: Annotated[float | None, Field(description="width, where the architecture knows one")] = None
     parameters: int
     macs: Annotated[
         int | None, Field(description="multiply-accumulates of convolutions and dense layers for one photo")
     ]
     macs_unknown_because: str = ""
-    threshold: Annotated[Fraction, Field(description="of the decision; each bundle is judged by its own")]
+    threshold: Annotated[
+        Fraction | None, Field(description="of the decision; each bundle is judged by its own; null: it knows none")
+    ] = None
 
 
 class Size(Contract):

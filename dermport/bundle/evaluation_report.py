@@ -16,7 +16,7 @@ from dermport.contract import Contract, Fraction
 from dermport.errors import BundleError
 from dermport.statistics.estimates import Metric
 from dermport.statistics.fairness import Fairness
-from dermport.statistics.metrics import CLASS_TITLES
+from dermport.statistics.metrics import CLASS_TITLES, shown_classes
 from dermport.statistics.net_benefit import DecisionCurve
 from dermport.statistics.paired import AucTest, Difference, RightnessTest
 from dermport.statistics.reliability import DecisionReliability, Reliability
@@ -67,7 +67,9 @@ class ModelComparison(Contract):
     figures: Annotated[dict[str, Difference], Field(description="keys as in bundle.metrics.TITLES")]
     auc: Annotated[AucTest | None, Field(description="none with fewer than two positives or negatives")]
     top_class: RightnessTest
-    decision: Annotated[RightnessTest, Field(description="each by its own threshold")]
+    decision: Annotated[
+        RightnessTest | None, Field(description="each by its own threshold; absent: there is no decision")
+    ]
 
     @property
     def overlaps(self) -> bool:
@@ -142,7 +144,7 @@ class EvaluationReport(Contract):
     figures: Annotated[dict[str, Metric], Field(description="keys as in bundle.metrics.TITLES")]
     classes: tuple[ClassReport, ...]
     confusion_matrix: Annotated[tuple[tuple[int, ...], ...], Field(description="rows: truth; columns: predicted")]
-    decision: DecisionReport
+    decision: Annotated[DecisionReport | None, Field(description="absent: the model knows labels alone")] = None
     calibration: CalibrationReport
     threshold: Annotated[
         ThresholdReport | None, Field(description="absent where the photos that chose the threshold are not at hand")
@@ -158,6 +160,19 @@ class EvaluationReport(Contract):
         """What was scored, for a chart's title."""
         part = "" if self.part == "all" else f", {self.part} part"
         return f"{self.data}{part}: {self.photos:,} photos of {self.lesions:,} lesions"
+
+    @property
+    def shown(self) -> tuple[ClassReport, ...]:
+        """The classes that charts and tables for people show; all of them, or those with the most photos."""
+        return tuple(self.classes[index] for index in shown_classes([one.photos for one in self.classes]))
+
+    @property
+    def abridged(self) -> str:
+        """Which classes are shown, in words; empty where all are."""
+        count = len(self.shown)
+        return (
+            "" if count == len(self.classes) else f"the {count} of {len(self.classes):,} classes with the most photos"
+        )
 
     @property
     def absent(self) -> tuple[str, ...]:

@@ -5,17 +5,21 @@ The published JSON Schema is ``dermport/bundle/schema/bundle.schema.json`` (a te
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from dermport.bundle.model_origin import ModelOrigin
 from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, FileEntry, Fraction, Name, RelativePath, Sha256
+from dermport.errors import BundleError
 from dermport.statistics.estimates import Metric, Share
 
-SCHEMA: Literal["dermport-bundle/1"] = "dermport-bundle/1"
+SCHEMA: Literal["dermport-bundle/2"] = "dermport-bundle/2"
 Crop = Literal["full-frame", "centre-square"]
 Part = Literal["train", "validation", "test"]
+_Known = TypeVar("_Known")
 
 
 class Label(Contract):
@@ -29,12 +33,13 @@ class Label(Contract):
 class TaskSpec(Contract):
     """What is told apart.
 
-    `positive` are the label ids whose summed probability is the score that the decision compares with its threshold.
+    `positive` are the label ids whose summed probability is the score that the decision compares with its threshold;
+    none where the model only names a label.
     """
 
     name: Name
-    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
-    positive: Annotated[tuple[str, ...], Field(min_length=1)]
+    labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
+    positive: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -74,12 +79,17 @@ class ModelSpec(Contract):
     """The trained network; input float32 [N, S, S, 3] with values 0..255, output float32 [N, C] probabilities."""
 
     file: RelativePath = "model.keras"
-    architecture: Literal["MobileNetV2"] = "MobileNetV2"
-    alpha: Annotated[float, Field(gt=0)]
+    architecture: Annotated[str, Field(min_length=1, max_length=200, description="name, for people")] = "MobileNetV2"
+    operators: Annotated[
+        dict[str, int],
+        Field(default_factory=dict, description="how often each layer type occurs; empty in bundles of version 1"),
+    ]
+    alpha: Annotated[float | None, Field(gt=0, description="width, where the architecture knows one")] = None
     parameters: Annotated[int, Field(gt=0)]
     weights: Annotated[
-        str, Field(description="what the trunk started from: imagenet, none, or a file's name and sha256")
-    ]
+        str | None,
+        Field(description="what the trunk started from: imagenet, none, or a file's name and sha256; null: not known"),
+    ] = None
 
 
 class Decision(Contract):
@@ -89,6 +99,11 @@ class Decision(Contract):
     threshold: Fraction
     target_sensitivity: Fraction
     part: Part = "validation"
+
+
+def threshold_of(decision: Decision | None) -> float:
+    """Return a decision's threshold; infinity, which no score reaches, without one."""
+    return decision.threshold if decision else math.inf
 
 
 InputFault = Literal["too-dark", "too-bright", "blurred", "noisy", "over-compressed", "no-lesion"]
@@ -156,7 +171,7 @@ class SplitSpec(Contract):
 
 
 class DatasetSpec(Contract):
-    """What the model was trained on."""
+    """The labelled photos that the model was trained on; of an imported one, those it was fitted and evaluated with."""
 
     name: str
     reader: str
@@ -234,30 +249,83 @@ class Provenance(Contract):
 class Manifest(Contract):
     """The whole of ``bundle.json``."""
 
-    schema_version: Annotated[Literal["dermport-bundle/1"], Field(alias="schema")] = SCHEMA
+    schema_version: Annotated[Literal["dermport-bundle/1", "dermport-bundle/2"], Field(alias="schema")] = SCHEMA
     name: Name
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     notice: str = NOTICE
     task: TaskSpec
     preprocessing: Preprocessing
     model: ModelSpec
-    calibration: Calibration
-    decision: Decision
+    calibration: Annotated[Calibration | None, Field(description="absent: the original's own probabilities")] = None
+    decision: Annotated[Decision | None, Field(description="absent where no label is positive: labels alone")] = None
     abstention: Annotated[
         Abstention | None, Field(description="when the model cannot tell; absent: it answers every photo")
     ] = None
-    dataset: DatasetSpec
-    metrics: Metrics
+    dataset: Annotated[DatasetSpec | None, Field(description="absent where no labelled photos are known")] = None
+    metrics: Annotated[Metrics | None, Field(description="absent where nothing was evaluated")] = None
     provenance: Provenance
     compression: Annotated[Compression | None, Field(description="absent where the model was trained, not made")] = None
     cross_validation: Annotated[
         CrossValidationSpec | None, Field(description="absent where the model is of no cross-validation")
     ] = None
+    origin: Annotated[ModelOrigin | None, Field(description="where an imported model is from; absent: trained")] = None
     files: tuple[FileEntry, ...]
 
+    @property
+    def threshold(self) -> float:
+        """The decision's threshold; infinity, which no score reaches, where there is no decision."""
+        return threshold_of(self.decision)
+
+    @property
+    def temperature(self) -> float:
+        """What the logits were divided by; 1 where nothing was calibrated."""
+        return self.calibration.temperature if self.calibration else 1.0
+
+    @property
+    def known_decision(self) -> Decision:
+        """The decision, for what cannot do without one.
+
+        Raises:
+            BundleError: There is none.
+        """
+        return self._known(self.decision, "no decision", "say which of its labels are positive")
+
+    @property
+    def known_dataset(self) -> DatasetSpec:
+        """The labelled photos, for what cannot do without them.
+
+        Raises:
+            BundleError: None are known.
+        """
+        return self._known(self.dataset, "no data set and no split", "give labelled photos")
+
+    @property
+    def known_metrics(self) -> Metrics:
+        """The head figures, for what cannot do without them.
+
+        Raises:
+            BundleError: There are none.
+        """
+        return self._known(self.metrics, "no figures of its own", "give labelled photos")
+
+    def _known(self, value: _Known | None, missing: str, remedy: str) -> _Known:
+        if value is None:
+            raise BundleError(f"{self.name} has {missing}.", remedy=f"When importing the model, {remedy}.")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgraded(cls, document: Any) -> Any:
+        """Read version 1, in which all that is optional now had to be there, as version 2."""
+        if isinstance(document, dict) and document.get("schema") == "dermport-bundle/1":
+            return {**document, "schema": SCHEMA}
+        return document
+
     @model_validator(mode="after")
-    def _files_are_listed(self) -> Manifest:
-        listed = {entry.path for entry in self.files}
-        if missing := {self.model.file, self.dataset.split.file} - listed:
+    def _consistent(self) -> Manifest:
+        if bool(self.task.positive) != (self.decision is not None):
+            raise ValueError("a decision takes positive labels, and these take a decision")
+        named = {self.model.file} | ({self.dataset.split.file} if self.dataset else set())
+        if missing := named - {entry.path for entry in self.files}:
             raise ValueError(f"files that are named but not listed with size and sha256: {sorted(missing)}")
         return self

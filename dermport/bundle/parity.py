@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.bundle.export_record import MapParity
-from dermport.bundle.manifest import Decision, TaskSpec
+from dermport.bundle.manifest import Decision, TaskSpec, threshold_of
 from dermport.statistics.estimates import Delta
 from dermport.statistics.metrics import scores
 from dermport.statistics.wilson import wilson_interval
@@ -25,8 +25,8 @@ class Judged(Protocol):
         ...
 
     @property
-    def decision(self) -> Decision:
-        """The rule that turns probabilities into yes or no."""
+    def decision(self) -> Decision | None:
+        """The rule that turns probabilities into yes or no; None where labels alone are told."""
         ...
 
 
@@ -108,7 +108,7 @@ def compare(
     """
     change = np.nan_to_num(np.abs(artifact.astype(np.float64) - original), nan=1.0, posinf=1.0)
     agree = int((original.argmax(axis=1) == artifact.argmax(axis=1)).sum())
-    positive, threshold = manifest.task.positive_indices, manifest.decision.threshold
+    positive, threshold = manifest.task.positive_indices, threshold_of(manifest.decision)
     before, after = scores(original, positive) >= threshold, scores(artifact, positive) >= threshold
     return Figures(
         photos=len(original),

@@ -19,14 +19,14 @@ class Answer:
     Attributes:
         label: The id of the most probable label.
         probabilities: Label id to probability, in the model's order.
-        score: Summed probability of the positive labels, 0..1.
-        positive: Whether the score reaches the threshold; None where the model cannot tell.
+        score: Summed probability of the positive labels, 0..1; None where the model knows no decision.
+        positive: Whether the score reaches the threshold; None where the model cannot tell, or knows no decision.
         reasons: Why it cannot tell; empty where it can.
     """
 
     label: str
     probabilities: dict[str, float]
-    score: float
+    score: float | None
     positive: bool | None
     reasons: tuple[Reason, ...] = ()
 
@@ -40,13 +40,13 @@ def answer(manifest: Manifest, probabilities: NDArray[np.floating], values: Valu
         values: Of the model's input (:func:`dermport.bundle.photo_quality.survey_input`); without them, every photo is
             answered.
     """
-    task = manifest.task
-    score = float(scores(probabilities[None], task.positive_indices)[0])
+    task, decision = manifest.task, manifest.decision
+    score = float(scores(probabilities[None], task.positive_indices)[0]) if decision else None
     withheld = reasons(manifest.abstention, values)
     return Answer(
         label=task.ids[int(np.argmax(probabilities))],
         probabilities={label: float(p) for label, p in zip(task.ids, probabilities, strict=True)},
         score=score,
-        positive=None if withheld else score >= manifest.decision.threshold,
+        positive=None if withheld or score is None else score >= manifest.threshold,
         reasons=withheld,
     )

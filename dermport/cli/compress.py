@@ -104,7 +104,8 @@ def _print(parent: Bundle, child: Bundle) -> None:
     table = new_table("", before.name, after.name)
     table.add_row("parameters", f"{before.model.parameters:,}", f"{after.model.parameters:,}")
     for key in ("accuracy", "balanced_accuracy", "macro_roc_auc", "decision_roc_auc"):
-        table.add_row(TITLES[key], in_words(before.metrics.figures[key]), in_words(after.metrics.figures[key]))
+        figures = (manifest.metrics.figures[key] if manifest.metrics else None for manifest in (before, after))
+        table.add_row(TITLES[key], *(in_words(one) if one else "–" for one in figures))
     console().print(table)
     say(
         f"[bold]{child.path}[/bold]: `dermport export {child.path}` makes its artifacts; it is a bundle like any other."

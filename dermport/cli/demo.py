@@ -54,7 +54,7 @@ def _print_summary(demo: Demo) -> None:
             f"{totals['label_agreement']['count']} of {totals['predicted']} photos, same input bytes on "
             f"{totals['inputs_equal']}, largest |Δp| {totals['change']['max']:.2g}."
         )
-    figures = bundle.manifest.metrics.figures
+    figures = bundle.manifest.known_metrics.figures
     shown = ("accuracy", "balanced_accuracy", "macro_roc_auc")
     console().print("Test part: " + ", ".join(f"{name} {figures[name].value:.3f}" for name in shown) + f". {NOTICE}")
 

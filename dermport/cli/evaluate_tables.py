@@ -100,7 +100,8 @@ def _tests(against: ModelComparison) -> Iterator[str]:
             f"p = {test.p:.3g}."
         )
     yield _rightness("Top class", against.top_class, name)
-    yield _rightness("Decision", against.decision, name)
+    if against.decision:
+        yield _rightness("Decision", against.decision, name)
     if against.photos > against.lesions:
         yield (
             f"DeLong and McNemar take photos as independent, but these {against.photos:,} show {against.lesions:,} "
@@ -117,11 +118,12 @@ def _rightness(what: str, test: RightnessTest, name: str) -> str:
 
 def _remarks(report: EvaluationReport) -> Iterator[str]:
     decision, calibration = report.decision, report.calibration
-    yield (
-        f"Decision “{decision.name}” at {decision.threshold:.4g}: {decision.true_positives} positives found, "
-        f"{decision.false_negatives} missed; {decision.false_positives} false alarms, "
-        f"{decision.true_negatives} rightly passed."
-    )
+    if decision:
+        yield (
+            f"Decision “{decision.name}” at {decision.threshold:.4g}: {decision.true_positives} positives found, "
+            f"{decision.false_negatives} missed; {decision.false_positives} false alarms, "
+            f"{decision.true_negatives} rightly passed."
+        )
     yield from _threshold(report)
     yield (
         f"Temperature {calibration.temperature:.3f}: calibration error {calibration.before.ece:.3f} before, "

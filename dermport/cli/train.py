@@ -65,7 +65,7 @@ def _print(bundle: Bundle) -> None:
     from dermport.statistics.metrics import TITLES
     from dermport.statistics.text import in_words
 
-    metrics = bundle.manifest.metrics
+    metrics = bundle.manifest.known_metrics
     for key in ("accuracy", "balanced_accuracy", "macro_roc_auc", "decision_roc_auc"):
         say(f"{TITLES[key]:<24} {in_words(metrics.figures[key])}")
     say(

@@ -114,13 +114,13 @@ def split_of(parent: Bundle, data: Path, *, jobs: int | None, progress: Progress
     manifest = parent.manifest
     with progress.bar("Reading photos") as update:
         dataset = reopen_dataset(manifest, data, jobs=jobs, update=update)
-    if dataset.fingerprint != manifest.dataset.fingerprint:
+    if dataset.fingerprint != manifest.known_dataset.fingerprint:
         raise DataError(
             f"{data} is not the data set that {manifest.name} was trained on (other fingerprint).",
             remedy="Name the very photos: the parent's split keeps test photos out of what is trained.",
         )
-    split = read_split(parent.file(manifest.dataset.split.file), dataset)
-    return replace(split, seed=manifest.dataset.split.seed)
+    split = read_split(parent.file(manifest.known_dataset.split.file), dataset)
+    return replace(split, seed=manifest.known_dataset.split.seed)
 
 
 def context_of(
@@ -171,7 +171,7 @@ def _identity(request: CompressionRequest, parent: Bundle) -> dict[str, object]:
         "parent": parent.model_sha256,
         "recipe": request.recipe.model_dump(mode="json"),
         "seed": request.seed,
-        "split": sha256_json(parent.manifest.dataset.split.model_dump(mode="json")),
+        "split": sha256_json(parent.manifest.known_dataset.split.model_dump(mode="json")),
     }
 
 
@@ -195,14 +195,16 @@ def _describe(request: CompressionRequest, parent: Bundle, results: Sequence[Ste
         command=request.command,
         seed=request.seed,
         preprocessing=preprocessing_of(recipe, before),
-        target_sensitivity=before.decision.target_sensitivity,
+        target_sensitivity=before.decision.target_sensitivity if before.decision else None,
         answer_rate=before.abstention.answer_rate if before.abstention else None,
-        alpha=(alphas or [before.model.alpha])[-1],
+        architecture=before.model.architecture,
+        origin=before.origin,
+        alpha=[before.model.alpha, *alphas][-1],
         weights=before.model.weights,
         history=_history(results),
         words={"Made from": f"{before.name} {before.version}", **_in_words(records)},
         seconds=sum(result.seconds for result in results),
-        lesion_pattern=before.dataset.lesion_pattern,
+        lesion_pattern=before.known_dataset.lesion_pattern,
         compression=Compression(parent=origin, recipe=recipe.name, summary=recipe.summary, steps=records),
     )
 

@@ -12,8 +12,11 @@ AUTHOR = "dermport"
 
 def licence(source: Source) -> str:
     """Return what may be done with the weights."""
+    manifest = source.manifest
+    if manifest.origin:
+        return f"The weights: {manifest.origin.licence} (of {manifest.origin.file}); see the model card."
     return (
-        f"The weights: that of the data set they were trained on ({source.manifest.dataset.name}); see the model card."
+        f"The weights: that of the data set they were trained on ({manifest.known_dataset.name}); see the model card."
     )
 
 

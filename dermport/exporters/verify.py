@@ -135,7 +135,7 @@ def _metric_changes(
         reference.photos.truth,
         reference.photos.groups,
         positive=manifest.task.positive_indices,
-        threshold=manifest.decision.threshold,
+        threshold=manifest.threshold,
     )
 
 

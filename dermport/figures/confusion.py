@@ -19,12 +19,18 @@ Floats = NDArray[np.float64]
 
 def draw_confusion(path: Path, report: EvaluationReport) -> None:
     """Draw the confusion matrix as PNG, in photos and as a share of each true class."""
-    ids = [one.id for one in report.classes]
-    counts = np.array(report.confusion_matrix)
-    photos = counts.sum(axis=1, keepdims=True)
+    ids = [one.id for one in report.shown]
+    places = [report.classes.index(one) for one in report.shown]
+    whole = np.array(report.confusion_matrix)
+    counts, photos = whole[np.ix_(places, places)], whole.sum(axis=1, keepdims=True)[places]
     share = np.divide(counts, photos, out=np.zeros(counts.shape), where=photos > 0)
     side = max(3.2, 0.55 * len(ids) + 1.0)
-    with chart(path, f"Confusion matrix, {report.scored}", (2 * side, side + 0.3), ncols=2) as axes:
+    with chart(
+        path,
+        f"Confusion matrix, {report.scored}{report.abridged and '; '}{report.abridged}",
+        (2 * side, side + 0.3),
+        ncols=2,
+    ) as axes:
         _draw_matrix(axes[0, 0], "Photos", share, [[f"{value:,}" for value in row] for row in counts], ids)
         percent = [[f"{100 * value:.0f}" for value in row] for row in share]
         _draw_matrix(axes[0, 1], "Per cent of the true class", share, percent, ids)

@@ -39,8 +39,8 @@ def draw_roc(
 ) -> None:
     """Draw the ROC curves as PNG: the decision with its operating point, and each class against the rest."""
     kind = _Kind("ROC curves", "1 − specificity", "Sensitivity", _draw_roc, _operating)
-    areas = [report.figures["decision_roc_auc"], *(one.roc_auc for one in report.classes)]
-    _small_multiples(path, report, kind, areas, [of_decision, *of_classes])
+    of_report = [one.roc_auc for one in report.classes]
+    _small_multiples(path, report, kind, [report.figures["decision_roc_auc"], *of_report], [of_decision, *of_classes])
 
 
 def draw_precision_recall(
@@ -49,16 +49,17 @@ def draw_precision_recall(
     """Draw precision over recall as PNG: the decision with its operating point, and each class against the rest."""
     title = "Precision-recall curves (average precision; dashed: the prevalence)"
     kind = _Kind(title, "Recall (sensitivity)", "Precision", _draw_precision, _precise)
-    areas = [report.decision.average_precision, *(one.average_precision for one in report.classes)]
-    _small_multiples(path, report, kind, areas, [of_decision, *of_classes])
+    of_report = [one.average_precision for one in report.classes]
+    of_yes = report.decision.average_precision if report.decision else None
+    _small_multiples(path, report, kind, [of_yes, *of_report], [of_decision, *of_classes])
 
 
-def _titles(report: EvaluationReport) -> list[str]:
-    photos = report.decision.true_positives + report.decision.false_negatives
-    return [
-        f"“{report.decision.name}” ({photos:,} photos)",
-        *(f"{one.id} ({one.photos:,} photos)" for one in report.classes),
-    ]
+def _panels(report: EvaluationReport) -> dict[int, str]:
+    """Return the title of each panel by its place: 0 of the decision, if there is one, then 1 more than the class's."""
+    decision = report.decision
+    photos = decision.true_positives + decision.false_negatives if decision else 0
+    titles = {0: f"“{decision.name}” ({photos:,} photos)"} if decision else {}
+    return titles | {report.classes.index(one) + 1: f"{one.id} ({one.photos:,} photos)" for one in report.shown}
 
 
 def _small_multiples(
@@ -68,20 +69,21 @@ def _small_multiples(
     areas: Sequence[Metric | None],
     every: Sequence[Curves | None],
 ) -> None:
-    level = f"with {100 * report.confidence:g} % bands by lesion"
-    rows, columns = panels(len(every))
+    level = f"with {100 * report.confidence:g} % bands by lesion{report.abridged and '; '}{report.abridged}"
+    shown = _panels(report)
+    rows, columns = panels(len(shown))
     size = (2.75 * columns, 3.1 * rows + 0.7)
     with chart(path, f"{kind.title}, {level}\n{report.scored}", size, nrows=rows, ncols=columns) as axes:
-        for place, (name, area, curves) in enumerate(zip(_titles(report), areas, every, strict=True)):
-            axis = axes.flat[place]
+        for place, (index, name) in enumerate(shown.items()):
+            axis, area, curves = axes.flat[place], areas[index], every[index]
             axis.set_title(f"{name}\n{'' if area is None else in_words(area)}", fontsize=8.5)
-            unit_square(axis, kind.x if place + columns >= len(every) else "", "" if place % columns else kind.y)
+            unit_square(axis, kind.x if place + columns >= len(shown) else "", "" if place % columns else kind.y)
             axis.set(xticks=_TICKS, yticks=_TICKS)
             if curves is not None:
                 kind.draw(axis, curves)
-        if every[0] is not None:
+        if every[0] is not None and report.decision:
             kind.mark(axes.flat[0], report.decision)
-        for axis in axes.flat[len(every) :]:
+        for axis in axes.flat[len(shown) :]:
             axis.remove()
 
 
@@ -128,12 +130,12 @@ def _mark(axes: Axes, x: float, y: float, decision: DecisionReport) -> None:
     axes.legend(loc="lower center", fontsize=7, handletextpad=0.1)
 
 
-def draw_decision_curve(path: Path, report: EvaluationReport, curve: DecisionCurve) -> None:
+def draw_decision_curve(path: Path, report: EvaluationReport, decision: DecisionReport, curve: DecisionCurve) -> None:
     """Draw net benefit over the threshold as PNG: acting by the model, on everybody, on nobody."""
     x = np.array([one.threshold for one in curve.points])
     model = [one.model for one in curve.points]
     everybody = np.array([one.treat_all for one in curve.points])
-    title = f"Decision curve of “{report.decision.name}”, with {100 * report.confidence:g} % band by lesion"
+    title = f"Decision curve of “{decision.name}”, with {100 * report.confidence:g} % band by lesion"
     with chart(path, f"{title}\n{report.scored}", (7.6, 5.2)) as grid:
         axes = grid[0, 0]
         low, high = ([getattr(one, end) or 0.0 for one in model] for end in ("low", "high"))
@@ -141,9 +143,9 @@ def draw_decision_curve(path: Path, report: EvaluationReport, curve: DecisionCur
         axes.plot(x, [one.value for one in model], color=BLUE, linewidth=1.6, label="act by the model")
         axes.plot(x, everybody, color=ORANGE, linewidth=1.4, linestyle="--", label="act on everybody")
         axes.axhline(0, color=BLACK, linewidth=1, label="act on nobody")
-        if LOWEST <= report.decision.threshold <= HIGHEST:
-            label = f"the bundle's threshold, {report.decision.threshold:.3g}"
-            axes.axvline(report.decision.threshold, color=VERMILION, linewidth=1, linestyle=":", label=label)
+        if LOWEST <= decision.threshold <= HIGHEST:
+            label = f"the bundle's threshold, {decision.threshold:.3g}"
+            axes.axvline(decision.threshold, color=VERMILION, linewidth=1, linestyle=":", label=label)
         top = max(*high, curve.prevalence)
         axes.set(xlim=(LOWEST, HIGHEST), ylim=(-0.15 * top, 1.05 * top))
         axes.set_xticks(_ODDS, [f"{one:g}\n{(1 - one) / one:.2g}" for one in _ODDS])

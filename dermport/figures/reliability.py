@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.bundle.evaluation_report import EvaluationReport
+from dermport.bundle.evaluation_report import DecisionReport, EvaluationReport
 from dermport.figures.style import BLUE, CHANCE, VERMILION, chart
 from dermport.statistics.reliability import Bin, DecisionReliability, Reliability, bin_interval
 from dermport.statistics.text import in_words
@@ -29,10 +29,12 @@ def draw_reliability(path: Path, report: EvaluationReport) -> None:
         axes[1, 0].set_ylabel("Photos")
 
 
-def draw_decision_reliability(path: Path, report: EvaluationReport, after: DecisionReliability) -> None:
+def draw_decision_reliability(
+    path: Path, report: EvaluationReport, decision: DecisionReport, after: DecisionReliability
+) -> None:
     """Draw how often a score came true as PNG, in bins of equal width and of equally many photos."""
     figures = report.figures
-    title = f"Reliability of “{report.decision.name}”: {' + '.join(report.decision.positive)}\n{report.scored}"
+    title = f"Reliability of “{decision.name}”: {' + '.join(decision.positive)}\n{report.scored}"
     with chart(path, title, (9.4, 6.2), nrows=2, ncols=2, height_ratios=(3, 1)) as axes:
         for column, (name, error, bins) in enumerate(
             (
@@ -42,10 +44,8 @@ def draw_decision_reliability(path: Path, report: EvaluationReport, after: Decis
         ):
             _draw_points(axes[0, column], bins)
             axes[0, column].set_title(f"{name}\nECE {in_words(error)}")
-            threshold = f"threshold {report.decision.threshold:.3g}"
-            axes[0, column].axvline(
-                report.decision.threshold, color=VERMILION, linewidth=1, linestyle=":", label=threshold
-            )
+            threshold = f"threshold {decision.threshold:.3g}"
+            axes[0, column].axvline(decision.threshold, color=VERMILION, linewidth=1, linestyle=":", label=threshold)
             axes[0, column].legend(loc="lower right")
             axes[0, column].set_xlabel("Score (summed probability of the positive labels)")
         axes[0, 0].set_ylabel("Share of positives, with Wilson's 95 % interval")

@@ -59,7 +59,7 @@ class Totals(Contract):
     predicted: Annotated[int, Field(description="photos with two predictions; the shares below are of these")]
     inputs_equal: int
     label_agreement: Share
-    decision_agreement: Share
+    decision_agreement: Annotated[Share, Field(description="of the photos for which both sides know a decision")]
     flips_to_positive: Annotated[int, Field(description="no on the phone, yes on the Jetson")]
     flips_to_negative: Annotated[int, Field(description="yes on the phone, no on the Jetson")]
     withheld_on_phone: Annotated[int, Field(description="photos of which the phone cannot tell")] = 0
@@ -113,7 +113,7 @@ class AgainstTruth(Contract):
     photos: int
     lesions: int
     label: Annotated[McNemar, Field(description="who names the label rightly")]
-    decision: Annotated[McNemar, Field(description="who decides rightly")]
+    decision: Annotated[McNemar | None, Field(description="who decides rightly; null: there is no decision")]
     phone: dict[str, Metric]
     server: dict[str, Metric]
     change: Annotated[dict[str, Delta], Field(description="paired; original: the phone, artifact: the server")]
@@ -146,8 +146,8 @@ class ArtifactComparison(Contract):
     bundle: str
     version: str
     server: str
-    decision: str
-    threshold: Fraction
+    decision: Annotated[str | None, Field(description="its name; null: the model knows labels alone")]
+    threshold: Fraction | None
     created: Annotated[str, Field(description="UTC, ISO 8601")]
     artifact: ArtifactSummary | None = None
     labels: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ def lesions_of(pairs: Sequence[Pair]) -> tuple[str, ...]:
 
 def score_differences(pairs: Sequence[Pair]) -> Floats:
     """Return the decision scores' differences, phone minus Jetson, float64 [N]."""
-    return np.array([phone.score - server.score for _, phone, server in pairs])
+    return np.array([(phone.score or 0.0) - (server.score or 0.0) for _, phone, server in pairs])
 
 
 def latencies(pairs: Sequence[Pair]) -> Latencies:
@@ -73,14 +73,16 @@ def against_truth(pairs: Sequence[Pair], manifest: Manifest, bootstrap: Bootstra
         return None
     truth = np.array([ids.index(row.truth or "") for row, _, _ in labelled])
     lesions = lesions_of(labelled)
-    rule = (manifest.task.positive_indices, manifest.decision.threshold)
+    rule = (manifest.task.positive_indices, manifest.threshold)
     phone = Predictions(_probabilities([said for _, said, _ in labelled], ids), truth, *rule)
     server = Predictions(_probabilities([said for _, _, said in labelled], ids), truth, *rule)
     return AgainstTruth(
         photos=len(labelled),
         lesions=len(set(lesions)),
         label=_mcnemar(phone.predicted == truth, server.predicted == truth),
-        decision=_mcnemar(phone.decided == phone.is_positive, server.decided == server.is_positive),
+        decision=_mcnemar(phone.decided == phone.is_positive, server.decided == server.is_positive)
+        if manifest.decision
+        else None,
         phone=intervals(phone, lesions, bootstrap).overall,
         server=intervals(server, lesions, bootstrap).overall,
         change=paired_intervals(

@@ -124,7 +124,7 @@ def to_html(page: Page) -> str:
 def _section(comparison: ArtifactComparison, page: Page) -> ArtifactSection:
     figures, pairs = comparison.bland_altman, pairs_of(comparison.photos)
     plot = ""
-    if figures is not None:
+    if figures is not None and comparison.decision is not None and comparison.threshold is not None:
         plot = bland_altman_plot(figures, list(map(_scores, pairs)), comparison.decision, comparison.threshold)
     latency = latency_plot(
         {
@@ -150,8 +150,9 @@ def _agreements(comparisons: Sequence[ArtifactComparison]) -> Iterator[tuple[str
 
 def _scores(pair: Pair) -> ScorePair:
     row, phone, server = pair
-    title = f"{row.photo}: phone {phone.score:.3f}, Jetson {server.score:.3f}" if row.disagrees else ""
-    return ScorePair(phone.score, server.score, row.same_decision is False, title)
+    ours, theirs = phone.score or 0.0, server.score or 0.0  # drawn where both know a decision
+    title = f"{row.photo}: phone {ours:.3f}, Jetson {theirs:.3f}" if row.disagrees else ""
+    return ScorePair(ours, theirs, row.same_decision is False, title)
 
 
 def thumbnail(data: bytes) -> str:

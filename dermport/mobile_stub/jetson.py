@@ -165,7 +165,7 @@ def _answered(asked: PhoneEntry, answer: ReceivedComparison, round_trip: float) 
         cause=answer.verdict.cause,
         words=answer.verdict.words,
         steps=answer.steps,
-        parts=answer.decomposition.score if answer.decomposition else None,
+        parts=answer.decomposition.score if answer.decomposition and answer.server.decision else None,
         faults=answer.faults,
         round_trip=round_trip,
     )

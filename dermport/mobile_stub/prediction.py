@@ -19,8 +19,8 @@ class Prediction(Contract):
     kind: Literal["prediction"] = "prediction"
     label: str
     probabilities: dict[str, Fraction]
-    score: float
-    positive: Annotated[bool | None, Field(description="null: that side cannot tell")]
+    score: Annotated[float | None, Field(description="null: that side's model knows no decision")]
+    positive: Annotated[bool | None, Field(description="null: that side cannot tell, or knows no decision")]
     cannot_tell: Annotated[tuple[Reason, ...], Field(description="why; empty where it can")] = ()
     input_sha256: Sha256
     model_sha256: Annotated[Sha256 | None, Field(description="null for a file of unknown origin")]
@@ -31,6 +31,11 @@ class Prediction(Contract):
     activation_map: Annotated[
         dict[str, Grid] | None, Field(description="by label: rows of cells, where maps were asked for and are given")
     ] = None
+
+    @property
+    def withheld(self) -> bool:
+        """Whether there is a decision, and that side cannot tell."""
+        return self.positive is None and self.score is not None
 
     @property
     def probability(self) -> float:
@@ -51,12 +56,13 @@ Side = Annotated[Prediction | Refusal, Field(discriminator="kind")]
 
 def from_answer(answer: PredictionAnswer | ReceivedServerSide) -> Prediction:
     """Return what the Jetson's answer says, in the form that both sides share."""
+    decision = answer.decision
     return Prediction(
         label=answer.label,
         probabilities=answer.probabilities,
-        score=answer.decision.score,
-        positive=answer.decision.positive,
-        cannot_tell=answer.decision.reasons,
+        score=decision.score if decision else None,
+        positive=decision.positive if decision else None,
+        cannot_tell=decision.reasons if decision else (),
         input_sha256=answer.input_sha256,
         model_sha256=answer.model.sha256,
         artifact_sha256=answer.model.artifact_sha256,

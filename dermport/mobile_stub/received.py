@@ -17,7 +17,7 @@ class ReceivedVerdict(Message):
     """Whether the two agree, and if not, why."""
 
     same_label: bool
-    same_decision: bool
+    same_decision: bool | None = None
     same_input: bool
     change: float
     cause: str
@@ -63,7 +63,7 @@ class ReceivedServerSide(Message):
 
     label: str
     probabilities: dict[str, Fraction]
-    decision: Verdict
+    decision: Verdict | None = None
     model: ServedModel
     runtime: ServedRuntime
     input_sha256: Sha256

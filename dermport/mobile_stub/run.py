@@ -231,7 +231,7 @@ def _said(side: Prediction, photo_sha256: str, phone: PhoneModel) -> ComparisonR
         target=TARGET,
         precision=phone.artifact.precision,
         runtime=side.runtime,
-        cannot_tell=side.positive is None,
+        cannot_tell=side.withheld,
         app_version=APP,
         asked=datetime.now(timezone.utc),
     )

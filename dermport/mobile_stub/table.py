@@ -60,8 +60,8 @@ def _photos(rows: Sequence[PhotoComparison]) -> Table:
 def _said(side: Prediction | Refusal) -> str:
     if isinstance(side, Refusal):
         return f"refused\n{side.code}"
-    decided = {True: "yes", False: "no", None: "cannot tell"}[side.positive]
-    return f"{side.label} {side.probability:.3f} {decided}"
+    decided = {True: " yes", False: " no", None: " cannot tell" if side.withheld else ""}[side.positive]
+    return f"{side.label} {side.probability:.3f}{decided}"
 
 
 def _change(row: PhotoComparison) -> str:
@@ -75,11 +75,12 @@ def _input(row: PhotoComparison) -> str:
 def _lines(comparison: ArtifactComparison) -> list[str]:
     totals = comparison.totals
     lines = [
-        f"yes, no              {comparison.decision}: score at least {comparison.threshold:g}",
         f"input bytes equal    {totals.inputs_equal} of {totals.predicted}",
         f"same label           {share_text(totals.label_agreement)}",
-        f"same decision        {share_text(totals.decision_agreement)}; {_flips(totals)}",
     ]
+    if comparison.threshold is not None:
+        lines.insert(0, f"yes, no              {comparison.decision}: score at least {comparison.threshold:g}")
+        lines.append(f"same decision        {share_text(totals.decision_agreement)}; {_flips(totals)}")
     if totals.withheld_on_phone or totals.withheld_on_server:
         lines.append(f"cannot tell          {totals.withheld_on_phone} phone, {totals.withheld_on_server} Jetson")
     if totals.change:
@@ -128,11 +129,13 @@ def _of_truth(truth: AgainstTruth) -> list[str]:
     figures = (
         f"  {TITLES[name]}: phone {interval(truth.phone[name])}, Jetson {interval(truth.server[name])}"
         for name in _FIGURES
+        if truth.phone[name].value is not None or truth.decision
     )
     tests = (
         f"  right {what} on one side only: phone {test.phone_only}, Jetson {test.server_only} "
         f"(McNemar exact, p = {test.p:.2g})"
         for what, test in (("label", truth.label), ("decision", truth.decision))
+        if test
     )
     return [f"with labels          {truth.photos} photos of {truth.lesions} lesions", *figures, *tests]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dermport.statistics.bootstrap import Bootstrap, are_carried, percentile_interval
 from dermport.statistics.estimates import Metric
-from dermport.statistics.metrics import Floats, Predictions
+from dermport.statistics.metrics import Floats, Predictions, shown_classes
 
 GRID = np.linspace(0, 1, 101)
 _Counts = tuple[Floats, Floats]
@@ -58,9 +58,13 @@ class Curves:
 def all_curves(
     predictions: Predictions, lesions: Sequence[str], bootstrap: Bootstrap
 ) -> tuple[tuple[Curves | None, ...], Curves | None]:
-    """Return the curves of each class against the rest and of the decision; None without positives or negatives."""
+    """Return the curves of each class against the rest and of the decision; None without positives or negatives.
+
+    Of very many classes, only those that are shown (:func:`dermport.statistics.metrics.shown_classes`) have curves.
+    """
+    shown = shown_classes(np.bincount(predictions.truth, minlength=predictions.classes).tolist())
     per_class = tuple(
-        curves_of(column, predictions.truth == index, lesions, bootstrap)
+        curves_of(column, predictions.truth == index, lesions, bootstrap) if index in shown else None
         for index, column in enumerate(predictions.probabilities.T)
     )
     return per_class, curves_of(predictions.scores, predictions.is_positive, lesions, bootstrap)

@@ -14,6 +14,7 @@ Conventions, where authors differ:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,6 +44,8 @@ TITLES = {
     "adaptive_ece": "Adaptive ECE",
     "nll": "Negative log-likelihood",
 }
+MOST_SHOWN = 20
+"""Classes beyond which charts and tables for people show only those with the most photos."""
 LOWER_IS_BETTER = frozenset({"decision_ece", "decision_adaptive_ece", "decision_brier", "ece", "adaptive_ece", "nll"})
 CLASS_TITLES = {
     "precision": "Precision",
@@ -60,7 +63,8 @@ class Predictions:
     Attributes:
         probabilities: float [N, C], finite.
         truth: int [N], the index of the true class, 0..C-1.
-        positive: The class indices whose summed probability is the decision's score.
+        positive: The class indices whose summed probability is the decision's score; none: there is no decision, and
+            its figures are undefined.
         threshold: The decision is yes where the score is at least this.
 
     Raises:
@@ -134,7 +138,9 @@ def figures(predictions: Predictions) -> dict[str, float | None]:
 
 def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
     """Return how often each class (rows) was taken for each (columns), int64 [C, C]."""
-    return np.asarray(_confusion(predictions, _ones(predictions))[0], dtype=np.int64)
+    classes = predictions.classes
+    cells = predictions.truth * classes + predictions.predicted
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
 def defined(value: float) -> float | None:
@@ -149,20 +155,17 @@ def statistics(predictions: Predictions, weights: Floats) -> Statistics:
         predictions: N photos.
         weights: float64 [N, B], how often each photo occurs in each resample.
     """
-    counts = _confusion(predictions, weights)
-    per_class = _per_class(counts)
+    per_class, present = _per_class(predictions, weights)
     columns = predictions.probabilities.T
     aucs = [roc_auc(column, predictions.truth == index, weights) for index, column in enumerate(columns)]
     per_class["roc_auc"] = np.stack(aucs, axis=1)
-    present = counts.sum(axis=2) > 0
-    diagonal = np.einsum("bii->b", counts)
+    right = predictions.truth == predictions.predicted
     overall = {
-        "accuracy": _ratio(diagonal, counts.sum(axis=(1, 2))),
+        "accuracy": _ratio(right @ weights, weights.sum(axis=0)),
         "balanced_accuracy": _macro(per_class["recall"], present),
         "macro_precision": _macro(np.nan_to_num(per_class["precision"]), present),
         **{f"macro_{name}": _macro(per_class[name], present) for name in ("recall", "f1", "specificity", "roc_auc")},
-        **_decision(predictions, weights),
-        **_decision_calibration(predictions, weights),
+        **_of_decision(predictions, weights),
         **_calibration(predictions, weights),
     }
     return Statistics(overall, per_class)
@@ -188,6 +191,15 @@ def roc_auc(values: NDArray[np.floating], positive: NDArray[np.bool_], weights: 
     return _ratio(beaten, weights[positive].sum(axis=0) * running[-1])
 
 
+def shown_classes(photos: Sequence[int]) -> tuple[int, ...]:
+    """Return the indices of the classes that charts and tables show, in order, by how many photos each has.
+
+    That is all of them, or the :data:`MOST_SHOWN` with the most photos.
+    """
+    most = np.argsort(-np.asarray(photos), kind="stable")[:MOST_SHOWN]
+    return tuple(int(index) for index in np.sort(most))
+
+
 def log_losses(predictions: Predictions) -> Floats:
     """Return minus the logarithm of the true class's probability, float64 [N]; 0 is taken as float32's smallest."""
     of_truth = predictions.probabilities[np.arange(len(predictions.truth)), predictions.truth]
@@ -203,31 +215,39 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.asarray(np.divide(part, whole, out=undefined, where=whole > 0))
 
 
-def _one_hot(indices: NDArray[np.integer], count: int) -> Floats:
-    return np.asarray(np.eye(count)[indices])
-
-
-def _confusion(predictions: Predictions, weights: Floats) -> Floats:
-    classes = predictions.classes
-    cells = predictions.truth * classes + predictions.predicted
-    by_cell = _one_hot(cells, classes * classes).T @ weights
-    return np.asarray(by_cell.T.reshape(-1, classes, classes))
-
-
-def _per_class(counts: Floats) -> dict[str, Floats]:
-    hits = np.einsum("bii->bi", counts)
-    actual, named = counts.sum(axis=2), counts.sum(axis=1)
-    others = counts.sum(axis=(1, 2))[:, None] - actual
-    return {
+def _per_class(predictions: Predictions, weights: Floats) -> tuple[dict[str, Floats], NDArray[np.bool_]]:
+    """Return figures of one class against the rest, float64 [B, C], and which classes occur, bool [B, C]."""
+    truth, predicted, classes = predictions.truth, predictions.predicted, predictions.classes
+    right = truth == predicted
+    hits = _summed(truth[right], weights[right], classes)
+    actual, named = _summed(truth, weights, classes), _summed(predicted, weights, classes)
+    others = actual.sum(axis=1, keepdims=True) - actual
+    found = {
         "precision": _ratio(hits, named),
         "recall": _ratio(hits, actual),
         "f1": _ratio(2 * hits, actual + named),
         "specificity": _ratio(others - (named - hits), others),
     }
+    return found, actual > 0
+
+
+def _summed(classes: NDArray[np.integer], weights: Floats, count: int) -> Floats:
+    """Return the weights [N, B] of the photos of each class, summed, float64 [B, C]."""
+    sums = np.zeros((count, weights.shape[1]))
+    order = np.argsort(classes, kind="stable")
+    present, starts = np.unique(classes[order], return_index=True)
+    if len(present):
+        sums[present] = np.add.reduceat(weights[order], starts, axis=0)
+    return sums.T
 
 
 def _macro(values: Floats, present: NDArray[np.bool_]) -> Floats:
     return _ratio(np.where(present, values, 0).sum(axis=1), present.sum(axis=1).astype(np.float64))
+
+
+def _of_decision(predictions: Predictions, weights: Floats) -> dict[str, Floats]:
+    found = {**_decision(predictions, weights), **_decision_calibration(predictions, weights)}
+    return found if predictions.positive else {name: np.full(weights.shape[1], np.nan) for name in found}
 
 
 def _decision(predictions: Predictions, weights: Floats) -> dict[str, Floats]:

@@ -21,6 +21,8 @@ from dermport.bundle.manifest import (
     Preprocessing,
     SplitSpec,
 )
+from dermport.bundle.model_origin import ModelOrigin
+from dermport.bundle.operators import operators_of
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.errors import BundleError
 from dermport.figures.training import draw_training
@@ -62,15 +64,17 @@ class BundleDescription:
         command: What a person typed.
         seed: Of everything random, also of the draw of golden and calibration photos.
         preprocessing: What the photos go through.
-        target_sensitivity: What the decision's threshold is chosen for, on validation photos.
-        alpha: Width multiplier of the network.
-        weights: What the trunk started from.
+        target_sensitivity: What the decision's threshold is chosen for, on validation photos; None: it knows none.
+        alpha: Width multiplier of the network, where its architecture knows one.
+        weights: What the trunk started from; None where that is not known.
         history: Every epoch of every phase.
         words: What was done, for the model card's table.
         seconds: That it took.
         compression: How it was made from another bundle; None where it was trained.
         answer_rate: The share of the validation photos that is answered; None answers every photo.
         lesion_pattern: How a file's name told its lesion, for a folder per class.
+        architecture: The network's name.
+        origin: Of the imported model that it comes from.
     """
 
     out: Path
@@ -79,15 +83,17 @@ class BundleDescription:
     command: str
     seed: int
     preprocessing: Preprocessing
-    target_sensitivity: float
-    alpha: float
-    weights: str
+    target_sensitivity: float | None
+    alpha: float | None
+    weights: str | None
     history: tuple[EpochFigures, ...]
     words: dict[str, object]
     seconds: float
     compression: Compression | None = None
     answer_rate: float | None = None
     lesion_pattern: str | None = None
+    architecture: str = "MobileNetV2"
+    origin: ModelOrigin | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +102,8 @@ class Calibrated:
 
     model: keras.Model
     temperature: float
-    decision: Decision
-    tuning: TuningSet
+    decision: Decision | None
+    tuning: TuningSet | None
 
 
 @dataclass(frozen=True)
@@ -148,11 +154,16 @@ def assemble(description: BundleDescription, parts: SplitPhotos, network: keras.
     return Bundle.open(description.out)
 
 
-def calibrate(network: keras.Model, validation: PartPhotos, sensitivity: float, path: Path) -> Calibrated:
-    """Save the model with the temperature that fits the validation photos; choose the threshold of what was saved."""
+def calibrate(network: keras.Model, validation: PartPhotos, sensitivity: float | None, path: Path) -> Calibrated:
+    """Save the model with the temperature that fits the validation photos; choose the threshold of what was saved.
+
+    Without a sensitivity there is no decision.
+    """
     logits = class_logits(predict(network, validation.tensors))
     temperature = fit_temperature(logits, validation.targets)
     model = _saved(calibrated_model(network, temperature), path, validation.tensors[:8])
+    if sensitivity is None:
+        return Calibrated(model, temperature, None, None)
     positive = validation.split.dataset.task.spec.positive_indices
     found = scores(predict(model, validation.tensors), positive)
     is_positive = np.isin(validation.targets, positive)
@@ -233,7 +244,13 @@ def _manifest(
         version=VERSION,
         task=parts.test.split.dataset.task.spec,
         preprocessing=description.preprocessing,
-        model=ModelSpec(alpha=description.alpha, parameters=parameters, weights=description.weights),
+        model=ModelSpec(
+            architecture=description.architecture,
+            operators=operators_of(calibrated.model),
+            alpha=description.alpha,
+            parameters=parameters,
+            weights=description.weights,
+        ),
         calibration=Calibration(temperature=calibrated.temperature),
         decision=calibrated.decision,
         abstention=_abstention(description.answer_rate, parts),
@@ -241,6 +258,7 @@ def _manifest(
         metrics=evaluation.metrics("test"),
         provenance=provenance(description.command, description.seed, description.seconds),
         compression=description.compression,
+        origin=description.origin,
         files=file_entries(folder),
     )
 

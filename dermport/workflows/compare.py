@@ -72,7 +72,7 @@ def photos_of(
     task = bundle.manifest.task
     found: tuple[Photo, ...] = ()
     if data:
-        found = photos_of_split(split or bundle.file(bundle.manifest.dataset.split.file), part, data, task)
+        found = photos_of_split(split or bundle.file(bundle.manifest.known_dataset.split.file), part, data, task)
     if paths or not data:
         found += find_photos(paths, task)
     out = left_out(found)

@@ -117,7 +117,7 @@ def _evaluation(bundle: Bundle, data: Path, part: str | None, other: Bundle | No
         photos,
         manifest.task,
         manifest.decision,
-        temperature=manifest.calibration.temperature,
+        temperature=manifest.temperature,
         subgroups=tuple(grouped(photos.metadata, photos.tensors(manifest.preprocessing))),
         tuning=_tuning(bundle, data, photos, progress),
     )
@@ -139,9 +139,11 @@ def _tuning(bundle: Bundle, data: Path, photos: PhotoSet, progress: Progress) ->
     from dermport.training.evaluation.files import TUNING, read_tuning
 
     manifest, kept = bundle.manifest, f"evaluation/{TUNING}"
+    if manifest.decision is None:
+        return None
     if any(entry.path == kept for entry in manifest.files):
         return read_tuning(bundle.file(kept))
-    if photos.external or not manifest.dataset.split.photos.get(manifest.decision.part):
+    if photos.external or not manifest.known_dataset.split.photos.get(manifest.decision.part):
         progress.say("The photos that the threshold was chosen on are not at hand: it has no interval.")
         return None
     progress.say(f"{bundle.path} does not keep the scores that its threshold was chosen on: scoring those photos, too.")
@@ -155,7 +157,7 @@ def _scored_again(bundle: Bundle, data: Path, progress: Progress) -> TuningSet:
     from dermport.training.evaluation.threshold import TuningSet
     from dermport.workflows.photos import read_photos
 
-    part, positive = bundle.manifest.decision.part, bundle.manifest.task.positive_indices
+    part, positive = bundle.manifest.known_decision.part, bundle.manifest.task.positive_indices
     photos = read_photos(bundle, data, part, progress=progress)
     found = scores(answers(bundle, photos, progress), positive)
     return TuningSet(photos.ids, photos.groups, found, np.isin(photos.targets, positive), part)
@@ -170,8 +172,8 @@ def _against(evaluation: Evaluation, photos: PhotoSet, other: Bundle, progress: 
     probabilities = answers(other, photos, progress)
     return compare_models(
         evaluation.predictions,
-        Predictions(probabilities, photos.targets, manifest.task.positive_indices, manifest.decision.threshold),
+        Predictions(probabilities, photos.targets, manifest.task.positive_indices, manifest.threshold),
         photos.groups,
         model=ModelRef(name=manifest.name, version=manifest.version, model_sha256=other.model_sha256),
-        seen=training_overlap(other.file(manifest.dataset.split.file), photos.ids, photos.groups),
+        seen=training_overlap(other.file(manifest.known_dataset.split.file), photos.ids, photos.groups),
     )

@@ -41,7 +41,7 @@ def read_photos(
     if part not in (None, "all", *get_args(Part)):
         raise UsageError(f"There is no part {part!r}.", remedy=f"Parts: {', '.join(get_args(Part))}, all.")
     dataset = _read(bundle, data, progress)
-    external = dataset.fingerprint != bundle.manifest.dataset.fingerprint
+    external = not _is_known(bundle, dataset)
     if part is None:
         part = "all" if external else "test"
         if external:
@@ -54,15 +54,21 @@ def read_photos(
     return photo_set(dataset, records, part, external=external, progress=progress)
 
 
+def _is_known(bundle: Bundle, dataset: Dataset) -> bool:
+    """Return whether the bundle has parted these very photos."""
+    known = bundle.manifest.dataset
+    return known is not None and known.fingerprint == dataset.fingerprint
+
+
 def _check_same_part(bundle: Bundle, dataset: Dataset, records: Sequence[Record], part: str) -> None:
     from dermport.training.data.splits import read_split
 
     remedy = "Compare bundles of one split, or score all photos of a data set that none has seen: {part} all."
-    if dataset.fingerprint != bundle.manifest.dataset.fingerprint:
+    if not _is_known(bundle, dataset):
         raise DataError(
             f"{bundle.manifest.name} was trained on another data set (other fingerprint).", remedy=remedy, of=Parameters
         )
-    split = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset)
+    split = read_split(bundle.file(bundle.manifest.known_dataset.split.file), dataset)
     its_own = {record.photo_id for record in split.records(cast("Part", part))}
     if strange := [record.photo_id for record in records if record.photo_id not in its_own]:
         raise DataError(
@@ -82,8 +88,8 @@ def _read(bundle: Bundle, data: Path, progress: Progress) -> Dataset:
 def _of_part(bundle: Bundle, dataset: Dataset, part: Part) -> tuple[Record, ...]:
     from dermport.training.data.splits import read_split
 
-    if dataset.fingerprint == bundle.manifest.dataset.fingerprint:
-        records = read_split(bundle.file(bundle.manifest.dataset.split.file), dataset).records(part)
+    if _is_known(bundle, dataset):
+        records = read_split(bundle.file(bundle.manifest.known_dataset.split.file), dataset).records(part)
         whose = f"The split of {bundle.manifest.name}"
     else:
         records = tuple(record for record in dataset.records if record.part == part)

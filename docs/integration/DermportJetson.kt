@@ -30,7 +30,7 @@ data class ComparisonAnswer(
     val cause: String, // a String, not an enum: a newer server knows more causes
     val sameLabel: Boolean,
     val serverLabel: String,
-    val serverPositive: Boolean?, // null: the server cannot tell; show that with its reasons, and no decision
+    val serverPositive: Boolean?, // null: the server cannot tell (show that with its reasons), or its model knows no decision
     val serverReasons: List<String>, // in words
     val notice: String,
 )
@@ -148,15 +148,15 @@ class DermportJetson(private val server: String, private val key: String?, priva
     private fun answer(document: JSONObject): ComparisonAnswer {
         val verdict = document.getJSONObject("verdict")
         val its = document.getJSONObject("server")
-        val decision = its.getJSONObject("decision")
-        val reasons = decision.optJSONArray("reasons") ?: JSONArray() // none: an older server, which answers every photo
+        val decision = its.optJSONObject("decision") // null: the model knows labels alone
+        val reasons = decision?.optJSONArray("reasons") ?: JSONArray() // none: an older server, which answers every photo
         return ComparisonAnswer(
             id = document.getString("id"),
             words = verdict.getString("words"),
             cause = verdict.getString("cause"),
             sameLabel = verdict.getBoolean("same_label"),
             serverLabel = its.getString("label"),
-            serverPositive = if (decision.isNull("positive")) null else decision.getBoolean("positive"),
+            serverPositive = if (decision == null || decision.isNull("positive")) null else decision.getBoolean("positive"),
             serverReasons = List(reasons.length()) { reasons.getJSONObject(it).getString("words") },
             notice = document.getString("notice"),
         )
@@ -188,7 +188,7 @@ fun answer(
         .put("target", "tflite")
         .put("precision", release.precision)
         .put("runtime", "LiteRT, Android ${android.os.Build.VERSION.RELEASE}")
-        .put("cannot_tell", said.positive == null)
+        .put("cannot_tell", said.cannotTell.isNotEmpty())
         .put("device", JSONObject().put("id", device.toString()))
         .put("app_version", appVersion)
         .put("asked", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString())

@@ -29,7 +29,7 @@ struct ComparisonRequest: Codable {
 struct ComparisonAnswer: Decodable {
     struct Verdict: Decodable {
         let same_label: Bool
-        let same_decision: Bool
+        let same_decision: Bool? // nil: the model knows labels alone
         let same_input: Bool
         let change: Double
         let cause: String // a String, not an enum: a newer server knows more causes
@@ -44,7 +44,7 @@ struct ComparisonAnswer: Decodable {
         let threshold: Double
         let reasons: [Reason]? // nil: an older server, which answers every photo
     }
-    struct Server: Decodable { let label: String; let probabilities: [String: Double]; let decision: Decision }
+    struct Server: Decodable { let label: String; let probabilities: [String: Double]; let decision: Decision? }
     let id: String
     let verdict: Verdict
     let server: Server
@@ -193,7 +193,7 @@ func answer(_ photo: Data, with model: DermportClassifier, release: (artifact: S
         target: "coreml",
         precision: release.precision,
         runtime: "Core ML, \(ProcessInfo.processInfo.operatingSystemVersionString)",
-        cannot_tell: said.positive == nil,
+        cannot_tell: !said.cannotTell.isEmpty,
         device: .init(id: device.uuidString, model: nil),
         app_version: Bundle.main.infoDictionary?["CFBundleShortVersionString"] as? String ?? "0",
         asked: Date())

@@ -169,3 +169,12 @@ def test_cannot_tell_is_an_answer_of_its_own() -> None:
     totals = total(rows)
     assert (totals.flips_to_positive, totals.flips_to_negative) == (0, 0)
     assert (totals.withheld_on_phone, totals.withheld_on_server) == (2, 2)
+
+
+def test_without_a_decision_nothing_is_withheld_and_nothing_flips() -> None:
+    undecided = {"score": None, "positive": None}
+    row = judge("x.jpg", _said(**undecided), _said(0.6, artifact_sha256=OTHER, **undecided))
+    assert (row.same_decision, row.same_label, row.cause, row.disagrees) == (None, True, "artifact", False)
+    totals = total([row])
+    assert (totals.decision_agreement.of, totals.label_agreement.of) == (0, 1)
+    assert (totals.withheld_on_phone, totals.withheld_on_server, totals.flips_to_positive) == (0, 0, 0)

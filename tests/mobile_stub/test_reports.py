@@ -149,3 +149,20 @@ def test_table_names_the_figures(comparison: ArtifactComparison) -> None:
 def test_document_reads_back(comparison: ArtifactComparison) -> None:
     assert ArtifactComparison.model_validate_json(comparison.model_dump_json(by_alias=True)) == comparison
     assert comparison.passed
+
+
+def test_without_a_decision_no_report_says_yes_or_no(manifest: Manifest) -> None:
+    labels_only = {"decision": None, "task": manifest.task.model_copy(update={"positive": ()})}
+    undecided = {"score": None, "positive": None}
+    sides = [_said(p, label).model_copy(update=undecided) for p, label in ((0.75, "mel"), (0.25, "nv"))]
+    row = judge("x.jpg", *sides).model_copy(update={"truth": "mel"})
+    without = manifest.model_copy(update=labels_only)
+    comparison = _comparison(without, (row,))
+    console = Console(file=io.StringIO(), width=120, record=True)
+    console.print(to_table([comparison]))
+    page = to_html(Page((comparison,), without, "http://jetson.test"))
+    for text in (console.export_text(), page):
+        assert "mel" in text
+        for word in ("suspicious", "cannot tell", "decision flips", "same decision", "of the decision"):
+            assert word not in text
+    assert next(csv.DictReader(io.StringIO(to_csv([comparison]))))["phone_positive"] == ""

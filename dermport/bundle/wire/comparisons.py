@@ -74,7 +74,7 @@ class PhoneSide(Message):
     """The phone's answer under the decision rule of the phone's model, or of the live one where that is not known."""
 
     label: str
-    decision: Verdict
+    decision: Annotated[Verdict | None, Field(description="null: that model knows labels alone")] = None
     known: Annotated[ServedModel | None, Field(description="the phone's file, where a bundle here has it")] = None
     said: ComparisonRequest
 
@@ -84,7 +84,7 @@ class ServerSide(Message):
 
     label: str
     probabilities: Probabilities
-    decision: Verdict
+    decision: Annotated[Verdict | None, Field(description="null: the model knows labels alone")] = None
     model: ServedModel
     runtime: ServedRuntime
     preprocessing: str
@@ -176,7 +176,7 @@ class ComparisonVerdict(Message):
     """Whether the two agree, and if not, why."""
 
     same_label: bool
-    same_decision: bool
+    same_decision: Annotated[bool | None, Field(description="null: a side knows no decision")]
     same_input: bool
     change: Change
     cause: Cause
@@ -224,7 +224,7 @@ class AgreementFigures(Message):
 
     comparisons: int
     label_agreement: Share
-    decision_agreement: Share
+    decision_agreement: Annotated[Share, Field(description="of the comparisons in which both sides know a decision")]
     flips_to_positive: Annotated[int, Field(description="no on the phone, yes on the server")]
     flips_to_negative: Annotated[int, Field(description="yes on the phone, no on the server")]
     mean_change: float | None

@@ -99,7 +99,7 @@ class ReleaseManifest(Message):
     released: Annotated[str, Field(description="when the model was made, UTC, ISO 8601")]
     task: TaskSpec
     preprocessing: Preprocessing
-    decision: Decision
+    decision: Annotated[Decision | None, Field(description="null: the model knows labels alone")] = None
     abstention: Annotated[
         Abstention | None, Field(description="when the model cannot tell; null: it answers every photo")
     ] = None

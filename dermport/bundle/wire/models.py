@@ -35,7 +35,7 @@ class ModelSummary(Message):
     sha256: Sha256
     task: TaskSpec
     preprocessing: Preprocessing
-    decision: Decision
+    decision: Annotated[Decision | None, Field(description="null: the model knows labels alone")] = None
     live: Annotated[ServedModel | None, Field(description="how it is served; null where another model is live")]
     runtime: ServedRuntime | None
     exports: tuple[ExportSummary, ...]

@@ -103,7 +103,7 @@ class PredictionAnswer(Message):
 
     label: str
     probabilities: Annotated[dict[str, Fraction], Field(description="by label id, in the model's order")]
-    decision: Verdict
+    decision: Annotated[Verdict | None, Field(description="null: the model knows labels alone")] = None
     model: ServedModel
     runtime: ServedRuntime
     preprocessing: Annotated[str, Field(description="the definition by which the input was made")]

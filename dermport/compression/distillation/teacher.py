@@ -162,7 +162,7 @@ def _check_labels(teacher: Bundle, parent: Bundle) -> None:
 
 def _check_photos(teacher: Bundle, context: StepContext) -> None:
     """Refuse a teacher that learned lesions which the student is chosen or judged by: its answers would leak them."""
-    path = teacher.file(teacher.manifest.dataset.split.file)
+    path = teacher.file(teacher.manifest.known_dataset.split.file)
     learned = {row["lesion_id"] for row in read_rows(path, ("lesion_id", "part")) if row["part"] == "train"}
     for part in (context.parts.validation, context.parts.test):
         if seen := learned & {record.lesion_id for record in part.records}:

@@ -147,7 +147,7 @@ def _copy(bundle: Bundle, folder: Path) -> None:
 def _write(folder: Path, name: str, network: keras.Model, context: StepContext) -> None:
     """Write what exporters read of a bundle."""
     origin = context.parent
-    manifest, split = origin.manifest, origin.manifest.dataset.split.file
+    manifest, split = origin.manifest, origin.manifest.known_dataset.split.file
     model = calibrated_model(network, 1.0)  # the start's temperature stays folded in: no label changes by another one
     model.save(folder / manifest.model.file)
     (folder / CALIBRATION_FILE).parent.mkdir()

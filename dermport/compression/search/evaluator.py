@@ -149,7 +149,7 @@ class CandidateEvaluator:
 def predictions_of(loaded: OpenArtifact, manifest: Manifest, truth: NDArray[np.int64]) -> Predictions:
     """Return what an artifact answers about its photos, held against the truth, int [N]."""
     answers = in_bundle_order(run(loaded.runtime, loaded.photos), loaded.runtime.labels, manifest.task.ids)
-    return Predictions(answers, truth, manifest.task.positive_indices, manifest.decision.threshold)
+    return Predictions(answers, truth, manifest.task.positive_indices, manifest.threshold)
 
 
 def techniques(candidate: Candidate, starts: Mapping[str, StartingBundle], base: str) -> tuple[str, ...]:

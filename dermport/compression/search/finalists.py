@@ -87,7 +87,7 @@ class FinalEvaluation:
             photos.targets,
             tuple(record.lesion_id for record in photos.records),
             positive=parent.manifest.task.positive_indices,
-            threshold=parent.manifest.decision.threshold,
+            threshold=parent.manifest.threshold,
         )
         agreement = float(np.mean(answers.argmax(axis=1) == self.answers.argmax(axis=1)))
         return agreement, {name: deltas[name] for name in _TOLD}

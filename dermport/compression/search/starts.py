@@ -71,9 +71,9 @@ def _check(bundle: Bundle, parent: Bundle) -> None:
 
 def _question(bundle: Bundle) -> dict[str, object]:
     manifest = bundle.manifest
-    split = next(entry.sha256 for entry in manifest.files if entry.path == manifest.dataset.split.file)
+    split = next(entry.sha256 for entry in manifest.files if entry.path == manifest.known_dataset.split.file)
     return {
-        "data set": manifest.dataset.fingerprint,
+        "data set": manifest.known_dataset.fingerprint,
         "split": split,
         "task": manifest.task,
         "crop": manifest.preprocessing.crop,

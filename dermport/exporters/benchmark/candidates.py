@@ -145,7 +145,7 @@ def bundle_entry(bundle: Bundle) -> BundleEntry:
         parameters=manifest.model.parameters,
         macs=macs,
         macs_unknown_because=reason,
-        threshold=manifest.decision.threshold,
+        threshold=manifest.decision.threshold if manifest.decision else None,
     )
 
 

@@ -172,7 +172,7 @@ def _ask(run: _Run, measured: Measured, process: Process, update: Update | None 
         measured.not_answered_because = "It gave probabilities that are not finite (NaN or infinity)."
     else:
         ordered = in_bundle_order(raw, process.opened.labels, manifest.task.ids)
-        measured.answers = ArtifactAnswers(ordered, manifest.task.positive_indices, manifest.decision.threshold)
+        measured.answers = ArtifactAnswers(ordered, manifest.task.positive_indices, manifest.threshold)
 
 
 def _reference(run: _Run, processes: dict[Key, Process]) -> Reference | None:

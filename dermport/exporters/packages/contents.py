@@ -58,7 +58,7 @@ def _labels_json(manifest: Manifest) -> bytes:
         "labels": [
             {"id": label.id, "name": label.name, "positive": label.id in task.positive} for label in task.labels
         ],
-        "decision": {"name": decision.name, "threshold": decision.threshold},
+        "decision": {"name": decision.name, "threshold": decision.threshold} if decision else None,
         "notice": NOTICE,
     }
     return _json(document)

@@ -42,13 +42,13 @@ def guide_values(bundle: Bundle, platform: PackagePlatform, exports: tuple[Expor
 
 
 def _manifest_values(manifest: Manifest) -> dict[str, str]:
-    task, prep = manifest.task, manifest.preprocessing
+    task, prep, alpha = manifest.task, manifest.preprocessing, manifest.model.alpha
     return {
         "name": manifest.name,
         "version": manifest.version,
-        "architecture": f"{manifest.model.architecture} (alpha {manifest.model.alpha:g})",
-        "weights": manifest.model.weights,
-        "dataset": manifest.dataset.name,
+        "architecture": manifest.model.architecture + (f" (alpha {alpha:g})" if alpha is not None else ""),
+        "weights": manifest.model.weights or "not known",
+        "dataset": manifest.dataset.name if manifest.dataset else "not known",
         "size": str(prep.size),
         "tensor_bytes": str(prep.size * prep.size * 3),
         "crop": prep.crop,
@@ -58,10 +58,24 @@ def _manifest_values(manifest: Manifest) -> dict[str, str]:
         "label_literals": ", ".join(f'"{label}"' for label in task.ids),
         "positive": ", ".join(f"`{label}`" for label in task.positive),
         "positive_literals": ", ".join(f'"{label}"' for label in task.positive),
-        "decision": manifest.decision.name,
-        "threshold": repr(manifest.decision.threshold),
+        "decision": manifest.decision.name if manifest.decision else "",
+        "threshold": repr(manifest.decision.threshold if manifest.decision else 1.0),
+        "rule": _rule(manifest),
         "cannot_tell": section(manifest.abstention),
     }
+
+
+def _rule(manifest: Manifest) -> str:
+    """Return how probabilities become an answer, in words."""
+    if manifest.decision is None:
+        return "The answer is the most probable label: this model knows no positive labels, so nothing is decided."
+    positive = ", ".join(f"`{label}`" for label in manifest.task.positive)
+    return (
+        f"The score is the sum of the probabilities of the positive labels, {positive}. The answer is\n"
+        f'"{manifest.decision.name}" when the score is at least **{manifest.decision.threshold!r}**. The threshold was '
+        "chosen\non photos that the model was not trained on; do not round it, and do not scale the probabilities\n"
+        "again: calibration is inside the model."
+    )
 
 
 def _golden_photo(manifest: Manifest) -> str:

@@ -196,7 +196,7 @@ class Case:
         withheld = bool(self.said.cannot_tell)
         said = answer(manifest, probabilities, self._phone_values() if withheld else None)
         decision = verdict_of(manifest, said)
-        if withheld:  # its word counts, also where its input is not known here
+        if withheld and decision:  # its word counts, also where its input is not known here
             decision = decision.model_copy(update={"positive": None, "answer": "cannot_tell"})
         known = served_model(self.known.bundle, self.known.export) if self.known else None
         return PhoneSide(label=said.label, decision=decision, known=known, said=self.said)

@@ -105,7 +105,7 @@ class _CaseJudge:
             server=self._server,
             verdict=ComparisonVerdict(
                 same_label=self._phone.label == self._server.label,
-                same_decision=self._phone.decision.positive == self._server.decision.positive,
+                same_decision=_same_decision(self._phone.decision, self._server.decision),
                 same_input=not self._inputs.differ,
                 change=self._change,
                 cause=cause,
@@ -185,9 +185,13 @@ def _run_of(case: Case, done: InferenceResult) -> ArtifactRun:
     return ArtifactRun(model.artifact_sha256, f"{model.target} {model.precision}", case.live.served_by.name, by_label)
 
 
-def withheld_words(phone: Verdict, server: Verdict) -> str:
+def _same_decision(phone: Verdict | None, server: Verdict | None) -> bool | None:
+    return phone.positive == server.positive if phone and server else None
+
+
+def withheld_words(phone: Verdict | None, server: Verdict | None) -> str:
     """Return in words that one side alone cannot tell, and why; empty where both or neither can."""
-    if (phone.answer == "cannot_tell") == (server.answer == "cannot_tell"):
+    if phone is None or server is None or (phone.answer == "cannot_tell") == (server.answer == "cannot_tell"):
         return ""
     who, withheld = ("phone", phone) if phone.answer == "cannot_tell" else ("server", server)
     if not withheld.reasons:

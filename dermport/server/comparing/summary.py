@@ -31,6 +31,7 @@ _FIGURES = (
     func.count(_ROW.id).label("comparisons"),
     _counted(_ROW.same_label).label("same_label"),
     _counted(_ROW.same_decision).label("same_decision"),
+    func.count(_ROW.undecided).label("undecided"),
     _counted(_ROW.server_positive & ~_ROW.phone_positive).label("to_positive"),
     _counted(_ROW.phone_positive & ~_ROW.server_positive).label("to_negative"),
     func.avg(_ROW.change).label("mean_change"),
@@ -81,7 +82,7 @@ def _figures(row: Any) -> dict[str, Any]:
     return {
         "comparisons": row.comparisons,
         "label_agreement": share_of(row.same_label, row.comparisons),
-        "decision_agreement": share_of(row.same_decision, row.comparisons),
+        "decision_agreement": share_of(row.same_decision, row.comparisons - row.undecided),
         "flips_to_positive": row.to_positive,
         "flips_to_negative": row.to_negative,
         "mean_change": row.mean_change,

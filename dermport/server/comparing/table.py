@@ -55,8 +55,8 @@ def _phone(comparison: ComparisonAnswer) -> dict[str, object]:
     phone, said, known = comparison.phone, comparison.phone.said, comparison.phone.known
     return {
         "phone_label": phone.label,
-        "phone_score": phone.decision.score,
-        "phone_positive": phone.decision.positive,
+        "phone_score": phone.decision.score if phone.decision else None,
+        "phone_positive": phone.decision.positive if phone.decision else None,
         "phone_input_sha256": said.input_sha256,
         "phone_artifact_sha256": said.artifact_sha256,
         "phone_model": known.name if known else None,
@@ -77,8 +77,8 @@ def _server(comparison: ComparisonAnswer) -> dict[str, object]:
     server = comparison.server
     return {
         "server_label": server.label,
-        "server_score": server.decision.score,
-        "server_positive": server.decision.positive,
+        "server_score": server.decision.score if server.decision else None,
+        "server_positive": server.decision.positive if server.decision else None,
         "server_input_sha256": server.input_sha256,
         "server_artifact_sha256": server.model.artifact_sha256,
         "server_model": server.model.name,

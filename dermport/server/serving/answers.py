@@ -29,9 +29,14 @@ class Served:
     runtime: ServedRuntime
 
 
-def verdict_of(manifest: Manifest, said: Answer) -> Verdict:
-    """Return the bundle's decision rule, applied; without a decision where the model cannot tell."""
+def verdict_of(manifest: Manifest, said: Answer) -> Verdict | None:
+    """Return the bundle's decision rule, applied; positive is None where the model cannot tell.
+
+    None where the model knows no decision.
+    """
     rule = manifest.decision
+    if rule is None or said.score is None:
+        return None
     return Verdict.model_construct(
         name=rule.name,
         positive=said.positive,

@@ -43,6 +43,7 @@ class ComparisonRow(Base):
     change: Mapped[float] = mapped_column(Double)
     same_label: Mapped[bool]
     same_decision: Mapped[bool]
+    undecided: Mapped[bool | None]
     phone_positive: Mapped[bool]
     server_positive: Mapped[bool]
     label: Mapped[str] = mapped_column(Text)
@@ -255,7 +256,8 @@ def no_such_comparison() -> RequestError:
 
 def _row(answer: ComparisonAnswer, fingerprint: str, key: str | None, sender: str) -> ComparisonRow:
     verdict, phone, server = answer.verdict, answer.phone, answer.server
-    device, sides = phone.said.device, (phone.decision.positive, server.decision.positive)
+    device = phone.said.device
+    sides = [side.decision.positive if side.decision else None for side in (phone, server)]
     told = None not in sides  # where one cannot tell, nothing flips from yes to no
     return ComparisonRow(
         id=answer.id,
@@ -266,9 +268,10 @@ def _row(answer: ComparisonAnswer, fingerprint: str, key: str | None, sender: st
         cause=verdict.cause,
         change=verdict.change,
         same_label=verdict.same_label,
-        same_decision=verdict.same_decision,
-        phone_positive=bool(told and phone.decision.positive),
-        server_positive=bool(told and server.decision.positive),
+        same_decision=bool(verdict.same_decision),
+        undecided=True if verdict.same_decision is None else None,
+        phone_positive=bool(told and sides[0]),
+        server_positive=bool(told and sides[1]),
         label=server.label,
         artifact_sha256=phone.said.artifact_sha256,
         device=device.id if device else None,

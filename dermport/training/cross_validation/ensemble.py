@@ -17,10 +17,10 @@ from dermport.bundle.manifest import (
     DatasetSpec,
     Decision,
     Manifest,
-    ModelSpec,
     Part,
     SplitSpec,
 )
+from dermport.bundle.operators import operators_of
 from dermport.bundle.photo_set import PhotoSet
 from dermport.bundle.store import file_entries, write_manifest
 from dermport.progress import Progress
@@ -75,7 +75,7 @@ class Ensemble:
         np.save(folder / "calibration" / "tensors.npy", self._tensors(train[choose_calibration(len(train), seed)]))
         self._write_golden(folder / "golden", model)
         evaluation = self._evaluation(model, progress)
-        manifest = self._manifest(folder, evaluation, int(model.count_params()))
+        manifest = self._manifest(folder, evaluation, model)
         licence = read_licence(self.done.asked.training.data)
         card = render_model_card(manifest, evaluation.report, {"Ensemble": self.spec.words}, licence)
         write_evaluation(folder / "evaluation", evaluation, card)
@@ -132,18 +132,20 @@ class Ensemble:
         tuning = TuningSet(found.photo_ids, found.groups, found.pooled.scores, found.pooled.is_positive)
         return evaluate(answers, scored, task, self.decision, temperature=1.0, tuning=tuning)
 
-    def _manifest(self, folder: Path, evaluation: Evaluation, parameters: int) -> Manifest:
+    def _manifest(self, folder: Path, evaluation: Evaluation, ensemble: keras.Model) -> Manifest:
         training, first = self.done.asked.training, self.done.bundles[0].manifest
+        made = {"operators": operators_of(ensemble), "parameters": int(ensemble.count_params())}
+        model = first.model.model_copy(update=made)
         seconds = sum(bundle.manifest.provenance.seconds for bundle in self.done.bundles)
         return Manifest(
             name=training.name,
             version=VERSION,
             task=first.task,
             preprocessing=training.recipe.preprocessing,
-            model=ModelSpec(alpha=training.recipe.alpha, parameters=parameters, weights=first.model.weights),
+            model=model,
             calibration=Calibration(temperature=1.0),
             decision=self.decision,
-            dataset=self._dataset(first.dataset),
+            dataset=self._dataset(first.known_dataset),
             metrics=evaluation.metrics("test" if len(self.done.folds.held_out) else "validation"),
             provenance=provenance(training.command, self.done.folds.seed, seconds),
             cross_validation=self.spec,

@@ -122,7 +122,7 @@ def _held_out(kept: Bundle, folds: Folds, progress: Progress) -> HeldOut | None:
         records = [dataset.records[index] for index in indices]
         tensors = load_tensors(records, manifest.preprocessing, update=update)
     model = keras.saving.load_model(kept.file(manifest.model.file), compile=False)
-    positive, threshold = manifest.task.positive_indices, manifest.decision.threshold
+    positive, threshold = manifest.task.positive_indices, manifest.threshold
     answers = Predictions(predict(model, tensors), dataset.targets()[indices], positive, threshold)
     groups = np.array(dataset.groups())[indices].tolist()
     return HeldOut(photos=len(indices), groups=len(set(groups)), figures=intervals(answers, groups).overall)

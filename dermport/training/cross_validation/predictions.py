@@ -114,7 +114,7 @@ def collect(folds: Folds, bundles: Sequence[Bundle]) -> OutOfFold:
             f"The folds' predictions are of {len(rows):,} photos, not of the {len(ids):,} that the plan names.",
             remedy="Remove the fold whose bundle was changed, and give the same command again.",
         )
-    thresholds = np.array([bundle.manifest.decision.threshold for bundle in bundles])
+    thresholds = np.array([bundle.manifest.threshold for bundle in bundles])
     labels, groups, of_photo = dataset.task.spec.ids, dataset.groups(), folds.of_photo[tested]
     return OutOfFold(
         task=dataset.task.spec,

@@ -148,13 +148,13 @@ def _fold(number: int, bundle: Bundle, found: OutOfFold) -> FoldReport:
     return FoldReport(
         fold=number,
         model_sha256=bundle.model_sha256,
-        photos=manifest.dataset.split.photos,
+        photos=manifest.known_dataset.split.photos,
         groups=len({group for group, one in zip(found.groups, here, strict=True) if one}),
         labels={label: int((tested == index).sum()) for index, label in enumerate(found.task.ids)},
         epochs=sum(1 for _ in read_rows(bundle.file("evaluation/history.csv"), ("epoch",))),
-        temperature=manifest.calibration.temperature,
-        threshold=manifest.decision.threshold,
-        figures={name: manifest.metrics.figures[name].value for name in TITLES},
+        temperature=manifest.temperature,
+        threshold=manifest.threshold,
+        figures={name: manifest.known_metrics.figures[name].value for name in TITLES},
         seconds=manifest.provenance.seconds,
     )
 

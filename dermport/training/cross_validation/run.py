@@ -138,7 +138,7 @@ def _opened(folder: Path, split: Split) -> Bundle:
             remedy="Where other machines train, {out} must lie on storage that all of them share.",
             of=TrainingRequest,
         ) from error
-    if read_split(bundle.file(bundle.manifest.dataset.split.file), split.dataset).parts != split.parts:
+    if read_split(bundle.file(bundle.manifest.known_dataset.split.file), split.dataset).parts != split.parts:
         raise UsageError(
             f"{folder} was trained on another split than the plan's.", remedy="Remove it to train that fold again."
         )

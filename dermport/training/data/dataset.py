@@ -131,6 +131,8 @@ def reopen_dataset(manifest: Manifest, data: Path, *, jobs: int | None = None, u
         DataError: Nothing there can be read, or no photo is of the task.
     """
     task, trained_on = task_from_spec(manifest.task), manifest.dataset
+    if trained_on is None:
+        return read_dataset(open_dataset(data), task, jobs=jobs, update=update)
     require_metadata = DropReason.INCOMPLETE.value in trained_on.dropped
     source = open_dataset(data, lesion_pattern=trained_on.lesion_pattern)
     dataset = read_dataset(source, task, require_metadata=require_metadata, jobs=jobs, update=update)

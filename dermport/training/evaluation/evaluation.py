@@ -15,7 +15,7 @@ from dermport.bundle.evaluation_report import (
     EvaluationReport,
     ModelComparison,
 )
-from dermport.bundle.manifest import Decision, Metrics, Part, TaskSpec
+from dermport.bundle.manifest import Decision, Metrics, Part, TaskSpec, threshold_of
 from dermport.bundle.photo_set import PhotoSet
 from dermport.errors import DataError
 from dermport.statistics.bootstrap import DEFAULT, Bootstrap, intervals
@@ -66,7 +66,7 @@ def evaluate(
     probabilities: NDArray[np.floating],
     photos: PhotoSet,
     task: TaskSpec,
-    decision: Decision,
+    decision: Decision | None,
     *,
     temperature: float,
     subgroups: Sequence[Group] = (),
@@ -79,7 +79,7 @@ def evaluate(
         probabilities: The saved model's, float [N, C], in the order of the task's labels; already calibrated.
         photos: What they are of.
         task: The labels.
-        decision: The rule, with its threshold.
+        decision: The rule, with its threshold; None where the model knows none.
         temperature: What calibration divided the logits by; the probabilities before it follow from it.
         subgroups: Of people, whose photos are looked at apart (see :func:`dermport.statistics.subgroups.grouped`).
         tuning: What the threshold was chosen on; None where it is not at hand.
@@ -92,9 +92,10 @@ def evaluate(
         raise DataError(
             f"Probabilities {probabilities.shape} are not of {len(photos)} photos and {len(task.labels)} labels."
         )
-    predictions = Predictions(probabilities, photos.targets, task.positive_indices, decision.threshold)
+    rule = (task.positive_indices, threshold_of(decision))
+    predictions = Predictions(probabilities, photos.targets, *rule)
     before = at_temperature(log_probabilities(probabilities), 1 / temperature)
-    uncalibrated = Predictions(before, photos.targets, task.positive_indices, decision.threshold)
+    uncalibrated = Predictions(before, photos.targets, *rule)
     found = intervals(predictions, photos.groups, bootstrap)
     curves, of_decision = all_curves(predictions, photos.groups, bootstrap)
     report = EvaluationReport(
@@ -110,10 +111,12 @@ def evaluate(
         figures=found.overall,
         classes=_classes(task, photos, found.per_class, curves),
         confusion_matrix=tuple(map(tuple, confusion_matrix(predictions).tolist())),
-        decision=_decision(predictions, task, decision, of_decision),
+        decision=_decision(predictions, task, decision, of_decision) if decision else None,
         calibration=_calibration(uncalibrated, predictions, temperature),
-        threshold=threshold_report(tuning, predictions, photos.groups, decision, bootstrap) if tuning else None,
-        decision_curve=decision_curve(predictions, photos.groups, bootstrap),
+        threshold=threshold_report(tuning, predictions, photos.groups, decision, bootstrap)
+        if tuning and decision
+        else None,
+        decision_curve=decision_curve(predictions, photos.groups, bootstrap) if decision else None,
         fairness=fairness(predictions, photos.groups, subgroups, bootstrap),
     )
     return Evaluation(photos, predictions, uncalibrated, report, curves, of_decision, tuning)
@@ -141,8 +144,8 @@ def _calibration(before: Predictions, after: Predictions, temperature: float) ->
         temperature=temperature,
         before=reliability(before),
         after=reliability(after),
-        decision_before=decision_reliability(before),
-        decision_after=decision_reliability(after),
+        decision_before=decision_reliability(before) if before.positive else None,
+        decision_after=decision_reliability(after) if after.positive else None,
     )
 
 

@@ -53,10 +53,11 @@ def write_charts(folder: Path, evaluation: Evaluation) -> None:
     draw_roc(folder / "roc.png", report, evaluation.curves, evaluation.decision_curves)
     draw_precision_recall(folder / "precision_recall.png", report, evaluation.curves, evaluation.decision_curves)
     draw_reliability(folder / "reliability.png", report)
-    if report.decision_curve:
-        draw_decision_curve(folder / "decision_curve.png", report, report.decision_curve)
-    if report.calibration.decision_after:
-        draw_decision_reliability(folder / "decision_reliability.png", report, report.calibration.decision_after)
+    if (decision := report.decision) and report.decision_curve:
+        draw_decision_curve(folder / "decision_curve.png", report, decision, report.decision_curve)
+    if decision and report.calibration.decision_after:
+        after = report.calibration.decision_after
+        draw_decision_reliability(folder / "decision_reliability.png", report, decision, after)
     if report.fairness:
         draw_fairness(folder / "fairness.png", report, report.fairness)
 

@@ -20,13 +20,13 @@ _CANNOT_TELL = "## When it cannot tell"
 
 
 def render_model_card(
-    manifest: Manifest, report: EvaluationReport, training: Mapping[str, object], data_licence: str = ""
+    manifest: Manifest, report: EvaluationReport | None, training: Mapping[str, object], data_licence: str = ""
 ) -> str:
     """Return the model card as Markdown.
 
     Args:
         manifest: The bundle's; its list of files is not looked at, and may be incomplete yet.
-        report: The evaluation, as ``metrics.json`` holds it.
+        report: The evaluation, as ``metrics.json`` holds it; None where nothing was evaluated.
         training: What training did, in words, in the order of the table: ``{"Optimiser": "Adam, 0.001", ...}``.
         data_licence: The text of the data's own licence file (see :func:`read_licence`).
     """
@@ -42,7 +42,7 @@ def render_model_card(
         class_titles=CLASS_TITLES,
         kinds=KINDS,
         group_figures=FIGURES,
-        level=f"{100 * report.confidence:g} %",
+        level=f"{100 * report.confidence:g} %" if report else "",
     )
     return with_section(card, manifest.abstention) if manifest.abstention else card
 

@@ -40,9 +40,9 @@ def compare_models(
         photos=len(lesions),
         lesions=len(set(lesions)),
         figures=paired_differences(this, other, lesions, bootstrap),
-        auc=auc_test(this, other, bootstrap.confidence),
+        auc=auc_test(this, other, bootstrap.confidence) if this.positive else None,
         top_class=rightness_test(*right),
-        decision=rightness_test(*decided_right),
+        decision=rightness_test(*decided_right) if this.positive else None,
     )
 
 

@@ -118,7 +118,7 @@ class Measurement:
             probabilities[members],
             photos.targets[members],
             manifest.task.positive_indices,
-            manifest.decision.threshold,
+            manifest.threshold,
         )
         lesions = [lesion for lesion, member in zip(photos.groups, members, strict=True) if member]
         return intervals(said, lesions, self._bootstrap).overall
@@ -144,7 +144,7 @@ class Measurement:
         return OtherPhotos(
             group=group,
             refused=refused,
-            suspicious=share_of(int((score >= manifest.decision.threshold).sum()), count),
+            suspicious=share_of(int((score >= manifest.threshold).sum()), count),
             auc_distance=auc,
             auc_probability=_auc(known.max(axis=1), probabilities.max(axis=1)),
         )

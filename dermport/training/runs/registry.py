@@ -157,14 +157,14 @@ def _finished(name: str, bundle: Bundle) -> RunEntry:
         state="finished",
         created=manifest.provenance.created,
         options=options_of(manifest.provenance.command),
-        figures=manifest.metrics.figures,
+        figures=manifest.known_metrics.figures,
         seconds=manifest.provenance.seconds,
         tested_on=_tested_on(bundle),
     )
 
 
 def _tested_on(bundle: Bundle) -> str:
-    dataset, part = bundle.manifest.dataset, bundle.manifest.metrics.part
+    dataset, part = bundle.manifest.known_dataset, bundle.manifest.known_metrics.part
     rows = read_rows(bundle.path / dataset.split.file, ("photo_id", "part"))
     return sha256_json([dataset.fingerprint, sorted(row["photo_id"] for row in rows if row["part"] == part)])[:12]
 

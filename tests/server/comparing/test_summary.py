@@ -55,6 +55,18 @@ def _by_hand(some: list[ComparisonAnswer]) -> dict[str, Any]:
     }
 
 
+def test_comparisons_without_a_decision_count_for_none(database: Database) -> None:
+    store = ComparisonStore(database)
+    plain = comparison(phone=0.7, server=0.6)
+    sides = {side: getattr(plain, side).model_copy(update={"decision": None}) for side in ("phone", "server")}
+    undecided = plain.verdict.model_copy(update={"same_decision": None})
+    store.add(plain, "f", None)
+    store.add(plain.model_copy(update={"id": "0" * 32, "verdict": undecided, **sides}), "g", None)
+    total = summarise(database, Filters()).total
+    assert (total.comparisons, total.label_agreement.of) == (2, 2)
+    assert (total.decision_agreement.count, total.decision_agreement.of) == (1, 1)
+
+
 def _counted(figures: Any) -> dict[str, Any]:
     return {
         "comparisons": figures.comparisons,

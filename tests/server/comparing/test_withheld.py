@@ -76,3 +76,15 @@ def test_without_a_rule_nobody_withholds(tmp_path: Path) -> None:
 def test_two_decisions_need_no_words() -> None:
     yes = Verdict(name="suspicious", positive=True, score=0.9, threshold=0.5)
     assert withheld_words(yes, yes.model_copy(update={"positive": False})) == ""
+
+
+def test_without_a_decision_labels_alone_are_compared(tmp_path: Path) -> None:
+    made = linear.make_bundle(tmp_path / "v1")
+    labels_only = {"decision": None, "task": made.manifest.task.model_copy(update={"positive": ()})}
+    write_manifest(made.path, made.manifest.model_copy(update=labels_only))
+    bundle = Bundle.open(made.path)
+    phones = linear.export(bundle, "tflite")
+    clinic = Clinic(LinearLive(bundle, linear.export(bundle, "onnx")), (bundle,), linear.runner_of(bundle), phones)
+    judged = clinic.judge(phone_says(clinic.phones, clinic.tensor, PHOTO).model_copy(update={"cannot_tell": False}))
+    assert (judged.phone.decision, judged.server.decision, judged.verdict.same_decision) == (None, None, None)
+    assert (judged.verdict.same_label, judged.verdict.cause) == (True, "same")

@@ -283,3 +283,33 @@ def test_report_refuses_nan(evaluation: Evaluation) -> None:
     document["calibration"]["temperature"] = float("nan")
     with pytest.raises(ValueError, match="finite"):
         EvaluationReport.model_validate(document)
+
+
+def test_many_classes_without_a_decision_have_abridged_tables_and_no_word_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dermport.statistics.metrics.MOST_SHOWN", 3)
+    labels = tuple(Label(id=f"n{index:03}", name=f"Fruit {index}") for index in range(1000))
+    generator = np.random.default_rng(0)
+    truth = np.r_[np.repeat(np.arange(3), 20), np.arange(400, 440)]
+    task = TaskSpec(name="fruit", labels=labels)
+    photos = PhotoSet("drawn", [str(one) for one in range(100)], truth=truth, groups=[str(one) for one in range(100)])
+    probabilities = generator.dirichlet(np.ones(1000), size=100).astype(np.float32)
+    found = evaluate(probabilities, photos, task, None, temperature=1.0, bootstrap=Bootstrap(resamples=4))
+    assert len(found.report.classes) == 1000
+    assert found.report.figures["decision_sensitivity"].value is None
+    write_evaluation(tmp_path, found)
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"confusion.png", "metrics.json", "per_class.csv", "precision_recall.png", "predictions.csv"} | {
+        "reliability.png",
+        "roc.png",
+    }
+    assert read_report(tmp_path / "metrics.json") == found.report
+    known = manifest_for(score()).model_dump(mode="json", by_alias=True)
+    labels_only = {"task": task.model_dump(), "decision": None, "calibration": None}
+    for report in (found.report, None):
+        card = render_model_card(Manifest.model_validate({**known, **labels_only}), report, {})
+        assert "the 3 of 1,000 classes with the most photos" in card or report is None
+        assert "| Decision | none: it names a label |" in card
+        assert "threshold" not in card.lower().replace("threshold is", "")
+        assert len(card.splitlines()) < 250

@@ -109,10 +109,10 @@ def _bundle(entry: BundleEntry, result: BenchmarkResult) -> Row:
             entry.parent or "trained",
             entry.recipe or DASH,
             f"{entry.input_size} px",
-            f"{entry.alpha:g}",
+            DASH if entry.alpha is None else f"{entry.alpha:g}",
             f"{entry.parameters:,}",
             DASH if entry.macs is None else f"{entry.macs / 1e6:,.1f} M",
-            f"{entry.threshold:.3f}",
+            DASH if entry.threshold is None else f"{entry.threshold:.3f}",
             entry.model_sha256[:12],
         )
     )

@@ -73,9 +73,9 @@ export class PhotoWorkflow {
       },
       phone: {
         ...decided,
-        positive: reasons.length ? null : decided.positive, // null: the model cannot tell
+        positive: reasons.length ? null : decided.positive, // null: the model cannot tell, or knows no decision
         reasons,
-        rule: manifest.decision.name,
+        rule: manifest.decision?.name ?? null,
         probabilities: answer.probabilities,
         map: answer.map,
         model: {
@@ -118,7 +118,7 @@ function said({id, created, device, photo, phone, privacy}) {
     target: phone.model.target,
     precision: phone.model.precision,
     runtime: phone.runtime,
-    cannot_tell: phone.positive === null,
+    cannot_tell: phone.positive === null && phone.rule !== null,
     device: {id: device},
     app_version: APP_VERSION,
     asked: created,

@@ -30,3 +30,14 @@ test('a spreadsheet computes nothing, and quotes stay quotes', () => {
   assert.ok(text.includes(`"'=HYPERLINK(""http://x"")"`));
   assert.ok(text.includes('"one, ""two"""'));
 });
+
+test('without a decision there is a label, and neither yes nor no', async () => {
+  const at = new URL('../../../../dermport/mobile_stub/web/', import.meta.url);
+  const {decide} = await import(new URL('engine/decision.js', at));
+  const {outcome} = await import(new URL('app/views/verdict.js', at));
+  const task = {labels: [{id: 'a', name: 'A'}, {id: 'b', name: 'B'}], positive: []};
+  const said = decide({task, decision: null}, {a: 0.4, b: 0.6});
+  assert.deepEqual(said, {label: 'b', name: 'B', score: null, threshold: null, positive: null});
+  assert.equal(outcome({same_label: true, same_decision: null}), 'agree');
+  assert.equal(outcome({same_label: false, same_decision: null}), 'label');
+});

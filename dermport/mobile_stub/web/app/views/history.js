@@ -40,8 +40,8 @@ function drawn(app, all) {
   ];
 }
 
-function said(i18n, {label, positive}, name) {
-  return positive === null ? i18n.t('decision.cannot-tell') : name(label);
+function said(i18n, {label, positive, rule}, name) {
+  return positive === null && rule !== null ? i18n.t('decision.cannot-tell') : name(label);
 }
 
 function item({i18n, records}, record) {

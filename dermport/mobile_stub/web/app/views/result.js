@@ -51,7 +51,7 @@ function phoneSide({labels, phone}) {
 
 function jetsonSide({labels, jetson}) {
   const {label, probabilities, decision} = jetson.answer.server;
-  return {...decision, rule: decision.name, label: labelOf(labels, label), probability: probabilities[label]};
+  return {...decision, rule: decision?.name ?? null, label: labelOf(labels, label), probability: probabilities[label]};
 }
 
 function sidesOf({phone, jetson}) {

@@ -18,11 +18,11 @@ export function verdict(i18n, {jetson}, reach) {
 }
 
 /**
- * @param {{same_label: boolean, same_decision: boolean}} verdict of a ComparisonAnswer
+ * @param {{same_label: boolean, same_decision: ?boolean}} verdict of a ComparisonAnswer; null: there is no decision
  * @returns {'agree'|'label'|'decision'}
  */
 export function outcome({same_label: label, same_decision: decision}) {
-  if (!decision) return 'decision';
+  if (decision === false) return 'decision';
   return label ? 'agree' : 'label';
 }
 

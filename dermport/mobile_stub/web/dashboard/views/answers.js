@@ -42,7 +42,9 @@ function cell(side, probability, label, kind, i18n) {
     h('div', {class: 'answer'}, filledBar(probability ?? 0, kind), h('span', {}, value)));
 }
 
-function decision({decision: {name, positive, score, threshold}}, i18n) {
+function decision({decision}, i18n) {
+  if (!decision) return h('td', {});
+  const {name, positive, score, threshold} = decision;
   return h('td', {},
     h('strong', {}, i18n.t('latest.decision', {name, answer: i18n.t(positive ? 'yes' : 'no')})),
     h('small', {}, i18n.t('latest.score', {score: i18n.number(score, 3), threshold: i18n.number(threshold, 3)})));

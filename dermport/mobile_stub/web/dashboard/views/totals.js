@@ -22,8 +22,8 @@ export function totals({total, change}, i18n) {
   return h('dl', {class: 'cards'},
     card(i18n.t('total.comparisons'), i18n.count(total.comparisons), different),
     agreement('labels', labels),
-    agreement('decisions', decisions),
-    card(i18n.t('total.flips'), i18n.count(up + down), i18n.t('total.flips.words', {up, down})),
+    decisions.of > 0 && agreement('decisions', decisions),
+    decisions.of > 0 && card(i18n.t('total.flips'), i18n.count(up + down), i18n.t('total.flips.words', {up, down})),
     card(i18n.t('total.change'), i18n.change(change?.median), i18n.t('total.change.words', values)));
 }
 
