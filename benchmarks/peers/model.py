@@ -92,7 +92,7 @@ class Model:
         values = self._runtime.predict(prepared.tensor[None])[0]
         done = time.perf_counter()
         said = answer(self._manifest, values)
-        rule = self._manifest.decision
+        rule = self._manifest.known_decision
         return {
             "label": said.label,
             "probabilities": said.probabilities,
