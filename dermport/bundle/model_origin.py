@@ -25,7 +25,7 @@ OutputKind = Literal["probabilities", "logits", "sigmoid"]
 PerChannel = tuple[float, float, float]
 
 
-class Finding(Contract):
+class FoundFact(Contract):
     """How one fact was found out."""
 
     of: Fact
@@ -68,5 +68,5 @@ class ModelOrigin(Contract):
     licence: Annotated[str, Field(min_length=1, description="SPDX identifier or words; unknown: nothing says it")]
     input: OriginalInput
     output: Annotated[OutputKind, Field(description="what the original's last operator gives")]
-    findings: Annotated[tuple[Finding, ...], Field(description="how these were found out, one a fact")]
+    findings: Annotated[tuple[FoundFact, ...], Field(description="how these were found out, one a fact")]
     proof: OriginProof
