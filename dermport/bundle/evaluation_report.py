@@ -20,6 +20,7 @@ from dermport.statistics.metrics import CLASS_TITLES, shown_classes
 from dermport.statistics.net_benefit import DecisionCurve
 from dermport.statistics.paired import AucTest, Difference, RightnessTest
 from dermport.statistics.reliability import DecisionReliability, Reliability
+from dermport.statistics.text import interval
 
 SCHEMA: Literal["dermport-evaluation/1"] = "dermport-evaluation/1"
 
@@ -77,6 +78,7 @@ class ModelComparison(Contract):
         return bool(self.seen.train or self.seen.validation)
 
 
+_TWO = 2
 FEW_LESIONS = 10
 """With as many, 95 % of a share are known to a quarter at best (Wilson's interval of 5 of 10: 24 to 76 %)."""
 
@@ -183,6 +185,21 @@ class EvaluationReport(Contract):
     def too_few(self) -> dict[str, int]:
         """The lesions of classes that have some, but fewer than carry a figure, by their ids."""
         return {one.id: one.lesions for one in self.classes if 0 < one.lesions < FEW_LESIONS}
+
+    @property
+    def doubt(self) -> str:
+        """Why the model cannot be told from one that answers by chance; empty where it can.
+
+        Whoever gives all photos one label, or draws it, has a balanced accuracy of one by the number of classes.
+        """
+        found = self.figures.get("balanced_accuracy")
+        shown = len(self.classes) - len(self.absent)
+        if found is None or found.low is None or shown < _TWO or found.low > 1 / shown:
+            return ""
+        return (
+            f"Not told from chance: balanced accuracy is {interval(found)}, and giving all photos one label, or any, "
+            f"has {1 / shown:.3f} with {shown} classes. Train longer, on more photos, or look at the labels."
+        )
 
 
 def read_report(path: Path) -> EvaluationReport:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dermport.bundle import toml
 from dermport.bundle.export_record import MapParity, Status
-from dermport.bundle.parity import Figures
+from dermport.bundle.parity import Figures, Judged, compare
 from dermport.contract import Contract, Fraction
 from dermport.errors import DataError
 
@@ -55,6 +58,16 @@ class Policy(Contract):
         if warnings := tuple(_breaches(rule.warn, figures, strict=False)):
             return "warn", warnings
         return "pass", ()
+
+    def blind(self, manifest: Judged, original: NDArray[np.float32], kinds: Iterable[str]) -> tuple[str, ...]:
+        """Return the classes, of `kinds`, in which an artifact that answers every photo alike would not fail.
+
+        It is given the mean of the original's answers, float32 [N, C]. A proof that it passes tells nothing: either the
+        original's answers hardly differ, or the photos do.
+        """
+        alike = np.broadcast_to(original.mean(axis=0), original.shape)
+        figures = compare(manifest, original, alike, manifest.task.ids)
+        return tuple(kind for kind in dict.fromkeys(kinds) if self.judge(kind, figures)[0] != "fail")
 
 
 @cache

@@ -23,6 +23,18 @@ RECORD = "export.json"
 _Model = TypeVar("_Model", bound=Contract)
 
 
+_MODELS = frozenset(
+    (".keras", ".h5", ".onnx", ".tflite", ".pt", ".pth", ".pt2", ".safetensors", ".mlpackage", ".mlmodel", ".pb")
+)
+
+
+def _is_model(path: Path) -> bool:
+    """Return whether this is another library's model, by its name's end, and no bundle's folder."""
+    if (path / "saved_model.pb").is_file():
+        return True
+    return path.suffix.lower() in _MODELS and path.exists() and not (path / MANIFEST).exists()
+
+
 def _read(path: Path, kind: type[_Model], remedy: str) -> _Model:
     try:
         return kind.model_validate_json(path.read_bytes())
@@ -71,11 +83,16 @@ class Bundle:
 
     @classmethod
     def open(cls, path: Path) -> Bundle:
-        """Read and validate ``bundle.json``.
+        """Read and validate ``bundle.json``; a model's own file is told from a bundle.
 
         Raises:
             BundleError: The folder holds no bundle of this schema version.
         """
+        if _is_model(path):
+            raise BundleError(
+                f"{path} is a model, not a bundle.",
+                remedy=f"Make a bundle of it: `dermport import {path} --out artifacts/NAME`; then name that folder.",
+            )
         return cls(path, _read(path / MANIFEST, Manifest, "Name a folder that `dermport train` wrote."))
 
     def file(self, name: str) -> Path:

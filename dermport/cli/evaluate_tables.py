@@ -33,28 +33,24 @@ def _level(report: EvaluationReport) -> str:
 
 
 def _overall(report: EvaluationReport) -> Table:
-    from rich.table import Table
-
     from dermport.statistics.metrics import TITLES
     from dermport.statistics.text import in_words
 
     photos = f"{report.photos:,} photos of {report.lesions:,} lesions"
-    table = Table("figure", f"value ({_level(report)})", title=f"{report.data}, {report.part}: {photos}")
+    table = new_table("figure", f"value ({_level(report)})", title=f"{report.data}, {report.part}: {photos}")
     for key, metric in report.figures.items():
         table.add_row(TITLES[key], in_words(metric))
     return table
 
 
 def _classes(report: EvaluationReport) -> Table:
-    from rich.table import Table
-
     from dermport.statistics.metrics import CLASS_TITLES
-    from dermport.statistics.text import in_words
+    from dermport.statistics.text import interval
 
     title = f"Each class against the rest ({_level(report)})"
-    table = Table("class", "photos", "lesions", *CLASS_TITLES.values(), title=title)
+    table = new_table("class", "photos", "lesions", *CLASS_TITLES.values(), title=title)
     for one in report.classes:
-        table.add_row(one.id, f"{one.photos:,}", f"{one.lesions:,}", *map(in_words, one.metrics.values()))
+        table.add_row(one.id, f"{one.photos:,}", f"{one.lesions:,}", *map(interval, one.metrics.values()))
     return table
 
 
@@ -118,6 +114,8 @@ def _rightness(what: str, test: RightnessTest, name: str) -> str:
 
 def _remarks(report: EvaluationReport) -> Iterator[str]:
     decision, calibration = report.decision, report.calibration
+    if report.doubt:
+        yield f"[bold red]{report.doubt}[/]"
     if decision:
         yield (
             f"Decision “{decision.name}” at {decision.threshold:.4g}: {decision.true_positives} positives found, "

@@ -37,14 +37,13 @@ def say(text: str) -> None:
 
 
 def new_table(name: str, *columns: str, title: str | None = None) -> Table:
-    """Return a table that fits 80 columns and cuts nothing off: cells are folded.
+    """Return a table that cuts nothing off and breaks no word, however narrow the terminal.
 
-    The first, which names the row, and evidence are in one piece: they are looked for.
+    The first column, which names the row, and evidence are in one piece: they are looked for.
     """
-    from rich import box
-    from rich.table import Table
+    from dermport.cli.whole_table import WholeTable
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = WholeTable(title=title)
     for place, column in enumerate((name, *columns)):
         table.add_column(column, no_wrap=place == 0 or column in _WHOLE, overflow="fold")
     return table

@@ -36,7 +36,8 @@ def verify(
     found = prove(Bundle.open(bundle), data, part, to=to, precision=precision, policy=policy, progress=output)
     _print(found)
     if json:
-        output.emit_json({"artifacts": [_document(export, parity) for export, parity in found.proofs]})
+        artifacts = [_document(export, parity) for export, parity in found.proofs]
+        output.emit_json({"artifacts": artifacts, "blind": found.blind})
     raise typer.Exit(int(not found.passed))
 
 
@@ -44,12 +45,18 @@ def _print(found: Verification) -> None:
     """Print one line for each artifact, and the reason below whatever did not pass."""
     from rich.markup import escape
 
+    from dermport.bundle.export_record import EVIDENCE_MEANING
+
     columns, rows = found.table()
     table = output.new_table(*columns)
     for name, status, *cells in rows:
         table.add_row(name, f"[{_COLOURS[status]}]{status}[/]", *cells)
     output.console().print(table)
     output.say(found.photos)
+    for evidence in dict.fromkeys(parity.evidence for _, parity in found.proofs):
+        output.say(f"Evidence [bold]{evidence}[/]: {EVIDENCE_MEANING[evidence]}.")
+    if found.doubt:
+        output.say(f"[bold red]{found.doubt}[/]")
     if found.unrecorded:
         output.say(f"[yellow]{escape(found.unrecorded)}[/]")
     for export, parity in found.proofs:

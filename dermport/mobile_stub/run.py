@@ -35,12 +35,14 @@ class Tally:
 
     Attributes:
         known: Photos (times artifacts) that an earlier run had finished.
+        twice: Those that are a photo of this run once more, byte for byte.
         answered: Those that the server answered in this one.
         waiting: Those that are still to be posted.
         trouble: Why, in the server's or the network's words.
     """
 
     known: int = 0
+    twice: int = 0
     answered: int = 0
     waiting: int = 0
     trouble: str = ""
@@ -88,6 +90,7 @@ class ComparisonRun:
         self._maps, self._lost_until = maps, 0.0
         self.hashes: dict[Path, str] = {}
         self._locks: dict[str, threading.Lock] = {}
+        self._met: set[str] = set()
         self._queues = journal.path is not None
 
     def meet(self) -> str:
@@ -149,13 +152,14 @@ class ComparisonRun:
         sha256 = self.hashes[photo.path] = sha256_bytes(data)
         with self._locks.setdefault(sha256, threading.Lock()):  # a photo that is there twice is posted once
             self._ask_all(photo, data, sha256, tally)
+            self._met.add(sha256)
 
     def _ask_all(self, photo: Photo, data: bytes, sha256: str, tally: Tally) -> None:
         prepared: tuple[Prepared, float] | Refusal | None = None
         for phone in self._phones:
             known = self._journal.find(sha256, phone.artifact.sha256, self._jetson.served)
             if known is not None and known[1] is not None:
-                tally.count("known")
+                tally.count("twice" if sha256 in self._met else "known")
                 continue
             if known is None:
                 prepared = prepared or self._prepare(data)

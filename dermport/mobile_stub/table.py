@@ -47,8 +47,8 @@ def _photos(rows: Sequence[PhotoComparison]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
     for heading in ("photo", "phone", "Jetson"):
         table.add_column(heading, overflow="fold")
-    for heading, width in (("|Δp|", 7), ("input", 7), ("cause", 8)):
-        table.add_column(heading, min_width=width)
+    for heading in ("|Δp|", "input", "cause"):
+        table.add_column(heading, no_wrap=True)
     for row in rows:
         style = "bold red" if row.disagrees else ""
         table.add_row(

@@ -148,9 +148,11 @@ def assemble(description: BundleDescription, parts: SplitPhotos, network: keras.
         BundleError: The saved model, read back, does not answer as the one in memory.
     """
     with atomic_directory(description.out) as folder:
-        calibrated = calibrate(network, parts.validation, description.target_sensitivity, folder / MODEL)
+        with progress.bar("Calibrating"):
+            calibrated = calibrate(network, parts.validation, description.target_sensitivity, folder / MODEL)
         scored = score(calibrated, parts.test, progress)
-        write(folder, description, parts, calibrated, scored)
+        with progress.bar("Writing figures and charts"):
+            write(folder, description, parts, calibrated, scored)
     return Bundle.open(description.out)
 
 
@@ -195,15 +197,16 @@ def score(calibrated: Calibrated, test: PartPhotos, progress: Progress) -> Score
     dataset, tensors = test.split.dataset, test.tensors
     with progress.bar("Scoring the test part") as update:
         answers = predict(calibrated.model, tensors, update=update)
-    evaluation = evaluate(
-        answers,
-        test.photos,
-        dataset.task.spec,
-        calibrated.decision,
-        temperature=calibrated.temperature,
-        subgroups=tuple(grouped(test.photos.metadata, tensors)),
-        tuning=calibrated.tuning,
-    )
+    with progress.bar("Drawing intervals"):
+        evaluation = evaluate(
+            answers,
+            test.photos,
+            dataset.task.spec,
+            calibrated.decision,
+            temperature=calibrated.temperature,
+            subgroups=tuple(grouped(test.photos.metadata, tensors)),
+            tuning=calibrated.tuning,
+        )
     return Scored(answers, evaluation)
 
 

@@ -77,7 +77,6 @@ def dry_run(request: TrainingRequest, progress: Progress) -> DryRun:
     request.check_out()
     check_recipe(request.recipe)
     split = read_photos(request, progress)
-    progress.say("Timing a few steps of each phase.")
     recipe, photos = request.recipe, split.photos()
     records = split.records("train")[: max(_SAMPLE, recipe.batch)]
     started = time.perf_counter()
@@ -86,10 +85,11 @@ def dry_run(request: TrainingRequest, progress: Progress) -> DryRun:
     classes = len(split.dataset.task.spec.ids)
     truth = split.dataset.targets()[split.indices("train")]
     targets = Targets(truth[: len(records)], truth[: len(records)], class_weights(truth, classes, recipe.balance))
-    network = build_network(recipe, classes)
-    trial = _Trial(recipe, tensors, targets, photos["train"], photos["validation"])
-    seconds = {"preparing photos": decoding, **trial.seconds(network)}
-    seconds["scoring"] = _timed(lambda: predict(network, tensors)) / len(tensors) * photos["test"]
+    with progress.bar("Timing a few steps of each phase"):
+        network = build_network(recipe, classes)
+        trial = _Trial(recipe, tensors, targets, photos["train"], photos["validation"])
+        seconds = {"preparing photos": decoding, **trial.seconds(network)}
+        seconds["scoring"] = _timed(lambda: predict(network, tensors)) / len(tensors) * photos["test"]
     return DryRun(
         photos={str(part): count for part, count in photos.items()},
         seconds={what: round(value, 1) for what, value in seconds.items()},

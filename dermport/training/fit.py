@@ -51,7 +51,8 @@ def fit(recipe: TrainingRecipe, parts: SplitPhotos, run: TrainingRun, progress: 
     """
     started, before = time.perf_counter(), seconds_spent(run.folder)
     targets = _targets(recipe, parts)
-    network = build_network(recipe, len(targets.class_weights))
+    with progress.bar("Building the network"):  # TensorFlow is imported, which takes seconds
+        network = build_network(recipe, len(targets.class_weights))
     loop = TrainingLoop(run.folder, targets, recipe.batch, recipe.patience, recipe.seed, progress)
     history: tuple[EpochFigures, ...] = ()
     if recipe.head_epochs:

@@ -30,12 +30,14 @@ def write_report(demo: Demo, seconds: float) -> Path:
     from dermport.bundle.export_record import EVIDENCE_MEANING
     from dermport.bundle.store import Bundle
     from dermport.templates import load_template
+    from dermport.workflows.evaluate import saved_evaluation
 
     bundle = Bundle.open(demo.bundle)
     exports = bundle.exports()
     html = load_template(_TEMPLATE).render(
         demo=demo,
         manifest=bundle.manifest,
+        doubt=saved_evaluation(bundle).report.doubt,
         exports=exports,
         evidence=EVIDENCE_MEANING,
         answer=json.dumps(demo.answer, indent=2, ensure_ascii=False),

@@ -45,7 +45,7 @@ class EvaluationResult:
         report = self.report
         rows = [(TITLES.get(name, name), in_words(metric)) for name, metric in report.figures.items()]
         caption = f"{report.data}, {report.part}: {report.photos:,} photos of {report.lesions:,} lesions"
-        return ("figure", f"value ({report.confidence:.0%} interval)"), rows, caption
+        return ("figure", f"value ({report.confidence:.0%} interval)"), rows, ". ".join(filter(None, (caption, report.doubt)))
 
 
 def saved_evaluation(bundle: Bundle) -> EvaluationResult:
@@ -112,15 +112,17 @@ def _evaluation(bundle: Bundle, data: Path, part: str | None, other: Bundle | No
 
     manifest = bundle.manifest
     photos = read_photos(bundle, data, part, progress=progress)
-    evaluation = score(
-        answers(bundle, photos, progress),
-        photos,
-        manifest.task,
-        manifest.decision,
-        temperature=manifest.temperature,
-        subgroups=tuple(grouped(photos.metadata, photos.tensors(manifest.preprocessing))),
-        tuning=_tuning(bundle, data, photos, progress),
-    )
+    probabilities, tuning = answers(bundle, photos, progress), _tuning(bundle, data, photos, progress)
+    with progress.bar("drawing intervals"):
+        evaluation = score(
+            probabilities,
+            photos,
+            manifest.task,
+            manifest.decision,
+            temperature=manifest.temperature,
+            subgroups=tuple(grouped(photos.metadata, photos.tensors(manifest.preprocessing))),
+            tuning=tuning,
+        )
     return evaluation.compared(_against(evaluation, photos, other, progress)) if other else evaluation
 
 

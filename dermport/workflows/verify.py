@@ -26,10 +26,23 @@ class Verification:
     Attributes:
         proofs: Each artifact with how far it is from the original.
         unrecorded: Why the bundle does not hold the result now; empty where it does.
+        blind: Classes of the policy by which an artifact that answers every photo alike would not fail.
     """
 
     proofs: tuple[tuple[Export, Parity], ...]
     unrecorded: str = ""
+    blind: tuple[str, ...] = ()
+
+    @property
+    def doubt(self) -> str:
+        """Why the proofs tell little, for a reason that is the original's; empty where there is none."""
+        if not self.blind:
+            return ""
+        return (
+            f"The original's answers to these photos hardly differ: by the bounds of {', '.join(self.blind)} an "
+            "artifact that gave every photo the same answer would not fail, either. The ports agree with a model that may tell "
+            "nothing apart: see `dermport evaluate`."
+        )
 
     @property
     def passed(self) -> bool:
@@ -63,10 +76,10 @@ class Verification:
             )
 
     def __repr__(self) -> str:
-        return text_table(*self.table(), self.photos)
+        return text_table(*self.table(), f"{self.photos} {self.doubt}".strip())
 
     def _repr_html_(self) -> str:
-        return html_table(*self.table(), self.photos)
+        return html_table(*self.table(), f"{self.photos} {self.doubt}".strip())
 
 
 def verify(
@@ -112,7 +125,8 @@ def verify(
             parity = verify_export(bundle, export, reference, rules, update)
         proofs.append((export, parity))
         unrecorded = _record(export, parity) or unrecorded
-    return Verification(tuple(proofs), unrecorded)
+    blind = rules.blind(bundle.manifest, reference.probabilities, (export.record.policy for export, _ in proofs))
+    return Verification(tuple(proofs), unrecorded, blind)
 
 
 def _record(export: Export, parity: Parity) -> str:

@@ -44,7 +44,7 @@ def test_the_card_is_shown_and_written(photos: Path, tmp_path: Path) -> None:
 
 def test_json_is_one_document_and_all_that_stdout_has(photos: Path) -> None:
     document = json.loads(run(photos, "--task", "cancer", "--json").stdout)
-    assert document["schema"] == "dermport-data-card/1"
+    assert document["schema"] == "dermport-data-card/2"
     assert document["photos"] == 12
     assert document["quality"]["input_size"] == 224
 

@@ -69,6 +69,16 @@ def test_every_photo_has_both_sides(golden_bundle: Bundle, desk: Desk, photos: t
         assert (answered.cause, answered.words) == ("same", "In the desk's words.")
 
 
+def test_a_photo_that_is_there_twice_is_of_this_run_and_of_no_earlier_one(
+    golden_bundle: Bundle, desk: Desk, photos: tuple[Photo, ...], tmp_path: Path
+) -> None:
+    again = Photo("copy.jpg", tmp_path / "copy.jpg")
+    again.path.write_bytes(photos[0].read())
+    with _run(golden_bundle, desk) as (run, _, _):
+        tally = run.over((photos[0], again))
+    assert (tally.answered, tally.known, tally.twice) == (1, 0, 1)
+
+
 def test_nothing_that_is_posted_names_the_photo_or_its_place(
     golden_bundle: Bundle, desk: Desk, photos: tuple[Photo, ...]
 ) -> None:

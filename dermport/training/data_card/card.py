@@ -10,7 +10,7 @@ from dermport.bundle.manifest import Part
 from dermport.bundle.notice import NOTICE
 from dermport.contract import Contract, Sha256
 
-SCHEMA: Literal["dermport-data-card/1"] = "dermport-data-card/1"
+SCHEMA: Literal["dermport-data-card/2"] = "dermport-data-card/2"
 
 
 class LabelCount(Contract):
@@ -133,7 +133,7 @@ class CardFinding(Contract):
 class DataCard(Contract):
     """What a data set is, for one task."""
 
-    schema_version: Annotated[Literal["dermport-data-card/1"], Field(alias="schema")] = SCHEMA
+    schema_version: Annotated[Literal["dermport-data-card/2"], Field(alias="schema")] = SCHEMA
     notice: str = NOTICE
     source: str
     reader: str

@@ -82,7 +82,8 @@ def _from_file(path: Path, alpha: float, size: int) -> keras.Model:
         model,
         _existing(path),
         f"MobileNetV2 with alpha {alpha:g}",
-        remedy="Name the {alpha} that the file was made for.",
+        remedy="Name the {alpha} that the file was made for. A whole model, with its classification layer, is made "
+        f"a bundle instead: `dermport import {path} --out artifacts/NAME`.",
     )
     return model
 
