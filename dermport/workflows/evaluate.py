@@ -45,7 +45,8 @@ class EvaluationResult:
         report = self.report
         rows = [(TITLES.get(name, name), in_words(metric)) for name, metric in report.figures.items()]
         caption = f"{report.data}, {report.part}: {report.photos:,} photos of {report.lesions:,} lesions"
-        return ("figure", f"value ({report.confidence:.0%} interval)"), rows, ". ".join(filter(None, (caption, report.doubt)))
+        caption = ". ".join(filter(None, (caption, report.doubt)))
+        return ("figure", f"value ({report.confidence:.0%} interval)"), rows, caption
 
 
 def saved_evaluation(bundle: Bundle) -> EvaluationResult:

@@ -40,8 +40,8 @@ class Verification:
             return ""
         return (
             f"The original's answers to these photos hardly differ: by the bounds of {', '.join(self.blind)} an "
-            "artifact that gave every photo the same answer would not fail, either. The ports agree with a model that may tell "
-            "nothing apart: see `dermport evaluate`."
+            "artifact that gave every photo the same answer would not fail, either. The ports agree with a model that "
+            "may tell nothing apart: see `dermport evaluate`."
         )
 
     @property
