@@ -48,9 +48,9 @@ def _classes(report: EvaluationReport) -> Table:
     from dermport.statistics.text import interval
 
     title = f"Each class against the rest ({_level(report)})"
-    table = new_table("class", "photos", "lesions", *CLASS_TITLES.values(), title=title)
+    table = new_table("class", "photos (lesions)", *CLASS_TITLES.values(), title=title)
     for one in report.classes:
-        table.add_row(one.id, f"{one.photos:,}", f"{one.lesions:,}", *map(interval, one.metrics.values()))
+        table.add_row(one.id, f"{one.photos:,} ({one.lesions:,})", *map(interval, one.metrics.values()))
     return table
 
 

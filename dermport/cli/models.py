@@ -28,7 +28,7 @@ app = typer.Typer(name="models", help="Ask a running server for its models, and 
 
 Server = Annotated[
     str,
-    typer.Option("--server", envvar="DERMPORT_SERVER", help="The server, e.g. http://jetson.local:8080."),
+    typer.Option("--server", envvar="DERMPORT_SERVER", help="The server, e.g. http://jetson:8080."),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The model's name, e.g. ham7.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Its version, e.g. 1.1.0.")]

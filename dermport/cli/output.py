@@ -68,7 +68,8 @@ def bar(what: str) -> Iterator[Update]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=console(), transient=False) as bars:
+    # Redirected, whatever a library prints meanwhile, and the logger of one imported meanwhile, would reach people.
+    with Bars(*columns, console=console(), redirect_stdout=False, redirect_stderr=False) as bars:
         task = bars.add_task(what, total=None)
 
         def update(done: int, total: int) -> None:

@@ -28,9 +28,8 @@ class WholeTable(Table):
         if room < 0:
             yield from self._paragraphs()
             return
-        wished = sum(most) - sum(least)
-        for column, low, high in zip(self.columns, least, most, strict=True):
-            column.width = low + ((high - low) * min(room, wished) // wished if wished else 0)
+        for column, width in zip(self.columns, _widths(least, most, room), strict=True):
+            column.width = width
         yield from super().__rich_console__(console, options)
 
     def _paragraphs(self) -> RenderResult:
@@ -43,6 +42,14 @@ class WholeTable(Table):
             for column, cell in zip(others, cells, strict=True):
                 if str(cell):
                     yield f"  {column.header}: {cell}"
+
+
+def _widths(least: tuple[int, ...], most: tuple[int, ...], room: int) -> list[int]:
+    """Return the columns' widths: `room` goes, character by character, to whichever is folded most."""
+    widths = list(least)
+    for _ in range(min(room, sum(most) - sum(least))):
+        widths[max(range(len(most)), key=lambda place: most[place] / max(1, widths[place]))] += 1
+    return widths
 
 
 def _ends(column: Column, console: Console, options: ConsoleOptions) -> tuple[int, int]:

@@ -45,6 +45,8 @@ READS = {
     "compare": ["compare", "BAD", "PHOTO", "--server", "http://127.0.0.1:9"],
     "compare PHOTO": ["compare", "BUNDLE", "BAD", "--server", "http://127.0.0.1:9"],
     "serve": ["serve", "BAD", "--port", "0", "--state", "OUT"],
+    "models undo": ["models", "undo", "BAD"],
+    "models fetch --public-key": ["models", "fetch", "OUT", "--server", "http://127.0.0.1:9", "--public-key", "BAD"],
 }
 WRITES = {
     "sample-data": ["sample-data", "--photos", "14", "--out", "BAD"],
@@ -82,8 +84,9 @@ class Said:
     @property
     def line(self) -> str:
         """The error's line, or what is in typer's box."""
-        found = [line for line in self.stderr.splitlines() if line.startswith(("dermport: ", "│ "))]
-        return found[-1].removeprefix("dermport: ").strip("│ ") if found else ""
+        lines = self.stderr.splitlines()
+        found = [line.removeprefix("dermport: ") for line in lines if line.startswith("dermport: ")][-1:]
+        return " ".join(found or [line.strip("│ ") for line in lines if line.startswith("│ ")])
 
 
 def _missing(place: Path, good: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from dermport.cli.main import build_app
+from dermport.cli.output import bar
 
 
 def _options(group: Any) -> Iterator[tuple[str, Any]]:
@@ -39,6 +42,26 @@ def test_variables_are_read_and_options_win(monkeypatch: pytest.MonkeyPatch) -> 
     assert "3" in str(refused.exception)
     refused = CliRunner().invoke(build_app(), ["sample-data", "--out", "x", "--photos", "2"])
     assert "2" in str(refused.exception)
+
+
+def _commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*before, name)
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*before, name))
+
+
+def test_no_help_is_cut_off_at_80_columns() -> None:
+    app = build_app()
+    for words in _commands(typer.main.get_command(app)):
+        shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "80"}).output
+        assert not re.search(r"\S… *│", shown), words
+
+
+def test_a_bar_leaves_stderr_to_whom_it_belongs() -> None:
+    stderr, stdout = sys.stderr, sys.stdout
+    with bar("work"):  # rich would have both, and with them what libraries print and the loggers that they make
+        assert (sys.stderr, sys.stdout) == (stderr, stdout)
 
 
 def test_help_shows_no_variables_and_completion_can_be_installed() -> None:
