@@ -206,7 +206,7 @@ def _remark(tally: Tally, folder: Path | None) -> None:
     if tally.known:
         say(f"{tally.known} were known from an earlier run.")
     if tally.twice:
-        say(f"{tally.twice} are here more than once, byte for byte: each was asked about once.")
+        say(f"Copies of another photo here, byte for byte, which is asked about once: {tally.twice}.")
     if tally.waiting:
         words = (f"{tally.waiting} wait for the server.", tally.trouble, f"Post them later: --flush {folder}")
         _warn(" ".join(filter(None, words)))
