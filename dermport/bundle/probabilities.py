@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from dermport.bundle.abstention import Reason, Values, reasons
 from dermport.bundle.manifest import Manifest
-from dermport.statistics.metrics import scores
+from dermport.statistics.metrics import score_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,25 @@ class Answer:
     reasons: tuple[Reason, ...] = ()
 
 
-def answer(manifest: Manifest, probabilities: NDArray[np.floating], values: Values | None = None) -> Answer:
-    """Apply the bundle's labels, decision rule and abstention to one photo's probabilities, float [C].
+def answer(
+    manifest: Manifest, probabilities: NDArray[np.floating] | Sequence[float], values: Values | None = None
+) -> Answer:
+    """Apply the bundle's labels, decision rule and abstention to one photo's probabilities.
 
     Args:
         manifest: The bundle's.
-        probabilities: In the order of its labels.
+        probabilities: C of them, in the order of its labels.
         values: Of the model's input (:func:`dermport.bundle.photo_quality.survey_input`); without them, every photo is
             answered.
     """
-    task, decision = manifest.task, manifest.decision
-    score = float(scores(probabilities[None], task.positive_indices)[0]) if decision else None
+    task = manifest.task
+    by_label = dict(zip(task.ids, map(float, probabilities), strict=True))
+    positive = [by_label[label] for label in by_label if label in task.positive]
+    score = score_of(positive) if manifest.decision else None
     withheld = reasons(manifest.abstention, values)
     return Answer(
-        label=task.ids[int(np.argmax(probabilities))],
-        probabilities={label: float(p) for label, p in zip(task.ids, probabilities, strict=True)},
+        label=max(by_label, key=by_label.__getitem__),
+        probabilities=by_label,
         score=score,
         positive=None if withheld or score is None else score >= manifest.threshold,
         reasons=withheld,

@@ -51,6 +51,7 @@ def serve(
 ) -> None:
     """Serve the model over HTTP until stopped. With --json, one line on stdout says where, once it listens."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is imported, whose threads no fork survives
+    gc.disable()  # until all is loaded: it would look through what stays, again and again
     from dermport.server.listener import is_loopback
     from dermport.server.operations import logs
     from dermport.server.state import claimed
@@ -62,7 +63,7 @@ def serve(
         access=replace(config.access, keys=_ask_for_keys(keys, private)),
         web=_web_app(web),
     )
-    with claimed(config.storage) as storage:
+    with claimed(config.storage, _load) as storage:
         _run(replace(config, storage=storage), host, port, log_format, json)
 
 
@@ -126,17 +127,20 @@ def _run(config: ServerConfig, host: str, port: int, log_format: LogFormat, json
     tell("Stopped.")
 
 
-def _prepare_fork(config: ServerConfig) -> None:
+def _load() -> None:
     """Load what every process needs, and none of what a fork would break."""
     from dermport.bundle.vectors.proof import failing_photos
     from dermport.server import app
 
-    if config.serving.process_model == "workers":
-        os.environ["OMP_NUM_THREADS"] = "1"
     assert app
     failing_photos()  # once: every process knows it then
-    gc.collect()
+
+
+def _prepare_fork(config: ServerConfig) -> None:
+    if config.serving.process_model == "workers":
+        os.environ["OMP_NUM_THREADS"] = "1"
     gc.freeze()  # what is loaded stays: were it looked through, it would be copied into every process
+    gc.enable()
 
 
 def _app(config: ServerConfig, meeting: Path) -> Flask:

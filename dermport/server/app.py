@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 from flask_openapi3 import Info, OpenAPI
 
@@ -16,18 +14,12 @@ from dermport.server.assembly import open_services
 from dermport.server.config import ServerConfig
 from dermport.server.hooks import WORKER_HOOKS, WorkerHooks
 from dermport.server.operations import journal
+from dermport.server.routing import LeanApp
 from dermport.server.security import guard, prefix, proxy
 from dermport.server.services import EXTENSION, Services
 from dermport.server.serving.runtimes import CANDIDATES, ServingCandidate
 
 _TITLE = "dermport server"
-
-
-class _App(OpenAPI):
-    """Flask, which otherwise looks at each request whether functions of ours, none of which is, are coroutines."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        return func
 
 
 def create_app(
@@ -56,7 +48,7 @@ def create_app(
 
 def app_of(services: Services) -> OpenAPI:
     """Return the app around open services."""
-    app = _App(
+    app = LeanApp(
         __name__,
         info=Info(title=_TITLE, version=version("dermport"), description=NOTICE),
         static_folder=None,

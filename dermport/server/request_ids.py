@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from dermport.bundle.wire import REQUEST_ID_HEADER
 
 HEADER = REQUEST_ID_HEADER
+_SENT = f"HTTP_{HEADER.upper().replace('-', '_')}"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -30,7 +31,7 @@ def request_id_of(sent: str) -> str:
 
 
 def _assign() -> None:
-    g.request_id = request_id_of(request.headers.get(HEADER, ""))
+    g.request_id = request_id_of(request.environ.get(_SENT, ""))
 
 
 def _send(response: Response) -> Response:

@@ -39,4 +39,4 @@ class StageClock:
 
     def timing(self) -> Timing:
         """Return the marked stages, with the total until now."""
-        return Timing.model_construct(None, **self._stages, total=round(1000 * (self._now() - self._start), 3))
+        return Timing.of_ours(**self._stages, total=round(1000 * (self._now() - self._start), 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from io import BytesIO
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
@@ -15,9 +15,14 @@ from dermport.bundle.prep import MAX_BYTES
 from dermport.bundle.wire import PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER
 from dermport.errors import RequestError
 from dermport.server.forms import Form, read_form, refuse_packed
+from dermport.server.plain import plain
 from dermport.server.serving.jobs import Decoding, InferenceJob
 from dermport.server.serving.slots import overloaded
 
+if TYPE_CHECKING:
+    from dermport.server.routing import Place
+
+_PREP = f"HTTP_{PREP_HEADER.upper().replace('-', '_')}"
 MULTIPART_OVERHEAD = 64 * 1024
 MAX_BODY = MAX_BYTES + MULTIPART_OVERHEAD
 MAX_BATCH = 32
@@ -56,6 +61,7 @@ class InMemoryRequest(Request):
     """A request whose body is read once, within bounds, and never touches the disk."""
 
     budget = BodyBudget()
+    place: Place | None = None
     _counted = 0
 
     @property
@@ -123,19 +129,19 @@ def register(app: Flask) -> None:
     """
 
     def end(response: Response) -> Response:
-        if cast(InMemoryRequest, request).is_unread:
+        if cast(InMemoryRequest, plain(request)).is_unread:
             response.headers["Connection"] = "close"
         return response
 
     app.request_class = InMemoryRequest
-    app.before_request(lambda: refuse_packed(request.headers.get("Content-Encoding", "")))
+    app.before_request(lambda: refuse_packed(request.environ.get("HTTP_CONTENT_ENCODING", "")))
     app.after_request(end)
     app.teardown_request(lambda _: cast(InMemoryRequest, request).release())
 
 
 def receive(request: Request) -> bytes:
     """Return the whole body, chunked or of a known length, in memory: on a disk, EXIF would be left behind."""
-    return request.get_data(cache=False)
+    return request.stream.read()
 
 
 def receive_form(request: Request) -> Form:
@@ -150,7 +156,7 @@ def read_job(request: Request, decoding: Decoding) -> InferenceJob:
         RequestError: The request carries no photo (400), several (400), or a body of another type (415), or the header
             X-Dermport-Prep names something else than ``dermport-prep/1`` (400).
     """
-    form = request.headers.get(PREP_HEADER)
+    form = request.environ.get(_PREP)
     if form is None:
         return InferenceJob(_read_photo(request), decoding=decoding)
     if form != PREP_ID:  # how such a photo would be decoded otherwise is no question

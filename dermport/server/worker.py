@@ -19,7 +19,6 @@ from functools import partial
 from types import FrameType, SimpleNamespace
 from typing import Any, ClassVar
 
-from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker as GunicornWorker
 
 from dermport.server.connections.bounds import ConnectionBounds
@@ -177,8 +176,9 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _next(self) -> None:
         """Wait for a connection that can go on, and take it on; called by the threads, over and over."""
-        with self.threads.waiting():
-            events = self.epoll.poll(-1, 1)
+        self.threads.wait()
+        events = self.epoll.poll(-1, 1)
+        self.threads.go()
         for fd, _ in events:
             connection = self.armed.pop(fd, None)
             if connection is not None:
@@ -221,12 +221,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _answer(self, connection: Connection) -> bool:
         connection.enter(Doing.WORKING)
-        request = connection.request
-        answer, environ = wsgi.create(
-            request, connection.sock, connection.client, connection.server, self.settings, response_class=PendingAnswer
-        )
-        environ["wsgi.input"] = connection.body
-        environ["wsgi.multithread"] = True
+        answer = PendingAnswer(connection.request, connection.sock, self.settings)
+        environ = connection.request.environ(connection, self.settings)
         answer.before_head = partial(self._decide_end, connection, answer)
         connection.answering = self._pieces(connection, answer, environ)
         return self._send(connection)

@@ -25,6 +25,7 @@ from dermport.errors import DataError
 from dermport.statistics.calibration import calibration_error, equal_mass_bins, equal_width_bins
 
 Floats = NDArray[np.float64]
+_UNROLLED = 8  # so many numbers, and more, are not added one after the other by NumPy
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -128,6 +129,16 @@ def scores(probabilities: NDArray[np.floating], positive: tuple[int, ...]) -> ND
     """Return the summed probability of the positive outputs, float64 [N], of probabilities [N, C]."""
     columns: NDArray[np.float64] = np.asarray(probabilities, dtype=np.float64)[:, list(positive)]
     return np.asarray(columns.sum(axis=1))
+
+
+def score_of(probabilities: Sequence[float]) -> float:
+    """Return the sum of one photo's probabilities of the positive outputs, to the bit as :func:`scores` does."""
+    if len(probabilities) >= _UNROLLED:
+        return float(np.asarray(probabilities, dtype=np.float64).sum())
+    score = 0.0
+    for probability in probabilities:  # not sum(), which corrects itself from Python 3.12 on
+        score += probability
+    return score
 
 
 def figures(predictions: Predictions) -> dict[str, float | None]:

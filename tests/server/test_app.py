@@ -51,6 +51,8 @@ def test_a_photo_is_answered_as_the_original_would(client: FlaskClient, tiny_bun
     assert response.status_code == 200
     _schema_valid("prediction", response.json)
     answer = PredictionAnswer.model_validate_json(response.data)
+    for part in (answer, answer.decision, answer.photo, answer.milliseconds, answer.model):
+        assert part.model_fields_set == set(type(part).model_fields)  # nothing that is made in haste is left out
     assert answer.input_sha256 == golden.input_sha256
     assert tuple(answer.probabilities) == tiny_bundle.manifest.task.ids
     assert tuple(answer.probabilities.values()) == pytest.approx(golden.probabilities, abs=1e-7)

@@ -51,19 +51,50 @@ def _post(body: bytes, *fields: bytes, path: bytes = b"/") -> bytes:
     return head + b"\r\n\r\n" + body
 
 
+def _kept(body: bytes, fields: bytes = b"") -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n" % (fields, len(body)) + body
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        b"Content-Length: 2\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"X: y\r\n Content-Length: 2\r\n",
+        b"Content-Length : 2\r\n",
+    ],
+)
+def test_a_second_length_is_refused_though_the_request_is_else_like_the_last(server: Server, second: bytes) -> None:
+    received = ask(server.url, _kept(b"abc") + _kept(b"abcde", second) + _kept(b"smuggled"))
+    assert statuses(received)[0] == 200
+    assert len(statuses(received)) == 2
+    assert statuses(received)[1] >= 400
+
+
 @pytest.mark.parametrize(
     ("sent", "answers"),
     [
         (_post(b"12345", b"Content-Length: 5"), [b"5"]),
         (_post(joined((b"123", b"45" * 40_000)), b"Transfer-Encoding: chunked"), [b"80003"]),
         (GET % b"/" + GET % b"/stream" + LAST % b"/", [b"0", b"3\r\ntwo\r\n", b"0"]),
+        (_kept(b"abc") + _kept(b"") + _kept(b"x" * 90_000) + LAST % b"/", [b"3", b"0", b"90000", b"0"]),
         (b"GET / HTTP/1.0\r\n\r\n", [b"0"]),
         (b"GET /stream HTTP/1.0\r\n\r\n", [b"onetwo"]),
         (b"\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", [b"0"]),
         (b"HEAD /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", [b""]),
         (GET % b"/fails" + LAST % b"/", [b"500", b"0"]),
     ],
-    ids=["length", "chunked", "pipelined", "1.0", "1.0 stream", "empty line", "head", "after a failure"],
+    ids=[
+        "length",
+        "chunked",
+        "pipelined",
+        "alike but for the length",
+        "1.0",
+        "1.0 stream",
+        "empty line",
+        "head",
+        "after a failure",
+    ],
 )
 def test_what_is_http_is_answered(server: Server, sent: bytes, answers: list[bytes]) -> None:
     received = ask(server.url, sent)

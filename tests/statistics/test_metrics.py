@@ -16,6 +16,8 @@ from dermport.statistics.metrics import (
     defined,
     figures,
     roc_auc,
+    score_of,
+    scores,
     statistics,
 )
 
@@ -242,3 +244,11 @@ def test_paired_intervals_of_a_slightly_worse_artifact_exclude_zero() -> None:
 def test_lesions_of_another_number_are_refused() -> None:
     with pytest.raises(DataError, match="119 lesions are given for 120 photos"):
         intervals(drawn(1), ["x"] * 119)
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 8, 9, 40])
+def test_the_score_of_one_photo_is_that_of_many_to_the_bit(count: int) -> None:
+    rows = np.random.default_rng(count).dirichlet(np.ones(count + 2), 200)
+    assert [score_of(row[1 : count + 1].tolist()) for row in rows] == [
+        scores(row[None], tuple(range(1, count + 1)))[0] for row in rows
+    ]

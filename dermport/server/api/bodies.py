@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response, request
 from pydantic import BaseModel
 
 from dermport.bundle.manifest import PREP_ID
 from dermport.bundle.wire import IDEMPOTENCY_HEADER, PHOTO_FIELD, PHOTO_TYPES, PREP_HEADER, Message
+from dermport.server.plain import plain
 from dermport.server.upload import MAX_BATCH
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_JSON = "application/json"
 
 
 class Query(Message):
@@ -32,17 +38,17 @@ def skip_empty_queries(app: Flask) -> None:
     flask-openapi3 looks at the view's signature and validates the query at each request.
     """
     for endpoint, view in app.view_functions.items():
-        plain = inspect.unwrap(view)
-        hints = typing.get_type_hints(plain) if set(inspect.signature(plain).parameters) == {"query"} else {}
+        unwrapped = inspect.unwrap(view)
+        hints = typing.get_type_hints(unwrapped) if set(inspect.signature(unwrapped).parameters) == {"query"} else {}
         kind = hints.get("query")
         if kind is not None and not any(field.is_required() for field in kind.model_fields.values()):
-            app.view_functions[endpoint] = _with_default(view, plain, kind())
+            app.view_functions[endpoint] = _with_default(view, unwrapped, kind())
 
 
-def _with_default(view: Callable[..., Any], plain: Callable[..., Any], default: Query) -> Callable[..., Any]:
+def _with_default(view: Callable[..., Any], unwrapped: Callable[..., Any], default: Query) -> Callable[..., Any]:
     @wraps(view)
     def called(**values: Any) -> Any:
-        return view(**values) if request.query_string else plain(query=default)
+        return view(**values) if plain(request).query_string else unwrapped(query=default)
 
     return called
 
@@ -114,4 +120,15 @@ def body_of(view: Callable[..., object]) -> dict[str, Any] | None:
 
 def json_response(answer: BaseModel, status: int = 200) -> Response:
     """Return a contract class as a JSON response, by the names that its schema has."""
-    return Response(answer.model_dump_json(by_alias=True), status=status, mimetype="application/json")
+    return JsonAnswer(answer.__pydantic_serializer__.to_json(answer, by_alias=True), status, content_type=_JSON)
+
+
+class JsonAnswer(Response):
+    """An answer that is whole, and as long as it says."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer; Werkzeug would look for what it could complete."""
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return super().__call__(environ, start_response)
+        start_response(self.status, self.headers.to_wsgi_list())
+        return self.iter_encoded()

@@ -12,6 +12,7 @@ from dermport.bundle.wire import MANIFEST_HEADER, BatchAnswer, BatchItem, Predic
 from dermport.errors import PhotoError, RequestError
 from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, Query, json_response, reads, takes
 from dermport.server.operations.journal import note
+from dermport.server.plain import plain
 from dermport.server.problems import problem_of
 from dermport.server.security.access import requires
 from dermport.server.security.guard import charge
@@ -57,7 +58,7 @@ def predict(query: PredictQuery) -> Response:
     A PNG of exactly the model's input size with the header ``X-Dermport-Prep: dermport-prep/1`` is the model's input.
     """
     clock = StageClock()
-    sent = read_job(request, query.decoding)
+    sent = read_job(plain(request), query.decoding)
     clock.mark("receive")
     with services().models.lease() as live:  # only now: while a slow sender was sending, another may have become live
         live.check_ready()

@@ -8,9 +8,12 @@ import socket
 import struct
 import time
 from collections.abc import Generator, Iterator
-from copy import copy
+from io import SEEK_END, BytesIO
 from typing import Any
 
+from gunicorn.http import wsgi
+from gunicorn.http.body import Body as GunicornBody
+from gunicorn.http.body import LengthReader
 from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
@@ -25,6 +28,7 @@ MAX_HEAD, MAX_LINE = 32 * 1024, 8190
 CHUNK = 64 * 1024
 # A line that ends without a carriage return is refused by the parser: no more of such a head is waited for.
 _WHOLE = re.compile(rb"\r\n\r\n|(?<!\r)\n")
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,15})\r\n", re.IGNORECASE)
 _WAIT = struct.pack("ll", 1, 0)  # a timeval: as often, a thread that waits for a body looks at the clock
 
 
@@ -48,6 +52,8 @@ class Ahead(Unreader):  # type: ignore[misc]  # gunicorn has no types
         connection: The connection.
     """
 
+    buf: BytesIO
+
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self._connection = connection
@@ -63,6 +69,11 @@ class Ahead(Unreader):  # type: ignore[misc]  # gunicorn has no types
             return data
         return b""
 
+    def unread(self, data: bytes) -> None:
+        """Have bytes that were read ahead be read first."""
+        self.buf = BytesIO(data + self.buf.getvalue())
+        self.buf.seek(0, SEEK_END)
+
 
 class Head(Request):  # type: ignore[misc]  # gunicorn has no types
     """A request's head, read by gunicorn; of what a proxy may say, gunicorn believes nothing.
@@ -73,13 +84,36 @@ class Head(Request):  # type: ignore[misc]  # gunicorn has no types
 
     expects = False
     _expected_100_continue: bool
+    _asks_to_close: bool | None = None
+    _environ: dict[str, Any] | None = None
 
-    def again(self, unreader: Ahead) -> Head:
-        """Return the same head of another request: who sends one photo after the other sends it over and over."""
-        head = copy(self)
+    def again(self, unreader: Ahead, length: str | None) -> Head:
+        """Return the same head of another request, but for its length: who sends one photo sends more like it."""
+        head = Head.__new__(Head)
+        head.__dict__.update(self.__dict__)
         head.unreader, head.trailers = unreader, []
-        head.set_body_reader()
+        if length is None:
+            head.set_body_reader()
+            return head
+        head.headers = [(name, length if name == "CONTENT-LENGTH" else value) for name, value in self.headers]
+        head.body = GunicornBody(LengthReader(unreader, int(length)))
+        if self._environ is not None:
+            head._environ = {**self._environ, "CONTENT_LENGTH": length}
         return head
+
+    def environ(self, connection: Connection, settings: Any) -> dict[str, Any]:
+        """Return the request as WSGI has it; to be changed at will."""
+        if self._environ is None:
+            _, self._environ = wsgi.create(self, connection.sock, connection.client, connection.server, settings)
+            self._environ["wsgi.multithread"] = True
+            del self._environ["wsgi.early_hints"]  # it would answer past us
+        return {**self._environ, "wsgi.input": connection.body}
+
+    def should_close(self) -> bool:
+        """Whether the connection is to end with the answer."""
+        if self._asks_to_close is None:
+            self._asks_to_close = super().should_close()
+        return self.must_close or self._asks_to_close
 
     def set_body_reader(self) -> None:
         """Find out where the body ends."""
@@ -125,7 +159,7 @@ class Connection:
         self.too_slow = self.receives = self.closes = False
         self.request: Any = None
         self.body: Any = None
-        self._known: tuple[bytes, Head] | None = None
+        self._known: tuple[bytes, bytes, Head] | None = None
         self.answering: Iterator[bytes] | None = None
         self._ahead = bytearray()
         self._unsent = memoryview(b"")
@@ -164,15 +198,16 @@ class Connection:
         if found is None or found.start() > MAX_HEAD:
             return 431 if 0 <= self._ahead.find(b"\n") < MAX_LINE else 414
         head = bytes(self._ahead[: found.end()])
+        before, length, after = _parted(head)
         ahead = Ahead(self)
         try:
-            if self._known and self._known[0] == head:
+            if self._known and self._known[:2] == (before, after):
                 ahead.unread(bytes(self._ahead[found.end() :]))
-                self.request = self._known[1].again(ahead)
+                self.request = self._known[2].again(ahead, length)
             else:
                 ahead.unread(bytes(self._ahead))
                 self.request = Head(settings, ahead, self.client)
-                self._known = head, self.request
+            self._known = before, after, self.request
         except (ParseException, NoMoreData, StopIteration) as error:
             return _STATUSES.get(type(error).__name__, 400)
         self._ahead.clear()
@@ -243,6 +278,12 @@ class Connection:
         """Close the connection, and free what its answer held."""
         self.forget_answer()
         self.sock.close()
+
+
+def _parted(head: bytes) -> tuple[bytes, str | None, bytes]:
+    """Return a head without the digits of its length, and these; a head that was taken has one length at most."""
+    found = _LENGTH.search(head)
+    return (head[: found.start(1)], found[1].decode(), head[found.end(1) :]) if found else (head, None, b"")
 
 
 _STATUSES = {

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from gunicorn.http.body import LengthReader
 from gunicorn.http.errors import ParseException
-from gunicorn.http.wsgi import Response
+from gunicorn.http.message import TOKEN_RE
+from gunicorn.http.wsgi import HEADER_VALUE_RE, Response
+from gunicorn.util import http_date, is_hoppish
 from werkzeug.exceptions import BadRequest, ClientDisconnected
 
 from dermport.errors import RequestError
@@ -47,7 +51,10 @@ class Body:
             RequestError: It did not come in time (408).
             BadRequest: It was cut, or its chunks are damaged.
         """
-        return self._read(self._body.read, -1 if size is None else size)
+        size = -1 if size is None else size
+        if self._left is None or self._left != self._body.reader.length:  # after a line, gunicorn may hold some of it
+            return self._read(self._body.read, size)
+        return self._read(self._body.reader.read, self._left if size < 0 else min(size, self._left))
 
     def readline(self, size: int | None = None) -> bytes:
         """Return a line of at most `size` bytes; errors as :meth:`read`."""
@@ -118,9 +125,19 @@ class PendingAnswer(Response):  # type: ignore[misc]  # gunicorn has no types
         if self.headers_sent:
             return
         self.before_head()
-        lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
-        self._out.append("".join(lines).encode("latin-1"))
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
+        self._out.append(f"{''.join(self.default_headers())}{fields}\r\n".encode("latin-1"))
         self.headers_sent = True
+
+    def default_headers(self) -> list[str]:
+        """Return the status line, and the fields that are the connection's."""
+        major, minor = self.req.version
+        connection = "close" if self.should_close() else "keep-alive"
+        return [
+            f"HTTP/{major}.{minor} {self.status}\r\nServer: {self.version}\r\n",
+            f"Date: {_date(int(time.time()))}\r\nConnection: {connection}\r\n",
+            "Transfer-Encoding: chunked\r\n" if self.chunked else "",
+        ]
 
     def close(self) -> None:
         """Keep what ends the answer."""
@@ -152,9 +169,13 @@ class PendingAnswer(Response):  # type: ignore[misc]  # gunicorn has no types
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
         """Take the app's headers, of which gunicorn does not hear ``Connection: close``."""
-        super().process_headers(headers)
-        if any(name.lower() == "connection" and value.lower() == "close" for name, value in headers):
-            self.force_close()
+        for name, value in headers:
+            if _is_plain(name) and HEADER_VALUE_RE.fullmatch(value):
+                self.headers.append((name, value.strip(" \t")))
+                continue
+            super().process_headers([(name, value)])
+            if name.lower() == "connection" and value.lower() == "close":
+                self.force_close()
 
     def _emit_body(self, data: bytes) -> None:
         self._out += (b"%X\r\n" % len(data), data, b"\r\n") if self.chunked else (data,)
@@ -162,3 +183,15 @@ class PendingAnswer(Response):  # type: ignore[misc]  # gunicorn has no types
     def _taken(self) -> bytes:
         out, self._out = self._out, []
         return b"".join(out)
+
+
+@lru_cache(maxsize=256)
+def _is_plain(name: str) -> bool:
+    """Whether a field of the app's answer is sent as it is."""
+    return bool(TOKEN_RE.fullmatch(name)) and not is_hoppish(name) and name.lower() != "content-length"
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    written: str = http_date(second)
+    return written

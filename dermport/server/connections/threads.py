@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 
 class Threads:
@@ -20,12 +19,13 @@ class Threads:
         self._lock = threading.Lock()
         self._waiting = self._count = 0
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Say that the thread has nothing to do; where none is left that has not, there is one more."""
+    def wait(self) -> None:
+        """Say that the thread has nothing to do."""
         with self._lock:
             self._waiting += 1
-        yield
+
+    def go(self) -> None:
+        """Say that it has; where no thread is left that has not, there is one more."""
         with self._lock:
             self._waiting -= 1
             more = not self._waiting and self._count < self._most

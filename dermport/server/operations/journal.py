@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Request, Response, g, request
 
 from dermport.bundle.wire import PredictionAnswer, ServedModel, ServedRuntime
 from dermport.server.operations.logs import with_fields
 from dermport.server.operations.metrics import ServerMetrics
-from dermport.server.security.guard import caller
+from dermport.server.plain import plain
 from dermport.server.security.limits import is_unlimited
 
 _LOG = logging.getLogger("dermport.requests")
@@ -43,14 +43,15 @@ def register(app: Flask, metrics: ServerMetrics) -> None:
         g.notes = Notes()
 
     def end(response: Response) -> Response:
-        told = _Told(_plain(request), _plain(g), response)
-        metrics.request(told.route, told.request.method, response.status_code, told.g.get("problem_code", ""))
-        for answer, batch in told.g.notes.answers:
+        told = _Told(plain(request), plain(g), response)
+        metrics.request(told.route, told.request.method, told.status, told.problem)
+        for answer, batch in told.notes.answers:
             metrics.photo(vars(answer.milliseconds), batch)
-        level = _level(told.request.endpoint, response.status_code)
+        endpoint = told.request.endpoint
+        level = _level(app.view_functions[endpoint] if endpoint else None, told.status)
         if _LOG.isEnabledFor(level):
             # Not _LOG.log(), which looks for the line of code that called it.
-            words = f"{told.method} {told.route} {response.status_code}"
+            words = f"{told.method} {told.route} {told.status}"
             record = _LOG.makeRecord(_LOG.name, level, "", 0, words, (), None, extra=with_fields(told.fields()))
             _LOG.handle(record)
         return response
@@ -66,7 +67,7 @@ def note(answer: PredictionAnswer, batch: int = 1) -> None:
         answer: The answer; of it, the model, the runtime and the times are used.
         batch: How many photos the runtime answered in the same run.
     """
-    g.notes.answers.append((answer, batch))
+    plain(g).notes.answers.append((answer, batch))
 
 
 def note_outside(metrics: ServerMetrics, status: int) -> None:
@@ -79,40 +80,35 @@ def _named(model: ServedModel, runtime: ServedRuntime) -> Mapping[str, str]:
     return {"model": f"{model.name} {model.version}", "runtime": runtime.name}
 
 
-def _level(endpoint: str | None, status: int) -> int:
+def _level(view: Callable[..., object] | None, status: int) -> int:
     if status >= 500:
         return logging.WARNING
-    view = current_app.view_functions[endpoint] if endpoint else None
     # Health checks and scrapes come every few seconds, and say nothing while all is well.
     return logging.DEBUG if view and is_unlimited(view) and status < 400 else logging.INFO
-
-
-def _plain(proxy: Any) -> Any:
-    """Return what a proxy of the context stands for: to look through it takes longer than what is asked of it."""
-    return proxy._get_current_object()
 
 
 class _Told:
     """What is told of a request."""
 
     def __init__(self, request: Request, g: Any, response: Response) -> None:
-        self.request, self.g, self.response = request, g, response
-        rule = self.request.url_rule
-        self.route, self.method = (rule.rule, self.request.method) if rule else (_NOWHERE, "-")
+        self.request, self.status = request, response.status_code
+        self.notes: Notes = g.notes
+        self.request_id, self.problem, self.caller = g.request_id, g.get("problem_code", ""), g.get("caller")
+        rule = request.url_rule
+        self.route, self.method = (rule.rule, request.method) if rule else (_NOWHERE, "-")
 
     def fields(self) -> dict[str, Any]:
-        g = self.g
         fields: dict[str, Any] = {
-            "request_id": g.request_id,
+            "request_id": self.request_id,
             "route": self.route,
             "method": self.method,
-            "status": self.response.status_code,
-            "problem": g.get("problem_code", ""),
-            "milliseconds": {"total": round(1000 * (time.perf_counter() - g.notes.began), 3)},
+            "status": self.status,
+            "problem": self.problem,
+            "milliseconds": {"total": round(1000 * (time.perf_counter() - self.notes.began), 3)},
             "bytes_in": self.request.content_length or 0,
-            "key": caller().key_id,
+            "key": self.caller.key_id if self.caller else "",
         }
-        if answers := g.notes.answers:
+        if answers := self.notes.answers:
             slowest = max((answer for answer, _ in answers), key=lambda answer: answer.milliseconds.total)
             fields["milliseconds"] = vars(slowest.milliseconds) | fields["milliseconds"]
             fields |= {"photos": len(answers), **_named(slowest.model, slowest.runtime)}

@@ -45,7 +45,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and the trace below it."""
-        fields = " ".join(f"{name}={_shown(value)}" for name, value in getattr(record, _FIELDS, {}).items())
+        fields = " ".join([f"{name}={_shown(value)}" for name, value in getattr(record, _FIELDS, {}).items()])
         message = record.getMessage().replace("\n", " ")
         line = f"{_time(record)} {record.levelname.lower():7} {message} {fields}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
@@ -56,6 +56,7 @@ _FORMATTERS: dict[LogFormat, type[logging.Formatter]] = {"json": JsonFormatter, 
 
 def configure(form: LogFormat, stream: TextIO | None = None) -> None:
     """Send what dermport logs from INFO on, and the warnings of libraries, to `stream` (None: stderr) alone."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # which no line of ours names
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_FORMATTERS[form]())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
@@ -67,10 +68,11 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return value if value and _QUOTED.isdisjoint(value) and value.isprintable() else _quoted(value)
+    if kind is int or kind is float:
+        return str(value)
     return _encode(value)
 
 

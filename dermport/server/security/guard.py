@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, request
+import flask
+from flask import Flask, Request, Response
 
 from dermport.errors import RequestError
 from dermport.server.config import AccessConfig
+from dermport.server.plain import plain
 from dermport.server.security import cors, headers
 from dermport.server.security.access import Access, Caller, scope_of
 from dermport.server.security.limits import Allowance, Limits, is_unlimited, too_many
 from dermport.server.security.proxy import network_of
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 # As WSGI has them.
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA"})
-_FORWARDED_START = "HTTP_X_FORWARDED"
+_FORWARDED_START = "HTTP_X_FORWARDED"  # of names; that none holds it further on is no matter
 
 
 def register(app: Flask, access: Access, limits: Limits, config: AccessConfig) -> None:
@@ -28,13 +35,15 @@ def register(app: Flask, access: Access, limits: Limits, config: AccessConfig) -
     """
 
     def admit() -> None:
+        request, g = plain(flask.request), plain(flask.g)
+        view = app.view_functions[request.endpoint] if request.endpoint else None
         caller = g.caller = access.identify(request.headers)
-        _limit(limits, caller)
+        _limit(limits, caller, view)
         if not access.enabled:
-            _refuse_strangers(config.origins)
+            _refuse_strangers(request, config.origins)
         # Flask answers OPTIONS itself; browsers ask it without credentials.
-        if request.endpoint and request.method != "OPTIONS":
-            scope = scope_of(current_app.view_functions[request.endpoint])
+        if view and request.method != "OPTIONS":
+            scope = scope_of(view)
             if scope:
                 access.check(caller, scope)
 
@@ -46,7 +55,7 @@ def register(app: Flask, access: Access, limits: Limits, config: AccessConfig) -
 
 def caller() -> Caller:
     """Return who sent the current request."""
-    known: Caller = g.get("caller", Caller())
+    known: Caller = flask.g.get("caller", Caller())
     return known
 
 
@@ -56,15 +65,15 @@ def charge(more: int) -> None:
     Raises:
         RequestError: 429: the caller has not so many left.
     """
-    if more:
-        g.charge(more)
+    if more and (take := flask.g.get("charge")):
+        take(more)
 
 
-def _limit(limits: Limits, caller: Caller) -> None:
+def _limit(limits: Limits, caller: Caller, view: Callable[..., object] | None) -> None:
     known = bool(caller.key_id or not caller.sent_key)
-    if known and request.endpoint and is_unlimited(current_app.view_functions[request.endpoint]):
+    if not limits.enabled or (known and view and is_unlimited(view)):
         return
-    bucket = caller.key_id or (network_of(request.remote_addr or "") if limits.enabled else "")
+    bucket, g = caller.key_id or network_of(flask.request.remote_addr or ""), plain(flask.g)
 
     def take(count: int) -> None:
         allowance = g.allowance = limits.take(bucket, count)
@@ -76,17 +85,18 @@ def _limit(limits: Limits, caller: Caller) -> None:
 
 
 def _tell_allowance(response: Response) -> Response:
-    allowance: Allowance | None = g.get("allowance")
+    allowance: Allowance | None = plain(flask.g).get("allowance")
     if allowance:
         response.headers.update(allowance.headers())
     return response
 
 
-def _refuse_strangers(origins: tuple[str, ...]) -> None:
+def _refuse_strangers(request: Request, origins: tuple[str, ...]) -> None:
     """Refuse what came through a proxy, or at the wish of a web page that is not known here (DNS rebinding, CSRF)."""
-    origin = request.headers.get("Origin", "")
-    own = f"{request.scheme}://{request.host}"
-    if _is_from_elsewhere() or not _is_this_machine(request.host) or origin not in ("", own, *origins):
+    environ, host = request.environ, request.host
+    origin = environ.get("HTTP_ORIGIN", "")
+    known = not origin or origin == f"{request.scheme}://{host}" or origin in origins
+    if not known or _is_from_elsewhere(environ) or not _is_this_machine(host):
         raise RequestError(
             "Without API keys this server answers only programs on its own machine.",
             code="not-local",
@@ -95,12 +105,11 @@ def _refuse_strangers(origins: tuple[str, ...]) -> None:
         )
 
 
-def _is_from_elsewhere() -> bool:
+def _is_from_elsewhere(environ: WSGIEnvironment) -> bool:
     """Whether a proxy says that it is one, or does not: nginx asks in HTTP/1.0 unless told to; programs do not."""
-    environ = request.environ
-    says_so = not _FORWARDED.isdisjoint(environ) or any(name.startswith(_FORWARDED_START) for name in environ)
+    says_so = not _FORWARDED.isdisjoint(environ) or _FORWARDED_START in " ".join(environ)
     old = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
-    return says_so or old or not _is_this_machine(_as_host(request.remote_addr or ""))
+    return says_so or old or not _is_this_machine(_as_host(environ.get("REMOTE_ADDR") or ""))
 
 
 def _as_host(address: str) -> str:

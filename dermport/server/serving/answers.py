@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from dermport.bundle.manifest import Manifest
+from dermport.bundle.notice import NOTICE
 from dermport.bundle.prep import DRAFT_ID
 from dermport.bundle.probabilities import Answer, answer
 from dermport.bundle.wire import PredictionAnswer, ReceivedPhoto, ServedModel, ServedRuntime, Verdict
@@ -37,7 +36,7 @@ def verdict_of(manifest: Manifest, said: Answer) -> Verdict | None:
     rule = manifest.decision
     if rule is None or said.score is None:
         return None
-    return Verdict.model_construct(
+    return Verdict.of_ours(
         name=rule.name,
         positive=said.positive,
         score=said.score,
@@ -58,9 +57,9 @@ def prediction(
     manifest = served.manifest
     if not all(0 <= probability <= 1 for probability in done.probabilities):  # nothing below looks again
         raise ValueError(f"{served.runtime.name} gave no probabilities: {done.probabilities}.")
-    said = answer(manifest, np.asarray(done.probabilities), done.values)
+    said = answer(manifest, done.probabilities, done.values)
     clock.add(done.milliseconds)
-    return PredictionAnswer.model_construct(
+    return PredictionAnswer.of_ours(
         label=said.label,
         probabilities=said.probabilities,
         decision=verdict_of(manifest, said),
@@ -68,9 +67,11 @@ def prediction(
         runtime=served.runtime,
         preprocessing=DRAFT_ID if job.decoding == "draft" else manifest.preprocessing.id,
         input_sha256=done.input_sha256,
-        photo=ReceivedPhoto.model_construct(
+        photo=ReceivedPhoto.of_ours(
             width=done.width, height=done.height, orientation=done.orientation, bytes=len(job.data), form=job.form
         ),
         milliseconds=clock.timing(),
+        activation_map=None,
+        notice=NOTICE,
         request_id=request_id,
     )

@@ -68,23 +68,25 @@ class _LoadedModel:
 
     def __init__(self, live: LiveModel, number: int) -> None:
         self.live, self.number = live, number
-        self._users = 0
-        self._none_left = threading.Condition()
+        self._users, self._lock = 0, threading.Lock()
+        self._retired, self._unused = False, threading.Event()
 
-    @contextmanager
-    def use(self) -> Iterator[LiveModel]:
-        with self._none_left:
+    def enter(self) -> None:
+        with self._lock:
             self._users += 1
-        try:
-            yield self.live
-        finally:
-            with self._none_left:
-                self._users -= 1
-                self._none_left.notify_all()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._retired and not self._users:
+                self._unused.set()
 
     def close_when_unused(self) -> None:
-        with self._none_left:
-            self._none_left.wait_for(lambda: self._users == 0)
+        with self._lock:
+            self._retired = True
+            if not self._users:
+                self._unused.set()
+        self._unused.wait()
         self.live.close()
 
 
@@ -139,12 +141,12 @@ class Models:
         """
         self.follow()
         with self._lock:
-            use = self._held.use()
-            live = use.__enter__()
+            held = self._held
+            held.enter()
         try:
-            yield live
+            yield held.live
         finally:
-            use.__exit__(None, None, None)
+            held.leave()
 
     def follow(self) -> None:
         """See that the model which is live everywhere is the one that answers here; it costs little where it is.

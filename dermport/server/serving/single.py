@@ -68,14 +68,14 @@ class SingleRuntime:
         """Answer a photo (see :class:`dermport.server.serving.backend.Backend`)."""
         began = time.perf_counter()
         if self._mine.turn or not is_large(job):
-            with self._turn():
+            with self._turn(), self._hand.one():
                 start = time.perf_counter()
-                return self._answered(self._prepared(job), job, start - began, start)
-        with self._large_turn():
+                return self._answered(prepare_job(job, self._spec), job, start - began, start)
+        with self._large_turn(), self._hand.one():
             waited, start = time.perf_counter() - began, time.perf_counter()
-            photo = self._prepared(job)
+            photo = prepare_job(job, self._spec)
         decoded = time.perf_counter()
-        with self._turn():
+        with self._turn(), self._hand.one():
             again = time.perf_counter() - decoded
             return self._answered(photo, job, waited + again, start + again)
 
@@ -125,15 +125,10 @@ class SingleRuntime:
             finally:
                 self._mine.large_turn = False
 
-    def _prepared(self, job: InferenceJob) -> Prepared:
-        with self._hand.one():
-            return prepare_job(job, self._spec)
-
     def _answered(self, photo: Prepared, job: InferenceJob, waited: float, start: float) -> InferenceResult:
         values = survey_input(photo.tensor) if self._surveys else None
         ready = time.perf_counter()
-        with self._hand.one():
-            probabilities, cells = self._run(photo.tensor, job)
+        probabilities, cells = self._run(photo.tensor, job)
         spent = {
             "wait": 1000 * waited,
             "prepare": 1000 * (ready - start),

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Double, Index, String, Text, and_, delete, func, or_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Double, Index, String, Table, Text, and_, delete, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dermport.bundle.causes import Cause
@@ -17,6 +16,7 @@ from dermport.bundle.wire import ComparisonAnswer
 from dermport.errors import RequestError
 from dermport.server.storage.base import Base, UtcTime
 from dermport.server.storage.database import Database
+from dermport.server.storage.inserts import SharedInserts
 
 BATCH = 500
 CURSOR = r"^[0-9]{1,17}-[0-9a-f]{32}$"
@@ -125,6 +125,7 @@ class ComparisonStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._inserts = SharedInserts(database, cast(Table, ComparisonRow.__table__))
 
     def add(self, answer: ComparisonAnswer, fingerprint: str, key: str | None, sender: str = "") -> bool:
         """Store a comparison; False where another one with this idempotency key was stored meanwhile.
@@ -135,12 +136,7 @@ class ComparisonStore:
             key: What the request is known by when it is sent again.
             sender: The id of the API key that posted it; empty where none is asked for.
         """
-        try:
-            with self.database.writing() as session:
-                session.add(_row(answer, fingerprint, key, sender))
-        except IntegrityError:
-            return False
-        return True
+        return self._inserts.add(_row(answer, fingerprint, key, sender))
 
     def earlier(self, key: str, fingerprint: str) -> ComparisonAnswer | None:
         """Return the answer to an earlier request with this idempotency key, if there was one.
@@ -254,33 +250,33 @@ def no_such_comparison() -> RequestError:
     )
 
 
-def _row(answer: ComparisonAnswer, fingerprint: str, key: str | None, sender: str) -> ComparisonRow:
+def _row(answer: ComparisonAnswer, fingerprint: str, key: str | None, sender: str) -> dict[str, Any]:
     verdict, phone, server = answer.verdict, answer.phone, answer.server
     device = phone.said.device
     sides = [side.decision.positive if side.decision else None for side in (phone, server)]
     told = None not in sides  # where one cannot tell, nothing flips from yes to no
-    return ComparisonRow(
-        id=answer.id,
-        created=answer.created,
-        sender=sender or None,
-        idempotency_key=key,
-        fingerprint=fingerprint,
-        cause=verdict.cause,
-        change=verdict.change,
-        same_label=verdict.same_label,
-        same_decision=bool(verdict.same_decision),
-        undecided=True if verdict.same_decision is None else None,
-        phone_positive=bool(told and sides[0]),
-        server_positive=bool(told and sides[1]),
-        label=server.label,
-        artifact_sha256=phone.said.artifact_sha256,
-        device=device.id if device else None,
-        device_model=device.model if device else None,
-        model=server.model.name,
-        version=server.model.version,
-        photo_kept=answer.photo_kept,
-        document=answer.model_dump_json(by_alias=True),
-    )
+    return {
+        "id": answer.id,
+        "created": answer.created,
+        "sender": sender or None,
+        "idempotency_key": key,
+        "fingerprint": fingerprint,
+        "cause": verdict.cause,
+        "change": verdict.change,
+        "same_label": verdict.same_label,
+        "same_decision": bool(verdict.same_decision),
+        "undecided": True if verdict.same_decision is None else None,
+        "phone_positive": bool(told and sides[0]),
+        "server_positive": bool(told and sides[1]),
+        "label": server.label,
+        "artifact_sha256": phone.said.artifact_sha256,
+        "device": device.id if device else None,
+        "device_model": device.model if device else None,
+        "model": server.model.name,
+        "version": server.model.version,
+        "photo_kept": answer.photo_kept,
+        "document": answer.model_dump_json(by_alias=True),
+    }
 
 
 def _after(created: datetime, comparison_id: str) -> ColumnElement[bool]:

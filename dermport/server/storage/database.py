@@ -7,13 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -31,13 +27,19 @@ from dermport.server.config import StorageConfig
 from dermport.server.storage.folder import make_state
 from dermport.server.storage.sqlite import BUSY_SECONDS, WRITES, SqliteFile
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 _LOG = logging.getLogger("dermport.storage")
 MIGRATIONS = Path(__file__).with_name("migrations")
+# Read off the file's name: Alembic, which takes long to import, is for databases that are not there yet.
+NEWEST = max(file.name for file in (MIGRATIONS / "versions").glob("m*.py"))[1:5]
 FILE = "dermport.db"
 # Any number that nobody else locks in the same database: two servers that start at once migrate one after the other.
 _MIGRATION_LOCK = 0x6465726D
 _FULL_SQLSTATE = "53100"
 _STATE = text("SELECT id FROM state")
+_VERSION = text("SELECT version_num FROM alembic_version")
 _POSTGRESQL = {
     "connect_timeout": BUSY_SECONDS,
     "tcp_user_timeout": 2000 * BUSY_SECONDS,
@@ -162,9 +164,7 @@ class Database:
     def _migrate(self) -> None:
         with self._looking:
             with self._reader() as session:
-                connection = session.connection()
-                script = ScriptDirectory.from_config(alembic_config(connection))
-                is_new = MigrationContext.configure(connection).get_current_heads() != tuple(script.get_heads())
+                is_new = _version(session.connection()) != NEWEST
             if is_new and self._is_claimed:
                 raise self._other_state()
             if is_new:
@@ -183,6 +183,9 @@ class Database:
         )
 
     def _upgrade(self) -> None:
+        from alembic import command
+        from alembic.util.exc import CommandError
+
         with self._writer.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
@@ -292,10 +295,20 @@ def open_database(storage: StorageConfig, *, create: bool = True) -> Database:
 
 def alembic_config(connection: Connection) -> Config:
     """Return what Alembic must know to work on `connection`."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+def _version(connection: Connection) -> str | None:
+    """Return the version of the tables; None where there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(_VERSION)
+    return found
 
 
 def _parsed(url: str | URL) -> URL:

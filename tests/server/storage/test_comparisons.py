@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from sqlalchemy.orm import Session
 
 from dermport.errors import RequestError
 from dermport.server.storage.comparisons import BATCH, ComparisonStore, Filters, Vote
@@ -39,6 +44,40 @@ def test_one_key_is_one_comparison(store: ComparisonStore) -> None:
     assert (error.value.status, error.value.code) == (422, "key-reused")
     assert store.add(comparison(), "f", None)
     assert store.add(comparison(), "f", None)
+
+
+def test_what_comes_at_once_is_stored_together_but_for_what_is_there(
+    store: ComparisonStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, release, transactions = threading.Event(), threading.Event(), []
+    writing = store.database.writing
+
+    def slow() -> AbstractContextManager[Session]:
+        transactions.append(1)
+        begun.set()
+        assert release.wait(10)
+        return writing()
+
+    monkeypatch.setattr(store.database, "writing", slow)
+    with ThreadPoolExecutor(8) as threads:
+        first = threads.submit(store.add, comparison(), "f", "first")
+        assert begun.wait(10)
+        rest = [threads.submit(store.add, comparison(), "f", key) for key in ("a", "b", None, None)]
+        while len(store._inserts._waiting) < len(rest):
+            time.sleep(0.01)
+        release.set()
+        assert first.result()
+        assert all(one.result() for one in rest)
+        assert len(transactions) == 2
+        release.clear()
+        begun.clear()
+        rest = [threads.submit(store.add, comparison(), "f", "c")]
+        assert begun.wait(10)
+        rest += [threads.submit(store.add, comparison(), "f", key) for key in ("a", "d")]
+        while len(store._inserts._waiting) < 2:
+            time.sleep(0.01)
+        release.set()
+        assert [one.result() for one in rest] == [True, False, True]
 
 
 def test_pages_are_newest_first_whole_and_without_repeats(store: ComparisonStore) -> None:

@@ -14,12 +14,13 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from dermport.errors import StorageError, UsageError
 from dermport.server.config import StorageConfig
 from dermport.server.storage.comparisons import ComparisonStore, Filters
-from dermport.server.storage.database import FILE, Database, alembic_config, open_database
+from dermport.server.storage.database import FILE, NEWEST, Database, alembic_config, open_database
 from dermport.server.storage.migrations.env import METADATA, TABLES
 from tests.server.comparing.made import comparison
 from tests.server.postgres import Cluster
@@ -35,6 +36,13 @@ def test_migrated_tables_are_those_of_the_code(database: Database) -> None:
         context = MigrationContext.configure(session.connection(), opts={"compare_server_default": True})
         assert compare_metadata(context, METADATA) == []
     assert {row.__tablename__ for row in TABLES} == set(METADATA.tables)
+
+
+def test_the_newest_version_is_alembics_head(database: Database) -> None:
+    with database.reading() as session:
+        connection = session.connection()
+        assert ScriptDirectory.from_config(alembic_config(connection)).get_heads() == [NEWEST]
+        assert MigrationContext.configure(connection).get_current_heads() == (NEWEST,)
 
 
 def test_every_file_with_a_table_is_in_the_list() -> None:
