@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Annotated, Any
 
 from flask import Request, Response, g, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import BeforeValidator, Field, ValidationError
 
 from dermport.bundle.causes import Cause
@@ -31,6 +31,7 @@ from dermport.bundle.wire import (
 from dermport.bundle.wire.comparisons import ComparisonId
 from dermport.contract import Sha256
 from dermport.errors import RequestError
+from dermport.server.api.blueprint import DescribedLater
 from dermport.server.api.bodies import BINARY, IDEMPOTENT, PHOTO, Query, json_response, reads, takes
 from dermport.server.comparing.case import Sent
 from dermport.server.comparing.table import csv_lines
@@ -42,7 +43,7 @@ from dermport.server.services import services
 from dermport.server.storage.comparisons import CURSOR, Filters
 from dermport.server.upload import receive_form
 
-api = APIBlueprint(
+api = DescribedLater(
     "comparisons", __name__, abp_tags=[Tag(name="comparisons", description="Where phone and server disagree, and why.")]
 )
 # What float16 leaves of a sum of 1.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Response, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from dermport.bundle.hashing import sha256_bytes
@@ -24,6 +24,7 @@ from dermport.bundle.wire import (
     SigningKeyAnswer,
 )
 from dermport.contract import Sha256
+from dermport.server.api.blueprint import DescribedLater
 from dermport.server.api.bodies import BINARY, Query, json_response
 from dermport.server.conditions import conditioned
 from dermport.server.delivery.latest import DeviceInfo
@@ -34,7 +35,7 @@ from dermport.server.services import services
 
 _PHONES = Tag(name="hand-out", description="Models for phones.")
 _ADMINISTRATORS = Tag(name="administration", description="Which model is live, and who gets which.")
-api = APIBlueprint("delivery", __name__)
+api = DescribedLater("delivery", __name__)
 _FILE = {"content": {"application/octet-stream": {"schema": BINARY}, "application/json": {"schema": BINARY}}}
 
 

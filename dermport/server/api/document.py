@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, render_template_string, request
 from flask_openapi3 import OpenAPI
@@ -17,11 +18,14 @@ from dermport.bundle import wire
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.signature import Envelope
 from dermport.bundle.wire import PROBLEM_TYPE
+from dermport.server.api.blueprint import DescribedLater
 from dermport.server.api.bodies import body_of, headers_of
+from dermport.server.plain import plain
 from dermport.server.security.access import open_to_all, scope_of
 from dermport.server.security.headers import PAGE_POLICY
 
 api = Blueprint("document", __name__)
+_DESCRIBING = threading.Lock()
 _PAGES = Path(__file__).parent / "pages"
 _SCHEMAS = "#/components/schemas/"
 SECURITY = {
@@ -60,13 +64,16 @@ def _page(text: str) -> Response:
 
 
 def _described() -> dict[str, Any]:
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    return describe(app)
+    with _DESCRIBING:
+        return describe(cast(OpenAPI, plain(current_app)))
 
 
 @cache
 def describe(app: OpenAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of an app whose addresses are all registered."""
+    for blueprint in app.blueprints.values():
+        if isinstance(blueprint, DescribedLater):
+            blueprint.describe_in(app)
     document: dict[str, Any] = app.api_doc
     schemas = document["components"]["schemas"]
     schemas.pop("ValidationErrorModel", None)

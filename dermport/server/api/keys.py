@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from dermport.bundle.wire import KeysAnswer, KeySummary, Message
 from dermport.errors import RequestError
+from dermport.server.api.blueprint import DescribedLater
 from dermport.server.api.bodies import json_response
 from dermport.server.security.access import requires
 from dermport.server.services import services
 from dermport.server.storage.api_keys import ApiKey
 
-api = APIBlueprint("keys", __name__, abp_tags=[Tag(name="keys", description="Who may ask.")])
+api = DescribedLater("keys", __name__, abp_tags=[Tag(name="keys", description="Who may ask.")])
 
 
 class KeyPath(Message):

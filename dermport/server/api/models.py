@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 
 from dermport.bundle.store import Bundle, Export
 from dermport.bundle.wire import ExportSummary, ModelsAnswer, ModelSummary
+from dermport.server.api.blueprint import DescribedLater
 from dermport.server.api.bodies import json_response
 from dermport.server.security.access import requires
 from dermport.server.services import services
 from dermport.server.serving.live import LiveModel
 from dermport.server.serving.maps import gives_map
 
-api = APIBlueprint("models", __name__, abp_tags=[Tag(name="models", description="What the server has.")])
+api = DescribedLater("models", __name__, abp_tags=[Tag(name="models", description="What the server has.")])
 
 
 @api.get("/v1/models", responses={200: ModelsAnswer}, summary="List the models")

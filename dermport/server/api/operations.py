@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 
 from dermport.bundle.wire import HealthAnswer, ReadyAnswer
 from dermport.errors import UnavailableError
+from dermport.server.api.blueprint import DescribedLater
 from dermport.server.api.bodies import json_response
 from dermport.server.operations.metrics import CONTENT_TYPE
 from dermport.server.problems import storage_words
@@ -17,7 +18,7 @@ from dermport.server.security.limits import unlimited
 from dermport.server.services import services
 from dermport.server.serving.live import LiveModel
 
-api = APIBlueprint("operations", __name__, abp_tags=[Tag(name="operations", description="How the server is.")])
+api = DescribedLater("operations", __name__, abp_tags=[Tag(name="operations", description="How the server is.")])
 
 
 @api.get("/healthz", responses={200: HealthAnswer}, summary="Say that the process answers")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flask import Response, g, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from dermport.bundle.wire import MANIFEST_HEADER, BatchAnswer, BatchItem, PredictionAnswer
 from dermport.errors import PhotoError, RequestError
+from dermport.server.api.blueprint import DescribedLater
 from dermport.server.api.bodies import BINARY, ONE_PHOTO, PHOTOS, PREPARED, Query, json_response, reads, takes
 from dermport.server.operations.journal import note
 from dermport.server.plain import plain
@@ -24,7 +25,7 @@ from dermport.server.serving.maps import TOP, check_map, map_of, overlay_png
 from dermport.server.stages import StageClock
 from dermport.server.upload import read_job, read_jobs
 
-api = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predict", description="Photos in, answers out.")])
+api = DescribedLater("predict", __name__, abp_tags=[Tag(name="predict", description="Photos in, answers out.")])
 
 
 class PredictQuery(Query):
