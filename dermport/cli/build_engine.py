@@ -30,7 +30,7 @@ def build_engine(
     precision (minutes at first; the timing cache makes it faster the next time). Beside the engine lies engine.json,
     which says what it was built with; an engine that does not match its machine is never loaded.
     """
-    from dermport.cli.output import emit_json, say
+    from dermport.cli.output import bar, emit_json, say
     from dermport.exporters.tensorrt import builder
     from dermport.runtimes.engine import this_machine
     from dermport.workflows.engines import engine_kits
@@ -40,8 +40,8 @@ def build_engine(
     say(f"TensorRT {machine.tensorrt} on {machine.gpu} (compute capability {machine.compute_capability})")
     records: dict[str, EngineRecord] = {}
     for folder in folders:
-        say(f"{folder}: building; this takes minutes …")
-        record = builder.build_engine(folder, workspace_mib=workspace, timing_cache=timing_cache)
+        with bar(f"building {folder.name}"):
+            record = builder.build_engine(folder, workspace_mib=workspace, timing_cache=timing_cache)
         records[str(folder)] = record
         say(f"{folder / 'model.engine'}: {record.precision}, {record.typing}ly typed, {record.seconds:.0f} s")
     if json:

@@ -96,6 +96,7 @@ def _options(step: object) -> str:
 
 
 def _print(parent: Bundle, child: Bundle) -> None:
+    from dermport.cli.evaluate_tables import say_doubt
     from dermport.cli.output import console, new_table, say
     from dermport.statistics.metrics import TITLES
     from dermport.statistics.text import in_words
@@ -110,3 +111,4 @@ def _print(parent: Bundle, child: Bundle) -> None:
     say(
         f"[bold]{child.path}[/bold]: `dermport export {child.path}` makes its artifacts; it is a bundle like any other."
     )
+    say_doubt(child)

@@ -11,8 +11,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dermport.bundle.evaluation_report import EvaluationReport, ModelComparison
+    from dermport.bundle.store import Bundle
     from dermport.statistics.fairness import Fairness
     from dermport.statistics.paired import RightnessTest
+
+
+def say_doubt(bundle: Bundle) -> None:
+    """Say where the evaluation that is saved with a bundle does not tell its model from chance."""
+    from dermport.workflows.evaluate import saved_evaluation
+
+    if doubt := saved_evaluation(bundle).report.doubt:
+        say(f"[bold red]{doubt}[/]")
 
 
 def print_report(report: EvaluationReport) -> None:

@@ -36,8 +36,9 @@ def _print(document: dict[str, Any], out: Path) -> None:
         table.add_row(order, *(f"{value:.2f}" for value in curve[::3]), f"{document['areas'][order]:.3f}")
     console().print(table)
     for name, found in document["differences"].items():
+        measured = found["low"] is not None
+        ends = f"95 % by lesion: {found['low']:+.3f} to {found['high']:+.3f}" if measured else "–: one lesion alone"
         say(
-            f"{name}: {found['mean']:+.3f} (95 % by lesion: {found['low']:+.3f} to {found['high']:+.3f}), positive in "
-            f"{found['positive']:.0%} of {document['photos']} photos"
+            f"{name}: {found['mean']:+.3f} ({ends}), positive in {found['positive']:.0%} of {document['photos']} photos"
         )
     say(f"Mean probability of the predicted label; overlays and deletion.json in {out}. {document['notice']}")

@@ -61,10 +61,10 @@ def _trained(request: TrainingRequest) -> Bundle:
 
 
 def _print(bundle: Bundle) -> None:
+    from dermport.cli.evaluate_tables import say_doubt
     from dermport.cli.output import say
     from dermport.statistics.metrics import TITLES
     from dermport.statistics.text import in_words
-    from dermport.workflows.evaluate import saved_evaluation
 
     metrics = bundle.manifest.known_metrics
     for key in ("accuracy", "balanced_accuracy", "macro_roc_auc", "decision_roc_auc"):
@@ -72,8 +72,7 @@ def _print(bundle: Bundle) -> None:
     say(
         f"[bold]{bundle.path}[/bold]: {metrics.photos:,} test photos; `dermport evaluate {bundle.path}` shows the rest."
     )
-    if doubt := saved_evaluation(bundle).report.doubt:
-        say(f"[bold red]{doubt}[/]")
+    say_doubt(bundle)
 
 
 def _check(request: TrainingRequest, json: bool) -> None:

@@ -62,11 +62,14 @@ class PairedChange:
 
 @dataclass(frozen=True)
 class MeanDifference:
-    """The mean of a paired difference, its 95 % bootstrap interval, and the share of photos where it is positive."""
+    """The mean of a paired difference, its 95 % bootstrap interval, and the share of photos where it is positive.
+
+    One lesion alone has no interval: None.
+    """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     positive: float
 
 
@@ -150,9 +153,12 @@ def mean_difference(first: Floats, second: Floats, lesions: Sequence[str], *, re
     differences = first - second
     _, groups = np.unique(np.asarray(lesions), return_inverse=True)
     sums, sizes = np.bincount(groups, differences), np.bincount(groups)
+    mean, positive = float(differences.mean()), float((differences > 0).mean())
+    if len(sums) == 1:
+        return MeanDifference(mean, None, None, positive)
     drawn = resampled_clusters(len(sums), resamples)
     low, high = percentile_interval(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    return MeanDifference(float(differences.mean()), float(low), float(high), float((differences > 0).mean()))
+    return MeanDifference(mean, float(low), float(high), positive)
 
 
 def paired_differences(

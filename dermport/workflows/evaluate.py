@@ -92,7 +92,8 @@ def evaluate(
     with atomic_directory(out) if out else nullcontext() as folder:
         evaluation = _evaluation(bundle, data, part, against, progress)
         if folder:
-            write_evaluation(folder, evaluation)
+            with progress.bar("drawing charts"):
+                write_evaluation(folder, evaluation)
     return EvaluationResult(evaluation.report)
 
 

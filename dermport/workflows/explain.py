@@ -88,9 +88,10 @@ def _explained(bundle: Bundle, asked: PhotoSet, progress: Progress) -> tuple[NDA
     from dermport.exporters.source import load_model
     from dermport.training.model.network import predict
 
-    model = load_model(bundle)
-    tensors = asked.tensors(bundle.manifest.preprocessing)
-    maps = keras_maps(model, tensors)
+    with progress.bar("drawing maps"):
+        model = load_model(bundle)
+        tensors = asked.tensors(bundle.manifest.preprocessing)
+        maps = keras_maps(model, tensors)
     with progress.bar("deleting") as update:
         return maps, deletion_curves(lambda photos: predict(model, photos), tensors, maps, update=update)
 

@@ -95,10 +95,11 @@ def _measured(
     from dermport.training.robustness.others import drawn_photos, other_photos
 
     manifest = bundle.manifest
-    groups = drawn_photos(manifest.preprocessing, seed)
-    if others is not None:
-        groups = {**other_photos(others, manifest.preprocessing), **groups}
-    model = load_model(bundle)
+    with progress.bar("loading"):
+        groups = drawn_photos(manifest.preprocessing, seed)
+        if others is not None:
+            groups = {**other_photos(others, manifest.preprocessing), **groups}
+        model = load_model(bundle)
     measurement = Measurement(manifest, lambda tensors: predict(model, tensors), photos, seed=seed)
     with progress.bar(f"asking {manifest.name}") as update:
         return measurement.over(severities, groups, update)

@@ -39,11 +39,20 @@ def test_a_paired_change_covers_the_truth_as_often_as_it_says() -> None:
     assert covered >= 390
 
 
+def test_one_lesion_alone_has_no_interval() -> None:
+    found = mean_difference(np.array([0.4, 0.2]), np.array([0.1, 0.3]), ["a", "a"])
+    assert (found.mean, found.low, found.high, found.positive) == (pytest.approx(0.1), None, None, 0.5)
+
+
 def test_interval_of_a_mean_difference_is_drawn_by_lesion() -> None:
     first, second = np.tile([0.5, 0.1], 30), np.zeros(60)
     apart = mean_difference(first, second, [str(i) for i in range(60)])
     together = mean_difference(first, second, [str(i // 20) for i in range(60)])
     assert apart.mean == together.mean
+    assert apart.low is not None
+    assert apart.high is not None
+    assert together.low is not None
+    assert together.high is not None
     assert apart.low < apart.mean < apart.high
     assert apart.positive == 1.0
     assert together.high - together.low < 1e-9, "three lesions of equal means"
