@@ -81,7 +81,8 @@ def read_policy(path: Path = BUILT_IN) -> Policy:
         document: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
         return Policy(id=document.pop("id"), rules=document)
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path} is no policy: {error}.", remedy=f"Start from {BUILT_IN.name} of dermport.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path} is no policy: {reason}.", remedy=f"Start from {BUILT_IN.name} of dermport.") from error
 
 
 def _label_failures(figures: Figures) -> Iterator[str]:

@@ -28,7 +28,7 @@ _MODELS = frozenset(
 )
 
 
-def _is_model(path: Path) -> bool:
+def is_model(path: Path) -> bool:
     """Return whether this is another library's model, by its name's end, and no bundle's folder."""
     if (path / "saved_model.pb").is_file():
         return True
@@ -88,7 +88,7 @@ class Bundle:
         Raises:
             BundleError: The folder holds no bundle of this schema version.
         """
-        if _is_model(path):
+        if is_model(path):
             raise BundleError(
                 f"{path} is a model, not a bundle.",
                 remedy=f"Make a bundle of it: `dermport import {path} --out artifacts/NAME`; then name that folder.",

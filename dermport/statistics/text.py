@@ -38,8 +38,13 @@ def interval(metric: WithInterval | None, digits: int = 3, *, undefined: str = "
     if metric is None or metric.value is None:
         return undefined
     if metric.low is None or metric.high is None:
-        return f"{metric.value:.{digits}f} (–)"
-    return f"{metric.value:.{digits}f} ({metric.low:.{digits}f}{to}{metric.high:.{digits}f})"
+        return f"{_fixed(metric.value, digits)} (–)"
+    return f"{_fixed(metric.value, digits)} ({_fixed(metric.low, digits)}{to}{_fixed(metric.high, digits)})"
+
+
+def _fixed(value: float, digits: int) -> str:
+    """Return a number with so many digits; what rounds to nothing has no sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def in_words(metric: WithInterval) -> str:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from dermport.bundle.store import MANIFEST, Bundle
+from dermport.bundle.store import MANIFEST, Bundle, is_model
 from dermport.errors import BundleError, DermportError, RequestError
 from dermport.server.serving.live import LiveModel
 
@@ -285,7 +285,7 @@ def find_bundles(folders: tuple[Path, ...]) -> dict[Key, Bundle]:
     """
     found: dict[Key, Bundle] = {}
     for folder in folders:
-        for path in [folder] if (folder / MANIFEST).exists() else _children(folder):
+        for path in [folder] if (folder / MANIFEST).exists() or is_model(folder) else _children(folder):
             bundle = Bundle.open(path)
             if (other := found.setdefault(_key(bundle), bundle)).path != path:
                 raise BundleError(
