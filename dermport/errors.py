@@ -12,7 +12,8 @@
      │    └── IntegrityError      a file whose bytes are not the recorded ones
      │         └── TrustError     a signed document that a phone refuses (`code`)
      ├── ExportError              a conversion that failed, or an artifact that breaks the contract
-     │    └── UnknownOperatorError  an operator that the reference executor has no translation for
+     │    ├── UnknownOperatorError  an operator that the reference executor has no translation for
+     │    └── ArtifactsFailedError  some of several artifacts: the others are finished; exit code 1
      ├── UnavailableError         something that this machine cannot do (no TensorRT, no Mac); says what would
      ├── EngineMismatchError      a TensorRT engine whose sidecar does not match this machine
      └── ServerError              the Jetson's server did not answer, or not in the agreed form
@@ -24,7 +25,7 @@ Each message says what was wrong, with which file, and what to do about it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -140,6 +141,23 @@ class ExportError(DermportError):
 
 class UnknownOperatorError(ExportError):
     """An operator that the reference executor has no translation for (never skipped)."""
+
+
+class ArtifactsFailedError(ExportError):
+    """Some of several artifacts failed; the others are finished.
+
+    Args:
+        failures: By the artifact's name, why.
+        done: What they could not be, e.g. ``"exported"``.
+        total: How many artifacts there were in all.
+    """
+
+    exit_code = 1
+
+    def __init__(self, failures: Mapping[str, DermportError], done: str, total: int) -> None:
+        reasons = (f"\n  {name}: {error.message} {error.remedy}".rstrip() for name, error in failures.items())
+        super().__init__(f"{len(failures)} of {total} artifacts could not be {done}:{''.join(reasons)}")
+        self.failures = failures
 
 
 class UnavailableError(DermportError):

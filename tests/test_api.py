@@ -105,7 +105,9 @@ def test_names_are_escaped_in_tables() -> None:
 
 def test_progress_is_told_when_it_is_asked_for(exported_bundle: dp.Bundle, capfd: pytest.CaptureFixture[str]) -> None:
     dp.verify(exported_bundle, to="onnx", precision="fp32", progress=True)
-    assert "onnx fp32: 16 of 16" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "proving: 16 of 16" in told
+    assert "onnx-fp32: pass, top-1 1.000" in told
 
 
 def test_zips_are_packed(bundle: dp.Bundle, tmp_path: Path) -> None:

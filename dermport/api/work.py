@@ -109,15 +109,15 @@ def export(
 
     Raises:
         UsageError: A target or precision is unknown.
-        ExportError: A conversion failed. What was finished before stays.
+        ArtifactsFailedError: Some artifacts could not be made, each for its reason; the others are there.
     """
-    from dermport.exporters.matrix import export_matrix, with_maps
-    from dermport.exporters.registry import select
+    from dermport.workflows.export import export as run
+    from dermport.workflows.export import require_all
 
-    selection = select(_names(to), _names(precision))
-    with _watched(progress).bar("exporting") as update:
-        chosen = with_maps(selection) if maps else selection
-        outcomes = export_matrix(OpenBundle.open(bundle), chosen, jobs=jobs, force=force, update=update)
+    opened, watched = OpenBundle.open(bundle), _watched(progress)
+    names = _names(to), _names(precision)
+    outcomes = run(opened, *names, maps=maps, force=force, jobs=jobs, progress=watched)
+    require_all(outcomes)
     return ExportList(outcome.export for outcome in outcomes)
 
 

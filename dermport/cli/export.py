@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dermport.cli import output
 from dermport.cli.options import BundleArgument, Jobs, Json, Precision, To
-from dermport.cli.output import bar, console, emit_json, new_table, say
 
 if TYPE_CHECKING:
     from dermport.exporters.matrix import ExportOutcome
@@ -29,29 +29,37 @@ def export(
 ) -> None:
     """Export the model for every target and precision; what is unchanged costs nothing."""
     from dermport.bundle.store import Bundle
-    from dermport.exporters.matrix import export_matrix, with_maps
-    from dermport.exporters.registry import select
+    from dermport.workflows.export import export as run
+    from dermport.workflows.export import require_all
 
     started = time.perf_counter()
-    selection = with_maps(select(to, precision)) if maps else select(to, precision)
-    with bar("exporting") as update:
-        outcomes = export_matrix(Bundle.open(bundle), selection, jobs=jobs, force=force, update=update)
+    outcomes = run(Bundle.open(bundle), to, precision, maps=maps, force=force, jobs=jobs, progress=output)
     seconds = time.perf_counter() - started
     _print_table(outcomes)
-    fresh = sum(outcome.fresh for outcome in outcomes)
-    say(
-        f"{fresh} exported, {len(outcomes) - fresh} unchanged, in {seconds:.1f} s. Prove them: dermport verify {bundle}"
+    fresh, failed = sum(outcome.fresh for outcome in outcomes), sum(outcome.failure is not None for outcome in outcomes)
+    output.say(
+        f"{fresh} exported, {len(outcomes) - fresh - failed} unchanged{f', {failed} failed' if failed else ''}, "
+        f"in {seconds:.1f} s. Prove them: dermport verify {bundle}"
     )
     if json:
-        exports = [o.export.record.model_dump(mode="json", by_alias=True) | {"fresh": o.fresh} for o in outcomes]
-        emit_json({"seconds": round(seconds, 2), "exports": exports})
+        output.emit_json({"seconds": round(seconds, 2), "exports": [_document(outcome) for outcome in outcomes]})
+    require_all(outcomes)
+
+
+def _document(outcome: ExportOutcome) -> dict[str, object]:
+    if outcome.failure:
+        return {"artifact": outcome.name, "failed": outcome.failure.message, "remedy": outcome.failure.remedy}
+    return outcome.export.record.model_dump(mode="json", by_alias=True) | {"fresh": outcome.fresh}
 
 
 def _print_table(outcomes: list[ExportOutcome]) -> None:
     from rich.markup import escape
 
-    table = new_table("artifact", "KiB", "of Keras", "operators", "seconds", "")
+    table = output.new_table("artifact", "KiB", "of Keras", "operators", "seconds", "")
     for outcome in outcomes:
+        if outcome.failure:
+            table.add_row(outcome.name, *["–"] * 4, "[red]failed[/]")
+            continue
         record = outcome.export.record
         table.add_row(
             outcome.export.path.name,
@@ -61,7 +69,7 @@ def _print_table(outcomes: list[ExportOutcome]) -> None:
             f"{record.seconds:.1f}",
             "exported" if outcome.fresh else "unchanged",
         )
-    console().print(table)
-    reasons = {outcome.export.record.not_built_because for outcome in outcomes} - {""}
+    output.console().print(table)
+    reasons = {outcome.export.record.not_built_because for outcome in outcomes if not outcome.failure} - {""}
     for reason in sorted(reasons):
-        say(escape(f"Engine kits only, no engine: {reason} Build it on the Jetson: dermport build-engine."))
+        output.say(escape(f"Engine kits only, no engine: {reason} Build it on the Jetson: dermport build-engine."))

@@ -9,13 +9,14 @@ import typer
 
 from dermport.cli import output
 from dermport.cli.options import BundleArgument, Json, PartOfData, Precision, To
+from dermport.errors import ArtifactsFailedError, DermportError
 
 if TYPE_CHECKING:
     from dermport.bundle.export_record import Parity
     from dermport.bundle.store import Export
     from dermport.workflows.verify import Verification
 
-_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
+_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "error": "red"}
 
 
 def verify(
@@ -36,8 +37,11 @@ def verify(
     found = prove(Bundle.open(bundle), data, part, to=to, precision=precision, policy=policy, progress=output)
     _print(found)
     if json:
-        artifacts = [_document(export, parity) for export, parity in found.proofs]
-        output.emit_json({"artifacts": artifacts, "blind": found.blind})
+        proved = [_document(export, parity) for export, parity in found.proofs]
+        unproved = [_unproved(*failure) for failure in found.failures.items()]
+        output.emit_json({"artifacts": [*proved, *unproved], "blind": found.blind})
+    if found.failures:
+        raise ArtifactsFailedError(found.failures, "proved", len(found.proofs) + len(found.failures))
     raise typer.Exit(int(not found.passed))
 
 
@@ -74,3 +78,14 @@ def _print(found: Verification) -> None:
 def _document(export: Export, parity: Parity) -> dict[str, object]:
     record = export.record
     return {"target": record.target, "precision": record.precision, **parity.model_dump(mode="json")}
+
+
+def _unproved(name: str, failure: DermportError) -> dict[str, object]:
+    target, _, precision = name.partition("-")
+    return {
+        "target": target,
+        "precision": precision,
+        "status": "error",
+        "reasons": [failure.message],
+        "remedy": failure.remedy,
+    }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +24,16 @@ from dermport.exporters.registry import get_target
 from dermport.exporters.source import load_model
 from dermport.progress import Update
 from dermport.runtimes.base import Runtime
-from dermport.statistics.bootstrap import paired_intervals
+from dermport.statistics.bootstrap import Resampled, changes, resampled
 from dermport.statistics.estimates import Delta
+from dermport.statistics.metrics import Predictions
 
-BATCH = 32
+BATCH = 8  # what a layer gives of more photos leaves a core's cache
 
 
 @dataclass(frozen=True)
 class VerificationReference:
-    """The photos that artifacts are compared on, and what the original says of them.
+    """The photos that artifacts are compared on, and what the original says of them; threads may share it.
 
     Attributes:
         photos: With their truth, where it is known.
@@ -43,6 +45,27 @@ class VerificationReference:
     photos: PhotoSet
     probabilities: NDArray[np.float32]
     maps: Callable[[], NDArray[np.float32]] | None = None
+    _figures: list[Resampled] = field(default_factory=list, init=False, repr=False, compare=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+
+    def figures(self, manifest: Manifest) -> Resampled:
+        """Return the original's figures, which each artifact's are held against; computed when first asked for."""
+        with self._lock:
+            if not self._figures:
+                self._figures.append(self.scored(self.probabilities, manifest))
+            return self._figures[0]
+
+    def scored(self, probabilities: NDArray[np.float32], manifest: Manifest) -> Resampled:
+        """Return the figures of probabilities float32 [N, C], in the bundle's order, over the same resamples."""
+        positive, threshold = manifest.task.positive_indices, manifest.threshold
+        predictions = Predictions(probabilities, self.photos.targets, positive, threshold)
+        (scored,) = resampled([predictions], self.photos.groups)
+        return scored
+
+    def original_maps(self) -> NDArray[np.float32] | None:
+        """Return the original's maps; None where they are not compared."""
+        with self._lock:
+            return None if self.maps is None else self.maps()
 
 
 def golden_reference(bundle: Bundle) -> VerificationReference:
@@ -76,9 +99,23 @@ def run_with_maps(
 
 
 def verify(
-    bundle: Bundle, export: Export, reference: VerificationReference, policy: Policy, update: Update | None = None
+    bundle: Bundle,
+    export: Export,
+    reference: VerificationReference,
+    policy: Policy,
+    update: Update | None = None,
+    *,
+    threads: int | None = None,
 ) -> Parity:
     """Execute one artifact on the reference and judge it; the caller records the result.
+
+    Args:
+        bundle: Whose artifact.
+        export: The artifact.
+        reference: What it is held against.
+        policy: What it is judged by.
+        update: Called with (photos answered, in all).
+        threads: CPU threads, where the runtime leaves a choice; None is the runtime's own default.
 
     Raises:
         IntegrityError: The artifact's bytes are not the recorded ones.
@@ -93,7 +130,7 @@ def verify(
         )
     export.checked()
     target = get_target(record.target)
-    execution = target.execution(export.path)
+    execution = target.execution(export.path, threads)
     with execution.runtime as runtime:
         figures = _figures(bundle.manifest, runtime, reference, update)
     return _judged(record, execution, figures, reference, policy)
@@ -116,9 +153,9 @@ def _figures(manifest: Manifest, runtime: Runtime, reference: VerificationRefere
 
 
 def _map_parity(reference: VerificationReference, artifact: NDArray[np.float32]) -> MapParity | None:
-    if reference.maps is None:
+    original = reference.original_maps()
+    if original is None:
         return None
-    original = reference.maps()
     if artifact.shape != original.shape:
         raise ExportError(f"The artifact gives maps of {artifact.shape}, the original of {original.shape}.")
     return compare_maps(original, artifact, reference.probabilities.argmax(axis=1))
@@ -129,14 +166,7 @@ def _metric_changes(
 ) -> Mapping[str, Delta]:
     if reference.photos.truth is None or not np.isfinite(artifact).all():
         return {}
-    return paired_intervals(
-        reference.probabilities,
-        artifact,
-        reference.photos.truth,
-        reference.photos.groups,
-        positive=manifest.task.positive_indices,
-        threshold=manifest.threshold,
-    )
+    return changes(reference.figures(manifest), reference.scored(artifact, manifest))
 
 
 def _judged(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from dermport.errors import UnavailableError, UsageError
-from dermport.progress import SILENT, Progress
+from dermport.errors import DermportError, ExportError, UnavailableError, UsageError
+from dermport.progress import SILENT, Progress, Update
 from dermport.workflows.notebook import html_table, text_table
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from dermport.bundle.store import Bundle, Export
     from dermport.exporters.verify import VerificationReference
 
+_AT_ONCE = 4  # artifacts: each takes memory
 _COLUMNS = ("artifact", "proof", "top-1", "max |Δp|", "mean |Δp|", "flips +/−", "Δ acc.", "evidence")
 
 
@@ -27,11 +33,13 @@ class Verification:
         proofs: Each artifact with how far it is from the original.
         unrecorded: Why the bundle does not hold the result now; empty where it does.
         blind: Classes of the policy by which an artifact that answers every photo alike would not fail.
+        failures: The artifacts of which nothing could be proved, by name (``<target>-<precision>``), and why.
     """
 
     proofs: tuple[tuple[Export, Parity], ...]
     unrecorded: str = ""
     blind: tuple[str, ...] = ()
+    failures: Mapping[str, DermportError] = field(default_factory=dict)
 
     @property
     def doubt(self) -> str:
@@ -46,14 +54,15 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether no artifact failed."""
-        return all(parity.status != "fail" for _, parity in self.proofs)
+        """Whether every artifact was executed, and none failed."""
+        return not self.failures and all(parity.status != "fail" for _, parity in self.proofs)
 
     @property
     def photos(self) -> str:
-        """What the artifacts were compared on, in words."""
-        _, parity = self.proofs[0]
-        return f"Compared on {parity.data}, {parity.photos:,} photos."
+        """What the artifacts were compared on, and which were not, in words."""
+        said = [f"Compared on {parity.data}, {parity.photos:,} photos." for _, parity in self.proofs[:1]]
+        unproved = [f"{name} was not proved: {failure.message}" for name, failure in self.failures.items()]
+        return " ".join([*said, *unproved])
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the columns and a row of text for each artifact; a column of which nothing is known is left out."""
@@ -74,6 +83,8 @@ class Verification:
                 f"{accuracy.change:+.3f}" if accuracy and accuracy.change is not None else "–",
                 parity.evidence,
             )
+        for name in self.failures:
+            yield (name, "error", *["–"] * (len(_COLUMNS) - 2))
 
     def __repr__(self) -> str:
         return text_table(*self.table(), f"{self.photos} {self.doubt}".strip())
@@ -94,6 +105,8 @@ def verify(
 ) -> Verification:
     """Prove the artifacts of a bundle, and record the result in the ``export.json`` of each where that can be written.
 
+    Artifacts are proved side by side, and each on its own: what cannot be executed, or was changed, stops no other.
+
     Args:
         bundle: What was exported.
         data: Photos to compare on; None compares on the golden set.
@@ -101,15 +114,14 @@ def verify(
         to: Targets; None for all.
         precision: Precisions; None for all.
         policy: A TOML file of bounds; None for the built-in ones.
-        progress: What a person sees.
+        progress: What a person sees: a line for each artifact as it is proved.
 
     Raises:
         UsageError: No such export was made, or the part is unknown.
-        IntegrityError: An artifact's bytes are not the recorded ones.
-        UnavailableError: Nothing on this machine can execute an artifact, or it reads photos otherwise than published.
-        ExportError: An artifact was made from another model, or answers in another shape.
+        UnavailableError: This machine reads photos otherwise than published.
     """
     from dermport.bundle.policy import BUILT_IN, read_policy
+    from dermport.bundle.store import Export
     from dermport.bundle.vectors.proof import REMEDY, misreading
     from dermport.exporters.verify import golden_reference
     from dermport.exporters.verify import verify as verify_export
@@ -117,16 +129,79 @@ def verify(
     if said := misreading():
         raise UnavailableError(said, remedy=REMEDY)
     rules = read_policy(policy or BUILT_IN)
-    exports = selected_exports(bundle, to, precision)
+    folders = _selected(bundle, to, precision)
     reference = _data_reference(bundle, data, part, progress) if data else golden_reference(bundle)
-    proofs, unrecorded = [], ""
-    for export in exports:
-        with progress.bar(f"{export.record.target} {export.record.precision}") as update:
-            parity = verify_export(bundle, export, reference, rules, update)
-        proofs.append((export, parity))
-        unrecorded = _record(export, parity) or unrecorded
-    blind = rules.blind(bundle.manifest, reference.probabilities, (export.record.policy for export, _ in proofs))
-    return Verification(tuple(proofs), unrecorded, blind)
+    reference.photos.tensors(bundle.manifest.preprocessing)  # prepared once, before threads ask for them
+    proofs: dict[str, tuple[Export, Parity]] = {}
+    failures: dict[str, DermportError] = {}
+    unrecorded = ""
+    with progress.bar("proving") as update:
+        tally = _Tally(update, len(reference.photos) * len(folders))
+
+        def prove(folder: Path, threads: int) -> tuple[Export, Parity]:
+            export = Export.open(folder)
+            count = partial(tally.count, folder)
+            return export, verify_export(bundle, export, reference, rules, count, threads=threads)
+
+        for folder, outcome in _side_by_side(prove, folders, tally):
+            progress.say(_line(folder.name, outcome))
+            if isinstance(outcome, DermportError):
+                failures[folder.name] = outcome
+            else:
+                proofs[folder.name] = outcome
+                unrecorded = _record(*outcome) or unrecorded
+    proved = tuple(proofs[name] for name in sorted(proofs))
+    blind = rules.blind(bundle.manifest, reference.probabilities, (export.record.policy for export, _ in proved))
+    return Verification(proved, unrecorded, blind, failures)
+
+
+class _Tally:
+    """Counts the photos of all artifacts together; once stopped, it ends whoever counts."""
+
+    def __init__(self, update: Update, total: int) -> None:
+        self._update, self._total, self._lock = update, total, Lock()
+        self._done: dict[Path, int] = {}
+        self.stopped = False
+
+    def count(self, folder: Path, done: int, total: int) -> None:
+        if self.stopped:
+            raise UnavailableError("The verification was interrupted.")
+        with self._lock:
+            self._done[folder] = done
+            self._update(sum(self._done.values()), self._total)
+
+
+def _side_by_side(
+    prove: Callable[[Path, int], tuple[Export, Parity]], folders: Sequence[Path], tally: _Tally
+) -> Iterator[tuple[Path, tuple[Export, Parity] | DermportError]]:
+    """Prove artifacts on all cores; yield what was found, or why nothing was, in the order of finishing."""
+    cores = os.cpu_count() or 1
+    workers = min(cores, _AT_ONCE, len(folders))
+    with ThreadPoolExecutor(workers) as pool:
+        asked = {pool.submit(prove, folder, cores // workers): folder for folder in folders}
+        try:
+            for future in as_completed(asked):
+                error = future.exception()
+                yield asked[future], future.result() if error is None else _reason(error)
+        finally:
+            tally.stopped = True
+            pool.shutdown(cancel_futures=True)
+
+
+def _reason(error: BaseException) -> DermportError:
+    if isinstance(error, DermportError):
+        return error
+    traceback.print_exception(error)  # the command line's log has it
+    return ExportError(
+        f"It cannot be executed: {type(error).__name__}: {error}.", remedy="Run `dermport export` again."
+    )
+
+
+def _line(name: str, outcome: tuple[Export, Parity] | DermportError) -> str:
+    if isinstance(outcome, DermportError):
+        return f"{name}: not proved: {outcome.message}"
+    parity = outcome[1]
+    return f"{name}: {parity.status}, top-1 {parity.top1_agreement:.3f}, at most {parity.max_change:.2g} off"
 
 
 def _record(export: Export, parity: Parity) -> str:
@@ -140,20 +215,25 @@ def _record(export: Export, parity: Parity) -> str:
     return ""
 
 
-def selected_exports(bundle: Bundle, to: Sequence[str] | None, precision: Sequence[str] | None) -> list[Export]:
-    """Return the exports of a bundle that are of these targets and precisions; None for all.
+def _selected(bundle: Bundle, to: Sequence[str] | None, precision: Sequence[str] | None) -> list[Path]:
+    """Return the folders of a bundle's exports that are of these targets and precisions; None for all.
 
     Raises:
         UsageError: There are none.
     """
+    from dermport.bundle.store import RECORD
     from dermport.exporters.registry import select
 
     chosen = select(list(to or ()), list(precision or ()), optional=True)
-    wanted = {(target.capabilities.name, recipe.precision) for target, recipes in chosen for recipe in recipes}
-    exports = [e for e in bundle.exports() if (e.record.target, e.record.precision) in wanted]
-    if not exports:
+    wanted = [
+        bundle.export_folder(target.capabilities.name, recipe.precision)
+        for target, recipes in chosen
+        for recipe in recipes
+    ]
+    folders = sorted(folder for folder in wanted if (folder / RECORD).exists())
+    if not folders:
         raise UsageError(f"{bundle.path} has no such export.", remedy=f"Run `dermport export {bundle.path}` first.")
-    return exports
+    return folders
 
 
 def _data_reference(bundle: Bundle, data: Path, part: str | None, progress: Progress) -> VerificationReference:

@@ -16,8 +16,9 @@ from dermport.bundle.policy import read_policy
 from dermport.bundle.schema.publish import FOLDER as SCHEMAS
 from dermport.bundle.store import Bundle
 from dermport.errors import ExportError, IntegrityError
-from dermport.exporters import matrix
+from dermport.exporters import exporter
 from dermport.exporters.contract import PrecisionRecipe, Source, Target
+from dermport.exporters.matrix import export_matrix
 from dermport.exporters.registry import TARGETS, select
 from dermport.exporters.source import load_source
 from dermport.exporters.verify import golden_reference, verify
@@ -97,12 +98,13 @@ def test_damage_fails_in_every_precision(
     def damaged_source(bundle: Bundle) -> Source:
         return DAMAGE[kind](load_source(bundle))
 
-    monkeypatch.setattr(matrix, "load_source", damaged_source)
+    monkeypatch.setattr(exporter, "load_source", damaged_source)
     shutil.copytree(shallow_bundle.path, tmp_path / "tiny")
     bundle = Bundle.open(tmp_path / "tiny")
     ((_, recipes),) = select([target.capabilities.name], None)
-    matrix.export_target(bundle.path, target, recipes)
+    exports = exporter.Exporter(bundle)
     for recipe in recipes:
+        exports.export(target, recipe)
         export = bundle.export(target.capabilities.name, recipe.precision)
         parity = verify(bundle, export, golden_reference(bundle), read_policy())
         wanted = "pass" if kind == "none" else "fail"
@@ -146,7 +148,7 @@ def test_runtime_answers_photos_in_their_order(target: Target, recipe: Precision
 
 def test_second_export_does_nothing(exported_bundle: Bundle) -> None:
     before = {p: p.stat().st_mtime_ns for p in exported_bundle.path.rglob("*")}
-    outcomes = matrix.export_matrix(exported_bundle, select(None, None))
+    outcomes = export_matrix(exported_bundle, select(None, None))
     assert len(outcomes) == len(MATRIX)
     assert not any(outcome.fresh for outcome in outcomes)
     assert before == {p: p.stat().st_mtime_ns for p in exported_bundle.path.rglob("*")}
@@ -155,7 +157,7 @@ def test_second_export_does_nothing(exported_bundle: Bundle) -> None:
 def test_a_damaged_export_is_made_again(exported_bundle: Bundle) -> None:
     export = exported_bundle.export("onnx", "fp32")
     export.artifact.write_bytes(b"")
-    (outcome,) = matrix.export_matrix(exported_bundle, select(["onnx"], ["fp32"]))
+    (outcome,) = export_matrix(exported_bundle, select(["onnx"], ["fp32"]))
     assert outcome.fresh
     assert outcome.export.checked().stat().st_size > 0
 
@@ -166,9 +168,9 @@ def test_a_failed_export_leaves_the_old_one(
     def fail(_: Bundle) -> Source:
         raise ExportError("no")
 
-    monkeypatch.setattr(matrix, "load_source", fail)
+    monkeypatch.setattr(exporter, "load_source", fail)
     before = exported_bundle.export("onnx", "fp32").record
-    with pytest.raises(ExportError):
-        matrix.export_target(exported_bundle.path, TARGETS["onnx"], TARGETS["onnx"].capabilities.recipes)
+    (outcome,) = export_matrix(exported_bundle, select(["onnx"], ["fp32"]), force=True)
+    assert str(outcome.failure) == "no"
     assert exported_bundle.export("onnx", "fp32").record == before
     assert not list(exported_bundle.path.glob("exports/.*"))

@@ -15,8 +15,9 @@ from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError
 from dermport.exporters.contract import PrecisionRecipe, Target
+from dermport.exporters.key import key_of
 from dermport.exporters.maps import SETTING, keras_maps, named_outputs, with_map
-from dermport.exporters.matrix import export_matrix, key_of, with_maps
+from dermport.exporters.matrix import export_matrix, with_maps
 from dermport.exporters.registry import TARGETS, select
 from dermport.exporters.source import load_model
 from dermport.exporters.tflite.graph import TFLiteGraph

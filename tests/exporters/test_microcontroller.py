@@ -14,7 +14,7 @@ from dermport.bundle.policy import read_policy
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError, ExportError, IntegrityError, UnavailableError
 from dermport.exporters.contract import Source
-from dermport.exporters.matrix import export_target
+from dermport.exporters.exporter import Exporter
 from dermport.exporters.microcontroller.slim import Slim, measured_arena, slim
 from dermport.exporters.microcontroller.sources import METHODS
 from dermport.exporters.registry import select
@@ -39,7 +39,7 @@ def exported(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) ->
 
     def make(path: Path) -> None:
         shutil.copytree(shared_bundle.path, path)
-        export_target(path, TARGET, TARGET.capabilities.recipes)
+        Exporter(Bundle.open(path)).export(TARGET, *TARGET.capabilities.recipes)
 
     return made_once(tmp_path_factory, "microcontroller", make)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,14 @@ def padded(x: Array, top: int, bottom: int, left: int, right: int, **how: Any) -
     return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), **how)
 
 
+def stretched(x: Array, axis: int, size: int, *, corners: bool = False) -> Array:
+    """Bilinear resizing of one axis, from its definition: between the middles of pixels, or the outermost ones."""
+    length = x.shape[axis]
+    places = np.linspace(0, length - 1, size) if corners else (np.arange(size) + 0.5) * length / size - 0.5
+    return np.apply_along_axis(lambda line: np.interp(places, np.arange(length), line), axis, x)
+
+
+ERF = np.vectorize(math.erf)
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(0, 3, (1, 4, 7, 7)).astype(np.float32)
 FLAT = RANDOM.normal(0, 2, (1, 12)).astype(np.float32)
@@ -144,6 +153,43 @@ OPERATORS: dict[str, tuple[Callable[[Any, Any, Any], Any], Callable[[], Array]]]
     "round": (lambda mb, x, f: mb.round(x=x), lambda: np.rint(X)),
     "sigmoid": (lambda mb, x, f: mb.sigmoid(x=x), lambda: 1 / (1 + np.exp(-X))),
     "tanh": (lambda mb, x, f: mb.tanh(x=x), lambda: np.tanh(X)),
+    "leaky_relu": (lambda mb, x, f: mb.leaky_relu(x=x, alpha=0.2), lambda: np.where(X > 0, X, 0.2 * X)),
+    "elu": (lambda mb, x, f: mb.elu(x=x, alpha=0.7), lambda: np.where(X > 0, X, 0.7 * np.expm1(X))),
+    "prelu": (
+        lambda mb, x, f: mb.prelu(x=x, alpha=COLUMN),
+        lambda: np.where(X > 0, X, COLUMN[:, None, None] * X),
+    ),
+    "clamped_relu": (
+        lambda mb, x, f: mb.clamped_relu(x=x, alpha=0.1, beta=2.0),
+        lambda: np.minimum(2, np.where(X > 0, X, 0.1 * X)),
+    ),
+    "sigmoid_hard": (
+        lambda mb, x, f: mb.sigmoid_hard(x=x, alpha=0.3, beta=0.4),
+        lambda: np.clip(0.3 * X + 0.4, 0, 1),
+    ),
+    "silu": (lambda mb, x, f: mb.silu(x=x), lambda: X / (1 + np.exp(-X))),
+    "gelu": (lambda mb, x, f: mb.gelu(x=x, mode="EXACT"), lambda: X / 2 * (1 + ERF(X / 2**0.5))),
+    "gelu by tanh": (
+        lambda mb, x, f: mb.gelu(x=x, mode="TANH_APPROXIMATION"),
+        lambda: X / 2 * (1 + np.tanh((2 / np.pi) ** 0.5 * (X + 0.044715 * X**3))),
+    ),
+    "gelu by sigmoid": (
+        lambda mb, x, f: mb.gelu(x=x, mode="SIGMOID_APPROXIMATION"),
+        lambda: X / (1 + np.exp(-1.702 * X)),
+    ),
+    "scaled_tanh": (lambda mb, x, f: mb.scaled_tanh(x=x, alpha=1.5, beta=0.5), lambda: 1.5 * np.tanh(X / 2)),
+    "linear_activation": (lambda mb, x, f: mb.linear_activation(x=x, alpha=0.3, beta=0.2), lambda: 0.3 * X + 0.2),
+    "softplus": (lambda mb, x, f: mb.softplus(x=x), lambda: np.log1p(np.exp(X))),
+    "softsign": (lambda mb, x, f: mb.softsign(x=x), lambda: X / (1 + np.abs(X))),
+    "erf": (lambda mb, x, f: mb.erf(x=x), lambda: ERF(X)),
+    "abs": (lambda mb, x, f: mb.abs(x=x), lambda: np.abs(X)),
+    "ceil": (lambda mb, x, f: mb.ceil(x=x), lambda: np.ceil(X)),
+    "floor": (lambda mb, x, f: mb.floor(x=x), lambda: np.floor(X)),
+    "square": (lambda mb, x, f: mb.square(x=x), lambda: X * X),
+    "rsqrt": (lambda mb, x, f: mb.rsqrt(x=mb.square(x=x), epsilon=0.1), lambda: (X * X + 0.1) ** -0.5),
+    "inverse": (lambda mb, x, f: mb.inverse(x=mb.square(x=x), epsilon=0.1), lambda: 1 / (X * X + 0.1)),
+    "log": (lambda mb, x, f: mb.log(x=mb.square(x=x), epsilon=0.1), lambda: np.log(X * X + 0.1)),
+    "pow": (lambda mb, x, f: mb.pow(x=x, y=3.0), lambda: X**3),
     "exp": (lambda mb, x, f: mb.exp(x=x), lambda: np.exp(X)),
     "sqrt": (lambda mb, x, f: mb.sqrt(x=mb.mul(x=x, y=x)), lambda: np.abs(X)),
     "identity": (lambda mb, x, f: mb.identity(x=x), lambda: X),
@@ -168,6 +214,61 @@ OPERATORS: dict[str, tuple[Callable[[Any, Any, Any], Any], Callable[[], Array]]]
     "pad replicate": (
         lambda mb, x, f: mb.pad(x=x, pad=[1, 2, 2, 1], mode="replicate"),
         lambda: padded(X, 1, 2, 2, 1, mode="edge"),
+    ),
+    "reduce_min": (lambda mb, x, f: mb.reduce_min(x=x, axes=[2]), lambda: X.min(axis=2)),
+    "slice_by_index": (
+        lambda mb, x, f: mb.slice_by_index(
+            x=x,
+            begin=[0, 1, -1, 0],
+            end=[1, 3, 0, 5],
+            stride=[1, 1, -2, 2],
+            begin_mask=[True, False, False, False],
+            end_mask=[True, False, True, False],
+        ),
+        lambda: X[:, 1:3, ::-2, 0:5:2],
+    ),
+    "slice_by_index and squeeze": (
+        lambda mb, x, f: mb.slice_by_index(
+            x=x,
+            begin=[0, -1, 0, 2],
+            end=[0, 0, 0, 3],
+            begin_mask=[True, False, True, False],
+            end_mask=[True, False, True, False],
+            squeeze_mask=[False, True, False, True],
+        ),
+        lambda: X[:, -1, :, 2],
+    ),
+    "slice_by_size": (
+        lambda mb, x, f: mb.slice_by_size(x=x, begin=[0, 1, 2, 0], size=[1, 2, -1, 7]),
+        lambda: X[:, 1:3, 2:],
+    ),
+    "split": (
+        lambda mb, x, f: mb.concat(values=mb.split(x=x, num_splits=2, axis=1)[::-1], axis=1),
+        lambda: np.concatenate([X[:, 2:], X[:, :2]], axis=1),
+    ),
+    "split by sizes": (
+        lambda mb, x, f: mb.split(x=x, split_sizes=[2, 4, 1], axis=-1)[1],
+        lambda: X[..., 2:6],
+    ),
+    "upsample_nearest_neighbor": (
+        lambda mb, x, f: mb.upsample_nearest_neighbor(x=x, scale_factor_height=2, scale_factor_width=3),
+        lambda: X.repeat(2, axis=2).repeat(3, axis=3),
+    ),
+    "upsample_bilinear": (
+        lambda mb, x, f: mb.upsample_bilinear(
+            x=x, scale_factor_height=2.0, scale_factor_width=2.0, align_corners=False
+        ),
+        lambda: stretched(stretched(X, 2, 14), 3, 14),
+    ),
+    "upsample_bilinear to corners": (
+        lambda mb, x, f: mb.upsample_bilinear(x=x, scale_factor_height=2.0, scale_factor_width=2.0, align_corners=True),
+        lambda: stretched(stretched(X, 2, 14, corners=True), 3, 14, corners=True),
+    ),
+    "resize_bilinear": (
+        lambda mb, x, f: mb.resize_bilinear(
+            x=x, target_size_height=14, target_size_width=21, sampling_mode="UNALIGN_CORNERS"
+        ),
+        lambda: stretched(stretched(X, 2, 14), 3, 21),
     ),
     "transpose": (lambda mb, x, f: mb.transpose(x=x, perm=[0, 2, 3, 1]), lambda: X.transpose(0, 2, 3, 1)),
     "reshape": (lambda mb, x, f: mb.reshape(x=x, shape=[1, 7, -1]), lambda: X.reshape(1, 7, -1)),

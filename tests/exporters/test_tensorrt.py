@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from dermport.bundle.hashing import sha256_file
 from dermport.bundle.store import Bundle
 from dermport.errors import BundleError, EngineMismatchError, IntegrityError, UnavailableError, UsageError
-from dermport.exporters.matrix import export_target
+from dermport.exporters.exporter import Exporter
 from dermport.exporters.onnx.lint import violations
 from dermport.exporters.targets.tensorrt import TensorRT
 from dermport.exporters.tensorrt import builder
@@ -34,7 +34,9 @@ def exported(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("kits") / "tiny"
     shutil.copytree(shared_bundle.path, path)
     target = TensorRT()
-    export_target(path, target, target.capabilities.recipes)
+    exporter = Exporter(Bundle.open(path))
+    for recipe in target.capabilities.recipes:
+        exporter.export(target, recipe)
     return path
 
 

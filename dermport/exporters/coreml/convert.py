@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,35 +90,59 @@ def convert_all(
         raise UsageError(f"Core ML has no precision {sorted(unknown)}.", remedy=f"Known: {', '.join(RECIPES)}.")
     if taken := [out for out in outputs.values() if out.exists()]:
         raise ExportError(f"{taken[0]} exists already.", remedy="Remove it, or choose another folder.")
-    if photos is not None and len(photos) == 0:
-        raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
-    for ios in (16, 18):
-        wanted = {precision: out for precision, out in outputs.items() if _ios(precision) == ios}
-        if wanted:
-            _write_all(classifier_from_keras(model, labels, ios=ios), wanted, description, photos)
+    packages = Packages(model, labels, description, lambda: photos)
+    for precision, out in outputs.items():
+        packages.write(precision, out)
 
 
-def _ios(precision: str) -> int:
-    recipe = RECIPES[precision]
-    return 16 if recipe is None else recipe.ios
+class Packages:
+    """A model's packages, precision by precision; what they share, each iOS's original and its statistics, is kept.
 
+    Args:
+        model: As :func:`convert` takes it, like the others.
+        labels: The C class labels.
+        description: What each package says about itself.
+        photos: Gives the calibration photos, or None; called where a precision is compressed.
+    """
 
-def _write_all(
-    classifier: Any, outputs: Mapping[str, Path], description: PackageDescription, photos: NDArray[np.uint8] | None
-) -> None:
-    with TemporaryDirectory() as scratch:
-        original = Path(scratch) / "original.mlpackage"
-        write_package(classifier, original, description)
-        compressor: Compressor | None = None
-        for precision, out in outputs.items():
-            recipe = RECIPES[precision]
-            if recipe is None:
-                shutil.copytree(original, out)
-                continue
-            compressor = compressor or Compressor(original, photos)
-            write_package(compressor.compressed(recipe, Path(scratch) / precision), out, description)
-            compressor.correct(out)
-            settle(out)
+    def __init__(
+        self,
+        model: keras.Model,
+        labels: Sequence[str],
+        description: PackageDescription,
+        photos: Callable[[], NDArray[np.uint8] | None],
+    ) -> None:
+        self._model, self._labels, self._description, self._photos = model, labels, description, photos
+        self._scratch = Path(mkdtemp(prefix="dermport-coreml-"))
+        self._end = finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        self._compressors: dict[int, Compressor] = {}
+
+    def write(self, precision: str, out: Path) -> None:
+        """Write one precision, whose name is known, to a folder that does not exist; raises as :func:`convert` does."""
+        recipe = RECIPES[precision]
+        if recipe is None:
+            shutil.copytree(self._original(16), out)
+            return
+        compressor = self._compressor(recipe.ios)
+        with TemporaryDirectory(dir=self._scratch) as scratch:
+            write_package(compressor.compressed(recipe, Path(scratch) / precision), out, self._description)
+        compressor.correct(out)
+        settle(out)
+
+    def _original(self, ios: int) -> Path:
+        """Return the uncompressed package for an iOS, converted when it is first asked for."""
+        path = self._scratch / f"ios{ios}.mlpackage"
+        if not path.exists():
+            write_package(classifier_from_keras(self._model, self._labels, ios=ios), path, self._description)
+        return path
+
+    def _compressor(self, ios: int) -> Compressor:
+        if ios not in self._compressors:
+            photos = self._photos()
+            if photos is not None and len(photos) == 0:
+                raise ExportError("There are no calibration photos.", remedy="Train the bundle again; it keeps some.")
+            self._compressors[ios] = Compressor(self._original(ios), photos)
+        return self._compressors[ios]
 
 
 def write_package(classifier: Any, out: Path, description: PackageDescription) -> None:

@@ -63,7 +63,7 @@ def input_statistics(
     program, image = read_program(path)
     names = sorted({layer.source for layer in layers_of(program)})
     moments = {name: Moments(name in correlated) for name in names}
-    for values in ProgramSession(program, image, names).batches(photos):
+    for values in ProgramSession(program, image, names, threads=1).batches(photos):
         for name, value in zip(names, values, strict=True):
             moments[name].add(np.moveaxis(value, 1, 0).reshape(value.shape[1], -1))
     return {name: found.statistics() for name, found in moments.items()}

@@ -94,7 +94,7 @@ def measured(
 
 
 def _answers(program: Program, image: ImageInput, photos: NDArray[np.uint8]) -> Array:
-    batches = ProgramSession(program, image, [program.classifier.outputs[1]]).batches(photos)
+    batches = ProgramSession(program, image, [program.classifier.outputs[1]], threads=1).batches(photos)
     return np.concatenate([values.reshape(len(values), -1) for (values,) in batches]).astype(np.float64)
 
 

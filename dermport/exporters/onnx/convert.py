@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dermport.bundle.atomic import write_bytes
 from dermport.errors import ExportError
@@ -68,11 +69,25 @@ def _converted(source: Source) -> onnx.ModelProto:
     signature = [tf.TensorSpec((None, size, size, 3), tf.float32, name=INPUT)]
     function = tf.function(lambda image: named_outputs(source.model, image), input_signature=signature)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
+    _store_captured(model, function.get_concrete_function().graph.captures)
     outputs = sorted(model.graph.output, key=lambda output: output.name != OUTPUT)  # probabilities first
     copies = [type(output).FromString(output.SerializeToString()) for output in outputs]
     del model.graph.output[:]
     model.graph.output.extend(copies)
     return model
+
+
+def _store_captured(model: onnx.ModelProto, captures: Iterable[tuple[Any, Any]]) -> None:
+    """Make constants of what tf2onnx leaves as inputs: a layer's tensors that are no variables (Normalization's)."""
+    from onnx import numpy_helper
+
+    values = {placeholder.name: value for value, placeholder in captures}
+    inputs = [tensor for tensor in model.graph.input if tensor.name not in values]
+    stored = [tensor.name for tensor in model.graph.input if tensor.name in values]
+    model.graph.initializer.extend(numpy_helper.from_array(values[name].numpy(), name) for name in stored)
+    copies = [type(tensor).FromString(tensor.SerializeToString()) for tensor in inputs]
+    del model.graph.input[:]
+    model.graph.input.extend(copies)
 
 
 def _folded(model: onnx.ModelProto) -> onnx.ModelProto:

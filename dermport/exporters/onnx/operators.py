@@ -43,7 +43,7 @@ def _precision(graph: OnnxGraph, node: onnx.NodeProto, types: dict[str, int]) ->
 
 
 def tensors(infos: list[onnx.ValueInfoProto], meanings: Sequence[str]) -> tuple[TensorSpec, ...]:
-    """Describe declared inputs or outputs, each with its meaning; a named dimension is -1."""
+    """Describe declared inputs or outputs, each with its meaning where it has one; a named dimension is -1."""
     return tuple(
         TensorSpec(
             name=info.name,
@@ -51,5 +51,5 @@ def tensors(infos: list[onnx.ValueInfoProto], meanings: Sequence[str]) -> tuple[
             dtype=_DTYPES.get(info.type.tensor_type.elem_type, "unknown"),
             meaning=meaning,
         )
-        for info, meaning in zip(infos, meanings, strict=False)
+        for info, meaning in zip(infos, (*meanings, *[""] * len(infos)), strict=False)
     )

@@ -45,14 +45,17 @@ def graph_for(recipe: PrecisionRecipe, source: Source, *, int8_constants: bool =
         graph = integer_form(source.plain.once(float_model), _photos(recipe, source))
         require_integers(graph)
     else:
-        graph = _int8(recipe, source) if int8_constants else float_weights(_int8(recipe, source))
+        graph = source.once(_int8, recipe.settings.get("calibration_photos", 0))
+        graph = graph if int8_constants else float_weights(graph)
     stamp(graph, source, recipe.precision)
     return graph
 
 
-def _int8(recipe: PrecisionRecipe, source: Source) -> onnx.ModelProto:
+def _int8(source: Source, photos: int) -> onnx.ModelProto:
     original, integers = source.plain.once(float_model), source.integers
-    graph = quantised(original, _photos(recipe, source)) if integers is None else qdq_of_integers(original, integers)
+    graph = (
+        quantised(original, source.calibration()[:photos]) if integers is None else qdq_of_integers(original, integers)
+    )
     require_qdq(graph, mixed=integers is not None)
     return graph
 

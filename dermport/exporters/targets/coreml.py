@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dermport.bundle.export_record import TensorSpec
 from dermport.exporters.contract import Capabilities, Description, PrecisionRecipe, Source, Target
 from dermport.exporters.coreml.recipes import INT8, RECIPES
 from dermport.exporters.rounding import LARGEST_FLOAT, LARGEST_INT8
 from dermport.runtimes.registry import best_here
+
+if TYPE_CHECKING:
+    from dermport.exporters.coreml.convert import Packages
 
 _PHOTOS = 128
 
@@ -61,20 +65,8 @@ class CoreML(Target):
 
     def convert(self, source: Source, recipes: tuple[PrecisionRecipe, ...], folders: Mapping[str, Path]) -> None:
         """Write ``model.mlpackage`` for each recipe; the conversion is shared."""
-        from dermport.exporters.coreml.convert import PackageDescription, convert_all
-        from dermport.exporters.origin import AUTHOR, licence, origin, summary
-
-        description = PackageDescription(
-            author=AUTHOR,
-            licence=licence(source),
-            text=summary(source),
-            version=source.manifest.version,
-            metadata={f"dermport.{key}": value for key, value in origin(source).items()},
-        )
-        outputs = {r.precision: folders[r.precision] / self.capabilities.artifact for r in recipes}
-        calibrated = any(recipe.calibrated for recipe in recipes)
-        photos = source.calibration()[:_PHOTOS] if calibrated else None
-        convert_all(source.model, source.manifest.task.ids, outputs, description, photos=photos)
+        for recipe in recipes:
+            source.once(_packages).write(recipe.precision, folders[recipe.precision] / self.capabilities.artifact)
 
     def describe(self, folder: Path) -> Description:
         """Read back ``model.mlpackage``."""
@@ -100,3 +92,17 @@ class CoreML(Target):
         """Return how this machine executes an .mlpackage."""
         runtime, reason = best_here(self.capabilities.name)
         return f"{runtime.evidence} ({reason})" if reason else f"{runtime.title} itself ({runtime.evidence})"
+
+
+def _packages(source: Source) -> Packages:
+    from dermport.exporters.coreml.convert import PackageDescription, Packages
+    from dermport.exporters.origin import AUTHOR, licence, origin, summary
+
+    description = PackageDescription(
+        author=AUTHOR,
+        licence=licence(source),
+        text=summary(source),
+        version=source.manifest.version,
+        metadata={f"dermport.{key}": value for key, value in origin(source).items()},
+    )
+    return Packages(source.model, source.manifest.task.ids, description, lambda: source.calibration()[:_PHOTOS])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermport.exporters.tflite.calibrate import Probe, Range
+from dermport.exporters.tflite.calibrate import Flow, Probe, Range
 from dermport.exporters.tflite.graph import TFLiteGraph, TFLiteLayer
 
 _LARGEST_BIAS = 2**30
@@ -49,11 +49,10 @@ def corrected_biases(model: bytes, rounded: bytes, photos: NDArray[np.uint8]) ->
         int32 or float32 [channels], as `rounded` has them, by the name of the layer's output tensor.
     """
     graph = TFLiteGraph(rounded)
-    layers = graph.layers()
+    layers, flow = graph.layers(), Flow(graph, photos)
     wanted = _means(model, [layer.output for layer in layers], photos)
-    for layer in layers:
-        (found,) = _means(graph.to_bytes(), [layer.output], photos).values()
-        _shift(layer, wanted[layer.output] - found)
+    for layer, operator in zip(layers, graph.layer_operators(), strict=True):
+        _shift(layer, wanted[layer.output] - flow.means(operator))
     return {layer.output: layer.bias.copy() for layer in layers}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,18 @@ class Probe:
     def run(self, photos: NDArray[np.uint8]) -> Iterator[None]:
         """Put photos uint8 [N, S, S, 3] through the model; after each, its tensors can be read."""
         for photo in photos:
-            self._interpreter.set_tensor(self._input, photo[None].astype(np.float32))
-            self._interpreter.invoke()
+            self.invoke({self._input: photo[None].astype(np.float32)})
             yield
+
+    def invoke(self, inputs: Mapping[int, NDArray[Any]]) -> None:
+        """Run the model once on its input tensors, by index, as they are stored."""
+        for index, codes in inputs.items():
+            self._interpreter.set_tensor(index, codes)
+        self._interpreter.invoke()
+
+    def stored(self, index: int) -> NDArray[Any]:
+        """Return a tensor of the last run by its index, as it is stored."""
+        return np.asarray(self._interpreter.get_tensor(index))
 
     def value(self, name: str) -> NDArray[np.float32]:
         """Return a tensor of the last photo; a quantised one as the numbers that its codes stand for."""
@@ -44,6 +53,41 @@ class Probe:
         scale, zero_point = detail["quantization"]
         value = self._interpreter.get_tensor(detail["index"]).astype(np.float32)
         return np.asarray((value - zero_point) * scale if scale else value)
+
+
+class Flow:
+    """Photos on their way through a model, layer by layer: nothing before the layer in question is computed again.
+
+    Args:
+        graph: The model; a layer's constants may be changed once its means are known.
+        photos: uint8 [N, S, S, 3].
+    """
+
+    def __init__(self, graph: TFLiteGraph, photos: NDArray[np.uint8]) -> None:
+        self._graph, self._passed = graph, 0
+        self._held = [{graph.ends[0]: photo[None].astype(np.float32)} for photo in photos]
+
+    def means(self, operator: Any) -> NDArray[np.float64]:
+        """Return the mean of each channel of an operator's output over photos and places, float64 [channels].
+
+        Operators are asked for in the order in which they run.
+        """
+        operators, (output,) = self._graph.operators, operator.outputs
+        place = operators.index(operator)
+        reached = operators[self._passed : place + 1]
+        needed = {index for later in operators[place:] for index in later.inputs}
+        kept = {index for earlier in reached[:-1] for index in earlier.outputs} | set(self._held[0])
+        probe = Probe(self._graph.part(reached, list(self._held[0])))
+        total, name = np.zeros(()), self._graph.name_of(output)
+        for number, inputs in enumerate(self._held):
+            probe.invoke(inputs)
+            value = probe.value(name)
+            total = total + value.reshape(-1, value.shape[-1]).mean(axis=0, dtype=np.float64)
+            self._held[number] = {
+                index: inputs[index] if index in inputs else probe.stored(index) for index in kept & needed
+            }
+        self._passed = place
+        return np.asarray(total / len(self._held))
 
 
 def ranges(model: bytes, photos: NDArray[np.uint8]) -> dict[str, Range]:

@@ -5,6 +5,7 @@ Built on the object API that ai-edge-litert generates from TFLite's schema.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -101,16 +102,16 @@ class TFLiteGraph:
 
     def layers(self) -> list[TFLiteLayer]:
         """Return the convolutions and dense layers with a bias in the order in which they run."""
-        return [self._layer(operator) for operator in self._with_bias()]
+        return [self._layer(operator) for operator in self.layer_operators()]
 
-    def _with_bias(self) -> list[Any]:
-        # An optional input that is absent has the index -1: a bias of zeros, which the converter leaves out.
-        return [operator for operator in self.weighted() if len(operator.inputs) > 2 and operator.inputs[2] >= 0]
+    def layer_operators(self) -> list[Any]:
+        """Return the operators of :meth:`layers`, in the same order."""
+        return [operator for operator in self.weighted() if _has_bias(operator)]
 
     def _part_biases(self) -> None:
         tensors, buffers = self.model.subgraphs[0].tensors, self.model.buffers
         seen: set[int] = set()
-        for operator in self._with_bias():
+        for operator in self.layer_operators():
             bias = tensors[operator.inputs[2]]
             if bias.buffer in seen:
                 bias, buffer = copy(bias), copy(buffers[bias.buffer])
@@ -173,6 +174,15 @@ class TFLiteGraph:
         subgraph.outputs = [self.ends[1], before]
         subgraph.operators.remove(last)
 
+    def part(self, operators: Sequence[Any], inputs: Sequence[int]) -> bytes:
+        """Return some operators, in their order, as a model that takes the tensors `inputs`, all numbered as here."""
+        part, subgraph = copy(self.model), copy(self.model.subgraphs[0])
+        subgraph.operators, subgraph.inputs, subgraph.outputs = operators, inputs, operators[-1].outputs
+        part.subgraphs, part.signatureDefs, part.metadata = [subgraph], None, None
+        read = {self.tensor(index).buffer for operator in operators for index in operator.inputs if index >= 0}
+        part.buffers = [buffer if place in read else type(buffer)() for place, buffer in enumerate(self.model.buffers)]
+        return _packed(part)
+
     def add_metadata(self, name: str, data: bytes) -> None:
         """Add a named buffer, which runtimes ignore and tools look for."""
         from ai_edge_litert import schema_py_generated as schema
@@ -188,14 +198,23 @@ class TFLiteGraph:
 
         The quantiser keeps buffers behind the flatbuffer (``Buffer.offset``), which older runtimes cannot read.
         """
-        builder = _AlignedBuilder(1 << 20)
-        builder.Finish(self.model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        return _packed(self.model)
 
 
 # By TensorType of TFLite's schema: float32, float16, int32, int8.
 _DTYPES = {0: np.float32, 1: np.float16, 2: np.int32, 9: np.int8}
 INT4 = 17
+
+
+def _has_bias(operator: Any) -> bool:
+    # An optional input that is absent has the index -1: a bias of zeros, which the converter leaves out.
+    return len(operator.inputs) > 2 and operator.inputs[2] >= 0
+
+
+def _packed(model: Any) -> bytes:
+    builder = _AlignedBuilder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def _unpacked(data: NDArray[np.uint8], count: int) -> NDArray[np.int8]:

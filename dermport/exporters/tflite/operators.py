@@ -24,10 +24,11 @@ def describe(path: Path) -> Description:
     graph = TFLiteGraph(path.read_bytes())
     counts = Counter((graph.type_of(operator), _precision(graph, operator)) for operator in graph.operators)
     subgraph = graph.model.subgraphs[0]
-    image, results = "RGB, 0..255", ("calibrated probabilities in the order of the labels", MEANING)
+    image, probabilities = "RGB, 0..255", "calibrated probabilities in the order of the labels"
+    meanings = (probabilities, MEANING, *[""] * len(subgraph.outputs))
     return Description(
         inputs=tuple(_spec(graph.tensor(index), image) for index in subgraph.inputs),
-        outputs=tuple(_spec(graph.tensor(i), meaning) for i, meaning in zip(subgraph.outputs, results, strict=False)),
+        outputs=tuple(_spec(graph.tensor(i), meaning) for i, meaning in zip(subgraph.outputs, meanings, strict=False)),
         operators=tuple(OperatorCount(type=kind, precision=p, count=n) for (kind, p), n in sorted(counts.items())),
     )
 

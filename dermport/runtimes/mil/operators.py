@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dermport.runtimes.mil import pieces
 from dermport.runtimes.mil.call import Call
+from dermport.runtimes.mil.curves import CURVES
 
 Translate = Callable[[Call], "str | Sequence[str]"]
 
@@ -229,6 +231,7 @@ def _concat_spares_rows(call: Call) -> bool:
 
 
 OPERATORS: dict[str, Operator] = {
+    **{name: Operator(translate) for name, translate in CURVES.items()},
     "add": Operator(_binary("Add"), by_row=_same_rank),
     "avg_pool": Operator(_average_pool),
     "batch_norm": Operator(_batch_norm),
@@ -237,7 +240,6 @@ OPERATORS: dict[str, Operator] = {
     "clip": Operator(_clip, rounds=False, by_row=_only_x),
     "concat": Operator(_concat, rounds=False, by_row=_concat_spares_rows),
     "conv": Operator(_conv, by_row=_only_x),
-    "exp": Operator(_unary("Exp")),
     "expand_dims": Operator(_expand_dims, rounds=False, by_row=lambda call: 0 not in call.axes("axes", call.rank())),
     "identity": Operator(_unary("Identity"), rounds=False),
     "linear": Operator(_linear, by_row=_only_x),
@@ -247,21 +249,26 @@ OPERATORS: dict[str, Operator] = {
     "minimum": Operator(_binary("Min"), rounds=False, by_row=_same_rank),
     "mul": Operator(_binary("Mul"), by_row=_same_rank),
     "pad": Operator(_pad, rounds=False, by_row=lambda call: not any(_full_pads(call)[:2])),
+    "pow": Operator(_binary("Pow"), by_row=_same_rank),
     "real_div": Operator(_binary("Div"), by_row=_same_rank),
     "reduce_max": Operator(_reduce("ReduceMax"), rounds=False, by_row=_axes_spare_rows),
     "reduce_mean": Operator(_reduce("ReduceMean"), by_row=_axes_spare_rows),
+    "reduce_min": Operator(_reduce("ReduceMin"), rounds=False, by_row=_axes_spare_rows),
     "reduce_sum": Operator(_reduce_sum, by_row=_axes_spare_rows),
     "relu": Operator(_unary("Relu"), rounds=False),
     "relu6": Operator(_relu6, rounds=False),
     "reshape": Operator(_reshape, rounds=False, by_row=_reshapes_rows),
+    "resize_bilinear": Operator(pieces.resized_bilinear),
     "round": Operator(_unary("Round"), rounds=False),  # halves to the even number, as in ONNX
-    "sigmoid": Operator(_unary("Sigmoid")),
+    "slice_by_index": Operator(pieces.sliced_by_index, rounds=False, by_row=pieces.index_spares_rows),
+    "slice_by_size": Operator(pieces.sliced_by_size, rounds=False, by_row=pieces.size_spares_rows),
     "softmax": Operator(_softmax, by_row=_axis_spares_rows("x", "axis")),
-    "sqrt": Operator(_unary("Sqrt")),
+    "split": Operator(pieces.split, rounds=False, by_row=_axis_spares_rows("x", "axis")),
     "squeeze": Operator(_squeeze, rounds=False, by_row=lambda call: 0 not in _squeezed(call)),
     "sub": Operator(_binary("Sub"), by_row=_same_rank),
-    "tanh": Operator(_unary("Tanh")),
     "transpose": Operator(
         _transpose, rounds=False, by_row=lambda call: call.axes("perm", len(call.shape("x")))[0] == 0
     ),
+    "upsample_bilinear": Operator(pieces.upsampled_bilinear),
+    "upsample_nearest_neighbor": Operator(pieces.upsampled_nearest, rounds=False),
 }

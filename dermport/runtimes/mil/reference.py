@@ -15,7 +15,7 @@ from dermport.runtimes.mil.translation import onnx_from_program
 from dermport.runtimes.mil.values import Array
 from dermport.runtimes.onnxruntime import open_session
 
-_PHOTOS_AT_ONCE = 16
+_PHOTOS_AT_ONCE = 8
 
 
 class MilReference(Runtime):
@@ -36,7 +36,7 @@ class MilReference(Runtime):
 
     Args:
         path: The .mlpackage.
-        threads: ONNX Runtime's default.
+        threads: Threads per operator; None leaves it to ONNX Runtime (one per core).
 
     Attributes:
         name: The runtime with its version.
@@ -58,7 +58,7 @@ class MilReference(Runtime):
         self.name = f"mil-reference on ONNX Runtime {onnxruntime.__version__}"
         self._gives_map = ACTIVATION_MAP in program.outputs
         wanted = [program.classifier.outputs[1], *([ACTIVATION_MAP] if self._gives_map else [])]
-        self._session = ProgramSession(program, self._image, wanted)
+        self._session = ProgramSession(program, self._image, wanted, threads)
 
     @classmethod
     def unavailable(cls) -> str:
@@ -95,17 +95,18 @@ class ProgramSession:
         program: The program.
         image: Its image input.
         outputs: The MIL variables to compute.
+        threads: As of :class:`MilReference`.
 
     Raises:
         UnknownOperatorError: The program has an operator without a translation.
         ExportError: There is no such variable, or an operator is used in a way that has no translation.
     """
 
-    def __init__(self, program: Program, image: ImageInput, outputs: Sequence[str]) -> None:
+    def __init__(self, program: Program, image: ImageInput, outputs: Sequence[str], threads: int | None = None) -> None:
         translation = onnx_from_program(program, outputs)
         self._image = image
         self._step = _PHOTOS_AT_ONCE if translation.by_row else 1
-        self._session = open_session(translation.model)
+        self._session = open_session(translation.model, threads)
 
     def batches(self, tensors: NDArray[np.uint8]) -> Iterator[list[Array]]:
         """Yield the outputs, in order, for a few photos at a time; photos are uint8 [N, H, W, 3] RGB.
