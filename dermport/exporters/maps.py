@@ -42,6 +42,12 @@ def with_map(model: keras.Model) -> keras.Model:
             remedy="Export it without {maps}.",
             of=Parameters,
         )
+    if head.activation is not keras.activations.softmax:
+        raise BundleError(
+            f"The model ends in {head.activation.__name__}, no softmax, which answers with a map would have instead.",
+            remedy="Export it without {maps}.",
+            of=Parameters,
+        )
     kernel, bias = head.get_weights()
     cells = keras.layers.Conv2D(len(bias), 1, name=ACTIVATION_MAP)
     grid = cells(_before_pooling(head.input))

@@ -98,7 +98,7 @@ def test_gradients_through_the_whole_model_agree(shared_bundle: Bundle) -> None:
     assert not gradient[..., 0].any()
 
 
-def test_a_model_without_pooling_has_no_map() -> None:
+def test_a_model_without_pooling_or_softmax_has_no_map() -> None:
     import keras
 
     image = keras.Input((4, 4, 3))
@@ -107,6 +107,9 @@ def test_a_model_without_pooling_has_no_map() -> None:
         with_map(flat)
     with pytest.raises(BundleError, match="no dense layer"):
         with_map(keras.Model(image, keras.layers.GlobalAveragePooling2D()(image)))
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    with pytest.raises(BundleError, match="ends in sigmoid, no softmax"):
+        with_map(keras.Model(image, keras.layers.Dense(2, activation="sigmoid")(pooled)))
 
 
 def test_microcontrollers_get_no_map() -> None:

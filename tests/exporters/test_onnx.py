@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from dermport.exporters.onnx.convert import float_model, save
 from dermport.exporters.onnx.operators import operators, tensors
 from dermport.exporters.onnx.precision import half_model
 from dermport.exporters.source import load_source
-from dermport.runtimes.onnxruntime import OnnxRuntime
+from dermport.runtimes.onnxruntime import OnnxRuntime, open_session
 from dermport.training.model.network import predict
 from tests.factories import LABELS, SIZE
 
@@ -59,6 +60,20 @@ def test_graph_is_folded_to_what_a_device_computes(model: onnx.ModelProto) -> No
         ("Gemm", "fp32"): 1,
         ("Softmax", "fp32"): 1,
     }
+
+
+def test_constants_that_are_no_variables_stay_inside(source: Source) -> None:
+    import keras
+
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    normal = keras.layers.Normalization(mean=[120.0, 110.0, 100.0], variance=[2500.0, 1600.0, 900.0])(image)
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(normal))
+    other = keras.Model(image, keras.layers.Softmax()(pooled))
+    model = float_model(replace(source, model=other))
+    assert [tensor.name for tensor in model.graph.input] == ["image"]
+    photos = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3)).astype(np.float32)
+    (answers,) = open_session(model.SerializeToString()).run(None, {"image": photos})
+    np.testing.assert_allclose(answers, predict(other, photos), atol=1e-5)
 
 
 def test_graph_declares_its_contract(model: onnx.ModelProto, source: Source) -> None:

@@ -15,7 +15,7 @@ from dermport.exporters.contract import Source
 from dermport.exporters.source import load_source
 from dermport.exporters.targets.tflite import TFLite
 from dermport.exporters.tflite.bias import make_room_for_biases
-from dermport.exporters.tflite.calibrate import Probe, ranges
+from dermport.exporters.tflite.calibrate import Flow, Probe, ranges
 from dermport.exporters.tflite.convert import float_model
 from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.exporters.tflite.metadata import document
@@ -63,6 +63,17 @@ def photos(source: Source) -> np.ndarray:
 def _predictions(folder: Path, photos: np.ndarray) -> np.ndarray:
     with TARGET.execution(folder).runtime as runtime:
         return runtime.predict(photos)
+
+
+def test_means_layer_by_layer_are_those_of_whole_runs(folders: dict[str, Path], photos: np.ndarray) -> None:
+    graph = TFLiteGraph((folders["int8"] / "model.tflite").read_bytes())
+    flow, asked = Flow(graph, photos[:3]), graph.layer_operators()[::17]
+    for operator in asked:
+        name, probe = graph.name_of(operator.outputs[0]), Probe(graph.to_bytes())
+        means = [probe.value(name).mean(axis=(0, 1, 2), dtype=np.float64) for _ in probe.run(photos[:3])]
+        np.testing.assert_allclose(flow.means(operator), np.mean(means, axis=0), rtol=1e-12)
+        bias = graph.constant(graph.tensor(operator.inputs[2]))
+        bias[:] += 1000  # what is changed after a layer's turn reaches the layers behind it
 
 
 @pytest.mark.parametrize(("precision", "mean_change"), [("fp32", 1e-5), ("fp16", 1e-3), ("int8", 0.03)])
