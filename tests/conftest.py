@@ -87,7 +87,8 @@ def shared_exports(shared_bundle: Bundle, tmp_path_factory: pytest.TempPathFacto
         from dermport.exporters.registry import select
 
         shutil.copytree(shared_bundle.path, path)
-        export_matrix(Bundle.open(path), select(None, None), jobs=1)
+        for outcome in export_matrix(Bundle.open(path), select(None, None), jobs=1):
+            assert outcome.export.path.is_dir()  # a failure is raised
 
     return made_once(tmp_path_factory, "exports", make)
 
