@@ -44,13 +44,25 @@ def ranges(model: onnx.ModelProto, tensors: Sequence[str], photos: NDArray[np.ui
     return {n: (float(low.min()), float(high.max())) for n, low, high in zip(tensors, lows, highs, strict=True)}
 
 
+def floats(model: onnx.ModelProto) -> set[str]:
+    """Return the tensors between a graph's ends that are float32."""
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
+    return {info.name for info in inferred if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+
+
 def _reduced(
     model: onnx.ModelProto, operators: Sequence[str], tensors: Sequence[str], photos: NDArray[np.uint8]
 ) -> Iterator[list[NDArray[np.float32]]]:
     """Yield, for a few photos at a time, each tensor reduced to [N, channels] by the first operator, then the next.
 
+    Nothing is yielded of no tensors.
+
     The graph itself reduces, so that no activation ever leaves ONNX Runtime. One thread: exports run side by side.
     """
+    if not tensors:
+        return
     session = open_session(_with_reductions(model, operators, tensors).SerializeToString(), threads=1)
     for feed in batches(photos):
         yield session.run(None, feed)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dermport.bundle.atomic import write_bytes
 from dermport.errors import ExportError
 from dermport.exporters.contract import Source
@@ -70,6 +72,7 @@ def _converted(source: Source) -> onnx.ModelProto:
     function = tf.function(lambda image: named_outputs(source.model, image), input_signature=signature)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     _store_captured(model, function.get_concrete_function().graph.captures)
+    _write_erfc(model)
     outputs = sorted(model.graph.output, key=lambda output: output.name != OUTPUT)  # probabilities first
     copies = [type(output).FromString(output.SerializeToString()) for output in outputs]
     del model.graph.output[:]
@@ -88,6 +91,25 @@ def _store_captured(model: onnx.ModelProto, captures: Iterable[tuple[Any, Any]])
     copies = [type(tensor).FromString(tensor.SerializeToString()) for tensor in inputs]
     del model.graph.input[:]
     model.graph.input.extend(copies)
+
+
+def _write_erfc(model: onnx.ModelProto) -> None:
+    """Write Erfc, Gelu's, which tf2onnx leaves as it is, in the operators that ONNX has: 1 - Erf."""
+    from onnx import helper, numpy_helper
+
+    if not any(node.op_type == "Erfc" for node in model.graph.node):
+        return
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Erfc":
+            error = f"{node.output[0]}:erf"
+            nodes.append(helper.make_node("Erf", node.input, [error]))
+            nodes.append(helper.make_node("Sub", ["erfc:one", error], node.output))
+        else:
+            nodes.append(type(node).FromString(node.SerializeToString()))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "erfc:one"))
 
 
 def _folded(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from dermport.errors import ExportError
 from dermport.exporters.onnx.bias import correct_biases
-from dermport.exporters.onnx.calibrate import ranges
+from dermport.exporters.onnx.calibrate import floats, ranges
 from dermport.exporters.onnx.codes import Codes, pair_sums
 from dermport.exporters.onnx.convert import INPUT
 from dermport.exporters.onnx.graph import WEIGHTED, OnnxGraph, channel_axis, dequantised, drop_unused_constants
@@ -97,7 +97,8 @@ def _activations(model: onnx.ModelProto, graph: OnnxGraph, photos: NDArray[np.ui
     weighted = [graph.positions[node.output[0]] for node in graph.weighted()]
     between = graph.nodes[weighted[0] : weighted[-1]]
     clipped = {node.input[0] for node in between if node.op_type == "Clip"}
-    found = ranges(model, [node.output[0] for node in between if node.output[0] not in clipped], photos)
+    kept = floats(model) - clipped  # the shapes that Flatten computes with are integers
+    found = ranges(model, [node.output[0] for node in between if node.output[0] in kept], photos)
     return {name: Codes.of_range(*ends) for name, ends in found.items()}
 
 

@@ -79,6 +79,8 @@ def _moments(model: onnx.ModelProto, names: Sequence[str], photos: NDArray[np.ui
     probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
     session = open_session(probe.SerializeToString())
     moments = {name: Moments() for name in names}
+    if not names:
+        return moments
     for feed in batches(photos):
         for name, value in zip(names, session.run(None, feed), strict=True):
             moments[name].add(np.moveaxis(value, 1, 0).reshape(value.shape[1], -1))
