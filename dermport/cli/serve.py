@@ -28,6 +28,9 @@ LogFormat = Literal["text", "json"]
 _SUMMARY = "serving.json"
 # The pixels of a photo of 1 MP (4 bytes each) are kept for the next one; those of a larger one are given back.
 _KEPT = 4 * 1024 * 1024
+# Containers more than were freed, after which Python looks for circles: its own 700 come with each request, which makes
+# next to none.
+_ALLOCATED = 10_000
 _BUILT_WEB = Path(__file__).parents[1] / "mobile_stub" / "web" / "dist"
 
 
@@ -163,6 +166,7 @@ def _app(config: ServerConfig, meeting: Path) -> Flask:
     _write_summary(services, meeting)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_ALLOCATED)
     return app
 
 

@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol, TypeVar
 
 from dermport.bundle.wire import AgreementGroup
 from dermport.errors import DermportError
@@ -59,14 +60,11 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
     """
     with ExitStack() as stack:
         meeting = run_folder(config.storage.folder)
-        board = Board(meeting, tidy=not in_worker)
-        stack.callback(board.close)
+        board = _closed_by(stack, Board(meeting, tidy=not in_worker))
         if in_worker:
             share_counts(meeting / "counts", board.place)
-        database = open_database(config.storage)
-        stack.callback(database.close)
-        generations = Generations(database)
-        stack.callback(generations.close)
+        database = _closed_by(stack, open_database(config.storage))
+        generations = _closed_by(stack, Generations(database))
         activations, rollouts = Activations(database), Rollouts(database)
         models = Models(
             config.bundles,
@@ -74,19 +72,15 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
             _Shared(generations, activations),
             config.serving.wait_seconds,
         )
-        stack.callback(models.close)
-        stack.callback(_Follower(models).close)
+        _closed_by(stack, models)
+        _closed_by(stack, _Follower(models))
         clock = Clock(ServerState(database))
-        access = Access(database, config.access, lambda: generations.now()["keys"], clock.now)
-        stack.callback(access.close)
-        limits = Limits(config.access.rate, meeting)
-        stack.callback(limits.close)
+        access = _closed_by(stack, Access(database, config.access, lambda: generations.now()["keys"], clock.now))
+        limits = _closed_by(stack, Limits(config.access.rate, meeting))
         runner = ArtifactRunner(models.bundles)
-        comparisons = _comparisons(config, models, database, rollouts, runner)
-        stack.callback(comparisons.close)
-        keeper = OnlyOne(meeting / "housekeeping")
-        stack.callback(keeper.close)
-        stack.callback(Housekeeping(comparisons.purge, keeper.is_mine).close)
+        comparisons = _closed_by(stack, _comparisons(config, models, database, rollouts, runner))
+        keeper = _closed_by(stack, OnlyOne(meeting / "housekeeping"))
+        _closed_by(stack, Housekeeping(comparisons.purge, keeper.is_mine))
         return Services(
             config=config,
             models=models,
@@ -106,6 +100,18 @@ def open_services(config: ServerConfig, candidates: tuple[ServingCandidate, ...]
             ),
             closing=stack.pop_all(),
         )
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Service = TypeVar("_Service", bound=_Closable)
+
+
+def _closed_by(stack: ExitStack, service: _Service) -> _Service:
+    stack.callback(service.close)
+    return service
 
 
 def _signer(storage: StorageConfig, database: Database) -> KeptSigner:

@@ -64,7 +64,13 @@ def configure(form: LogFormat, stream: TextIO | None = None) -> None:
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+    second = int(record.created)
+    return f"{_to_the_second(second)}.{int(1000 * (record.created - second)):03d}+00:00"
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(second: int) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +17,10 @@ from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.photo_file import stored_pixels
 from dermport.bundle.prep import Prepared, prepare, prepared
 from dermport.errors import PhotoError
+from dermport.runtimes.base import Runtime
+from dermport.server.config import ServingConfig
 from dermport.server.serving.jobs import InferenceJob, InferenceResult
+from dermport.server.serving.slots import Slots
 
 # Decoding time grows with the pixels: a photo of this many takes about as long as the rest of a request.
 LARGE_PIXELS = 4_000_000
@@ -111,6 +114,40 @@ class HeldTurns(threading.local):
     """Which turns the present thread has already, so that what it does within them does not wait for them again."""
 
     turn = large_turn = False
+
+
+class RuntimeHolder:
+    """A runtime that is open, and what is the same whoever feeds it.
+
+    Args:
+        runtime: The loaded artifact; closed with the backend.
+        spec: The bundle's preprocessing.
+        serving: Queue and times.
+        surveys: Whether the bundle's rule asks what inputs look like.
+        answers: Answers the golden set.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        spec: Preprocessing,
+        serving: ServingConfig,
+        surveys: bool,
+        answers: Callable[[], NDArray[np.float32]],
+    ) -> None:
+        self._spec, self._surveys = spec, surveys
+        with ExitStack() as stack:
+            self._runtime = stack.enter_context(runtime)
+            self.name, self.labels = self._runtime.name, self._runtime.labels
+            self.golden = answers()
+            self._stack = stack.pop_all()
+        self._turns, self._large = (Slots(serving.queue, serving.wait_seconds) for _ in range(2))
+        self._hand = WorkInHand(serving.answer_seconds)
+        self._mine = HeldTurns()
+
+    def overdue(self) -> float:
+        """Return by how many seconds the oldest work in hand is over its time; negative where nothing is."""
+        return self._hand.overdue()
 
 
 def is_large(job: InferenceJob) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,9 @@ from dermport.bundle.manifest import Preprocessing
 from dermport.bundle.photo_quality import survey_input
 from dermport.runtimes.base import Runtime
 from dermport.server.config import ServingConfig
-from dermport.server.serving.backend import HeldTurns, Load, WorkInHand, is_large, prepare_job
+from dermport.server.serving.backend import Load, RuntimeHolder, is_large, prepare_job
 from dermport.server.serving.batcher import Batcher, BatchRule
 from dermport.server.serving.jobs import InferenceJob, InferenceResult
-from dermport.server.serving.slots import Slots
 
 _PHOTOS_A_TURN = 3
 
@@ -39,7 +38,7 @@ class _Answer:
     cells: NDArray[np.float32] | None
 
 
-class BatchedEngine:
+class BatchedEngine(RuntimeHolder):
     """Decodes in the caller's thread, then has the batcher's thread run the model.
 
     Args:
@@ -59,18 +58,10 @@ class BatchedEngine:
         *,
         surveys: bool = False,
     ) -> None:
-        self._spec, self._surveys = spec, surveys
-        with ExitStack() as stack:
-            self._runtime = stack.enter_context(runtime)
-            self.name, self.labels = self._runtime.name, self._runtime.labels
-            self.golden = self._runtime.predict(golden.tensors)
-            self._stack = stack.pop_all()
+        # One large photo is decoded at a time, and one comparison judged, which bounds time and memory.
+        super().__init__(runtime, spec, serving, surveys, lambda: runtime.predict(golden.tensors))
         rule = BatchRule(serving.batch, serving.batch_wait, serving.queue, serving.wait_seconds)
         self._batcher: Batcher[_Asked, _Answer] = Batcher(self._run, rule)
-        # One large photo is decoded at a time, and one comparison judged, which bounds time and memory.
-        self._large, self._turns = (Slots(serving.queue, serving.wait_seconds) for _ in range(2))
-        self._hand = WorkInHand(serving.answer_seconds)
-        self._mine = HeldTurns()
 
     def answer(self, job: InferenceJob) -> InferenceResult:
         """Answer a photo (see :class:`dermport.server.serving.backend.Backend`)."""
@@ -111,10 +102,6 @@ class BatchedEngine:
         """Return how busy the batcher is."""
         waiting, busy = self._batcher.counts()
         return Load(waiting, busy, slots=1)
-
-    def overdue(self) -> float:
-        """Return by how many seconds the oldest work in hand is over its time."""
-        return self._hand.overdue()
 
     def close(self) -> None:
         """Answer what waits, then free the runtime."""

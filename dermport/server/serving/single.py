@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,8 @@ from dermport.bundle.photo_quality import survey_input
 from dermport.bundle.prep import Prepared
 from dermport.runtimes.base import Runtime
 from dermport.server.config import ServingConfig
-from dermport.server.serving.backend import HeldTurns, Load, WorkInHand, is_large, prepare_job
+from dermport.server.serving.backend import Load, RuntimeHolder, is_large, prepare_job
 from dermport.server.serving.jobs import InferenceJob, InferenceResult
-from dermport.server.serving.slots import Slots
 
 Publish = Callable[[Load], None]
 """Is told how busy a backend is, whenever that changes."""
@@ -29,7 +28,7 @@ def unpublished(load: Load) -> None:
     """Tell nobody."""
 
 
-class SingleRuntime:
+class SingleRuntime(RuntimeHolder):
     """Decodes and answers one photo at a time; a large one is decoded beside the others, and has its turn then.
 
     Args:
@@ -51,17 +50,11 @@ class SingleRuntime:
         surveys: bool = False,
         publish: Publish = unpublished,
     ) -> None:
-        self._spec, self._surveys, self._publish = spec, surveys, publish
-        with ExitStack() as stack:
-            self._runtime = stack.enter_context(runtime)
-            self.name, self.labels = self._runtime.name, self._runtime.labels
-            # One by one, as photos will come: a batch of them all would leave its memory with the process.
-            self.golden: NDArray[np.float32] = np.concatenate([runtime.predict(one[None]) for one in golden.tensors])
-            self._stack = stack.pop_all()
-        self._turns = Slots(serving.queue, serving.wait_seconds)
-        self._large = Slots(serving.queue, serving.wait_seconds)
-        self._hand = WorkInHand(serving.answer_seconds)
-        self._mine = HeldTurns()
+        def one_by_one() -> NDArray[np.float32]:  # as photos will come: a batch would leave its memory with the process
+            return np.concatenate([runtime.predict(one[None]) for one in golden.tensors])
+
+        super().__init__(runtime, spec, serving, surveys, one_by_one)
+        self._publish = publish
         publish(self.load())
 
     def answer(self, job: InferenceJob) -> InferenceResult:
@@ -89,10 +82,6 @@ class SingleRuntime:
         """Return how busy it is."""
         waiting, busy = self._turns.counts()
         return Load(waiting + sum(self._large.counts()), busy, slots=1)
-
-    def overdue(self) -> float:
-        """Return by how many seconds the oldest work in hand is over its time."""
-        return self._hand.overdue()
 
     def close(self) -> None:
         """Free the runtime, after the photo that it has."""
