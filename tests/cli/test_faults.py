@@ -13,8 +13,7 @@ import pytest
 
 from dermport.bundle.store import Bundle
 from dermport.training.sample.sample_set import draw_sample_set
-from tests.cli.faults import FULL, HARMLESS, Said, table, unprivileged
-from tests.server.small_disk import small_disk
+from tests.cli.faults import HARMLESS, Said, table, unprivileged
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +25,7 @@ def said(shared_exports: Bundle) -> Iterator[list[Said]]:
     try:
         shutil.copytree(shared_exports.path, folder / "bundle")
         draw_sample_set(folder / "photos", photos=28)
-        with small_disk(folder / FULL, 0.0625):
-            yield table(folder)
+        yield table(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
