@@ -245,6 +245,8 @@ class Database:
 
     def _refusal(self, error: Exception) -> StorageError:
         cause = getattr(error, "orig", error)  # not the whole error: it quotes the statement
+        if self._file and self._trouble and not self._migrated and "no such table" in str(cause):
+            return self._trouble  # what kept the tables from being made
         if self._file:
             return self._file.refusal(str(cause))
         said = str(cause).strip().partition("\n")[0].rstrip(".")
@@ -289,7 +291,7 @@ def open_database(storage: StorageConfig, *, create: bool = True) -> Database:
     except StorageError as error:
         if error.reason != "full" and (error.reason != "gone" or storage.state_id is None):
             raise
-        _LOG.error("nothing can be stored for now: %s", error.message)
+        database._say(error)
     return database
 
 

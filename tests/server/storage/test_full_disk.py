@@ -108,3 +108,13 @@ def test_postgresql(cluster: Cluster) -> None:
         database.close()
         cluster.sql(f"DROP DATABASE {url.partition('@/')[2].partition('?')[0]}")
         cluster.sql("DROP TABLESPACE small")
+
+
+def test_tables_that_found_no_room_are_missed_for_that_reason(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "state", 0.0625) as state:
+        database = open_database(StorageConfig(state=state))
+        store = ComparisonStore(database)
+        with pytest.raises(StorageError, match="is full; nothing was stored") as refused:
+            store.all(Filters())
+        assert refused.value.reason == "full"
+        database.close()
