@@ -115,6 +115,6 @@ def test_tables_that_found_no_room_are_missed_for_that_reason(tmp_path: Path) ->
         database = open_database(StorageConfig(state=state))
         store = ComparisonStore(database)
         with pytest.raises(StorageError, match="is full; nothing was stored") as refused:
-            store.all(Filters())
+            store.page(Filters(), 10)
         assert refused.value.reason == "full"
         database.close()
