@@ -92,9 +92,16 @@ def firm(model: Any, tensors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return found
 
 
-def make_bundle(path: Path, name: str = "tiny", train: Callable[..., Any] = make_model) -> Bundle:
-    """Train the tiny model (or another) and write a whole bundle: model, golden set, split, calibration photos."""
+def make_bundle(
+    path: Path, name: str = "tiny", train: Callable[..., Any] = make_model, labels: tuple[str, ...] = LABELS
+) -> Bundle:
+    """Train the tiny model (or another) and write a whole bundle: model, golden set, split, calibration photos.
+
+    Of fewer labels than photos are drawn of, several share one; with more, the others are on no photo, and nothing is
+    decided.
+    """
     photos, truth = draw_set(48)
+    truth %= len(labels)
     tensors = tensors_of(photos)
     model = train(tensors, truth)
     golden_photos, golden_truth = _clear(model, *draw_set(8, first_seed=1000), per_label=4)
@@ -106,7 +113,7 @@ def make_bundle(path: Path, name: str = "tiny", train: Callable[..., Any] = make
         _write_split(folder / "split.csv", truth)
         (folder / "evaluation").mkdir()
         (folder / "evaluation" / "model_card.md").write_text(f"# {name}\n\nDrawn blotches; says nothing about skin.\n")
-        write_manifest(folder, manifest_of(folder, name, int(model.count_params())))
+        write_manifest(folder, manifest_of(folder, name, int(model.count_params()), labels))
     return Bundle.open(path)
 
 
@@ -151,8 +158,9 @@ def _write_split(path: Path, truth: NDArray[np.int64]) -> None:
         writer.writerows((f"photo-{i}", f"lesion-{i}", LABELS[label], "train") for i, label in enumerate(truth))
 
 
-def manifest_of(folder: Path, name: str, parameters: int) -> Manifest:
+def manifest_of(folder: Path, name: str, parameters: int, labels: tuple[str, ...] = LABELS) -> Manifest:
     """Return the manifest of what is in `folder`."""
+    positive = labels[:-1] if len(labels) <= len(LABELS) else ()
     counts = {"train": 192, "validation": 0, "test": 0}
     split = SplitSpec(file="split.csv", seed=0, photos=counts, lesions=counts)
     return Manifest(
@@ -160,13 +168,13 @@ def manifest_of(folder: Path, name: str, parameters: int) -> Manifest:
         version="1.0.0",
         task=TaskSpec(
             name="blotches",
-            labels=tuple(Label(id=label, name=f"Drawn {label}", sources=(label,)) for label in LABELS),
-            positive=("akiec", "bcc", "mel"),
+            labels=tuple(Label(id=label, name=f"Drawn {label}", sources=(label,)) for label in labels),
+            positive=positive,
         ),
         preprocessing=Preprocessing(size=SIZE),
         model=ModelSpec(alpha=0.35, parameters=parameters, weights="none"),
         calibration=Calibration(temperature=1.0),
-        decision=Decision(threshold=0.5, target_sensitivity=0.9),
+        decision=Decision(threshold=0.5, target_sensitivity=0.9) if positive else None,
         dataset=DatasetSpec(
             name="blotches", reader="drawn", fingerprint="0" * 64, photos=192, lesions=192, dropped={}, split=split
         ),

@@ -197,7 +197,7 @@ def _describe(request: CompressionRequest, parent: Bundle, results: Sequence[Ste
         preprocessing=preprocessing_of(recipe, before),
         target_sensitivity=before.decision.target_sensitivity if before.decision else None,
         answer_rate=before.abstention.answer_rate if before.abstention else None,
-        architecture=before.model.architecture,
+        architecture="MobileNetV2" if alphas else before.model.architecture,
         origin=before.origin,
         alpha=[before.model.alpha, *alphas][-1],
         weights=before.model.weights,

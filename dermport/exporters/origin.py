@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 
+from dermport.bundle.manifest import Manifest
 from dermport.bundle.notice import NOTICE
 from dermport.exporters.contract import Source
 
 AUTHOR = "dermport"
+_NAMED = 20  # labels that a sentence names
 
 
 def licence(source: Source) -> str:
     """Return what may be done with the weights."""
-    manifest = source.manifest
+    return licence_of(source.manifest)
+
+
+def licence_of(manifest: Manifest) -> str:
+    """Return what may be done with a bundle's weights."""
     if manifest.origin:
         return f"The weights: {manifest.origin.licence} (of {manifest.origin.file}); see the model card."
     return (
@@ -36,5 +42,8 @@ def origin(source: Source) -> dict[str, str]:
 
 def summary(source: Source) -> str:
     """Return what the model does, in a sentence, with the notice."""
-    labels = ", ".join(label.name for label in source.manifest.task.labels)
-    return f"MobileNetV2 that tells apart, in photos of skin lesions: {labels}. {NOTICE}"
+    manifest = source.manifest
+    names = [label.name for label in manifest.task.labels]
+    others = f" and {len(names) - _NAMED:,} others" if len(names) > _NAMED else ""
+    photos = "photos" if manifest.origin else "photos of skin lesions"
+    return f"{manifest.model.architecture} that tells apart, in {photos}: {', '.join(names[:_NAMED])}{others}. {NOTICE}"

@@ -5,7 +5,7 @@ import pytest
 
 from dermport.bundle.store import Bundle
 from dermport.compression.network import network_of
-from dermport.errors import BundleError, UsageError
+from dermport.errors import UsageError
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, calibrated_model, predict
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -32,6 +32,8 @@ def test_a_size_that_would_change_the_padding_is_refused(shared_parent: Bundle) 
         network_of(shared_parent, size=80)
 
 
-def test_a_model_of_another_layout_is_refused(shared_bundle: Bundle) -> None:
-    with pytest.raises(BundleError, match="not laid out"):
-        network_of(shared_bundle)
+def test_a_nested_trunk_is_opened(shared_bundle: Bundle) -> None:
+    network, golden = network_of(shared_bundle), shared_bundle.golden()
+    assert not any(hasattr(layer, "layers") for layer in network.layers)
+    again = predict(calibrated_model(network, 1.0), golden.tensors)
+    np.testing.assert_allclose(again, golden.probabilities, atol=1e-6)

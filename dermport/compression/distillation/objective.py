@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermport.statistics.temperature import at_temperature
-from dermport.training.model.network import POOL
+from dermport.training.model.network import features_of
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +70,7 @@ class Objective:
             return keras.Model(network.input, network.output, name="lesson")
         start = keras.initializers.GlorotUniform(seed=seed)
         mapped = keras.layers.Dense(width, use_bias=False, kernel_initializer=start, name=MAPPED)
-        given = [network.output, mapped(network.get_layer(POOL).output)]
+        given = [network.output, mapped(features_of(network))]
         return keras.Model(network.input, keras.layers.Concatenate(name="answers")(given), name="lesson")
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dermport.errors import UsageError
@@ -24,6 +24,7 @@ class ChannelGroup:
         readers: The layers whose kernels have them as inputs.
         gates: For each writer, the layer after which its channels are as the readers (or an addition) meet them.
         hidden: Whether an activation follows; false for the stream of linear bottlenecks that blocks pass on.
+        places: For readers behind a flattening, how many places one channel has there.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ChannelGroup:
     readers: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     hidden: bool = False
+    places: Mapping[str, int] = field(default_factory=dict)
 
 
 def channel_groups(network: keras.Model) -> tuple[ChannelGroup, ...]:
@@ -44,7 +46,7 @@ def channel_groups(network: keras.Model) -> tuple[ChannelGroup, ...]:
         UsageError: A layer is in the way whose channels cannot be followed.
     """
     tracer = _Tracer()
-    for layer in network.layers:
+    for layer in network.operations:
         tracer.meet(layer)
     ends = {tracer.of(network.output)}
     return tuple(group for label, group in tracer.groups.items() if group.writers and label not in ends)
@@ -57,6 +59,7 @@ class _Tracer:
         self.groups: dict[int, ChannelGroup] = {}
         self._labels: dict[int, int] = {}  # by id of the tensor
         self._ends: dict[int, str] = {}  # by id of the tensor: the layer that gave it
+        self._places: dict[int, int] = {}  # by label: how many values of a flat tensor are one channel's
 
     def of(self, tensor: keras.KerasTensor) -> int:
         """Return the label of a tensor's group."""
@@ -72,14 +75,17 @@ class _Tracer:
         elif isinstance(layer, kinds.Conv2D | kinds.Dense) and getattr(layer, "groups", 1) == 1:
             self._read(layer)
             self._begin(layer, ChannelGroup(layer.name, int(layer.output.shape[-1]), (layer.name,)))
-        elif isinstance(layer, kinds.Add):
+        elif isinstance(layer, kinds.Add | kinds.Multiply):
             self._add(layer)
+        elif isinstance(layer, kinds.Flatten):
+            self._flatten(layer)
         elif _keeps_channels(layer):
             self._carry(layer)
         else:
             raise UsageError(
                 f"Channels cannot be followed through the layer {layer.name!r} ({type(layer).__name__}).",
-                remedy="Prune a float MobileNetV2, before any step that quantises it.",
+                remedy="Whole channels go from convolutions, dense layers, additions and gates; `prune-magnitude` and "
+                "`quantise` may do.",
             )
 
     def _begin(self, layer: keras.Layer, group: ChannelGroup) -> None:
@@ -93,7 +99,13 @@ class _Tracer:
     def _read(self, layer: keras.Layer) -> None:
         label = self.of(layer.input)
         group = self.groups[label]
-        self.groups[label] = replace(group, readers=(*group.readers, layer.name), gates=self._gates(group, layer.input))
+        places = {**group.places, layer.name: self._places[label]} if layer.input.shape[-1] != group.width else {}
+        self.groups[label] = replace(
+            group,
+            readers=(*group.readers, layer.name),
+            gates=self._gates(group, layer.input),
+            places={**group.places, **places},
+        )
 
     def _gates(self, group: ChannelGroup, tensor: keras.KerasTensor) -> tuple[str, ...]:
         # What an addition gives is no writer's own: its terms are, and those were noted when it was met.
@@ -117,6 +129,7 @@ class _Tracer:
             readers=one.readers + two.readers,
             gates=one.gates + two.gates,
             hidden=one.hidden or two.hidden,
+            places={**one.places, **two.places},
         )
         self._labels = {tensor: first if label == other else label for tensor, label in self._labels.items()}
 
@@ -126,6 +139,14 @@ class _Tracer:
         carriers = (*group.carriers, layer.name) if layer.weights else group.carriers
         self.groups[label] = replace(group, carriers=carriers, hidden=group.hidden or _activates(layer))
         self._give(layer, label)
+        if type(layer).__name__.startswith("Global"):  # pooling: a channel is met before it, where a gate goes on
+            self._ends[id(layer.output)] = self._ends[id(layer.input)]
+
+    def _flatten(self, layer: keras.Layer) -> None:
+        label = self.of(layer.input)
+        self._places[label] = int(layer.output.shape[-1]) // self.groups[label].width
+        self._give(layer, label)
+        self._ends[id(layer.output)] = self._ends[id(layer.input)]
 
 
 def _keeps_channels(layer: keras.Layer) -> bool:
@@ -134,14 +155,22 @@ def _keeps_channels(layer: keras.Layer) -> bool:
     kinds = keras.layers
     if isinstance(layer, kinds.DepthwiseConv2D):
         return bool(layer.depth_multiplier == 1)
+    if isinstance(layer, kinds.Reshape):  # of a gate's [N, C] to [N, 1, 1, C]
+        return bool(layer.output.shape[-1] == layer.input.shape[-1] and set(layer.output.shape[1:-1]) <= {1})
     return isinstance(
         layer,
         kinds.BatchNormalization
         | kinds.ReLU
+        | kinds.LeakyReLU
         | kinds.Activation
         | kinds.ZeroPadding2D
+        | kinds.AveragePooling2D
+        | kinds.MaxPooling2D
         | kinds.GlobalAveragePooling2D
+        | kinds.GlobalMaxPooling2D
         | kinds.Dropout
+        | kinds.Resizing
+        | kinds.Normalization
         | kinds.Rescaling,
     )
 
@@ -149,7 +178,7 @@ def _keeps_channels(layer: keras.Layer) -> bool:
 def _activates(layer: keras.Layer) -> bool:
     import keras
 
-    return isinstance(layer, keras.layers.ReLU | keras.layers.Activation)
+    return isinstance(layer, keras.layers.ReLU | keras.layers.LeakyReLU | keras.layers.Activation)
 
 
 def layers_of(group: ChannelGroup) -> Iterator[str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dermport.compression.pruning.channel_groups import ChannelGroup
 from dermport.compression.step import StepContext
+from dermport.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
@@ -81,6 +82,11 @@ def normalisation_scales(network: keras.Model, groups: Sequence[ChannelGroup]) -
 
     def worth(group: ChannelGroup) -> NDArray[np.float64]:
         carriers = [network.get_layer(name) for name in group.carriers]
+        if not any(hasattr(layer, "gamma") for layer in carriers):
+            raise UsageError(
+                f"The channels of {group.name} go through no batch normalisation, so it gives them no scale.",
+                remedy="Choose another `importance`.",
+            )
         return _shares([np.abs(np.asarray(layer.gamma, np.float64)) for layer in carriers if hasattr(layer, "gamma")])
 
     return {group.name: worth(group) for group in groups}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dermport.errors import UsageError
+
 if TYPE_CHECKING:
     import keras
 
@@ -21,7 +23,10 @@ def prunable(network: keras.Model, layers: Literal["pointwise", "all"]) -> tuple
 
     The first convolution and the depthwise ones stay dense unless all are asked for: they hold 3 % of MobileNetV2's
     weights, each filter of nine weights has little to spare, and no runtime has sparse kernels for them. So does the
-    classification layer.
+    classification layer. Of a network without 1 x 1 convolutions, its other convolutions and hidden dense layers count.
+
+    Raises:
+        UsageError: There is no such layer.
     """
     import keras
 
@@ -29,8 +34,12 @@ def prunable(network: keras.Model, layers: Literal["pointwise", "all"]) -> tuple
     if layers == "all":
         weighted = (kinds.Conv2D, kinds.DepthwiseConv2D, kinds.Dense)
         return tuple(layer.name for layer in network.layers if isinstance(layer, weighted))
-    pointwise = (layer for layer in network.layers if isinstance(layer, kinds.Conv2D))
-    return tuple(layer.name for layer in pointwise if layer.kernel_size == (1, 1))
+    mixing = [layer for layer in network.layers if isinstance(layer, (kinds.Conv2D, kinds.Dense))]
+    hidden = mixing[1:-1]  # between the first convolution and the classification layer
+    pointwise = [layer for layer in mixing if getattr(layer, "kernel_size", None) == (1, 1)]
+    if not pointwise + hidden:
+        raise UsageError("The network has nothing between its first and its last layer.", remedy="Set `layers` to all.")
+    return tuple(layer.name for layer in pointwise or hidden)
 
 
 def smallest_zeroed(kernels: Kernels, sparsity: float, scope: Scope) -> Kernels:

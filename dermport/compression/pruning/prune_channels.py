@@ -60,6 +60,8 @@ class PruneChannels(CompressionStep):
 
     def _round(self, network: keras.Model, target: PruningTarget, sample: PruningSample) -> keras.Model:
         groups = [group for group in channel_groups(network) if group.hidden or self.stream]
+        if not groups:
+            raise UsageError("No hidden channels of the network may go.", remedy="Set `stream`, if it has others.")
         kept = choose(network, groups, importance_scores(self.importance, network, groups, sample), target)
         return pruned(network, groups, kept, sample.photos, with_compensation=self.compensate)
 

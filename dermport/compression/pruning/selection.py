@@ -75,7 +75,9 @@ class PruningPlan:
         layer = self._layers[name]
         inputs, outputs = widths(layer)
         read, made = self._reads.get(name), self._makes.get(name)
-        return layer_cost(layer, width[read] if read else inputs, width[made] if made else outputs)
+        if read:
+            inputs = width[read] * self._groups[read].places.get(name, 1)
+        return layer_cost(layer, inputs, width[made] if made else outputs)
 
 
 def choose(

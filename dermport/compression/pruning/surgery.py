@@ -58,12 +58,19 @@ def narrowed(network: keras.Model, groups: Sequence[ChannelGroup], kept: KeptCha
 
     made = {name: kept[group.name] for group in groups if group.name in kept for name in group.writers}
     carried = {name: kept[group.name] for group in groups if group.name in kept for name in group.carriers}
-    read = {name: kept[group.name] for group in groups if group.name in kept for name in group.readers}
+    read = {
+        name: _flat(kept[group.name], group.width, group.places.get(name, 1))
+        for group in groups
+        if group.name in kept
+        for name in group.readers
+    }
 
     def rebuilt(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if layer.name in made:
-            config["filters"] = len(made[layer.name])
+            config["filters" if "filters" in config else "units"] = len(made[layer.name])
+        if isinstance(layer, keras.layers.Reshape):
+            config["target_shape"] = (*config["target_shape"][:-1], -1)  # a gate's, of whatever width it now has
         return type(layer).from_config(config)
 
     result = keras.models.clone_model(network, clone_function=rebuilt)
@@ -77,6 +84,11 @@ def narrowed(network: keras.Model, groups: Sequence[ChannelGroup], kept: KeptCha
             values = [np.take(value, made[layer.name], axis=-1) for value in values]
         result.get_layer(layer.name).set_weights(values)
     return result
+
+
+def _flat(kept: NDArray[np.int64], width: int, places: int) -> NDArray[np.int64]:
+    """Return the inputs that stay, of a layer that reads each channel at so many places: channels vary the fastest."""
+    return (np.arange(places)[:, None] * width + kept).ravel()
 
 
 def _carried(value: Any, channels: Any) -> Any:
@@ -100,7 +112,8 @@ def compensate(
         kept: The channels that stay, by group.
         photos: Training photos, uint8 [N, S, S, 3].
     """
-    readers = _readers(network, groups, kept)
+    if not (readers := _readers(network, groups, kept)):
+        return
     moments = _moments(network, tuple(readers), photos)
     for name, stay in readers.items():
         layer = network.get_layer(name)
@@ -121,7 +134,7 @@ def _readers(
         for group in groups
         if len(kept[group.name]) < group.width
         for name in group.readers
-        if getattr(network.get_layer(name), "kernel_size", (1, 1)) == (1, 1)
+        if name not in group.places and getattr(network.get_layer(name), "kernel_size", (1, 1)) == (1, 1)
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def folded(network: keras.Model) -> keras.Model:
     All other layers keep their names, order and weights; what it computes is the same up to float32's rounding.
 
     Raises:
-        UsageError: Batch normalisation follows something else than a convolution.
+        UsageError: Batch normalisation follows something else than a convolution that it alone reads.
     """
     import keras
 
@@ -46,18 +47,24 @@ def _norms(network: keras.Model) -> dict[str, tuple[keras.Layer, keras.Layer]]:
     """Return (convolution, batch normalisation) by the latter's name."""
     import keras
 
-    writers = {id(layer.output): layer for layer in network.layers}
+    writers = {id(layer.output): layer for layer in network.operations}
+    read = Counter(id(tensor) for layer in network.operations for tensor in keras.tree.flatten(_read(layer)))
     found = {}
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            writer = writers.get(id(layer.input))
-            if not isinstance(writer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+            writer: Any = writers.get(id(layer.input))
+            convolves = isinstance(writer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+            if not convolves or read[id(layer.input)] > 1 or writer.activation is not keras.activations.linear:
                 raise UsageError(
-                    f"The batch normalisation {layer.name} does not follow a convolution, so it cannot be folded away.",
-                    remedy="Integer models are made of networks laid out as MobileNetV2 is.",
+                    f"The batch normalisation {layer.name} does not follow a convolution alone: it cannot be folded.",
+                    remedy="Integer models are made of convolutions, each right before its batch normalisation.",
                 )
             found[layer.name] = (writer, layer)
     return found
+
+
+def _read(layer: keras.Layer) -> Any:
+    return [] if type(layer).__name__ == "InputLayer" else layer.input
 
 
 def _weights(convolution: keras.Layer, norm: keras.Layer) -> list[NDArray[np.float32]]:

@@ -85,13 +85,14 @@ class KerasGraph:
         Raises:
             UsageError: It has a layer that no integer model knows.
         """
-        writers = {id(layer.output): layer.name for layer in network.layers}
-        nodes = tuple(Node(layer, _inputs(layer, writers)) for layer in network.layers)
+        writers = {id(layer.output): layer.name for layer in network.operations}
+        nodes = tuple(Node(layer, _inputs(layer, writers)) for layer in network.operations)
         for node in nodes:
             if (not node.convolves and node.kind not in _KNOWN) or "" in node.inputs:
                 raise UsageError(
                     f"The layer {node.name} ({node.kind}) has no place in an integer model, or what it reads has none.",
-                    remedy="Integer models are made of float networks that are laid out as MobileNetV2 is.",
+                    remedy="Integer models know convolutions with relu, additions and average pooling before the last "
+                    "layer. `dermport export --precision int8` quantises other networks, each target in its own way.",
                 )
         return cls(nodes)
 

@@ -10,6 +10,7 @@ from dermport.bundle.export_record import EVIDENCE_MEANING, Evidence, Parity
 from dermport.bundle.manifest import Manifest
 from dermport.bundle.notice import NOTICE
 from dermport.bundle.store import Bundle, Export
+from dermport.exporters.origin import licence_of
 from dermport.exporters.packages.cannot_tell import section
 from dermport.exporters.packages.platforms import PackagePlatform
 
@@ -61,6 +62,7 @@ def _manifest_values(manifest: Manifest) -> dict[str, str]:
         "decision": manifest.decision.name if manifest.decision else "",
         "threshold": repr(manifest.decision.threshold if manifest.decision else 1.0),
         "rule": _rule(manifest),
+        "licence": licence_of(manifest),
         "cannot_tell": section(manifest.abstention),
     }
 

@@ -41,7 +41,8 @@ def document(source: Source, precision: str) -> Document:
     return {
         "name": f"{manifest.name} ({precision})",
         "description": (
-            f"{manifest.model.architecture} that tells {len(manifest.task.labels)} classes of skin lesion apart. "
+            f"{manifest.model.architecture} that tells {len(manifest.task.labels)} classes"
+            f"{'' if manifest.origin else ' of skin lesion'} apart. "
             f"{manifest.notice} Made from the model with sha256 {source.model_sha256}; photos are prepared as "
             f"{manifest.preprocessing.id} says."
         ),

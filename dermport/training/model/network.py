@@ -118,6 +118,11 @@ def class_logits(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([-logits / 2, logits / 2], axis=1) if logits.shape[1] == 1 else logits
 
 
+def features_of(network: keras.Model) -> Any:
+    """Return the tensor that the classification layer reads when nothing is dropped, [N, F]."""
+    return network.get_layer(DROPOUT).input
+
+
 def calibrated_model(network: keras.Model, temperature: float) -> keras.Model:
     """Return the model of a bundle: float32 [N, S, S, 3], 0..255, to calibrated probabilities float32 [N, C].
 
@@ -128,7 +133,7 @@ def calibrated_model(network: keras.Model, temperature: float) -> keras.Model:
 
     kernel, bias = (_two_columns(values) / temperature for values in network.get_layer(CLASSIFIER).get_weights())
     dense = keras.layers.Dense(len(bias), activation="softmax", name="probabilities")
-    model = keras.Model(network.input, dense(network.get_layer(POOL).output), name="dermport")
+    model = keras.Model(network.input, dense(features_of(network)), name="dermport")
     dense.set_weights([kernel, bias])
     model.trainable = False
     return model
