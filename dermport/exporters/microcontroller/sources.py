@@ -7,27 +7,45 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from dermport.errors import ExportError
 from dermport.runtimes.microcontroller_card import Card
 
 # By TFLite's type of operator: the method of MicroMutableOpResolver.
 METHODS: Mapping[str, str] = {
     "ADD": "AddAdd",
     "AVERAGE_POOL_2D": "AddAveragePool2D",
+    "CONCATENATION": "AddConcatenation",
     "CONV_2D": "AddConv2D",
     "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
     "DEQUANTIZE": "AddDequantize",
     "FULLY_CONNECTED": "AddFullyConnected",
+    "HARD_SWISH": "AddHardSwish",
+    "LEAKY_RELU": "AddLeakyRelu",
+    "LOGISTIC": "AddLogistic",
+    "MAX_POOL_2D": "AddMaxPool2D",
     "MEAN": "AddMean",
     "MUL": "AddMul",
     "PAD": "AddPad",
     "QUANTIZE": "AddQuantize",
+    "RELU": "AddRelu",
+    "RESHAPE": "AddReshape",
     "SOFTMAX": "AddSoftmax",
+    "SUB": "AddSub",
 }
 _FOLDER = resources.files("dermport.exporters.microcontroller")
 
 
 def write_sources(folder: Path, model: bytes, card: Card) -> None:
-    """Write ``model_data.h``, ``model_data.cc`` (the model as an array) and ``README.md``."""
+    """Write ``model_data.h``, ``model_data.cc`` (the model as an array) and ``README.md``.
+
+    Raises:
+        ExportError: The model has an operator whose registration is not known.
+    """
+    if unknown := sorted(set(card.operators) - set(METHODS)):
+        raise ExportError(
+            f"The model has {', '.join(unknown)}, which this target does not know how to register.",
+            remedy="Export it to `tflite`, or replace those layers.",
+        )
     values = _values(card)
     texts = {
         "model_data.h": "model_data.h.in",
