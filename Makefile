@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PYTHONUNBUFFERED := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
+# Commands and tests start Python hundreds of times: what it compiled once, it reads again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check format lock web clean
 help:

@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from dermport.bundle.store import Bundle
+from tests.shallow import shallow_networks
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The suite runs in as many processes as there are cores, and threads of several would only wait for each other.
@@ -19,18 +21,22 @@ for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREAD
     os.environ.setdefault(name, "1")
 
 
-# Modules that take longest, longest first: begun at the end, one of them would keep a single process busy.
+# Modules that take longest, longest first: begun at the end, one of them would keep a single process busy. Those that
+# make what others share come early, and not two at once that would wait for the same.
 _LONGEST = (
+    "test_readme.py",
+    "conformance/test_targets.py",
     "compression/search/test_search.py",
     "training/test_train.py",
-    "conformance/test_targets.py",
-    "test_readme.py",
     "exporters/test_integer.py",
+    "compression/quantisation/test_quantise.py",
+    "exporters/test_coreml.py",
     "compression/test_compress.py",
     "training/cross_validation/test_cross_validate.py",
-    "exporters/test_coreml.py",
-    "compression/quantisation/test_quantise.py",
+    "cli/test_search.py",
     "exporters/test_maps.py",
+    "cli/test_faults.py",
+    "compression/pruning/test_channels.py",
     "training/protocols/test_reproduce.py",
 )
 
@@ -101,6 +107,13 @@ def eagerly() -> Iterator[None]:
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def shallow(eagerly: None) -> Iterator[None]:
+    """Half of MobileNetV2, step by step; and charts that are not laid out, which is half the work of drawing them."""
+    with shallow_networks(), patch("matplotlib.figure.Figure.set_layout_engine"):
+        yield
 
 
 @pytest.fixture

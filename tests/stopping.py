@@ -1,9 +1,7 @@
 """Commands that are stopped at a chosen place: they stop themselves, so that no test depends on how fast it looks.
 
-    python -m tests.stopping MODULE:NAME SIGNAL STEM eager|graph ARGUMENTS...
-
-runs ``dermport ARGUMENTS...``, which sends itself the signal right after its first call of the function (one that was
-given a path with this stem, unless STEM is empty).
+Each is a process of its own, forked from one that has imported Keras and done nothing else: to import it takes longer
+than most of what is stopped.
 """
 
 from __future__ import annotations
@@ -11,37 +9,70 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import reduce
+from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dermport.cli.main import main
+from tests.shallow import are_shallow, shallow_networks
+
+_FORKED = get_context("forkserver")
+_FORKED.set_forkserver_preload([__name__, "keras"])
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """Where a command is stopped, and how TensorFlow runs it: weights are equal in equal modes alone."""
+
+    called: str
+    stem: str
+    how: signal.Signals
+    eager: bool
+    shallow: bool
 
 
 def stop_after(called: str, arguments: Sequence[str], *, stem: str = "", how: signal.Signals = signal.SIGKILL) -> str:
     """Start dermport as a process of its own, stopped after a call, and return what it said on stderr.
 
     Args:
-        called: ``module:name``, the function as its caller finds it.
+        called: ``module:name``, the function as its caller finds it; the process stops right after its first call.
         arguments: What a person types after ``dermport``.
         stem: Of a path that the function is given; empty for any call.
         how: SIGKILL, or SIGINT for Ctrl-C.
     """
-    command = [sys.executable, "-m", "tests.stopping", called, how.name, stem, _mode(), *arguments]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
-    said = done.stderr.decode()
-    assert done.returncode == (130 if how is signal.SIGINT else -how), said
+    import tensorflow as tf
+
+    stop = _Stop(called, stem, how, tf.config.functions_run_eagerly(), are_shallow())
+    with TemporaryDirectory() as folder:
+        stderr = Path(folder) / "stderr"
+        process = _FORKED.Process(target=_run, args=(stop, list(arguments), stderr))
+        process.start()
+        process.join()
+        said = stderr.read_text()
+    assert process.exitcode == (130 if how is signal.SIGINT else -how), said
     return said
 
 
-def _mode() -> str:
-    """Return how TensorFlow runs here (see `eagerly` in tests/conftest.py); weights are equal in equal modes alone."""
-    tensorflow = sys.modules.get("tensorflow")
-    return "eager" if tensorflow and tensorflow.config.functions_run_eagerly() else "graph"
+def _run(stop: _Stop, arguments: list[str], stderr: Path) -> None:
+    """Run the command in this process; what it says, and what C++ below says, goes to a file."""
+    import tensorflow as tf
+
+    for number, path in ((1, Path(os.devnull)), (2, stderr)):
+        with path.open("w") as file:
+            os.dup2(file.fileno(), number)
+    tf.config.run_functions_eagerly(stop.eager)
+    _set_trap(stop.called, stop.how, stop.stem)
+    # A shell that starts the tests in the background leaves Ctrl-C ignored, and Python then does not listen for it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = ["dermport", *arguments]
+    with shallow_networks() if stop.shallow else nullcontext():
+        main()
 
 
 def _set_trap(called: str, how: signal.Signals, stem: str) -> None:
@@ -59,14 +90,3 @@ def _set_trap(called: str, how: signal.Signals, stem: str) -> None:
         return result
 
     setattr(owner, name, trapped)
-
-
-if __name__ == "__main__":
-    _called, _how, _stem, _as, *_arguments = sys.argv[1:]
-    if _as == "eager":
-        importlib.import_module("tensorflow").config.run_functions_eagerly(True)
-    _set_trap(_called, signal.Signals[_how], _stem)
-    # A shell that starts the tests in the background leaves Ctrl-C ignored, and Python then does not listen for it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["dermport", *_arguments]
-    main()

@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("shallow")
+
 NOTEBOOKS = Path(__file__).parents[1] / "docs" / "notebooks"
 
 

@@ -14,7 +14,7 @@ from dermport.cli.search import search
 from dermport.errors import UsageError
 from tests.compression.conftest import drawn, shared_parent
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = pytest.mark.usefixtures("shallow")
 
 __all__ = ["drawn", "shared_parent"]
 

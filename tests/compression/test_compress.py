@@ -16,7 +16,7 @@ from dermport.errors import DataError, UsageError
 from dermport.training.run import run_folder
 from tests.stopping import stop_after
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = pytest.mark.usefixtures("shallow")
 
 RECIPE = ("--recipe", "fine-tune", "--set", "fine-tune.epochs=3", "--set", "fine-tune.batch=16")
 

@@ -16,7 +16,7 @@ from dermport.statistics.metrics import Predictions, figures
 from dermport.training.model.network import predict
 from dermport.workflows.photos import read_photos
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = pytest.mark.usefixtures("shallow")
 
 
 @pytest.fixture

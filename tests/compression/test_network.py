@@ -8,7 +8,7 @@ from dermport.compression.network import network_of
 from dermport.errors import UsageError
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, calibrated_model, predict
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = pytest.mark.usefixtures("shallow")
 
 
 def test_network_answers_as_the_bundle(shared_parent: Bundle) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dermport.training.sample.sample_set import draw_sample_set
+from tests.shallow import shallow_networks
 
 TRUNK_SIZE = 64
 
@@ -27,11 +28,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trunk_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a random trunk, of width 0.35 and `TRUNK_SIZE`, in place of ImageNet's."""
+    """Weights of a random shallow trunk, of width 0.35 and `TRUNK_SIZE`, in place of ImageNet's."""
     import keras
 
     path = tmp_path_factory.mktemp("weights") / "trunk.weights.h5"
     keras.utils.set_random_seed(0)
-    trunk = keras.applications.MobileNetV2((TRUNK_SIZE, TRUNK_SIZE, 3), alpha=0.35, include_top=False, weights=None)
+    with shallow_networks():
+        trunk = keras.applications.MobileNetV2((TRUNK_SIZE, TRUNK_SIZE, 3), alpha=0.35, include_top=False, weights=None)
     trunk.save_weights(path)
     return path

@@ -23,7 +23,7 @@ from dermport.training.runs.registry import open_entry
 from tests.stopping import stop_after
 from tests.training.conftest import TRUNK_SIZE
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = pytest.mark.usefixtures("shallow")
 
 HEAD_EPOCHS, EPOCHS, TAIL_EPOCHS = 3, 3, 4
 SAVED = "dermport.training.phases.loop:save_state"

@@ -11,7 +11,7 @@ from dermport.errors import DataError, UsageError
 from dermport.training.model.network import build_network
 from dermport.training.recipe import TrainingRecipe
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = pytest.mark.usefixtures("shallow")
 
 
 def _network(alpha: float, context: StepContext) -> keras.Model:

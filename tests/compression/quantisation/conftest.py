@@ -15,6 +15,7 @@ from dermport.training.recipe import TrainingRecipe
 from tests.compression.conftest import Said
 from tests.drawn_network import draw_trunk, solve_classifier
 from tests.factories import LABELS, SIZE, draw_set, tensors_of
+from tests.shallow import shallow_networks
 
 
 def part(tensors: np.ndarray, truth: np.ndarray) -> Any:
@@ -31,9 +32,10 @@ def drawn_parts() -> Any:
 
 @pytest.fixture(scope="session")
 def network(drawn_parts: Any) -> Any:
-    """MobileNetV2 (alpha 0.35, 64 pixels) with the layers' names of `dermport train`; do not change it."""
+    """A shallow MobileNetV2 (alpha 0.35, 64 pixels) with the layers' names of `dermport train`; do not change it."""
     photos, truth = drawn_parts.train.tensors, drawn_parts.train.targets
-    network = build_network(TrainingRecipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all"), len(LABELS))
+    with shallow_networks():
+        network = build_network(TrainingRecipe(weights="none", alpha=0.35, size=SIZE, fine_tune="all"), len(LABELS))
     draw_trunk(network, photos)
     _, pooled = trunk_of(network).predict_on_batch(photos.astype(np.float32))
     network.get_layer(CLASSIFIER).set_weights(solve_classifier(pooled, truth, len(LABELS)))

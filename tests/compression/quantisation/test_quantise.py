@@ -29,6 +29,7 @@ from dermport.statistics.temperature import at_temperature
 from dermport.training.model.network import CLASSIFIER, DROPOUT, POOL, predict
 from tests.compression.conftest import Said
 from tests.factories import LABELS, SIZE
+from tests.shallow import CONVOLUTIONS
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,7 @@ def test_the_step_gives_an_integer_model_of_the_same_answers(
     assert stages_measured == [f"agreement_{name}" for name in ("nearest", "equalised", "corrected", "learned")]
     table = split(outcome.network).table
     integer = {layer.name: layer.grid for layer in table.layers if layer.kind != "Dense"}
-    assert len(integer) == 52
+    assert len(integer) == CONVOLUTIONS
     for grid in integer.values():
         assert grid is not None
         rows = np.moveaxis(np.abs(grid.codes.astype(int)), grid.axis, 0).reshape(len(grid.scale), -1)

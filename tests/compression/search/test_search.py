@@ -41,7 +41,7 @@ from tests.compression.conftest import Said
 from tests.compression.search.factories import measured
 from tests.training.test_locks import lets_in
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = pytest.mark.usefixtures("shallow")
 
 SPACE = """
 sizes = [32, 64]

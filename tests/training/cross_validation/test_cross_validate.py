@@ -24,7 +24,7 @@ from dermport.training.request import TrainingRequest
 from tests.stopping import stop_after
 from tests.training.conftest import TRUNK_SIZE
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = pytest.mark.usefixtures("shallow")
 
 
 @pytest.fixture(scope="module")
