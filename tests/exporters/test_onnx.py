@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,8 +16,10 @@ from dermport.errors import ExportError
 from dermport.exporters.contract import Source
 from dermport.exporters.onnx.convert import float_model, save
 from dermport.exporters.onnx.operators import operators, tensors
-from dermport.exporters.onnx.precision import half_model
+from dermport.exporters.onnx.precision import graph_for, half_model
 from dermport.exporters.source import load_source
+from dermport.exporters.targets.onnx import Onnx
+from dermport.exporters.targets.tensorrt import TensorRT
 from dermport.runtimes.onnxruntime import OnnxRuntime, open_session
 from dermport.training.model.network import predict
 from tests.factories import LABELS, SIZE
@@ -74,6 +77,38 @@ def test_constants_that_are_no_variables_stay_inside(source: Source) -> None:
     photos = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3)).astype(np.float32)
     (answers,) = open_session(model.SerializeToString()).run(None, {"image": photos})
     np.testing.assert_allclose(answers, predict(other, photos), atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int8-cpu", "int4"])
+@pytest.mark.parametrize("kind", ["flat", "curved"])
+def test_plain_networks_take_every_precision(source: Source, kind: str, precision: str) -> None:
+    """No pointwise convolution, a Flatten or a mean, a first layer without a bias, and curves that are no relu6."""
+    model = _plain(kind)
+    photos = source.calibration()[:12]
+    recipe = next(r for t in (Onnx(), TensorRT()) for r in t.capabilities.recipes if r.precision == precision)
+    settings = {**recipe.settings, **({"calibration_photos": 12} if recipe.calibrated else {})}
+    graph = graph_for(replace(recipe, settings=settings), replace(source, model=model))
+    onnx.checker.check_model(graph, full_check=True)
+    (answers,) = open_session(graph.SerializeToString()).run(None, {"image": photos.astype(np.float32)})
+    tolerance = {"fp32": 1e-5, "fp16": 2e-3}.get(precision, 0.05)
+    np.testing.assert_allclose(answers, predict(model, photos), atol=tolerance)
+
+
+def _plain(kind: str) -> Any:
+    import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    bias = {"bias_initializer": keras.initializers.RandomNormal(stddev=0.1)}
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
+    if kind == "flat":
+        x = layers.MaxPooling2D()(layers.Conv2D(6, 3, activation="relu", use_bias=False)(x))
+        x = layers.Dense(8, activation="relu", **bias)(layers.Flatten()(x))
+    else:
+        x = layers.LeakyReLU(0.1)(layers.Conv2D(6, 3, **bias)(x))
+        x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, activation="gelu", **bias)(x))
+    return keras.Model(image, layers.Dense(4, activation="softmax", **bias)(x))
 
 
 def test_graph_declares_its_contract(model: onnx.ModelProto, source: Source) -> None:

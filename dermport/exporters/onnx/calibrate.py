@@ -44,14 +44,6 @@ def ranges(model: onnx.ModelProto, tensors: Sequence[str], photos: NDArray[np.ui
     return {n: (float(low.min()), float(high.max())) for n, low, high in zip(tensors, lows, highs, strict=True)}
 
 
-def floats(model: onnx.ModelProto) -> set[str]:
-    """Return the tensors between a graph's ends that are float32."""
-    import onnx
-
-    inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
-    return {info.name for info in inferred if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
-
-
 def _reduced(
     model: onnx.ModelProto, operators: Sequence[str], tensors: Sequence[str], photos: NDArray[np.uint8]
 ) -> Iterator[list[NDArray[np.float32]]]:

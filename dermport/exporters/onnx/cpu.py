@@ -28,10 +28,17 @@ from numpy.typing import NDArray
 
 from dermport.errors import ExportError
 from dermport.exporters.onnx.bias import correct_biases
-from dermport.exporters.onnx.calibrate import floats, ranges
+from dermport.exporters.onnx.calibrate import ranges
 from dermport.exporters.onnx.codes import Codes, pair_sums
 from dermport.exporters.onnx.convert import INPUT
-from dermport.exporters.onnx.graph import WEIGHTED, OnnxGraph, channel_axis, dequantised, drop_unused_constants
+from dermport.exporters.onnx.graph import (
+    WEIGHTED,
+    OnnxGraph,
+    channel_axis,
+    dequantised,
+    drop_unused_constants,
+    shape_tensors,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -97,8 +104,8 @@ def _activations(model: onnx.ModelProto, graph: OnnxGraph, photos: NDArray[np.ui
     weighted = [graph.positions[node.output[0]] for node in graph.weighted()]
     between = graph.nodes[weighted[0] : weighted[-1]]
     clipped = {node.input[0] for node in between if node.op_type == "Clip"}
-    kept = floats(model) - clipped  # the shapes that Flatten computes with are integers
-    found = ranges(model, [node.output[0] for node in between if node.output[0] in kept], photos)
+    left = clipped | shape_tensors(model)
+    found = ranges(model, [node.output[0] for node in between if node.output[0] not in left], photos)
     return {name: Codes.of_range(*ends) for name, ends in found.items()}
 
 
@@ -194,8 +201,13 @@ def _shift_first_bias(model: onnx.ModelProto, offset: float) -> None:
     graph = OnnxGraph.of(model)
     node = next(graph.weighted())
     weight = dequantised(graph, graph.producers[node.input[1]])
-    bias = graph.constant(node.input[2]) + offset * weight.sum(axis=(1, 2, 3))
-    graph.initializers[node.input[2]].CopyFrom(numpy_helper.from_array(bias.astype(np.float32), node.input[2]))
+    shift = (offset * weight.sum(axis=(1, 2, 3))).astype(np.float32)
+    if len(node.input) < 3:
+        node.input.append(f"{node.output[0]}_bias")
+        model.graph.initializer.append(numpy_helper.from_array(shift, node.input[2]))
+    else:
+        bias = (graph.constant(node.input[2]) + shift).astype(np.float32)
+        graph.initializers[node.input[2]].CopyFrom(numpy_helper.from_array(bias, node.input[2]))
 
 
 def _make_biases_integer(model: onnx.ModelProto) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from dermport.errors import ExportError
 from dermport.exporters.onnx.codes import pair_sums
 from dermport.exporters.onnx.convert import INPUT
-from dermport.exporters.onnx.graph import OnnxGraph
+from dermport.exporters.onnx.graph import OnnxGraph, shape_tensors
 from dermport.exporters.onnx.lint import opset_violations, weight_violations
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def violations(model: onnx.ModelProto) -> tuple[str, ...]:
     found = (*opset_violations(model), *(line for node in graph.nodes for line in _codes(graph, node)))
     if found:  # the other rules take codes for sound
         return found
-    return (*(line for node in graph.weighted() for line in _weighted(graph, node)), *_results(graph))
+    return (
+        *(line for node in graph.weighted() for line in _weighted(graph, node)),
+        *_results(graph, shape_tensors(model)),
+    )
 
 
 def _weighted(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
@@ -68,14 +71,14 @@ def _bias(graph: OnnxGraph, node: onnx.NodeProto) -> Iterator[str]:
         yield f"{node.op_type} {node.name!r}: a step of its bias is not its input's scale times its weight's"
 
 
-def _results(graph: OnnxGraph) -> Iterator[str]:
+def _results(graph: OnnxGraph, shapes: set[str]) -> Iterator[str]:
     """What an operator writes must be quantised before anything reads it; so must the pixels.
 
     The last layer gives logits, or a map of them, in float32.
     """
     *_, head = graph.weighted()
     computed = [(n.op_type, name) for n in graph.nodes[: graph.positions[head.output[0]]] for name in n.output]
-    kept = [(kind, name) for kind, name in computed if kind not in _MOVES]
+    kept = [(kind, name) for kind, name in computed if kind not in _MOVES and name not in shapes]
     for kind, name in [("graph input", INPUT), *kept]:
         for reader in graph.readers(name):
             if reader.op_type != "QuantizeLinear":

@@ -78,6 +78,15 @@ class OnnxGraph:
         return name
 
 
+def shape_tensors(model: onnx.ModelProto) -> set[str]:
+    """Return the tensors of integers: the shapes that a Flatten computes with, which are no activations."""
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
+    integers = (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
+    return {info.name for info in inferred if info.type.tensor_type.elem_type in integers}
+
+
 def attribute(node: onnx.NodeProto, name: str, default: int) -> int:
     """Return an integer attribute of a node, or `default` where the node does not say."""
     return next((int(item.i) for item in node.attribute if item.name == name), default)

@@ -62,7 +62,20 @@ def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
     result = onnx.ModelProto()
     result.CopyFrom(model)
     result.opset_import[0].version, result.ir_version = _OPSET, _IR_VERSION
+    for node in result.graph.node:
+        if node.op_type.startswith("Reduce") and node.op_type != "ReduceSum":
+            _give_axes(result, node)
     return result
+
+
+def _give_axes(model: onnx.ModelProto, node: onnx.NodeProto) -> None:
+    """Give a reduction its axes as an input, as opset 18 has them."""
+    from onnx import numpy_helper
+
+    for axes in [item for item in node.attribute if item.name == "axes"]:
+        node.input.append(f"{node.output[0]}_axes")
+        model.graph.initializer.append(numpy_helper.from_array(np.array(axes.ints, np.int64), node.input[1]))
+        node.attribute.remove(axes)
 
 
 def _takes_int4(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
