@@ -18,7 +18,7 @@ def _trunk(model: Any) -> Any:
 
 
 def _zeroed_weights(source: Source) -> Source:
-    layer = _trunk(source.model).get_layer("block_3_project")
+    layer = _trunk(source.model).get_layer("block_1_project")
     layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
     return source
 
