@@ -21,8 +21,8 @@ from dermport.compression.pruning.masks import prunable
 from dermport.compression.quantisation.folding import folded
 from dermport.compression.quantisation.graph import KerasGraph
 from dermport.errors import DermportError, ExportError
+from dermport.exporters.exporter import Exporter
 from dermport.exporters.maps import with_map
-from dermport.exporters.matrix import export_target
 from dermport.exporters.registry import TARGETS, select
 from dermport.exporters.source import load_model
 from dermport.exporters.verify import golden_reference, verify
@@ -40,11 +40,11 @@ EXPORTS = tuple(
 )
 
 
-def export(bundle: Bundle, name: str) -> str:
+def export(exporter: Exporter, bundle: Bundle, name: str) -> str:
     """Export, execute and judge one artifact; return what the policy says."""
     target, _, precision = name.partition("-")
-    ((chosen, recipes),) = select([target], [precision])
-    export_target(bundle.path, chosen, recipes)
+    ((chosen, (recipe,)),) = select([target], [precision])
+    exporter.export(chosen, recipe)
     parity = verify(bundle, bundle.export(target, precision), golden_reference(bundle), read_policy())
     if parity.status == "fail":
         raise ExportError(f"it fails the policy: {'; '.join(parity.reasons)}")
@@ -75,7 +75,8 @@ def column(name: str, exports: list[str]) -> dict[str, tuple[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         bundle = zoo_bundle(Path(folder) / name, name)
         cells = {step: tried(partial(attempt, bundle)) for step, attempt in STEPS.items()}
-        return cells | {one: tried(partial(export, bundle, one)) for one in exports}
+        exporter = Exporter(bundle)
+        return cells | {one: tried(partial(export, exporter, bundle, one)) for one in exports}
 
 
 def table(found: dict[str, dict[str, tuple[str, str]]]) -> Iterator[str]:

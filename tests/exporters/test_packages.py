@@ -227,9 +227,17 @@ def test_guide_says_what_to_do_where_the_model_cannot_tell(
 @pytest.mark.parametrize(
     ("platform", "source", "withheld"),
     [
-        ("ios", "DermportAbstention.swift", "cannotTell.isEmpty ? score >= Self.threshold : nil"),
-        ("web", "dermport-abstention.js", "cannotTell.length ? null : score >= THRESHOLD"),
-        ("android", "DermportAbstention.kt", "if (cannotTell.isEmpty()) score >= THRESHOLD else null"),
+        ("ios", "DermportAbstention.swift", "!Self.positive.isEmpty ? score >= Self.threshold : nil"),
+            "ios",
+        ("android", "DermportAbstention.kt", "POSITIVE.isNotEmpty()) score >= THRESHOLD else null"),
+            "cannotTell.isEmpty && !Self.positive.isEmpty ? score >= Self.threshold : nil",
+        ),
+        ("web", "dermport-abstention.js", "cannotTell.length || !POSITIVE.length ? null : score >= THRESHOLD"),
+        (
+            "android",
+            "DermportAbstention.kt",
+            "if (cannotTell.isEmpty() && POSITIVE.isNotEmpty()) score >= THRESHOLD else null",
+        ),
     ],
 )
 def test_phones_packages_bring_the_rule_and_use_it(
