@@ -228,16 +228,8 @@ def test_guide_says_what_to_do_where_the_model_cannot_tell(
     ("platform", "source", "withheld"),
     [
         ("ios", "DermportAbstention.swift", "!Self.positive.isEmpty ? score >= Self.threshold : nil"),
-            "ios",
-        ("android", "DermportAbstention.kt", "POSITIVE.isNotEmpty()) score >= THRESHOLD else null"),
-            "cannotTell.isEmpty && !Self.positive.isEmpty ? score >= Self.threshold : nil",
-        ),
         ("web", "dermport-abstention.js", "cannotTell.length || !POSITIVE.length ? null : score >= THRESHOLD"),
-        (
-            "android",
-            "DermportAbstention.kt",
-            "if (cannotTell.isEmpty() && POSITIVE.isNotEmpty()) score >= THRESHOLD else null",
-        ),
+        ("android", "DermportAbstention.kt", "POSITIVE.isNotEmpty()) score >= THRESHOLD else null"),
     ],
 )
 def test_phones_packages_bring_the_rule_and_use_it(
