@@ -48,7 +48,9 @@ def export(
 
 def _document(outcome: ExportOutcome) -> dict[str, object]:
     if outcome.failure:
-        return {"artifact": outcome.name, "failed": outcome.failure.message, "remedy": outcome.failure.remedy}
+        target, _, precision = outcome.name.partition("-")
+        said = {"failed": outcome.failure.message, "remedy": outcome.failure.remedy}
+        return {"target": target, "precision": precision, "fresh": False, **said}
     return outcome.export.record.model_dump(mode="json", by_alias=True) | {"fresh": outcome.fresh}
 
 

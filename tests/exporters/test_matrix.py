@@ -99,6 +99,16 @@ def test_what_failed_is_tried_again_and_what_is_finished_is_not(planted: Bundle)
     assert [(outcome.fresh, outcome.failure is None) for outcome in again] == [(False, False)] * 3 + [(False, True)]
 
 
+def test_the_command_tells_what_failed_and_ends_with_1(planted: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dermport.exporters.registry.select", lambda *_, **__: SELECTION)
+    result = CliRunner().invoke(build_app(), ["export", str(planted.path), "--jobs", "1", "--json"])
+    assert isinstance(result.exception, ArtifactsFailedError)
+    assert "3 of 4 artifacts could not be exported" in str(result.exception)
+    told = {one["precision"]: one for one in json.loads(result.stdout)["exports"]}
+    assert told[GOOD]["fresh"]
+    assert (told[REFUSES]["failed"], told[REFUSES]["remedy"]) == ("It has two inputs.", "Give it one.")
+
+
 def test_a_full_disk_ends_the_export(planted: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
