@@ -24,6 +24,7 @@ from dermport.errors import (
     EngineMismatchError,
     ExportError,
     IntegrityError,
+    ModelError,
     PhotoError,
     RequestError,
     ServerError,
@@ -37,10 +38,21 @@ from dermport.progress import Progress
 if TYPE_CHECKING:
     from dermport.api.bundle import ExportList, PhotoPrediction, load, prepare
     from dermport.api.bundle import OpenBundle as Bundle
-    from dermport.api.work import benchmark, compress, create_app, evaluate, export, package, train, verify
+    from dermport.api.work import (
+        benchmark,
+        compress,
+        create_app,
+        evaluate,
+        export,
+        import_model,
+        package,
+        train,
+        verify,
+    )
     from dermport.bundle.benchmark_record import BenchmarkSettings
     from dermport.bundle.notice import NOTICE
     from dermport.bundle.store import Export
+    from dermport.importing.request import ImportRequest
     from dermport.server.config import AccessConfig, ServingConfig
     from dermport.training.recipe import TrainingRecipe
     from dermport.training.request import TrainingRequest
@@ -48,10 +60,21 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "api.bundle": ("ExportList", "OpenBundle", "PhotoPrediction", "load", "prepare"),
-    "api.work": ("benchmark", "compress", "create_app", "evaluate", "export", "package", "train", "verify"),
+    "api.work": (
+        "benchmark",
+        "compress",
+        "create_app",
+        "evaluate",
+        "export",
+        "import_model",
+        "package",
+        "train",
+        "verify",
+    ),
     "bundle.benchmark_record": ("BenchmarkSettings",),
     "bundle.notice": ("NOTICE",),
     "bundle.store": ("Export",),
+    "importing.request": ("ImportRequest",),
     "server.config": ("AccessConfig", "ServingConfig"),
     "training.recipe": ("TrainingRecipe",),
     "training.request": ("TrainingRequest",),
@@ -71,7 +94,9 @@ __all__ = [
     "Export",
     "ExportError",
     "ExportList",
+    "ImportRequest",
     "IntegrityError",
+    "ModelError",
     "PhotoError",
     "PhotoPrediction",
     "Progress",
@@ -90,6 +115,7 @@ __all__ = [
     "draw_sample_set",
     "evaluate",
     "export",
+    "import_model",
     "load",
     "package",
     "prepare",

@@ -11,6 +11,7 @@
      ├── BundleError              a bundle folder that is missing, of another version or invalid
      │    └── IntegrityError      a file whose bytes are not the recorded ones
      │         └── TrustError     a signed document that a phone refuses (`code`)
+     ├── ModelError               a model file that cannot become a bundle
      ├── ExportError              a conversion that failed, or an artifact that breaks the contract
      │    ├── UnknownOperatorError  an operator that the reference executor has no translation for
      │    └── ArtifactsFailedError  some of several artifacts: the others are finished; exit code 1
@@ -133,6 +134,10 @@ class TrustError(IntegrityError):
     def __init__(self, message: str, *, code: str, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.code = code
+
+
+class ModelError(DermportError):
+    """A model file that cannot become a bundle: its form is not read, or something in it has no counterpart."""
 
 
 class ExportError(DermportError):

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 _BASE = {"statistics", "bundle"}
 _DEVICES = _BASE | {"figures", "runtimes"}
 _TRAINING = _BASE | {"figures"}
-_WORKING = {*_DEVICES, "training", "exporters", "compression", "server", "mobile_stub"}
+_WORKING = {*_DEVICES, "training", "exporters", "compression", "importing", "server", "mobile_stub"}
 BENEATH = {"errors", "contract", "options", "progress", "templates"}
 ALLOWED: dict[str, set[str]] = {
     "statistics": set(),
@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": _TRAINING,
     "exporters": _DEVICES,
     "compression": {*_DEVICES, "training", "exporters"},
+    "importing": {*_DEVICES, "training"},
     "server": _DEVICES,
     "mobile_stub": _DEVICES,
     "workflows": _WORKING,

@@ -53,6 +53,30 @@ def train(
     return OpenBundle.open(run(request, _watched(progress)))
 
 
+def import_model(
+    model: PathLike, out: PathLike, *, data: PathLike | None = None, progress: Watched = SILENT, **options: Any
+) -> OpenBundle:
+    """Make a bundle of a trained image classifier, proved against the original.
+
+    Args:
+        model: A ``.keras``, ``.onnx`` or other file or folder that `dermport import` reads.
+        out: The bundle's folder; must not exist.
+        data: Photos, with labels of the model's or without; None for drawn ones.
+        progress: A :class:`dermport.Progress`, or True for lines on stderr, which say what was found out.
+        options: Other fields of :class:`dermport.ImportRequest`, such as ``labels="mel,nv"``.
+
+    Raises:
+        UsageError: A field cannot be meant, or the folder exists.
+        ModelError: The model cannot be taken over, or the rebuilt one does not answer as it.
+        DataError: The photos cannot be used.
+    """
+    from dermport.importing.pipeline import import_model as run
+    from dermport.importing.request import ImportRequest
+
+    request = ImportRequest(Path(model), Path(out), Path(data) if data else None, **options)
+    return OpenBundle.open(run(request, _watched(progress)))
+
+
 def evaluate(
     bundle: BundleLike,
     data: PathLike | None = None,

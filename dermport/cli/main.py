@@ -24,6 +24,7 @@ from dermport.cli.doctor import doctor
 from dermport.cli.evaluate import evaluate
 from dermport.cli.explain import explain
 from dermport.cli.export import export
+from dermport.cli.import_model import import_model
 from dermport.cli.keys import app as keys
 from dermport.cli.models import app as models
 from dermport.cli.os_errors import in_words
@@ -47,6 +48,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     sample_data,
     data,
     train,
+    import_model,
     cross_validate,
     reproduce,
     runs,
@@ -67,6 +69,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     doctor,
     demo,
 )
+NAMES = {"import_model": "import"}  # a word of Python's
 GROUPS: tuple[typer.Typer, ...] = (keys, models, signing)
 # Their stderr is a log by itself, or that of the commands that they run.
 HEARD = frozenset({"serve", "demo"})
@@ -122,7 +125,7 @@ def build_app() -> typer.Typer:
     app = typer.Typer(name="dermport", cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_for_all)
     for command in COMMANDS:
-        app.command()(command)
+        app.command(NAMES.get(command.__name__))(command)
     for group in GROUPS:
         app.add_typer(group)
     return app

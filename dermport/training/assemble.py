@@ -163,7 +163,7 @@ def calibrate(network: keras.Model, validation: PartPhotos, sensitivity: float |
     """
     logits = class_logits(predict(network, validation.tensors))
     temperature = fit_temperature(logits, validation.targets)
-    model = _saved(calibrated_model(network, temperature), path, validation.tensors[:8])
+    model = saved(calibrated_model(network, temperature), path, validation.tensors[:8])
     if sensitivity is None:
         return Calibrated(model, temperature, None, None)
     positive = validation.split.dataset.task.spec.positive_indices
@@ -179,7 +179,12 @@ def calibrate(network: keras.Model, validation: PartPhotos, sensitivity: float |
     return Calibrated(model, temperature, Decision(threshold=threshold, target_sensitivity=sensitivity), tuning)
 
 
-def _saved(model: keras.Model, path: Path, tensors: NDArray[np.uint8]) -> keras.Model:
+def saved(model: keras.Model, path: Path, tensors: NDArray[np.uint8]) -> keras.Model:
+    """Save a model and return it as it is read back.
+
+    Raises:
+        BundleError: It does not answer to the tensors, uint8 [n, S, S, 3], as the model in memory, to the bit.
+    """
     import keras
 
     model.save(path)

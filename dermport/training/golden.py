@@ -58,24 +58,24 @@ def write_golden_set(
 
     Args:
         folder: Where to.
-        photos: The photos of the set, with truth and lesion.
+        photos: The photos of the set; with truth and lesion where they are known.
         labels: The task's label ids.
         tensors: Of the photos, uint8 [N, S, S, 3].
         answers: Probabilities, float32 [N, C].
     """
     names = [f"photos/{index:02d}-{path.name}" for index, path in enumerate(photos.paths)]
+    truths = [None] * len(photos) if photos.truth is None else photos.truth.tolist()
+    lesions: Sequence[str | None] = photos.groups or [None] * len(photos)
     index = GoldenIndex(
         photos=tuple(
             GoldenPhoto(
                 photo=name,
-                label=labels[truth],
+                label=None if truth is None else labels[truth],
                 lesion_id=lesion,
                 input_sha256=sha256_bytes(tensor.tobytes()),
                 probabilities=tuple(map(float, answer)),
             )
-            for name, truth, lesion, tensor, answer in zip(
-                names, photos.targets, photos.groups, tensors, answers, strict=True
-            )
+            for name, truth, lesion, tensor, answer in zip(names, truths, lesions, tensors, answers, strict=True)
         )
     )
     read = {name: path.read_bytes() for name, path in zip(names, photos.paths, strict=True)}

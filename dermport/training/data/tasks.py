@@ -76,6 +76,11 @@ def load_task(name_or_path: str) -> Task:
     return _choose(Path(file + ".toml"), name.removeprefix(":"))
 
 
+def built_in_tasks() -> tuple[str, ...]:
+    """Return the names of the tasks that come with dermport."""
+    return tuple(_read_tables(BUILT_IN))
+
+
 def suggested_task(labels: Mapping[str, int], name: str = "mine") -> str:
     """Return a grouping table, as TOML, that has each of a data set's labels as a class of its own.
 
@@ -85,7 +90,7 @@ def suggested_task(labels: Mapping[str, int], name: str = "mine") -> str:
         labels: The data set's labels, with how many photos each has.
         name: The task's.
     """
-    known = [load_task(task) for task in _read_tables(BUILT_IN)]
+    known = [load_task(task) for task in built_in_tasks()]
     positive = [label for label in labels if any(task.label_of(label) in task.spec.positive for task in known)]
     classes = "".join(
         f"\n[[{name}.label]]\nid = {json.dumps(label)}\nname = {json.dumps(label)}\n"

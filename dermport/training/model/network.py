@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CUT = "block_16_project"
 LAST_FOUR = ("block_16_project_BN", "Conv_1", "Conv_1_bn", "out_relu")
-POOL, DROPOUT, CLASSIFIER = "pool", "dropout", "classifier"
+POOL, DROPOUT, CLASSIFIER, PROBABILITIES = "pool", "dropout", "classifier", "probabilities"
 
 
 def build_network(recipe: TrainingRecipe, classes: int) -> keras.Model:
@@ -131,12 +131,35 @@ def calibrated_model(network: keras.Model, temperature: float) -> keras.Model:
     """
     import keras
 
-    kernel, bias = (_two_columns(values) / temperature for values in network.get_layer(CLASSIFIER).get_weights())
-    dense = keras.layers.Dense(len(bias), activation="softmax", name="probabilities")
-    model = keras.Model(network.input, dense(features_of(network)), name="dermport")
-    dense.set_weights([kernel, bias])
+    last = network.layers[-1]
+    if isinstance(last, keras.layers.Dense):
+        answer = _divided(_before_dropout(last.input), last.get_weights(), temperature)
+    elif network.output.shape[-1] == 1:
+        answer = _divided(network.output, [np.ones((1, 1), np.float32)], temperature)
+    else:  # such as pooling after the last convolution
+        logits = network.output if temperature == 1 else keras.layers.Rescaling(1 / temperature)(network.output)
+        answer = keras.layers.Softmax(name=PROBABILITIES)(logits)
+    model = keras.Model(network.input, answer, name="dermport")
     model.trainable = False
     return model
+
+
+def _before_dropout(features: Any) -> Any:
+    import keras
+
+    writer = features._keras_history.operation
+    return writer.input if isinstance(writer, keras.layers.Dropout) else features
+
+
+def _divided(features: Any, weights: list[NDArray[np.float32]], temperature: float) -> Any:
+    """Return the softmax of a dense layer (kernel [F, C], bias [C] if it has one) over T."""
+    import keras
+
+    kernel, *bias = (_two_columns(values) / temperature for values in weights)
+    dense = keras.layers.Dense(kernel.shape[1], activation="softmax", name=PROBABILITIES)
+    answer = dense(features)
+    dense.set_weights([kernel, *(bias or [np.zeros(kernel.shape[1], np.float32)])])
+    return answer
 
 
 def _two_columns(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""One file per format that an original comes in, and one registry."""
