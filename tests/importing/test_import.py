@@ -107,6 +107,16 @@ def test_channels_first_and_blue_first_come_out_as_ordinary_keras(folder: Path, 
     assert manifest.model.operators["Conv2D"] == 1
 
 
+def test_a_saved_model_is_run_by_its_signature(folder: Path, tmp_path: Path) -> None:
+    import keras
+
+    keras.saving.load_model(folder / "whole.keras").export(tmp_path / "saved", verbose=False)
+    manifest = dp.import_model(tmp_path / "saved", tmp_path / "b", data=folder / "plain").manifest
+    assert manifest.origin is not None
+    assert (manifest.origin.format, manifest.origin.framework) == ("saved-model", "tensorflow")
+    assert manifest.origin.proof.max_change < 1e-5
+
+
 def test_a_wrong_lowering_is_found_and_named(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(call.LOWERINGS, "LeakyRelu", call.LOWERINGS["Relu"])
     with pytest.raises(dp.ModelError, match="first layer that differs is leakyrelu_1"):

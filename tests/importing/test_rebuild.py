@@ -25,7 +25,7 @@ def _weights(*shape: int) -> Any:
 
 
 def _node(kind: str, reads: str, writes: str, **attributes: Any) -> Any:
-    return helper.make_node(kind, reads.split(), writes.split(), **attributes)
+    return helper.make_node(kind, reads.split(" "), writes.split(" "), **attributes)
 
 
 _CONSTANTS: dict[str, Any] = {
