@@ -76,6 +76,25 @@ def test_means_layer_by_layer_are_those_of_whole_runs(folders: dict[str, Path], 
         bias[:] += 1000  # what is changed after a layer's turn reaches the layers behind it
 
 
+def test_means_of_layers_side_by_side_are_those_of_a_whole_run(photos: np.ndarray) -> None:
+    import keras
+    import tensorflow as tf
+
+    image = keras.Input((SIZE, SIZE, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(image)
+    branches = [
+        keras.layers.Conv2D(4, 1)(keras.layers.Conv2D(4, 1, activation="relu")(x)),
+        keras.layers.Conv2D(4, 1)(x),
+    ]
+    network = keras.Model(image, keras.layers.Activation("relu")(keras.layers.Add()(branches)))
+    graph = TFLiteGraph(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    flow, probe = Flow(graph, photos[:1]), Probe(graph.to_bytes())
+    list(probe.run(photos[:1]))
+    for operator in graph.layer_operators():
+        value = probe.value(graph.name_of(operator.outputs[0]))
+        np.testing.assert_allclose(flow.means(operator), value.mean(axis=(0, 1, 2)), rtol=1e-5)
+
+
 @pytest.mark.parametrize(("precision", "mean_change"), [("fp32", 1e-5), ("fp16", 1e-3), ("int8", 0.03)])
 def test_agrees_with_keras(
     folders: dict[str, Path], source: Source, photos: np.ndarray, precision: str, mean_change: float

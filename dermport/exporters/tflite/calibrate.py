@@ -76,15 +76,17 @@ class Flow:
         place = operators.index(operator)
         reached = operators[self._passed : place + 1]
         needed = {index for later in operators[place:] for index in later.inputs}
-        kept = {index for earlier in reached[:-1] for index in earlier.outputs} | set(self._held[0])
-        probe = Probe(self._graph.part(reached, list(self._held[0])))
+        held = self._held[0].keys()
+        kept = {index for earlier in reached[:-1] for index in earlier.outputs if index in needed}
+        # As outputs: of what leads to none, TFLite may keep nothing.
+        probe = Probe(self._graph.part(reached, list(held), [*sorted(kept), output]))
         total, name = np.zeros(()), self._graph.name_of(output)
         for number, inputs in enumerate(self._held):
             probe.invoke(inputs)
             value = probe.value(name)
             total = total + value.reshape(-1, value.shape[-1]).mean(axis=0, dtype=np.float64)
-            self._held[number] = {
-                index: inputs[index] if index in inputs else probe.stored(index) for index in kept & needed
+            self._held[number] = {index: inputs[index] for index in held & needed} | {
+                index: probe.stored(index) for index in kept
             }
         self._passed = place
         return np.asarray(total / len(self._held))

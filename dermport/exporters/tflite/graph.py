@@ -174,10 +174,10 @@ class TFLiteGraph:
         subgraph.outputs = [self.ends[1], before]
         subgraph.operators.remove(last)
 
-    def part(self, operators: Sequence[Any], inputs: Sequence[int]) -> bytes:
-        """Return some operators, in their order, as a model that takes the tensors `inputs`, all numbered as here."""
+    def part(self, operators: Sequence[Any], inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        """Return some operators, in their order, as a model from tensors to tensors, all numbered as here."""
         part, subgraph = copy(self.model), copy(self.model.subgraphs[0])
-        subgraph.operators, subgraph.inputs, subgraph.outputs = operators, inputs, operators[-1].outputs
+        subgraph.operators, subgraph.inputs, subgraph.outputs = operators, inputs, outputs
         part.subgraphs, part.signatureDefs, part.metadata = [subgraph], None, None
         read = {self.tensor(index).buffer for operator in operators for index in operator.inputs if index >= 0}
         part.buffers = [buffer if place in read else type(buffer)() for place, buffer in enumerate(self.model.buffers)]
