@@ -1,4 +1,4 @@
-"""A tiny real bundle for the tests: MobileNetV2 (alpha 0.35, 64 pixels) that tells drawn blotches apart."""
+"""A tiny real bundle for the tests: a shallow MobileNetV2 (alpha 0.35, 64 pixels) that tells drawn blotches apart."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from dermport.bundle.prep import prepare
 from dermport.bundle.store import Bundle, file_entries, write_manifest
 from dermport.statistics.estimates import Metric
 from tests.drawn_network import draw_trunk, solve_classifier
+from tests.shallow import shallow_networks
 
 SIZE = 64
 LABELS = ("akiec", "bcc", "mel", "nv")
@@ -67,12 +68,13 @@ def tensors_of(photos: list[bytes], size: int = SIZE) -> NDArray[np.uint8]:
 def make_model(tensors: NDArray[np.uint8], truth: NDArray[np.int64], last: str = "out_relu") -> Any:
     """Return a Keras model that tells the photos apart with drawn weights (tests/drawn_network.py).
 
-    Its trunk is MobileNetV2's up to the layer `last`.
+    Its trunk is that of a shallow MobileNetV2 (tests/shallow.py) up to the layer `last`.
     """
     import keras
 
     size = tensors.shape[1]
-    whole = keras.applications.MobileNetV2((size, size, 3), alpha=0.35, include_top=False, weights=None)
+    with shallow_networks():
+        whole = keras.applications.MobileNetV2((size, size, 3), alpha=0.35, include_top=False, weights=None)
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(whole.get_layer(last).output)
     trunk = keras.Model(whole.input, pooled, name="trunk")
     image = keras.Input((size, size, 3), name="image")

@@ -25,6 +25,7 @@ from dermport.exporters.verify import golden_reference, verify
 from dermport.workflows.verify import verify as prove
 from tests.conformance.damage import DAMAGE
 from tests.factories import make_bundle, make_model
+from tests.shallow import CONVOLUTIONS
 
 MATRIX = [(target, recipe) for target, recipes in select(None, None) for recipe in recipes]
 EVERY = pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_operators_and_inputs_are_read_from_the_artifact(
     record = shared_exports.export(target.capabilities.name, recipe.precision).record
     size = shared_exports.manifest.preprocessing.size
     convolutions = sum(o.count for o in record.operators if "conv" in o.type.lower())
-    assert convolutions == 52, "MobileNetV2 has 35 convolutions and 17 depthwise ones"
+    assert convolutions == CONVOLUTIONS
     assert len(record.inputs) == len(record.outputs) >= 1
     assert set(record.inputs[0].shape) & {size}
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dermport.exporters.integer.exact import exact_scales
 from dermport.exporters.integer.grid import to_grid
 from dermport.exporters.integer.pattern import fake_quantised
+from tests.shallow import shallow_networks
 
 _AXES = {"Conv2D": 3, "DepthwiseConv2D": 2}
 
@@ -22,7 +23,8 @@ def flat_network(model: Any) -> Any:
     trunk, dense = model.layers[2], model.layers[-1]
     image = keras.Input(model.input_shape[1:], name="image")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(image)
-    inner = keras.applications.MobileNetV2(input_tensor=scaled, alpha=0.35, include_top=False, weights=None)
+    with shallow_networks():
+        inner = keras.applications.MobileNetV2(input_tensor=scaled, alpha=0.35, include_top=False, weights=None)
     inner.set_weights(trunk.get_weights())
     head = keras.layers.Dense(dense.units, activation="softmax", name="probabilities")
     result = keras.Model(image, head(keras.layers.GlobalAveragePooling2D(name="pool")(inner.output)))

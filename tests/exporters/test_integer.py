@@ -34,6 +34,7 @@ from dermport.exporters.tflite.graph import TFLiteGraph
 from dermport.exporters.verify import golden_reference, verify
 from tests.exporters.integer_model import flat_network, integer_model
 from tests.factories import make_bundle
+from tests.shallow import CONVOLUTIONS
 
 INT8 = {"tflite-int8", "tflite-int8-full", "onnx-int8", "tensorrt-int8"}
 FLOAT = {"tflite-fp32", "onnx-fp32"}
@@ -102,7 +103,7 @@ def test_every_file_holds_the_same_integers(files: dict[str, Path], table: Quant
             np.testing.assert_array_equal(held.codes, layer.grid.codes)
             np.testing.assert_array_equal(held.scale, layer.grid.scale)
             np.testing.assert_array_equal(held.bias, layer.grid.bias)
-    assert sum(layer.grid is not None for layer in table.layers) == 52
+    assert sum(layer.grid is not None for layer in table.layers) == CONVOLUTIONS
 
 
 def test_pooling_classifier_and_softmax_stay_in_float(files: dict[str, Path]) -> None:

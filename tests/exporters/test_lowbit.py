@@ -32,6 +32,7 @@ from dermport.runtimes.mil.program import read_program
 from dermport.runtimes.mil.reference import MilReference
 from dermport.runtimes.onnxruntime import open_session
 from tests.factories import LABELS, draw_set, tensors_of
+from tests.shallow import LARGE
 
 Photos = NDArray[np.uint8]
 PRECISIONS = ("palette3", "palette4-groups", "palette-mixed", "int4")
@@ -148,7 +149,7 @@ def test_layers_are_stored_by_their_size(packages: dict[str, Path]) -> None:
     counts = {(c.type, c.precision): c.count for c in program.counts}
     large = sum(layer.weight.size > LARGEST_INT8 for layer in layers)
     small = sum(LARGEST_FLOAT < layer.weight.size <= LARGEST_INT8 for layer in layers)
-    assert counts["constexpr_lut_to_dense", "uint3"] == large >= 8
+    assert counts["constexpr_lut_to_dense", "uint3"] == large == LARGE
     assert counts["constexpr_blockwise_shift_scale", "int8"] == small >= 8
     assert sum(count for (kind, _), count in counts.items() if kind.startswith("constexpr")) == large + small
     blocks = {(c.type, c.precision): c.count for c in read_program(packages["int4"])[0].counts}
@@ -190,7 +191,7 @@ def test_tflite_stores_large_convolutions_in_four_bits(
     before, after = TFLiteGraph(original), TFLiteGraph(model)
     halves = [o for o in after.weighted() if after.tensor(o.inputs[1]).type == INT4]
     large = [layer for layer in before.layers() if layer.weights.size > LARGEST_INT8]
-    assert len(halves) == len(large) >= 8
+    assert len(halves) == len(large) == LARGE
     assert {after.type_of(operator) for operator in halves} == {"CONV_2D"}
     assert len(model) < 0.45 * len(original)
     (tmp_path / "model.tflite").write_bytes(stamped(model, source, "int4"))
@@ -208,7 +209,7 @@ def test_onnx_keeps_four_bits_and_answers(
     onnx.checker.check_model(model, full_check=True)
     graph = OnnxGraph.of(model)
     halves = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT4]
-    assert len(halves) >= 8
+    assert len(halves) == LARGE
     assert all(len(t.raw_data) == (np.prod(t.dims) + 1) // 2 for t in halves)
     assert {c.precision for c in operators(model) if c.type == "DequantizeLinear"} == {"int4", "int8"}
     for node in graph.weighted():

@@ -23,6 +23,7 @@ from dermport.exporters.targets.tensorrt import TensorRT
 from dermport.runtimes.onnxruntime import OnnxRuntime, open_session
 from dermport.training.model.network import predict
 from tests.factories import LABELS, SIZE
+from tests.shallow import CONVOLUTIONS, PLAIN, SUMS
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +54,9 @@ def test_float_graph_equals_keras(path: Path, source: Source, shared_bundle: Bun
 def test_graph_is_folded_to_what_a_device_computes(model: onnx.ModelProto) -> None:
     counts = {(row.type, row.precision): row.count for row in operators(model)}
     assert counts == {
-        ("Conv", "fp32"): 52,
-        ("Clip", "fp32"): 35,
-        ("Add", "fp32"): 11,  # ten skip connections and the normalisation
+        ("Conv", "fp32"): CONVOLUTIONS,
+        ("Clip", "fp32"): PLAIN,
+        ("Add", "fp32"): SUMS + 1,  # and the normalisation
         ("Mul", "fp32"): 1,
         ("Transpose", "fp32"): 1,
         ("GlobalAveragePool", "fp32"): 1,
@@ -137,7 +138,7 @@ def test_half_graph_is_typed_float16_inside(model: onnx.ModelProto, path: Path, 
     half_path = path.with_name("half.onnx")
     save(half, half_path)
     counts = {(row.type, row.precision): row.count for row in operators(half)}
-    assert counts["Conv", "fp16"] == 52
+    assert counts["Conv", "fp16"] == CONVOLUTIONS
     assert counts["Cast", "fp16"] == counts["Cast", "fp32"] == 1
     assert [t.dtype for t in (*tensors(list(half.graph.input), ("",)), *tensors(list(half.graph.output), ("",)))] == [
         "float32",

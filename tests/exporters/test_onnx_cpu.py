@@ -23,6 +23,7 @@ from dermport.exporters.onnx.graph import OnnxGraph, dequantised
 from dermport.exporters.onnx.operators import operators
 from dermport.runtimes.onnxruntime import open_session, session_options
 from tests.factories import SIZE
+from tests.shallow import CONVOLUTIONS, SUMS
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,8 @@ def test_onnx_runtime_leaves_nothing_in_float(whole: onnx.ModelProto, tmp_path: 
     assert counts == {
         "QuantizeLinear": 1,  # the pixels
         "Transpose": 1,
-        "QLinearConv": 52,
-        "QLinearAdd": 10,
+        "QLinearConv": CONVOLUTIONS,
+        "QLinearAdd": SUMS,
         "QLinearGlobalAveragePool": 1,
         "Squeeze": 1,
         "QGemm": 1,
@@ -75,8 +76,8 @@ def test_onnx_runtime_leaves_nothing_in_float(whole: onnx.ModelProto, tmp_path: 
 
 def test_operators_are_told_as_integers(whole: onnx.ModelProto) -> None:
     counts = {(row.type, row.precision): row.count for row in operators(whole)}
-    assert counts["Conv", "int8"] == 52
-    assert counts["Add", "int8"] == 10
+    assert counts["Conv", "int8"] == CONVOLUTIONS
+    assert counts["Add", "int8"] == SUMS
     assert counts["GlobalAveragePool", "int8"] == counts["Gemm", "int8"] == 1
     assert {kind for kind, precision in counts if precision == "fp32"} == {"Softmax"}
 
@@ -255,5 +256,5 @@ def test_each_broken_rule_is_seen(broken: onnx.ModelProto, breakage: Callable[[o
 
 def test_float_graph_breaks_every_rule(original: onnx.ModelProto) -> None:
     found = violations(original)
-    assert sum("its activation" in line for line in found) == 53
+    assert sum("its activation" in line for line in found) == CONVOLUTIONS + 1
     assert any(line.startswith("Clip") for line in found)

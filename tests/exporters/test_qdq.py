@@ -20,6 +20,7 @@ from dermport.exporters.onnx.graph import OnnxGraph
 from dermport.exporters.onnx.lint import require_qdq, violations
 from dermport.exporters.onnx.operators import operators
 from dermport.exporters.onnx.qdq import float_weights, quantised
+from tests.shallow import CONVOLUTIONS, SUMS
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_rules_hold_in_both_forms(whole: onnx.ModelProto) -> None:
 
 def test_every_convolution_and_the_head_are_int8(whole: onnx.ModelProto) -> None:
     counts = {(row.type, row.precision): row.count for row in operators(whole)}
-    assert counts["Conv", "int8"] == 52
+    assert counts["Conv", "int8"] == CONVOLUTIONS
     assert counts["Gemm", "int8"] == 1
     assert not any(kind in ("Conv", "Gemm") and precision != "int8" for kind, precision in counts)
 
@@ -240,8 +241,8 @@ def test_each_broken_rule_is_seen(qdq: onnx.ModelProto, breakage: Callable[[onnx
 
 def test_float_graph_breaks_every_placement_rule(original: onnx.ModelProto) -> None:
     found = violations(original)
-    assert sum("its activation" in line for line in found) == 53
-    assert sum("its residual input" in line for line in found) == 10
+    assert sum("its activation" in line for line in found) == CONVOLUTIONS + 1
+    assert sum("its residual input" in line for line in found) == SUMS
 
 
 def test_without_photos_there_is_no_int8(original: onnx.ModelProto, source: Source) -> None:

@@ -25,6 +25,7 @@ from dermport.runtimes.litert import LiteRT
 from dermport.runtimes.tflite_metadata import read_labels, read_metadata
 from dermport.training.model.network import predict
 from tests.factories import LABELS, SIZE, draw_set, firm, tensors_of
+from tests.shallow import CONVOLUTIONS, DEPTHWISE, PLAIN
 
 TARGET = TFLite()
 PRECISIONS = [recipe.precision for recipe in TARGET.capabilities.recipes if not recipe.optional]
@@ -134,7 +135,7 @@ def test_operators_are_those_of_the_file(folders: dict[str, Path], precision: st
     assert sum(operator.count for operator in operators) == len(graph.operators)
     convolutions = {(o.type, o.precision): o.count for o in operators if "CONV" in o.type}
     computed = "int8" if precision in INT8 else "fp32"
-    assert convolutions == {("CONV_2D", computed): 35, ("DEPTHWISE_CONV_2D", computed): 17}
+    assert convolutions == {("CONV_2D", computed): PLAIN, ("DEPTHWISE_CONV_2D", computed): DEPTHWISE}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_weights_are_stored_in_the_precision(folders: dict[str, Path], precision
     graph = model.Subgraphs(0)
     tensors = [graph.Tensors(index) for index in range(graph.TensorsLength())]
     weights = [t for t in tensors if t.ShapeLength() == 4 and model.Buffers(t.Buffer()).DataLength()]
-    assert len(weights) == 52
+    assert len(weights) == CONVOLUTIONS
     assert {tensor.Type() for tensor in weights} == stored
     if precision in INT8:
         assert all(len(t.Quantization().ScaleAsNumpy()) in (t.Shape(0), t.Shape(3)) for t in weights), "per channel"
