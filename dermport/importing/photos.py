@@ -84,7 +84,7 @@ def read_import_photos(request: ImportRequest, task: Task | None, drawn: Path, p
         except DataError as error:
             if not request.data.is_dir():
                 raise
-            progress.say(f"The photos are taken without labels: {error.message.splitlines()[0]}")
+            progress.say(f"The photos are taken without labels: {error.message.split('. ')[0]}.")
         else:
             return _labelled(request, source, task, progress)
     return ImportPhotos(_unlabelled(request.data.name, photos_below(request.data), progress))

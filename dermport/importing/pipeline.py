@@ -84,6 +84,8 @@ def import_model(request: ImportRequest, progress: Progress) -> Bundle:
     with tempfile.TemporaryDirectory() as drawn:
         known = task if how != "none" else None
         photos = read_import_photos(request, known, Path(drawn), progress)
+        if photos.split is None:
+            refuse_positive(request)
         scaling, finding = find_scaling(request, model.hints, model.network, lambda: _some(photos, model.preprocessing))
         findings.insert(2, finding)
         for one in findings:
@@ -199,6 +201,5 @@ def _written(
     request: ImportRequest, model: ImportedModel, task: Task, photos: ImportPhotos, progress: Progress
 ) -> Bundle:
     if photos.split is None:
-        refuse_positive(request)
         return write_unlabelled(request, replace(model, task=without_decision(task).spec), photos)
     return write_labelled(request, model, photos.parts(model.preprocessing, progress), progress)

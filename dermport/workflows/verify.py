@@ -147,6 +147,7 @@ def verify(
             progress.say(_line(folder.name, outcome))
             if isinstance(outcome, DermportError):
                 failures[folder.name] = outcome
+                tally.count(folder, len(reference.photos), len(reference.photos))
             else:
                 proofs[folder.name] = outcome
                 unrecorded = _record(*outcome) or unrecorded

@@ -49,7 +49,7 @@ def classifier_from_keras(model: keras.Model, labels: Sequence[str], half: bool 
         except (ValueError, NotImplementedError, RuntimeError, TypeError) as error:
             raise ExportError(
                 f"coremltools cannot convert the model: {error}.",
-                remedy="Use a model that dermport trained, or report the layer.",
+                remedy="Give the network another layer in its place, or report it; other targets may take it.",
             ) from error
 
 
