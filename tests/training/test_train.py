@@ -215,7 +215,7 @@ def test_a_training_stopped_everywhere_ends_with_the_same_weights(
         phases = [row["phase"] for row in csv.DictReader(file)]
     # The log follows the checkpoint: what stops between them is made up for.
     assert phases == ["head"] * HEAD_EPOCHS + ["last4"]
-    stop_after("dermport.training.assemble:_saved", arguments)
+    stop_after("dermport.training.assemble:saved", arguments)
     assert there(".stopped.*.part/model.keras")
     assert not out.exists()
 
