@@ -24,6 +24,7 @@ from dermport.errors import RequestError, UsageError
 from dermport.mobile_stub.client import JetsonClient, httpx
 from dermport.server import problems, request_ids
 from dermport.server.api import comparisons
+from dermport.server.api.document import describe
 from dermport.server.comparing.comparisons import Keeping
 from dermport.server.security.access import Caller, scope_of
 from dermport.server.services import EXTENSION
@@ -350,7 +351,7 @@ def test_scopes(app: OpenAPI) -> None:
 
 
 def test_the_description_names_the_parts_of_the_form(app: OpenAPI) -> None:
-    document = app.api_doc
+    document = describe(app)
     assert {"/v1/comparisons", "/v1/comparisons/{id}", "/v1/comparisons/summary"} <= set(document["paths"])
     assert "ComparisonRequest" in document["components"]["schemas"]
 
