@@ -30,6 +30,7 @@ from dermport.importing.write import ImportedModel, write_labelled, write_unlabe
 from dermport.progress import Progress
 from dermport.training.data.tasks import Task
 from dermport.training.model.network import calibrated_model, predict
+from dermport.training.request import refuse_existing
 
 if TYPE_CHECKING:
     import keras
@@ -71,7 +72,7 @@ def import_model(request: ImportRequest, progress: Progress) -> Bundle:
         ModelError: The model cannot be taken over, or the rebuilt one does not answer as it.
         DataError: The photos cannot be used.
     """
-    request.check_out()
+    refuse_existing(request.out, ImportRequest)
     started = time.perf_counter()
     model = open_network(request)
     labels, how, words = found_labels(request, model.hints, model.ending.classes)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from dermport.errors import UsageError
 from dermport.options import Jobs, Option, OutPath, Seed, check_fields
 from dermport.training.request import bundle_name
 
@@ -76,16 +75,3 @@ class ImportRequest:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or bundle_name(self.out))
         check_fields(self)
-
-    def check_out(self) -> None:
-        """Refuse to write over something, before anything is read.
-
-        Raises:
-            UsageError: The bundle's folder exists.
-        """
-        if self.out.exists():
-            raise UsageError(
-                f"{self.out} exists already.",
-                remedy="Choose another {out}, or remove the folder first.",
-                of=ImportRequest,
-            )

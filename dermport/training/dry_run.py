@@ -23,7 +23,7 @@ from dermport.training.phases.recipes import all_phase, head_phase, last_four_ph
 from dermport.training.phases.twin import trained_in_place_of
 from dermport.training.pipeline import check_recipe, read_photos
 from dermport.training.recipe import TrainingRecipe
-from dermport.training.request import TrainingRequest
+from dermport.training.request import TrainingRequest, refuse_existing
 
 if TYPE_CHECKING:
     import keras
@@ -74,7 +74,7 @@ def dry_run(request: TrainingRequest, progress: Progress) -> DryRun:
         UsageError: An option is out of range or impossible on this machine.
         DataError: The photos, the task or the weights cannot be used.
     """
-    request.check_out()
+    refuse_existing(request.out, TrainingRequest)
     check_recipe(request.recipe)
     split = read_photos(request, progress)
     recipe, photos = request.recipe, split.photos()

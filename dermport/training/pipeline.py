@@ -20,7 +20,7 @@ from dermport.training.fit import fit
 from dermport.training.parts import PartPhotos, SplitPhotos
 from dermport.training.phases.twin import check_device
 from dermport.training.recipe import TrainingRecipe
-from dermport.training.request import TrainingRequest
+from dermport.training.request import TrainingRequest, refuse_existing
 from dermport.training.run import TrainingRun, close_run, open_run
 
 
@@ -34,7 +34,7 @@ def train(request: TrainingRequest, progress: Progress) -> Bundle:
             of range.
         DataError: The photos, the task or the weights cannot be used.
     """
-    request.check_out()
+    refuse_existing(request.out, TrainingRequest)
     check_recipe(request.recipe)
     return train_split(request, read_photos(request, progress), progress)
 
@@ -49,7 +49,7 @@ def train_split(request: TrainingRequest, split: Split, progress: Progress, *, c
         caches: Where decoded photos and features of the whole data set are kept, for every split of it; None for
             beside the bundle, and features of this split's parts alone.
     """
-    request.check_out()
+    refuse_existing(request.out, TrainingRequest)
     run = open_run(request.out, _asked(request, split), request.command, caches)
     if run.resumed:
         progress.say(f"Going on with the training in {run.folder}.")

@@ -61,20 +61,21 @@ class TrainingRequest:
         object.__setattr__(self, "name", self.name or bundle_name(self.out))
         check_fields(self)
 
-    def check_out(self) -> None:
-        """Refuse to write over something, before anything is read.
-
-        Raises:
-            UsageError: The bundle's folder exists.
-        """
-        if self.out.exists():
-            raise UsageError(
-                f"{self.out} exists already.",
-                remedy="Choose another {out}, or remove the folder first.",
-                of=TrainingRequest,
-            )
-
 
 def bundle_name(out: Path) -> str:
     """Return the folder's name as a bundle's name may be: small letters, digits and ``._-``."""
     return re.sub(r"[^a-z0-9._-]+", "-", out.resolve().name.lower()).lstrip("._-")[:64] or "model"
+
+
+def refuse_existing(out: Path, of: type) -> None:
+    """Refuse to write over something, before anything is read.
+
+    Args:
+        out: The bundle's folder.
+        of: The request that names it.
+
+    Raises:
+        UsageError: It exists.
+    """
+    if out.exists():
+        raise UsageError(f"{out} exists already.", remedy="Choose another {out}, or remove the folder first.", of=of)
