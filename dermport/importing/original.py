@@ -30,7 +30,6 @@ class OriginalHints:
         scaling: What it takes.
         labels: In the order of its outputs.
         licence: SPDX identifier or words.
-        resize: How its photos were resized, in words, where that differs from dermport's way.
         source: Where this is said, such as ``config.json``.
     """
 
@@ -38,7 +37,6 @@ class OriginalHints:
     scaling: PixelScaling | None = None
     labels: tuple[str, ...] = ()
     licence: str = ""
-    resize: str = ""
     source: str = ""
 
 
